@@ -1,0 +1,97 @@
+//! The body of an answer on its way in: bounded in size and time, and with the status that the backend
+//! sent marked as such.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
+use tonic::Status;
+
+use crate::failure::{ANSWERED, Raised};
+
+pin_project_lite::pin_project! {
+    /// What a generated client reads an answer from.
+    #[derive(Debug)]
+    pub struct Checked {
+        #[pin]
+        inner: tonic::body::Body,
+        deadline: Pin<Box<Sleep>>,
+        bytes_left: usize,
+        bytes_max: usize,
+        http: StatusCode,
+        complete: bool,
+    }
+}
+
+impl Checked {
+    pub(crate) fn new(
+        inner: tonic::body::Body,
+        deadline: Pin<Box<Sleep>>,
+        bytes_max: usize,
+        http: StatusCode,
+    ) -> Self {
+        // An answer whose head holds its status has neither message nor trailers.
+        let complete = http_body::Body::is_end_stream(&inner);
+        Self { inner, deadline, bytes_left: bytes_max, bytes_max, http, complete }
+    }
+}
+
+impl Body for Checked {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.project();
+        if *this.complete {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(frame) = this.inner.poll_frame(cx) else {
+            ready!(this.deadline.as_mut().poll(cx));
+            *this.complete = true;
+            return Poll::Ready(Some(Err(Raised::DeadlineExceeded.into())));
+        };
+        let checked = match frame {
+            None => Err(Raised::NotGrpc(*this.http).into()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(frame)) => check(frame, this.bytes_left, *this.bytes_max, *this.http),
+        };
+        *this.complete = checked.as_ref().map_or(true, Frame::is_trailers);
+        Poll::Ready(Some(checked))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+fn check(
+    frame: Frame<Bytes>,
+    bytes_left: &mut usize,
+    bytes_max: usize,
+    http: StatusCode,
+) -> Result<Frame<Bytes>, Status> {
+    match frame.into_data() {
+        Ok(data) => {
+            *bytes_left = bytes_left.checked_sub(data.remaining()).ok_or(Raised::TooLarge(bytes_max))?;
+            Ok(Frame::data(data))
+        }
+        Err(other) => match other.into_trailers() {
+            Ok(mut trailers) if trailers.contains_key("grpc-status") => {
+                mark(&mut trailers);
+                Ok(Frame::trailers(trailers))
+            }
+            _ => Err(Raised::NotGrpc(http).into()),
+        },
+    }
+}
+
+/// Marks the headers that hold a status of the backend's own.
+pub(crate) fn mark(headers: &mut HeaderMap) {
+    headers.insert(ANSWERED, HeaderValue::from_static("1"));
+}

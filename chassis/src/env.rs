@@ -1,0 +1,190 @@
+//! Configuration from environment variables: read once at start, every fault named at once.
+//!
+//! A service's `config` module reads its variables through a [`Reader`] and asks it to
+//! [`finish`](Reader::finish); what is missing or unparsable is then one error with a line for each.
+//! Tests pass a map ([`Vars`] collects from pairs) and never touch the process's environment.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// The environment variables that a service is configured from.
+#[derive(Clone, Default)]
+pub struct Vars(BTreeMap<String, String>);
+
+impl Vars {
+    /// The variables of this process. A variable whose value is no Unicode counts as unparsable, and is
+    /// kept with its undecodable bytes replaced.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_process() -> Self {
+        let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// Every fault found in the environment, a line each when displayed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct EnvErrors(Vec<String>);
+
+impl fmt::Display for EnvErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// Whether the value of a variable may be repeated in an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// The value is shown.
+    Public,
+    /// The value is never shown; the variable's name is.
+    Secret,
+}
+
+/// Reads variables one by one and collects what is wrong with them.
+///
+/// An empty value counts as missing: that is what compose files and shells make of an unset variable.
+pub struct Reader<'a> {
+    vars: &'a Vars,
+    errors: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader over `vars` that has found no fault yet.
+    pub fn new(vars: &'a Vars) -> Self {
+        Self { vars, errors: Vec::new() }
+    }
+
+    /// A variable that must be there. `accepted` completes the sentence "accepted: …".
+    pub fn required<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<T> {
+        self.required_with(name, accepted, Secrecy::Public, |text| text.parse().ok())
+    }
+
+    /// As [`required`](Self::required), with a parser of its own.
+    pub fn required_with<T>(
+        &mut self,
+        name: &str,
+        accepted: &str,
+        secrecy: Secrecy,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if self.raw(name).is_none() {
+            self.errors.push(format!("{name} environment variable is missing."));
+        }
+        self.optional_with(name, accepted, secrecy, parse)
+    }
+
+    /// A variable that may be absent.
+    pub fn optional<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<T> {
+        self.optional_with(name, accepted, Secrecy::Public, |text| text.parse().ok())
+    }
+
+    /// As [`optional`](Self::optional), with a parser of its own.
+    pub fn optional_with<T>(
+        &mut self,
+        name: &str,
+        accepted: &str,
+        secrecy: Secrecy,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.raw(name)?;
+        let parsed = parse(value);
+        if parsed.is_none() {
+            let found = match secrecy {
+                Secrecy::Public => format!("{value:?}"),
+                Secrecy::Secret => "a value that is not shown".to_owned(),
+            };
+            self.errors.push(format!(
+                "{name} environment variable is invalid: found {found}; accepted: {accepted}."
+            ));
+        }
+        parsed
+    }
+
+    /// Records a fault that no single variable's parser can see.
+    pub fn fault(&mut self, line: String) {
+        self.errors.push(line);
+    }
+
+    /// The configuration that `build` makes of the values read.
+    ///
+    /// # Errors
+    ///
+    /// Every fault that was found; `build` yields `None` only where a fault was recorded.
+    pub fn finish<T>(self, built: Option<T>) -> Result<T, EnvErrors> {
+        match built {
+            Some(config) if self.errors.is_empty() => Ok(config),
+            _ => Err(EnvErrors(self.errors)),
+        }
+    }
+
+    fn raw(&self, name: &str) -> Option<&'a str> {
+        self.vars.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// How the process runs: what it shows, and how much it demands (`ENV`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Reflection on, readable logs, bound to loopback unless told otherwise.
+    Development,
+    /// Reflection off, logs as JSON lines, bound to every address unless told otherwise.
+    Production,
+}
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "development" => Ok(Self::Development),
+            "production" => Ok(Self::Production),
+            _ => Err(UnknownMode),
+        }
+    }
+}
+
+/// A text that names no [`Mode`].
+#[derive(Debug, thiserror::Error)]
+#[error("neither development nor production")]
+pub struct UnknownMode;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &Vars) -> Result<(u16, u16), EnvErrors> {
+        let mut reader = Reader::new(vars);
+        let port: Option<u16> = reader.required("PORT", "a port number");
+        let key: Option<u16> =
+            reader.required_with("KEY", "a number", Secrecy::Secret, |text| text.parse().ok());
+        reader.optional::<u16>("EXTRA", "a number");
+        reader.finish(port.zip(key))
+    }
+
+    #[test]
+    fn every_missing_variable_gets_a_line() {
+        let errors = read(&Vars::from_iter([("PORT", "")])).unwrap_err().to_string();
+        assert_eq!(errors, "PORT environment variable is missing.\nKEY environment variable is missing.");
+    }
+
+    #[test]
+    fn an_unparsable_value_is_shown_unless_it_is_a_secret() {
+        let vars = Vars::from_iter([("PORT", "http"), ("KEY", "hunter2"), ("EXTRA", "x")]);
+        let errors = read(&vars).unwrap_err().to_string();
+        assert!(
+            errors.contains("PORT environment variable is invalid: found \"http\"; accepted: a port number.")
+        );
+        assert!(errors.contains("KEY environment variable is invalid: found a value that is not shown"));
+        assert!(errors.contains("EXTRA") && !errors.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        assert_eq!(read(&Vars::from_iter([("PORT", "1"), ("KEY", "2")])), Ok((1, 2)));
+    }
+}

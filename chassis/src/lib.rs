@@ -1,0 +1,23 @@
+//! What any process of the system needs before its first request, and nothing of its business.
+//!
+//! - [`env`]: configuration from environment variables, every fault named at once
+//! - [`process`]: from configuration to exit code: runtime, telemetry, signals, sockets
+//! - [`telemetry`]: logs, readable or as JSON lines
+//! - [`trace`]: W3C trace context and request ids, in, through and out
+//! - [`ids`]: time-ordered ids below 2^53
+//! - [`grpc`]: the gRPC server that every service starts
+//! - [`refusal`]: refusals that say that nothing was done
+//! - [`admin`]: the operators' listener: `/livez`, `/readyz`, `/metrics`
+//! - [`metrics`]: what the gRPC server counts
+
+pub mod admin;
+pub mod env;
+pub mod grpc;
+pub mod ids;
+pub mod metrics;
+pub mod process;
+pub mod refusal;
+pub mod telemetry;
+pub mod trace;
+
+pub use tokio_util::sync::CancellationToken;

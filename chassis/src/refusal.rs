@@ -1,0 +1,23 @@
+//! Refusals that say that nothing was done.
+//!
+//! A server that will not take a call (too many in flight, draining) answers with
+//! `google.rpc.ErrorInfo{reason: NOT_STARTED}` and `RetryInfo`, before any handler runs. Its caller may
+//! then treat the call as one that never ran.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The reason that promises that this call did nothing.
+pub const NOT_STARTED: &str = "NOT_STARTED";
+
+/// How soon a refused caller may try again.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A refusal by the service that `domain` names.
+pub fn not_started(domain: &str, message: &str) -> Status {
+    let mut details = ErrorDetails::with_error_info(NOT_STARTED, domain, HashMap::<String, String>::new());
+    details.set_retry_info(Some(RETRY_AFTER));
+    Status::with_error_details(Code::Unavailable, message, details)
+}

@@ -1,0 +1,211 @@
+//! Who asked: W3C trace context and request id, taken in, passed through and sent on.
+//!
+//! A server takes a [`Context`] from the headers of a request and runs the request [`within`] it; whoever
+//! calls another service in there finds it by [`current`] and sends it on with [`Context::write_to`]. Work
+//! that outlives the request is spawned with [`carried`], so that it keeps both.
+
+use std::{fmt, future::Future};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::{Instrument, Span};
+use uuid::Uuid;
+
+/// W3C Trace Context, section 3.2.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// W3C Trace Context, section 3.3: passed on as it came.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// The id that a problem names, on HTTP as on gRPC.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A tracestate longer than this is dropped: the standard asks for no more to be passed on.
+const TRACESTATE_BYTES_MAX: usize = 512;
+
+/// Which trace a request belongs to, and which span of it this process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    trace_id: u128,
+    span_id: u64,
+    flags: u8,
+}
+
+impl TraceContext {
+    /// A span of this process: in the trace that `traceparent` names, or, where that is absent or
+    /// malformed, at the root of a new one that is not sampled.
+    fn entering(traceparent: Option<&HeaderValue>) -> Self {
+        let parent = traceparent.and_then(|value| parse_traceparent(value.as_bytes()));
+        let (trace_id, flags) = parent.unwrap_or_else(|| (Uuid::new_v4().as_u128(), 0));
+        Self { trace_id, flags, span_id: Uuid::new_v4().as_u64_pair().1 }
+    }
+
+    /// The `traceparent` that makes a callee's span a child of this one.
+    pub fn traceparent(&self) -> HeaderValue {
+        let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags);
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// 32 hexadecimal digits when displayed.
+    pub fn trace_id(&self) -> impl fmt::Display + use<> {
+        Hex::<32>(self.trace_id)
+    }
+
+    /// 16 hexadecimal digits when displayed.
+    pub fn span_id(&self) -> impl fmt::Display + use<> {
+        Hex::<16>(self.span_id.into())
+    }
+}
+
+struct Hex<const WIDTH: usize>(u128);
+
+impl<const WIDTH: usize> fmt::Display for Hex<WIDTH> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0WIDTH$x}", self.0)
+    }
+}
+
+/// Trace id and flags of a well-formed `traceparent`; of a version after 00 the part that 00 knows.
+fn parse_traceparent(value: &[u8]) -> Option<(u128, u8)> {
+    let text = std::str::from_utf8(value).ok()?;
+    let mut parts = text.split('-');
+    let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let well_formed =
+        [(version, 2), (trace_id, 32), (span_id, 16), (flags, 2)].iter().all(|(part, length)| {
+            part.len() == *length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        });
+    if !well_formed || version == "ff" || (version == "00" && parts.next().is_some()) {
+        return None;
+    }
+    let trace_id = u128::from_str_radix(trace_id, 16).ok().filter(|id| *id != 0)?;
+    u64::from_str_radix(span_id, 16).ok().filter(|id| *id != 0)?;
+    Some((trace_id, u8::from_str_radix(flags, 16).ok()? & 1))
+}
+
+/// What travels with a request from process to process.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The trace and this process's span in it.
+    pub trace: TraceContext,
+    /// The caller's, where it sent a UUID; else made here.
+    pub request_id: Uuid,
+    tracestate: Option<HeaderValue>,
+}
+
+impl Context {
+    /// Takes the context of a request from its headers (gRPC metadata are headers too).
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let request_id =
+            headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+        let parent = headers.get(&TRACEPARENT);
+        let tracestate =
+            headers.get(&TRACESTATE).filter(|state| parent.is_some() && state.len() <= TRACESTATE_BYTES_MAX);
+        Self {
+            trace: TraceContext::entering(parent),
+            request_id: request_id.unwrap_or_else(Uuid::new_v4),
+            tracestate: tracestate.cloned(),
+        }
+    }
+
+    /// Puts the context into the headers of a call to another service.
+    pub fn write_to(&self, headers: &mut HeaderMap) {
+        headers.insert(TRACEPARENT, self.trace.traceparent());
+        headers.insert(REQUEST_ID, request_id_value(self.request_id));
+        if let Some(state) = &self.tracestate {
+            headers.insert(TRACESTATE, state.clone());
+        }
+    }
+
+    /// The span that every line logged for this request stands in.
+    pub fn span(&self, name: &str) -> Span {
+        tracing::info_span!(
+            "request",
+            name,
+            trace_id = %self.trace.trace_id(),
+            span_id = %self.trace.span_id(),
+            request_id = %self.request_id
+        )
+    }
+}
+
+/// A request id as a header's value.
+pub fn request_id_value(id: Uuid) -> HeaderValue {
+    let mut buffer = Uuid::encode_buffer();
+    let text: &str = id.hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+/// Runs `future` as part of the request that `context` describes.
+pub async fn within<F: Future>(context: Context, future: F) -> F::Output {
+    CURRENT.scope(context, future).await
+}
+
+/// The context of the request that is being worked on here, if any.
+pub fn current() -> Option<Context> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+/// `future` with the current context and span, to be spawned as a task that outlives the request.
+pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let (context, span) = (current(), Span::current());
+    async move {
+        match context {
+            Some(context) => within(context, future).await,
+            None => future.await,
+        }
+    }
+    .instrument(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn entered(traceparent: &'static str) -> TraceContext {
+        TraceContext::entering(Some(&HeaderValue::from_static(traceparent)))
+    }
+
+    #[test]
+    fn a_well_formed_parent_gives_its_trace_and_a_span_of_our_own() {
+        let context = entered(PARENT);
+        assert_eq!(context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_ne!(context.span_id().to_string(), "00f067aa0ba902b7");
+        assert!(context.traceparent().to_str().unwrap().ends_with("-01"));
+    }
+
+    #[test]
+    fn a_malformed_parent_starts_a_new_trace() {
+        for bad in [
+            "",
+            "00-0",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra",
+        ] {
+            assert_ne!(entered(bad).trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736", "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_uuid_is_kept_as_request_id() {
+        let id = Uuid::new_v4();
+        let headers =
+            |value: &str| HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_str(value).unwrap())]);
+        assert_eq!(Context::from_headers(&headers(&id.to_string())).request_id, id);
+        assert_ne!(Context::from_headers(&headers("mine")).request_id.to_string(), "mine");
+    }
+
+    #[tokio::test]
+    async fn spawned_work_keeps_the_context() {
+        let context = Context::from_headers(&HeaderMap::new());
+        let id = context.request_id;
+        let seen =
+            within(context, async { tokio::spawn(carried(async { current().map(|c| c.request_id) })).await });
+        assert_eq!(seen.await.unwrap(), Some(id));
+    }
+}
