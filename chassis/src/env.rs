@@ -20,6 +20,14 @@ impl Vars {
     }
 }
 
+impl Vars {
+    /// The value of `name`; an empty one counts as missing, which is what compose files and shells make of an
+    /// unset variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
@@ -46,8 +54,6 @@ pub enum Secrecy {
 }
 
 /// Reads variables one by one and collects what is wrong with them.
-///
-/// An empty value counts as missing: that is what compose files and shells make of an unset variable.
 pub struct Reader<'a> {
     vars: &'a Vars,
     errors: Vec<String>,
@@ -123,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     fn raw(&self, name: &str) -> Option<&'a str> {
-        self.vars.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.vars.get(name)
     }
 }
 

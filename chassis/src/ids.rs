@@ -53,6 +53,11 @@ pub fn random_u32() -> u32 {
         .unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos())
 }
 
+/// A random UUID (version 4) as text.
+pub fn uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

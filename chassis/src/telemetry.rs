@@ -33,3 +33,15 @@ pub fn install(mode: Mode, filter: &str) {
         tracing::error!(place, message = panic.payload_as_str().unwrap_or("(no text)"), "panic");
     }));
 }
+
+/// An error with everything that caused it, for a log line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

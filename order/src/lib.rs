@@ -1,1 +1,103 @@
-//! Placeholder.
+//! The Order service: saves an order, charges the customer through Payment, settles the order, and tells
+//! its caller the truth about it at every turn.
+//!
+//! - [`domain`] decides, [`application`] puts things in order, [`ports`] says what both need of the world
+//! - [`adapters`] are that world: gRPC, Payment, the database, the system
+//! - [`serve`] puts them together
+
+pub mod adapters;
+pub mod application;
+pub mod config;
+pub mod domain;
+pub mod ports;
+
+use std::sync::Arc;
+
+use channel::Channel;
+use chassis::{
+    CancellationToken,
+    admin::{Admin, Readiness},
+    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server, within_drain},
+    metrics::{Registry, ServerMetrics},
+    process::{BindError, Sockets},
+};
+use database::{Database, OpenError};
+use proto::order::order_server::OrderServer;
+use tonic::service::Routes;
+
+use adapters::{
+    db::{DbOrders, MIGRATIONS},
+    grpc::{DOMAIN, OrderService},
+    payment::PaymentOverGrpc,
+    system::{SystemClock, SystemMint, TrackedTasks},
+};
+use application::Application;
+
+pub use config::Config;
+
+/// Why the service could not start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A socket is taken.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The database cannot be used.
+    #[error("the database of orders cannot be used: {0}")]
+    Database(#[from] OpenError),
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+}
+
+/// Binds the addresses of `config` and serves there until `shutdown` is cancelled.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let sockets = Sockets::bind(&config.process).await?;
+    serve(config, sockets, shutdown).await
+}
+
+/// Serves on `sockets` until `shutdown` is cancelled and everything in flight has been settled, or
+/// [`DRAIN_MAX`](chassis::process::DRAIN_MAX) has passed.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let database = Database::open(&config.database, &MIGRATIONS).await?;
+    let (readiness, mut registry) = (Readiness::default(), Registry::default());
+    let metrics = ServerMetrics::register(&mut registry);
+    let tasks = TrackedTasks::default();
+    let application = Application {
+        orders: Arc::new(DbOrders::new(database.clone())),
+        payments: Arc::new(PaymentOverGrpc::new(Channel::connect_lazy(&config.payment), &mut registry)),
+        clock: Arc::new(SystemClock::default()),
+        mint: Arc::new(SystemMint::default()),
+        tasks: Arc::new(tasks.clone()),
+    };
+    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
+    let watch = database.watch(readiness.clone());
+    let server = Server {
+        domain: DOMAIN,
+        mode: config.process.mode,
+        services: &["Order"],
+        descriptor_set: proto::ORDER_DESCRIPTOR_SET,
+        readiness,
+        metrics,
+    };
+    let orders =
+        OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let served = server.serve(Routes::new(orders), sockets.service, shutdown.clone()).await;
+    tasks.0.close();
+    if within_drain(tasks.0.wait(), &shutdown).await.is_none() {
+        tracing::error!(
+            tasks = tasks.0.len(),
+            "orders were still being worked on when the process had to end"
+        );
+    }
+    watch.abort();
+    database.close().await;
+    Ok(served?)
+}

@@ -1,0 +1,6 @@
+//! The world on the other side of the ports: who calls, whom this service calls, where orders are kept.
+
+pub mod db;
+pub mod grpc;
+pub mod payment;
+pub mod system;

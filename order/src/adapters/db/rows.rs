@@ -1,0 +1,107 @@
+//! From rows to orders. A row that no order could have written is an error, never a guess.
+
+use money::{Currency, Money};
+use sqlx::{Row, any::AnyRow};
+
+use crate::domain::{
+    Decline, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode, Quantity, Status, UserId,
+};
+
+/// What [`Header::read`] reads, of the table `orders o`.
+pub(super) const COLUMNS: &str = "o.order_id, o.user_id, o.idempotency_key, o.fingerprint, o.status, o.currency, \
+     o.total_minor, o.item_count, o.decline_reason, o.decline_description, o.fence, o.attempts, o.created_at_ms, \
+     o.pending_since_ms";
+
+/// An order without its items.
+pub(super) struct Header {
+    order: Order,
+    item_count: u64,
+}
+
+impl Header {
+    pub(super) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        let (id, user, total): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(6)?);
+        let (status, currency): (String, String) = (row.try_get(4)?, row.try_get(5)?);
+        let currency = Currency::from_code(&currency).map_err(|_| unreadable("orders.currency"))?;
+        let decline = match (row.try_get(8)?, row.try_get(9)?) {
+            (Some(reason), Some(description)) => Some(Decline { reason, description }),
+            _ => None,
+        };
+        let order = Order {
+            id: OrderId::new(id).ok_or_else(|| unreadable("orders.order_id"))?,
+            user: UserId::new(user).ok_or_else(|| unreadable("orders.user_id"))?,
+            key: IdempotencyKey::new(row.try_get(2)?).ok_or_else(|| unreadable("orders.idempotency_key"))?,
+            fingerprint: Fingerprint::from_stored(row.try_get(3)?),
+            items: Vec::new(),
+            total: Money::from_minor(currency, total).map_err(|_| unreadable("orders.total_minor"))?,
+            status: Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))?,
+            decline,
+            fence: row.try_get(10)?,
+            attempts: row.try_get(11)?,
+            created_ms: row.try_get(12)?,
+            pending_since_ms: row.try_get(13)?,
+        };
+        let item_count =
+            u64::try_from(row.try_get::<i64, _>(7)?).map_err(|_| unreadable("orders.item_count"))?;
+        Ok(Self { order, item_count })
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        self.order.id.get()
+    }
+
+    /// The order with its items, whose number must be the one that was stored with it.
+    pub(super) fn with_items(mut self, rows: &[AnyRow]) -> Result<Order, sqlx::Error> {
+        let currency = self.order.total.currency();
+        self.order.items = rows.iter().map(|row| read_item(row, currency)).collect::<Result<_, _>>()?;
+        if self.order.items.len() as u64 == self.item_count {
+            Ok(self.order)
+        } else {
+            Err(unreadable("order_items"))
+        }
+    }
+}
+
+/// Puts the items, which come in the order of the heads, to the orders that they belong to.
+pub(super) fn assemble(
+    heads: impl Iterator<Item = Header>,
+    rows: &[AnyRow],
+) -> Result<Vec<Order>, sqlx::Error> {
+    let mut rest = rows;
+    heads
+        .map(|head| {
+            let count = usize::try_from(head.item_count).map_err(|_| unreadable("orders.item_count"))?;
+            let (items, others) = rest.split_at_checked(count).ok_or_else(|| unreadable("order_items"))?;
+            rest = others;
+            let theirs = items.iter().all(|row| row.try_get::<i64, _>(0).is_ok_and(|id| id == head.id()));
+            if theirs { head.with_items(items) } else { Err(unreadable("order_items")) }
+        })
+        .collect()
+}
+
+/// How many of `heads` make a page: at most `limit`, and only the first where more would come to over
+/// `items_max` items.
+pub(super) fn fitting(heads: &[Header], limit: u32, items_max: u32) -> usize {
+    let mut items = 0;
+    let fits = heads.iter().take(limit as usize).take_while(|head| {
+        items += head.item_count;
+        items <= u64::from(items_max)
+    });
+    fits.count().max(1).min(heads.len())
+}
+
+fn read_item(row: &AnyRow, currency: Currency) -> Result<Item, sqlx::Error> {
+    let (minor, quantity): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
+    let quantity = i32::try_from(quantity).ok().and_then(Quantity::new);
+    Ok(Item {
+        product_code: ProductCode::new(row.try_get(1)?)
+            .ok_or_else(|| unreadable("order_items.product_code"))?,
+        unit_price: Money::from_minor(currency, minor)
+            .map_err(|_| unreadable("order_items.unit_price_minor"))?,
+        quantity: quantity.ok_or_else(|| unreadable("order_items.quantity"))?,
+    })
+}
+
+fn unreadable(column: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{column} holds what no order has").into())
+}

@@ -1,0 +1,124 @@
+//! What callers are told where they get no answer: the one table from this service's errors to gRPC.
+//!
+//! Every outcome about a charge carries a `BadRequest` with the field `payment`, as clients of the old
+//! contract expect, and an `ErrorInfo` of this service's domain.
+
+use std::{collections::HashMap, time::Duration};
+
+use chassis::refusal;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::{DOMAIN, parse::Violations};
+use crate::{
+    application::{PlaceError, ReadError},
+    domain::{Decline, OrderId},
+};
+
+/// The field that outcomes about a charge name.
+const PAYMENT: &str = "payment";
+/// How soon a caller may try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A request that is wrong in itself.
+pub(super) fn invalid(violations: Violations) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_bad_request(violations);
+    Status::with_error_details(Code::InvalidArgument, "invalid request", details)
+}
+
+/// An order that is not known to be charged.
+pub(super) fn not_placed(error: PlaceError) -> Status {
+    match error {
+        PlaceError::NotStarted(why) => refusal::not_started(DOMAIN, why),
+        PlaceError::Declined { order, decline, replayed } => declined(order, decline, replayed),
+        PlaceError::NotCharged { order } => Outcome {
+            reason: "NOT_CHARGED",
+            charge: Some("the customer was not charged, and will not be unless this key is tried again"),
+            retry: true,
+            ..Outcome::new(Code::Unavailable, "the order was not charged", order)
+        }
+        .status(),
+        PlaceError::OutcomeUnknown { order } => Outcome {
+            reason: "OUTCOME_UNKNOWN",
+            charge: Some("the customer may have been charged; the order settles by itself"),
+            ..Outcome::new(Code::DeadlineExceeded, "the outcome of the charge is not known yet", order)
+        }
+        .status(),
+        PlaceError::InProgress { order } => Outcome {
+            reason: "IDEMPOTENCY_IN_PROGRESS",
+            retry: true,
+            ..Outcome::new(Code::Aborted, "the first request with this key is still being worked on", order)
+        }
+        .status(),
+        PlaceError::KeyReused { order } => Outcome {
+            reason: "IDEMPOTENCY_KEY_REUSED",
+            ..Outcome::new(Code::FailedPrecondition, "the key belongs to another request", order)
+        }
+        .status(),
+        PlaceError::Voided { order } => Outcome {
+            reason: "ORDER_VOIDED",
+            charge: Some("the order was given up before the customer was charged; use a new key"),
+            ..Outcome::new(Code::FailedPrecondition, "the order was given up", order)
+        }
+        .status(),
+    }
+}
+
+fn declined(order: OrderId, decline: Decline, replayed: bool) -> Status {
+    let mut outcome = Outcome {
+        reason: "PAYMENT_DECLINED",
+        charge: Some(&decline.description),
+        ..Outcome::new(Code::InvalidArgument, "order creation failed", order)
+    };
+    outcome.metadata.insert("decline_reason".to_owned(), decline.reason);
+    if replayed {
+        outcome.metadata.insert("replayed".to_owned(), "true".to_owned());
+    }
+    outcome.status()
+}
+
+/// An order, or a page of them, that could not be read.
+pub(super) fn not_read(error: ReadError, order: Option<OrderId>) -> Status {
+    match error {
+        ReadError::NotFound => {
+            let name = order.map(|id| id.to_string()).unwrap_or_default();
+            let details = ErrorDetails::with_resource_info("order", name, "", "there is no such order");
+            Status::with_error_details(Code::NotFound, "order not found", details)
+        }
+        ReadError::Unavailable => Status::with_error_details(
+            Code::Unavailable,
+            "the store could not be read",
+            ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+        ),
+    }
+}
+
+/// One row of the table.
+struct Outcome<'a> {
+    code: Code,
+    message: &'a str,
+    reason: &'a str,
+    /// What is said about the charge, where the outcome is about one.
+    charge: Option<&'a str>,
+    retry: bool,
+    metadata: HashMap<String, String>,
+}
+
+impl<'a> Outcome<'a> {
+    fn new(code: Code, message: &'a str, order: OrderId) -> Self {
+        let metadata = HashMap::from([("order_id".to_owned(), order.to_string())]);
+        Self { code, message, reason: "", charge: None, retry: false, metadata }
+    }
+
+    fn status(self) -> Status {
+        let mut details = ErrorDetails::with_error_info(self.reason, DOMAIN, self.metadata);
+        if let Some(description) = self.charge {
+            details.set_bad_request(vec![FieldViolation::new(PAYMENT, description)]);
+        }
+        if self.retry {
+            details.set_retry_info(Some(RETRY_AFTER));
+        }
+        Status::with_error_details(self.code, self.message, details)
+    }
+}

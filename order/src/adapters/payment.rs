@@ -1,0 +1,174 @@
+//! Payment over gRPC, and what its answers mean for an order.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use channel::{Channel, Deadline, Failure};
+use chassis::metrics::{Registry, prometheus_client::metrics::counter::Counter};
+use proto::{
+    google_type,
+    payment::{CreatePaymentRequest, payment_client::PaymentClient},
+};
+use tokio::time::Instant;
+use tonic::{Request, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    domain::{ChargeOutcome, Decline, Order},
+    ports::Payments,
+};
+
+/// The domain of Payment's reasons.
+const DOMAIN: &str = "payment";
+/// The reason of a decline whose details leave it out.
+const REASON_UNKNOWN: &str = "UNSPECIFIED";
+
+/// Sentences of a decline are kept up to this many characters.
+const DESCRIPTION_CHARS_MAX: usize = 1000;
+
+/// Payment behind a channel.
+#[derive(Debug, Clone)]
+pub struct PaymentOverGrpc {
+    client: PaymentClient<Channel>,
+    mismatches: Counter,
+}
+
+impl PaymentOverGrpc {
+    /// Payment at the other end of `channel`; mismatches are counted in `registry`, and must stay 0.
+    pub fn new(channel: Channel, registry: &mut Registry) -> Self {
+        let mismatches = Counter::default();
+        registry.register(
+            "order_payment_mismatches",
+            "Orders that Payment knows with another amount, currency or user",
+            mismatches.clone(),
+        );
+        // The channel bounds answers, and can tell an oversized one from other failures.
+        Self { client: PaymentClient::new(channel).max_decoding_message_size(usize::MAX), mismatches }
+    }
+}
+
+#[async_trait]
+impl Payments for PaymentOverGrpc {
+    async fn charge(&self, order: &Order, time_left: Duration) -> ChargeOutcome {
+        let (units, nanos) = order.total.to_units_nanos();
+        let mut request = Request::new(CreatePaymentRequest {
+            user_id: order.user.get(),
+            order_id: order.id.get(),
+            total_price: order.total.to_float(),
+            total: Some(google_type::Money {
+                currency_code: order.total.currency().code().to_owned(),
+                units,
+                nanos,
+            }),
+        });
+        request.extensions_mut().insert(Deadline(Instant::now() + time_left));
+        if let Some(context) = chassis::trace::current() {
+            context.write_to(request.metadata_mut().as_mut());
+        }
+        match self.client.clone().create(request).await {
+            Ok(_) => ChargeOutcome::Charged,
+            Err(status) => {
+                let outcome = outcome_of(&status);
+                if outcome == ChargeOutcome::Mismatch {
+                    self.mismatches.inc();
+                }
+                log(order, &status, &outcome);
+                outcome
+            }
+        }
+    }
+}
+
+/// The one table from Payment's answers to what is known of a charge.
+fn outcome_of(status: &Status) -> ChargeOutcome {
+    match Failure::of(status) {
+        Failure::NeverRan => return ChargeOutcome::NeverRan,
+        Failure::Answered => {}
+        Failure::DeadlineExceeded | Failure::TooLarge | Failure::NotGrpc | Failure::Lost => {
+            return ChargeOutcome::Unknown;
+        }
+    }
+    let details = status.get_error_details();
+    let reason = details.error_info().filter(|info| info.domain == DOMAIN).map(|info| info.reason.as_str());
+    match reason {
+        Some("DECLINED") => ChargeOutcome::Declined(decline(status, &details)),
+        Some("VOIDED") => ChargeOutcome::Voided,
+        Some("MISMATCH") => ChargeOutcome::Mismatch,
+        Some(chassis::refusal::NOT_STARTED) => ChargeOutcome::NeverRan,
+        _ => ChargeOutcome::Unknown,
+    }
+}
+
+fn decline(status: &Status, details: &ErrorDetails) -> Decline {
+    let reason = details.error_info().and_then(|info| info.metadata.get("decline_reason")).cloned();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    let sentences: Vec<&str> = violations.iter().map(|violation| violation.description.as_str()).collect();
+    let description = if sentences.is_empty() { status.message().to_owned() } else { sentences.join("\n") };
+    let description = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
+    Decline { reason: reason.unwrap_or_else(|| REASON_UNKNOWN.to_owned()), description }
+}
+
+/// A decline is business; everything else that is no charge has a cause that an operator wants to see.
+fn log(order: &Order, status: &Status, outcome: &ChargeOutcome) {
+    let source = std::error::Error::source(status).map(chassis::telemetry::chain);
+    match outcome {
+        ChargeOutcome::Charged | ChargeOutcome::Declined(_) => {}
+        ChargeOutcome::Mismatch => {
+            tracing::error!(
+                order_id = order.id.get(),
+                "Payment knows this order with another amount, currency or user"
+            );
+        }
+        outcome => tracing::warn!(
+            order_id = order.id.get(),
+            ?outcome,
+            code = ?status.code(),
+            message = status.message(),
+            source,
+            "the charge failed"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic::Code;
+
+    use super::*;
+
+    fn answered(domain: &str, reason: &str) -> Status {
+        let mut details = ErrorDetails::with_error_info(
+            reason,
+            domain,
+            HashMap::from([("decline_reason".to_owned(), "INSUFFICIENT_BALANCE".to_owned())]),
+        );
+        details.add_bad_request_violation("total_price", "insufficient balance");
+        details.add_bad_request_violation("user_id", "and nothing else");
+        let mut status =
+            Status::with_error_details(Code::InvalidArgument, "failed to charge user: 123", details);
+        status.metadata_mut().insert("x-channel-answered", "1".parse().unwrap());
+        status
+    }
+
+    #[test]
+    fn a_decline_keeps_every_sentence_of_payment() {
+        let ChargeOutcome::Declined(decline) = outcome_of(&answered("payment", "DECLINED")) else {
+            panic!("not a decline");
+        };
+        assert_eq!(decline.reason, "INSUFFICIENT_BALANCE");
+        assert_eq!(decline.description, "insufficient balance\nand nothing else");
+    }
+
+    #[test]
+    fn only_payments_own_reasons_are_outcomes() {
+        assert_eq!(outcome_of(&answered("payment", "VOIDED")), ChargeOutcome::Voided);
+        assert_eq!(outcome_of(&answered("payment", "MISMATCH")), ChargeOutcome::Mismatch);
+        assert_eq!(outcome_of(&answered("payment", "NOT_STARTED")), ChargeOutcome::NeverRan);
+        assert_eq!(outcome_of(&answered("order", "DECLINED")), ChargeOutcome::Unknown);
+        assert_eq!(outcome_of(&answered("proxy.example", "NOT_STARTED")), ChargeOutcome::Unknown);
+        assert_eq!(outcome_of(&answered("payment", "OTHER")), ChargeOutcome::Unknown);
+        assert_eq!(outcome_of(&Status::invalid_argument("no details")), ChargeOutcome::Unknown);
+    }
+}

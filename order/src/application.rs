@@ -1,0 +1,40 @@
+//! In what order things happen: placing an order, and reading orders back.
+
+mod place;
+mod progress;
+mod read;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::ports::{Clock, Mint, Orders, Payments, Spawn};
+
+pub use place::{PlaceError, Placed};
+pub use read::{ITEMS_PER_PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ReadError};
+
+/// How long before the caller's deadline it is answered, so that an answer that names the order arrives.
+pub const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+/// The least time that is worth starting with, beyond [`ANSWER_MARGIN`].
+pub const WORK_MIN: Duration = Duration::from_millis(100);
+/// How long one driver works on an order at most, whatever its caller's deadline: long enough for any deadline
+/// of the gateway (30 s), shorter than a stopping process waits (35 s).
+pub const DRIVE_MAX: Duration = Duration::from_secs(30);
+/// How often a request looks whether the first one with its key has ended.
+const IN_PROGRESS_POLL: Duration = Duration::from_millis(50);
+/// How often an id is drawn before giving up: two instances draw the same one about once in 2,000 tries
+/// within a millisecond.
+const ID_DRAWS_MAX: usize = 8;
+
+/// The service's use cases, over whatever ports it is given. A clone is the same application.
+#[derive(Clone)]
+pub struct Application {
+    /// Where orders are kept.
+    pub orders: Arc<dyn Orders>,
+    /// Who charges customers.
+    pub payments: Arc<dyn Payments>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub mint: Arc<dyn Mint>,
+    /// Where tasks run that must not be cut in half.
+    pub tasks: Arc<dyn Spawn>,
+}

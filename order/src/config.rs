@@ -1,0 +1,51 @@
+//! What Order is configured with.
+//!
+//! | variable | required | meaning |
+//! |---|---|---|
+//! | `APPLICATION_PORT` | yes | port of the service |
+//! | `ENV` | yes | `development` or `production` |
+//! | `DB_DRIVER` | yes | `sqlite` |
+//! | `DATA_SOURCE_URL` | yes | where orders are kept, `sqlite:///path` |
+//! | `PAYMENT_SERVICE_URL` | yes | where Payment is, `host:port` |
+//! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
+//! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
+//! | `RUST_LOG` | | what is logged, default `info` |
+
+use channel::Address;
+use chassis::{
+    env::{EnvErrors, Reader, Vars},
+    process::Process,
+};
+use database::Target;
+
+const ADMIN_PORT_DEFAULT: u16 = 9000;
+
+/// The configuration of one Order process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every process is configured with.
+    pub process: Process,
+    /// Where orders are kept.
+    pub database: Target,
+    /// Where Payment is.
+    pub payment: Address,
+}
+
+impl Config {
+    /// Reads the variables above.
+    ///
+    /// # Errors
+    ///
+    /// Every variable that is missing or cannot be used.
+    pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
+        let mut reader = Reader::new(vars);
+        let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
+        let database = Target::read(&mut reader);
+        let payment: Option<Address> = reader.required("PAYMENT_SERVICE_URL", Address::ACCEPTED);
+        let built = match (process, database, payment) {
+            (Some(process), Some(database), Some(payment)) => Some(Self { process, database, payment }),
+            _ => None,
+        };
+        reader.finish(built)
+    }
+}

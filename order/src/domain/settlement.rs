@@ -1,0 +1,87 @@
+//! From what Payment said to what is recorded.
+
+use super::Status;
+
+/// Why Payment refused a charge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decline {
+    /// Payment's word for it, `INSUFFICIENT_BALANCE` for instance.
+    pub reason: String,
+    /// Payment's sentences, one a line.
+    pub description: String,
+}
+
+/// What is known of an attempt to charge an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeOutcome {
+    /// The customer was charged, now or before.
+    Charged,
+    /// Payment refused, for good.
+    Declined(Decline),
+    /// Payment holds a tombstone for this order: it was given up before.
+    Voided,
+    /// Payment knows the order with another amount, currency or user. A human must look.
+    Mismatch,
+    /// The call provably never ran.
+    NeverRan,
+    /// Anything else: it may have run.
+    Unknown,
+}
+
+/// What a PENDING order becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The new status.
+    pub status: Status,
+    /// Why Payment refused, where it did.
+    pub decline: Option<Decline>,
+    /// Under which condition the change may be made.
+    pub guard: Guard,
+}
+
+/// The condition of the compare-and-set that settles an order, besides its being PENDING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// None: Payment's answer for an order never changes, so it is right whoever heard it.
+    Pending,
+    /// Nobody else has taken the order in hand since: another driver's call may have run.
+    Fence,
+}
+
+impl ChargeOutcome {
+    /// How the order is settled, or `None` where it must stay PENDING.
+    ///
+    /// NOT_CHARGED is for a driver whose every attempt since the order became PENDING was its own and
+    /// provably never ran; a single [`NeverRan`](Self::NeverRan) of a driver that makes one attempt is that.
+    pub fn settlement(self) -> Option<Settlement> {
+        let (status, decline, guard) = match self {
+            Self::Charged => (Status::Paid, None, Guard::Pending),
+            Self::Declined(decline) => (Status::Declined, Some(decline), Guard::Pending),
+            Self::Voided => (Status::Voided, None, Guard::Pending),
+            Self::NeverRan => (Status::NotCharged, None, Guard::Fence),
+            Self::Mismatch | Self::Unknown => return None,
+        };
+        Some(Settlement { status, decline, guard })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_call_that_provably_never_ran_becomes_not_charged() {
+        let status = |outcome: ChargeOutcome| outcome.settlement().map(|settlement| settlement.status);
+        assert_eq!(status(ChargeOutcome::NeverRan), Some(Status::NotCharged));
+        assert_eq!(status(ChargeOutcome::Unknown), None);
+        assert_eq!(status(ChargeOutcome::Mismatch), None);
+        assert_eq!(status(ChargeOutcome::Charged), Some(Status::Paid));
+        assert_eq!(status(ChargeOutcome::Voided), Some(Status::Voided));
+    }
+
+    #[test]
+    fn not_charged_is_recorded_only_by_who_holds_the_fence() {
+        assert_eq!(ChargeOutcome::NeverRan.settlement().unwrap().guard, Guard::Fence);
+        assert_eq!(ChargeOutcome::Charged.settlement().unwrap().guard, Guard::Pending);
+    }
+}

@@ -1,0 +1,111 @@
+//! What the application needs of the world, as obligations that every adapter keeps.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::domain::{ChargeOutcome, IdempotencyKey, Order, OrderId, Settlement, UserId};
+
+/// A store that could not do what it was asked. The cause is the adapter's to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written: the failure came before the first statement was sent.
+    #[error("the store could not be reached")]
+    NotStarted,
+    /// What was asked may or may not have happened; only reading again can tell.
+    #[error("the store gave no answer")]
+    Unknown,
+}
+
+/// What became of an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insert {
+    /// The order is kept, durably.
+    Inserted,
+    /// Its id, or its user's key, is taken. Nothing was written.
+    Clash,
+}
+
+/// A page of orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first.
+    pub orders: Vec<Order>,
+    /// Whether older orders follow.
+    pub more: bool,
+}
+
+/// Where orders are kept.
+///
+/// What a method returned `Ok` for has been committed durably, and every later call on any instance sees
+/// it. Orders are told apart by id, and by user and key, both unique and compared byte for byte. Every field
+/// reads back as it was written.
+#[async_trait]
+pub trait Orders: Send + Sync {
+    /// Keeps a new order with its items, wholly or not at all.
+    async fn insert(&self, order: &Order) -> Result<Insert, StoreError>;
+
+    /// The order that `user` placed with `key`.
+    async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError>;
+
+    /// The order with this id.
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
+
+    /// The orders of `user` older than `before`, newest first: at most `limit` of them, and fewer where their
+    /// items come to more than `items_max`, but at least one if there is one.
+    async fn list(
+        &self,
+        user: UserId,
+        before: Option<OrderId>,
+        limit: u32,
+        items_max: u32,
+    ) -> Result<Page, StoreError>;
+
+    /// Settles `order`, if it is still PENDING and `settlement.guard` holds: with [`Guard::Fence`](crate::domain::Guard),
+    /// if the fence is still `order.fence`. Tells whether it did; one of any number of callers does.
+    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError>;
+
+    /// Replaces `from`, which is NOT_CHARGED, by `to`, which is PENDING with a higher fence, if the row still has
+    /// the status and fence of `from`. Tells whether it did; one of any number of callers does.
+    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError>;
+}
+
+/// Who charges customers.
+#[async_trait]
+pub trait Payments: Send + Sync {
+    /// Charges the order's total to its user, at most once however often it is called. Returns within
+    /// `time_left`, by the clock of whoever drives. The outcome is
+    /// [`NeverRan`](ChargeOutcome::NeverRan) only where no attempt can have reached Payment.
+    async fn charge(&self, order: &Order, time_left: Duration) -> ChargeOutcome;
+}
+
+/// Time.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Milliseconds since the Unix epoch; may jump.
+    fn now_ms(&self) -> i64;
+
+    /// Time since some moment before the first call; never goes back.
+    fn monotonic(&self) -> Duration;
+
+    /// Returns after `duration`.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// Randomness.
+pub trait Mint: Send + Sync {
+    /// An id for a new order, above those this instance minted before. Another instance may have drawn the same.
+    fn order_id(&self) -> OrderId;
+
+    /// A key that no caller will guess or repeat.
+    fn key(&self) -> IdempotencyKey;
+}
+
+/// A task that runs to its end, whoever waits for it.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where tasks run that must not be cut in half.
+pub trait Spawn: Send + Sync {
+    /// Runs `task` to its end, also when the caller goes away; a stopping process waits for it.
+    fn spawn(&self, task: Task);
+}

@@ -1,0 +1,123 @@
+//! The command line of `stack`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use chassis::{
+    CancellationToken,
+    env::{Mode, Vars},
+    process::{self, EXIT_UNAVAILABLE},
+    telemetry,
+};
+use clap::{Args, Parser, Subcommand};
+use stack::{Options, Ports, Stack};
+
+#[derive(Parser)]
+#[command(name = "stack", version, about = "Gateway, Order and Payment in one process, on embedded databases")]
+struct Cli {
+    #[command(flatten)]
+    all: All,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct All {
+    /// Where the database files are kept
+    #[arg(long, default_value = "./data")]
+    data: PathBuf,
+    /// Port of the gateway; its admin listener is 1000 above
+    #[arg(long, default_value_t = Ports::WELL_KNOWN.gateway)]
+    gateway_port: u16,
+    /// Port of Order; its admin listener is 6000 above
+    #[arg(long, default_value_t = Ports::WELL_KNOWN.order)]
+    order_port: u16,
+    /// Port of Payment; its admin listener is 6000 above
+    #[arg(long, default_value_t = Ports::WELL_KNOWN.payment)]
+    payment_port: u16,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway alone, configured by the environment
+    Gateway,
+    /// Run Order alone, configured by the environment
+    Order,
+    /// Run Payment alone, configured by the environment
+    Payment,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// What of the environment the stack passes on; the rest it sets itself.
+const PASSED_ON: [&str; 4] = ["PAYMENT_CREDIT_LIMIT", "REQUEST_TIMEOUT_MS", "PUBLIC_URL", "RUST_LOG"];
+
+pub(crate) fn run() -> ExitCode {
+    let Cli { all, command } = Cli::parse();
+    let vars = Vars::from_process();
+    match command {
+        None => run_all(all, &vars),
+        Some(Command::Gateway) => process::run(gateway::Config::read(&vars), |config| &config.process, gateway::run),
+        Some(Command::Order) => process::run(order::Config::read(&vars), |config| &config.process, order::run),
+        Some(Command::Payment) => process::run(payment::Config::read(&vars), |config| &config.process, payment::run),
+        Some(Command::Openapi) => {
+            say(&gateway::openapi::document_json());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn run_all(all: All, vars: &Vars) -> ExitCode {
+    let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
+    let options = Options {
+        data: Some(all.data),
+        ports: Ports { gateway: all.gateway_port, order: all.order_port, payment: all.payment_port },
+        vars: passed_on.collect(),
+    };
+    let filter = vars.get("RUST_LOG").unwrap_or(telemetry::FILTER_DEFAULT);
+    telemetry::install(Mode::Development, filter);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return process::fail(EXIT_UNAVAILABLE, &error),
+    };
+    match runtime.block_on(serve_all(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => process::fail(exit_code(&error), &format!("{error:#}")),
+    }
+}
+
+async fn serve_all(options: Options) -> anyhow::Result<()> {
+    let stop: CancellationToken = process::stop_signal().map_err(anyhow::Error::msg)?;
+    let mut stack = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(()),
+        started = Stack::start_with(options) => started?,
+    };
+    welcome(&stack.gateway_url());
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => stack.stop().await,
+        error = stack.failed() => Err(error),
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<chassis::env::EnvErrors>() { process::EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
+}
+
+fn welcome(url: &str) {
+    say(&format!(
+        r#"
+  Orders    {url}/orders
+  Try it    {url}/docs
+  Stop      Ctrl-C
+
+  curl -i {url}/orders -H 'Content-Type: application/json' \
+    -d '{{"user_id":123,"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}]}}'
+"#
+    ));
+}
+
+#[allow(clippy::print_stdout, reason = "what the program is asked to show goes to stdout; logs go to stderr")]
+fn say(text: &str) {
+    println!("{}", text.trim_end_matches('\n'));
+}
