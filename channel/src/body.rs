@@ -11,9 +11,12 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
-use tonic::Status;
+use tonic::{Status, metadata::MetadataMap};
 
 use crate::failure::{ANSWERED, Raised};
+
+/// A serialized `google.rpc.Status`, in base64.
+const DETAILS: &str = "grpc-status-details-bin";
 
 pin_project_lite::pin_project! {
     /// What a generated client reads an answer from.
@@ -93,5 +96,42 @@ fn check(
 
 /// Marks the headers that hold a status of the backend's own.
 pub(crate) fn mark(headers: &mut HeaderMap) {
+    remove_undecodable_details(headers);
     headers.insert(ANSWERED, HeaderValue::from_static("1"));
+}
+
+/// Details that are no base64 would make the generated client panic; the status stands without them.
+fn remove_undecodable_details(headers: &mut HeaderMap) {
+    if !headers.contains_key(DETAILS) {
+        return;
+    }
+    let mut metadata = MetadataMap::from_headers(std::mem::take(headers));
+    if metadata.get_bin(DETAILS).is_some_and(|details| details.to_bytes().is_err()) {
+        tracing::warn!("a backend sent status details that are no base64");
+        metadata.remove_bin(DETAILS);
+    }
+    *headers = metadata.into_headers();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_survives_details_that_are_no_base64() {
+        for (sent, kept) in [("AAEC", true), ("AAECAw", true), ("AAECAw==", true), ("!", false), ("A", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-status", HeaderValue::from_static("5"));
+            headers.insert(DETAILS, HeaderValue::from_static(sent));
+            mark(&mut headers);
+            let status = Status::from_header_map(&headers).unwrap();
+            assert_eq!(
+                (status.code(), !status.details().is_empty()),
+                (tonic::Code::NotFound, kept),
+                "{sent}"
+            );
+            assert!(headers.contains_key(ANSWERED));
+        }
+    }
 }

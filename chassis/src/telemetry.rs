@@ -3,6 +3,8 @@
 //! Spans opened by [`crate::trace`] carry `trace_id`, `span_id` and `request_id`; every line logged inside
 //! one carries them too. Only `main` functions and `stack` install a subscriber.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::env::Mode;
@@ -23,7 +25,10 @@ pub fn install(mode: Mode, filter: &str) {
     let registry = tracing_subscriber::registry().with(filter);
     // An Err means that a subscriber is there already, a test's for instance: that one stays.
     let _ = match mode {
-        Mode::Development => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        Mode::Development => {
+            let colours = std::io::stderr().is_terminal();
+            registry.with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
+        }
         Mode::Production => registry
             .with(fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr))
             .try_init(),

@@ -100,7 +100,9 @@ async fn create(target: &Target, file: &Path, migrations: &Migrator) -> Result<(
     })?;
     // All or nothing, and one process at a time: sqlx takes no lock of its own on SQLite.
     let mut transaction = connection.begin_with(BEGIN).await.map_err(&connect)?;
-    migrations.run(&mut *transaction).await.map_err(OpenError::migrate(target))?;
+    // `run` is generic over `Acquire`, of whose future the compiler cannot tell that it is `Send`: no caller
+    // could spawn what awaits it. This is the way around that sqlx leaves open.
+    migrations.run_direct(None, &mut *transaction, false).await.map_err(OpenError::migrate(target))?;
     transaction.commit().await.map_err(&connect)?;
     connection.close().await.map_err(&connect)
 }

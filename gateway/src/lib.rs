@@ -1,1 +1,79 @@
-//! Placeholder.
+//! The gateway: it translates between HTTP with JSON and the Order contract, and decides nothing.
+//!
+//! A request's way in: [`server`] (connections) → [`routes`] → [`layers`] (context, log, deadline, panics) →
+//! [`orders`] ([`negotiation`], [`body`], [`json`], [`key`]) → the Order service. Its way back: an answer
+//! through [`orders`], or a failure through [`problem`]. [`openapi`] describes it all, [`docs`] shows it, and
+//! [`limits`] bounds it.
+
+use std::{io, sync::Arc};
+
+use chassis::{
+    CancellationToken,
+    admin::{Admin, Readiness},
+    grpc::within_drain,
+    metrics::Registry,
+    process::{BindError, DRAIN_MAX, Sockets},
+};
+
+mod body;
+pub mod config;
+mod docs;
+mod health;
+mod json;
+mod key;
+mod layers;
+pub mod limits;
+mod metrics;
+mod negotiation;
+pub mod openapi;
+mod orders;
+pub mod problem;
+mod routes;
+mod server;
+
+pub use config::{Config, PublicUrl};
+
+/// A gateway that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A socket could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The listener has no address.
+    #[error("the listener cannot be used: {0}")]
+    Listener(#[from] io::Error),
+}
+
+/// Binds the sockets that `config` names, and serves.
+///
+/// # Errors
+///
+/// [`ServeError`] where it could not start.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let sockets = Sockets::bind(&config.process).await?;
+    serve(config, sockets, shutdown).await
+}
+
+/// Serves until `shutdown` is cancelled and what was in flight is finished, or
+/// [`DRAIN_MAX`] has passed.
+///
+/// # Errors
+///
+/// [`ServeError::Listener`].
+pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let address = sockets.service.local_addr()?;
+    let mut registry = Registry::default();
+    let metrics = metrics::Metrics::register(&mut registry);
+    let public_url = config.public_url.as_ref().map(PublicUrl::text);
+    let site = problem::Site::new(public_url.as_deref(), &mut registry);
+    let readiness = Readiness::default();
+    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
+
+    let shared = Arc::new(routes::Shared::new(&config, readiness.clone(), site, metrics));
+    tracing::info!(%address, order = %config.order, "serving HTTP");
+    let served = server::serve(sockets.service, routes::router(shared), &readiness, &shutdown);
+    if within_drain(served, &shutdown).await.is_none() {
+        tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
+    }
+    Ok(())
+}

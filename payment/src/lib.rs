@@ -1,1 +1,103 @@
-//! Placeholder.
+//! The Payment service: charges customers, at most once per order, and never changes its answer.
+//!
+//! - [`domain`] decides, [`application`] puts things in order, [`ports`] says what both need of the world
+//! - [`adapters`] are that world: gRPC, the database, the system
+//! - [`serve`] puts them together
+
+pub mod adapters;
+pub mod application;
+pub mod config;
+pub mod domain;
+pub mod ports;
+
+use std::sync::Arc;
+
+use chassis::{
+    CancellationToken,
+    admin::{Admin, Readiness},
+    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server, within_drain},
+    metrics::{Registry, ServerMetrics},
+    process::{BindError, Sockets},
+};
+use database::{Database, OpenError};
+use proto::payment::payment_server::PaymentServer;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use adapters::{
+    db::{DbLedger, MIGRATIONS},
+    grpc::{DOMAIN, PaymentService},
+    system::{SystemClock, SystemIds},
+};
+use application::Application;
+
+pub use config::Config;
+
+/// Why the service could not start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A socket is taken.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+}
+
+/// Binds the addresses of `config` and serves there until `shutdown` is cancelled.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let sockets = Sockets::bind(&config.process).await?;
+    serve(config, sockets, shutdown).await
+}
+
+/// Serves on `sockets` until `shutdown` is cancelled and every charge in flight has ended, or
+/// [`DRAIN_MAX`](chassis::process::DRAIN_MAX) has passed.
+///
+/// # Errors
+///
+/// [`ServeError`].
+pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let database = Database::open(&config.database, &MIGRATIONS).await?;
+    let (readiness, mut registry) = (Readiness::default(), Registry::default());
+    let metrics = ServerMetrics::register(&mut registry);
+    let tasks = TaskTracker::new();
+    let application = Application {
+        ledger: Arc::new(DbLedger::new(database.clone())),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds::default()),
+        credit_limit: config.credit_limit,
+    };
+    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
+    let watch = database.watch(readiness.clone());
+    let server = Server {
+        domain: DOMAIN,
+        mode: config.process.mode,
+        services: &["Payment"],
+        descriptor_set: proto::PAYMENT_DESCRIPTOR_SET,
+        readiness,
+        metrics,
+    };
+    let payments = PaymentServer::new(PaymentService::new(application, tasks.clone()))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
+    let served = server.serve(Routes::new(payments), sockets.service, shutdown.clone()).await;
+    tasks.close();
+    let drained = async {
+        tasks.wait().await;
+        database.close().await;
+    };
+    if within_drain(drained, &shutdown).await.is_none() {
+        tracing::error!(
+            tasks = tasks.len(),
+            "charges were still being worked on when the process had to end"
+        );
+    }
+    watch.abort();
+    Ok(served?)
+}

@@ -12,7 +12,11 @@ use clap::{Args, Parser, Subcommand};
 use stack::{Options, Ports, Stack};
 
 #[derive(Parser)]
-#[command(name = "stack", version, about = "Gateway, Order and Payment in one process, on embedded databases")]
+#[command(
+    name = "stack",
+    version,
+    about = "Gateway, Order and Payment in one process, on embedded databases"
+)]
 struct Cli {
     #[command(flatten)]
     all: All,
@@ -56,9 +60,15 @@ pub(crate) fn run() -> ExitCode {
     let vars = Vars::from_process();
     match command {
         None => run_all(all, &vars),
-        Some(Command::Gateway) => process::run(gateway::Config::read(&vars), |config| &config.process, gateway::run),
-        Some(Command::Order) => process::run(order::Config::read(&vars), |config| &config.process, order::run),
-        Some(Command::Payment) => process::run(payment::Config::read(&vars), |config| &config.process, payment::run),
+        Some(Command::Gateway) => {
+            process::run(gateway::Config::read(&vars), |config| &config.process, gateway::run)
+        }
+        Some(Command::Order) => {
+            process::run(order::Config::read(&vars), |config| &config.process, order::run)
+        }
+        Some(Command::Payment) => {
+            process::run(payment::Config::read(&vars), |config| &config.process, payment::run)
+        }
         Some(Command::Openapi) => {
             say(&gateway::openapi::document_json());
             ExitCode::SUCCESS
@@ -67,7 +77,8 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn run_all(all: All, vars: &Vars) -> ExitCode {
-    let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
+    let passed_on =
+        PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
     let options = Options {
         data: Some(all.data),
         ports: Ports { gateway: all.gateway_port, order: all.order_port, payment: all.payment_port },

@@ -48,23 +48,34 @@ impl Stack {
     ///
     /// Whatever keeps a service from becoming ready; none is left running then.
     pub async fn start_with(options: Options) -> anyhow::Result<Self> {
-        let temporary = options.data.is_none().then(TempDir::new).transpose().context("no temporary directory")?;
-        let data = temporary.as_ref().map(TempDir::path).or(options.data.as_deref()).context("no directory for data")?;
+        let temporary =
+            options.data.is_none().then(TempDir::new).transpose().context("no temporary directory")?;
+        let data = temporary
+            .as_ref()
+            .map(TempDir::path)
+            .or(options.data.as_deref())
+            .context("no directory for data")?;
         std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
         let ports = options.ports;
 
         let vars = options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &database(data, "payment"));
         let config = payment::Config::read(&vars)?;
-        let payment = Service::start(config.process.clone(), |sockets, stop| payment::serve(config, sockets, stop)).await?;
+        let payment =
+            Service::start(config.process.clone(), |sockets, stop| payment::serve(config, sockets, stop))
+                .await?;
 
         let mut own = database(data, "order").to_vec();
         own.push(("PAYMENT_SERVICE_URL", payment.address.to_string()));
         let config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &own))?;
-        let order = Service::start(config.process.clone(), |sockets, stop| order::serve(config, sockets, stop)).await?;
+        let order =
+            Service::start(config.process.clone(), |sockets, stop| order::serve(config, sockets, stop))
+                .await?;
 
         let own = [("ORDER_SERVICE_URL", order.address.to_string())];
         let config = gateway::Config::read(&options.vars_of(ports.gateway, GATEWAY_ADMIN_OFFSET, &own))?;
-        let gateway = Service::start(config.process.clone(), |sockets, stop| gateway::serve(config, sockets, stop)).await?;
+        let gateway =
+            Service::start(config.process.clone(), |sockets, stop| gateway::serve(config, sockets, stop))
+                .await?;
 
         Ok(Self { gateway, order, payment, _data: temporary })
     }
@@ -209,7 +220,9 @@ async fn until_ready(admin: SocketAddr) -> anyhow::Result<()> {
             tokio::time::sleep(READY_POLL).await;
         }
     };
-    tokio::time::timeout(READY_MAX, polled).await.with_context(|| format!("not ready after {READY_MAX:?}: {admin}"))
+    tokio::time::timeout(READY_MAX, polled)
+        .await
+        .with_context(|| format!("not ready after {READY_MAX:?}: {admin}"))
 }
 
 async fn is_ready(admin: SocketAddr) -> std::io::Result<bool> {

@@ -1,0 +1,173 @@
+//! What the gateway is configured with.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `APPLICATION_PORT` | port of the public listener | required |
+//! | `ENV` | `development` or `production` | required |
+//! | `ORDER_SERVICE_URL` | where the Order service is | required |
+//! | `BIND_ADDRESS` | address of the public listener | 127.0.0.1; 0.0.0.0 in production |
+//! | `ADMIN_ADDRESS` | the operators' listener | 127.0.0.1:9080 |
+//! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
+//! | `PUBLIC_URL` | prefix of problem types and `Location` | none: both are relative |
+//! | `RUST_LOG` | what is logged | `info` |
+
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+
+use channel::Address;
+use chassis::{
+    env::{EnvErrors, Reader, Secrecy, Vars},
+    process::Process,
+};
+use http::{Uri, uri::Scheme};
+
+use crate::limits::{REQUEST_TIMEOUT_DEFAULT, REQUEST_TIMEOUT_MS};
+
+/// The port of `ADMIN_ADDRESS` where none is given.
+pub const ADMIN_PORT_DEFAULT: u16 = 9080;
+
+/// The gateway's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every process is configured with.
+    pub process: Process,
+    /// `ORDER_SERVICE_URL`
+    pub order: Address,
+    /// `REQUEST_TIMEOUT_MS`
+    pub request_timeout: Duration,
+    /// `PUBLIC_URL`
+    pub public_url: Option<PublicUrl>,
+}
+
+impl Config {
+    /// Reads the variables of the table above.
+    ///
+    /// # Errors
+    ///
+    /// A line for each that is missing or unparsable.
+    pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
+        let mut reader = Reader::new(vars);
+        let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
+        let order: Option<Address> = reader.required("ORDER_SERVICE_URL", Address::ACCEPTED);
+        let accepted = format!(
+            "milliseconds, a whole number from {} to {}",
+            REQUEST_TIMEOUT_MS.start(),
+            REQUEST_TIMEOUT_MS.end()
+        );
+        let timeout = reader.optional_with("REQUEST_TIMEOUT_MS", &accepted, Secrecy::Public, |text| {
+            text.parse().ok().filter(|ms| REQUEST_TIMEOUT_MS.contains(ms)).map(Duration::from_millis)
+        });
+        let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
+        let config = process.zip(order).map(|(process, order)| Self {
+            process,
+            order,
+            request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
+            public_url,
+        });
+        reader.finish(config)
+    }
+}
+
+/// The URL that the public reaches this gateway by, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(Arc<str>);
+
+/// A text that is no [`PublicUrl`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an absolute http or https URL without query and fragment")]
+pub struct PublicUrlError;
+
+impl PublicUrl {
+    /// What is accepted, to complete the sentence "accepted: …".
+    pub const ACCEPTED: &'static str =
+        "an absolute http or https URL without query and fragment, https://shop.example for instance";
+
+    /// The text, shared.
+    pub fn text(&self) -> Arc<str> {
+        self.0.clone()
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = PublicUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri: Uri = text.parse().map_err(|_| PublicUrlError)?;
+        let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
+        let host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+        // The parser drops a fragment without a word.
+        if web && host && !text.contains(['?', '#']) {
+            Ok(Self(text.trim_end_matches('/').into()))
+        } else {
+            Err(PublicUrlError)
+        }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEEDED: [(&str, &str); 3] =
+        [("APPLICATION_PORT", "8080"), ("ENV", "production"), ("ORDER_SERVICE_URL", "localhost:3000")];
+
+    fn with(extra: (&str, &str)) -> Result<Config, EnvErrors> {
+        Config::read(&NEEDED.into_iter().chain([extra]).collect())
+    }
+
+    #[test]
+    fn what_is_required_is_enough() {
+        let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
+        assert_eq!(config.process.service_address.to_string(), "0.0.0.0:8080");
+        assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9080");
+        assert_eq!(config.order.to_string(), "localhost:3000");
+        assert_eq!(config.request_timeout, Duration::from_secs(10));
+        assert_eq!(config.public_url, None);
+    }
+
+    #[test]
+    fn every_missing_variable_has_a_line() {
+        let errors = Config::read(&Vars::default()).unwrap_err().to_string();
+        for name in ["APPLICATION_PORT", "ENV", "ORDER_SERVICE_URL"] {
+            assert!(
+                errors.lines().any(|l| l == format!("{name} environment variable is missing.")),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_timeout_out_of_bounds_is_refused() {
+        for bad in ["0", "30001", "-1", "1s", "1.5"] {
+            let errors = with(("REQUEST_TIMEOUT_MS", bad)).unwrap_err().to_string();
+            assert!(errors.contains("REQUEST_TIMEOUT_MS") && errors.contains("from 1 to 30000"), "{errors}");
+        }
+        assert_eq!(with(("REQUEST_TIMEOUT_MS", "30000")).unwrap().request_timeout.as_secs(), 30);
+    }
+
+    #[test]
+    fn a_public_url_loses_the_slash_at_its_end() {
+        for (text, kept) in [
+            ("https://shop.example", "https://shop.example"),
+            ("https://shop.example/", "https://shop.example"),
+            ("http://shop.example:8080/api/", "http://shop.example:8080/api"),
+        ] {
+            let config = with(("PUBLIC_URL", text)).unwrap();
+            assert_eq!(config.public_url.map(|url| url.to_string()).as_deref(), Some(kept));
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_url_is_refused() {
+        for bad in
+            ["shop.example", "/api", "ftp://a", "https://", "https://a?b", "https://a#b", "https://u:p@a"]
+        {
+            assert!(with(("PUBLIC_URL", bad)).unwrap_err().to_string().contains("PUBLIC_URL"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What every request passes before its handler, and every answer after it.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use channel::Deadline;
+use chassis::trace;
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::{
+    body::leftover::Leftover,
+    metrics::Visit,
+    problem::{self, Problem},
+    routes::Shared,
+};
+
+/// The layers, outermost first. They are one function since each is a line of it:
+///
+/// 1. the trace context and the request id, so that all that follows knows them, and the header
+///    `X-Request-Id` of every answer;
+/// 2. the span, so that every line logged names them;
+/// 3. the gateway's [`Site`](problem::Site), so that problems know their addresses;
+/// 4. the [`Visit`], so that exactly one line is logged and one request counted, also of a client that left;
+/// 5. the [`Leftover`], outside of the catch, so that a panic does not cut off a client that is still sending;
+/// 6. the catch, inside of all that an answer to a panic needs.
+///
+/// The [`Deadline`] is an extension of the request, counted from its arrival.
+pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
+    request.extensions_mut().insert(Deadline(arrived + shared.request_timeout()));
+    let context = trace::Context::from_headers(request.headers());
+    let request_id = trace::request_id_value(context.request_id);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let span = context.span(route.as_ref().map_or("unknown", MatchedPath::as_str));
+    let site = shared.site().clone();
+
+    let answered = async move {
+        let visit = Visit::begin(shared.metrics(), request.method(), route, arrived);
+        let leftover = Leftover::watch(&mut request);
+        let mut response = caught(next.run(request)).await;
+        if let Some(leftover) = leftover {
+            leftover.finish(&mut response).await;
+        }
+        visit.end(response.status());
+        response
+    };
+    let mut response = trace::within(context, problem::within(site, answered)).instrument(span).await;
+    response.headers_mut().insert(trace::REQUEST_ID, request_id);
+    response
+}
+
+/// What `handled` answers, or, where it panics, that the gateway failed. The panic itself was logged by the
+/// process's hook; its text is nobody else's business.
+pub(crate) async fn caught(handled: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| Problem::internal().into_response())
+}

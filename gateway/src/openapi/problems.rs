@@ -1,0 +1,87 @@
+//! Responses with a problem, one for each HTTP status that the registry knows: every type that is answered
+//! with the status gives an example.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder, example::ExampleBuilder};
+
+use super::{headers, headers::Named, schemas};
+use crate::problem::{self, ProblemType, registry};
+
+/// Statuses that only placing an order leads to: its outcomes, and what may be wrong with a body.
+const OF_WRITES: [StatusCode; 6] = [
+    StatusCode::PAYMENT_REQUIRED,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::GONE,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
+/// Every response's component.
+pub(super) fn responses() -> Vec<(String, Response)> {
+    by_status().into_iter().map(|(status, types)| (component(status), response(status, &types))).collect()
+}
+
+/// A reference to the component of a status.
+pub(super) fn reference(status: StatusCode) -> Ref {
+    Ref::from_response_name(component(status))
+}
+
+/// What placing an order may be answered with.
+pub(super) fn of_writes() -> Vec<StatusCode> {
+    by_status().into_keys().collect()
+}
+
+/// What reading orders may be answered with.
+pub(super) fn of_reads() -> Vec<StatusCode> {
+    by_status().into_keys().filter(|status| !OF_WRITES.contains(status)).collect()
+}
+
+fn component(status: StatusCode) -> String {
+    format!("Problem{}", status.as_str())
+}
+
+fn by_status() -> BTreeMap<StatusCode, Vec<&'static ProblemType>> {
+    let mut types = BTreeMap::<_, Vec<_>>::new();
+    for kind in registry::TYPES {
+        for answer in kind.answers {
+            types.entry(answer.status).or_default().push(kind);
+        }
+    }
+    types
+}
+
+fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
+    let titles: Vec<String> =
+        types.iter().map(|kind| format!("[{}](/problems/{})", kind.title, kind.slug)).collect();
+    let examples = types.iter().map(|kind| {
+        let example = ExampleBuilder::new()
+            .summary(kind.title)
+            .value(serde_json::to_value(problem::example(kind, status)).ok());
+        (kind.slug, example)
+    });
+    let content =
+        ContentBuilder::new().schema(Some(schemas::reference(schemas::PROBLEM))).examples_from_iter(examples);
+    let described =
+        ResponseBuilder::new().description(titles.join("; ")).content(problem::CONTENT_TYPE, content.build());
+    headers_of(status, types)
+        .into_iter()
+        .fold(described, |all, h| all.header_ref(h.name, h.reference()))
+        .build()
+}
+
+fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<Named> {
+    let mut all = vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY];
+    if types.iter().any(|kind| kind.retry_after) {
+        all.push(headers::RETRY_AFTER);
+    }
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => all.push(headers::ALLOW),
+        StatusCode::UNAUTHORIZED => all.push(headers::WWW_AUTHENTICATE),
+        StatusCode::PAYMENT_REQUIRED => all.push(headers::IDEMPOTENT_REPLAYED),
+        _ => {}
+    }
+    all
+}

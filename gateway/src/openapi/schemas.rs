@@ -1,0 +1,194 @@
+//! Schemas of bodies: exact, and closed to members that are not named.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
+        schema::AdditionalProperties,
+    },
+};
+
+use crate::{
+    limits,
+    problem::{self, Violation},
+};
+
+pub(super) const NEW_ORDER: &str = "NewOrder";
+pub(super) const ORDER: &str = "Order";
+pub(super) const ORDER_PAGE: &str = "OrderPage";
+pub(super) const PROBLEM: &str = "Problem";
+const NEW_ITEM: &str = "NewOrderItem";
+const ITEM: &str = "OrderItem";
+
+type Named = (String, RefOr<Schema>);
+
+/// Every schema of the document's components.
+pub(super) fn all() -> Vec<Named> {
+    let named =
+        |name: &str, schema: ObjectBuilder| (name.to_owned(), RefOr::T(Schema::Object(schema.build())));
+    let mut all = vec![
+        named(NEW_ORDER, new_order()),
+        named(NEW_ITEM, new_item()),
+        named(ORDER, order()),
+        named(ITEM, item()),
+        named(ORDER_PAGE, page()),
+    ];
+    all.extend(problem_schemas());
+    all
+}
+
+/// A reference to one of them.
+pub(super) fn reference(name: &str) -> Ref {
+    Ref::from_schema_name(name)
+}
+
+/// The id of a customer.
+pub(super) fn user_id() -> ObjectBuilder {
+    int64(*limits::USER_ID.start(), *limits::USER_ID.end()).description(Some("The customer."))
+}
+
+/// The id of an order.
+pub(super) fn order_id() -> ObjectBuilder {
+    int64(*limits::ORDER_ID.start(), *limits::ORDER_ID.end())
+        .description(Some("Below 2^53; later orders have higher ones."))
+}
+
+fn closed() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+}
+
+fn text(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description))
+}
+
+fn int64(minimum: i64, maximum: i64) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(minimum))
+        .maximum(Some(maximum))
+}
+
+fn quantity() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .minimum(Some(*limits::QUANTITY.start()))
+        .description(Some("How many pieces."))
+}
+
+fn amount(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).description(Some(description))
+}
+
+fn currency(description: &str) -> ObjectBuilder {
+    text(description).pattern(Some("^[A-Z]{3}$"))
+}
+
+fn new_order() -> ObjectBuilder {
+    let items = ArrayBuilder::new()
+        .items(reference(NEW_ITEM))
+        .min_items(Some(*limits::ITEMS.start()))
+        .max_items(Some(*limits::ITEMS.end()))
+        .description(Some(
+            "What is ordered. The total is above 0 and below 2^53 of the currency's minor units.",
+        ));
+    closed()
+        .description(Some("An order to be placed."))
+        .property("user_id", user_id())
+        .property("order_items", items)
+        .property(
+            "currency",
+            currency("The currency of every price: a code of ISO 4217 that has a minor unit.")
+                .default(Some("USD".into())),
+        )
+        .required("user_id")
+        .required("order_items")
+}
+
+fn new_item() -> ObjectBuilder {
+    let code = text("Which product; no control characters.")
+        .min_length(Some(*limits::PRODUCT_CODE_CHARS.start()))
+        .max_length(Some(*limits::PRODUCT_CODE_CHARS.end()))
+        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"));
+    let price = OneOfBuilder::new()
+        .item(amount("As a JSON number."))
+        .item(text("As a string, written as JSON writes numbers.").pattern(Some(
+            r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
+        )))
+        .description(Some(
+            "The price of one piece in major units, 0 or more, read as an exact decimal from its text. It has no \
+             more decimals than the currency.",
+        ));
+    closed()
+        .description(Some("One item of an order to be placed."))
+        .property("product_code", code)
+        .property("unit_price", price)
+        .property("quantity", quantity().maximum(Some(*limits::QUANTITY.end())))
+        .required("product_code")
+        .required("unit_price")
+        .required("quantity")
+}
+
+fn order() -> ObjectBuilder {
+    let status = text(
+        "PENDING: the outcome of the charge is not known yet. PAID: charged. DECLINED: the charge was refused. \
+         NOT_CHARGED: nothing was charged; the same idempotency key may try again. VOIDED: given up, nothing was \
+         charged. Absent where the Order service is of the old contract.",
+    )
+    .enum_values(Some(["PENDING", "PAID", "DECLINED", "NOT_CHARGED", "VOIDED"]));
+    let created =
+        text("RFC 3339, UTC, with milliseconds. Absent where the Order service is of the old contract.")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"));
+    let order = closed()
+        .description(Some("An order."))
+        .property("order_id", order_id())
+        .property("user_id", user_id())
+        .property("status", status)
+        .property("currency", currency("ISO 4217."))
+        .property("total_price", amount("The sum over the items, in major units."))
+        .property("order_items", ArrayBuilder::new().items(reference(ITEM)))
+        .property("created_at", created)
+        .property("decline_reason", text("Why the charge was declined; there where status is DECLINED."));
+    ["order_id", "user_id", "currency", "total_price", "order_items"]
+        .into_iter()
+        .fold(order, ObjectBuilder::required)
+}
+
+fn item() -> ObjectBuilder {
+    closed()
+        .description(Some("One item of an order."))
+        .property("product_code", text("Which product."))
+        .property("unit_price", amount("The price of one piece, in major units."))
+        .property("quantity", quantity())
+        .required("product_code")
+        .required("unit_price")
+        .required("quantity")
+}
+
+fn page() -> ObjectBuilder {
+    let orders =
+        ArrayBuilder::new().items(reference(ORDER)).max_items(usize::try_from(limits::PAGE_SIZE_MAX).ok());
+    closed()
+        .description(Some("Some of a customer's orders, newest first."))
+        .property("orders", orders)
+        .property("next_page_token", text("The page_token of the next page; empty on the last."))
+        .required("orders")
+        .required("next_page_token")
+}
+
+/// The schemas that the problems' own structs give, closed like the others.
+fn problem_schemas() -> Vec<Named> {
+    let mut all = vec![(PROBLEM.to_owned(), problem::Body::schema())];
+    problem::Body::schemas(&mut all);
+    debug_assert!(all.iter().any(|(name, _)| *name == Violation::name()));
+    for (_, schema) in &mut all {
+        if let RefOr::T(Schema::Object(object)) = schema {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+    all
+}

@@ -1,0 +1,143 @@
+//! `/orders`: JSON in, the Order contract out, and back.
+//!
+//! The gateway decides nothing about orders. What it refuses is what the contract cannot mean; all else is
+//! for the Order service to say, and [`problem::from_status`] to tell.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use channel::Deadline;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use proto::order::GetOrderRequest;
+use serde::Serialize;
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::{
+    body,
+    key::{self, IDEMPOTENCY_KEY},
+    layers::caught,
+    limits, negotiation,
+    problem::{self, Asked, Problem, Violation},
+    routes::Shared,
+};
+
+mod answer;
+mod faults;
+mod query;
+mod request;
+
+/// Says that the answer repeats that of an earlier request with the same key.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// `POST /orders`. Every answer has the idempotency key in effect, also that to a request that made the
+/// handler panic, which is why panics are caught here too.
+pub(crate) async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let key = key::of(request.headers());
+    let header = key.key.to_header();
+    let mut response = caught(async { place(&shared, request, key).await.into_response() }).await;
+    response.headers_mut().insert(IDEMPOTENCY_KEY, header);
+    response
+}
+
+/// `GET /orders/{order_id}`.
+pub(crate) async fn get(
+    State(shared): State<Arc<Shared>>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    check_accept(&parts.headers)?;
+    let order_id = query::order_id(path, &parts.uri).map_err(Problem::invalid)?;
+    let asked = Asked { order_id: Some(order_id), ..asked(&parts.headers) };
+    let call = call(GetOrderRequest { order_id, user_id: 0 }, deadline(&parts));
+    let failed = |status: Status| problem::from_status(&status, &asked);
+    let answer = shared.orders().get(call).await.map_err(failed)?.into_inner();
+    let order = answer::stored(order_id, &answer).map_err(|nonsense| failed(nonsense.into()))?;
+    Ok(json(StatusCode::OK, &order))
+}
+
+/// `GET /orders`.
+pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    check_accept(&parts.headers)?;
+    let call = call(query::list(&parts.uri).map_err(Problem::invalid)?, deadline(&parts));
+    let asked = asked(&parts.headers);
+    let failed = |status: Status| problem::from_status(&status, &asked);
+    let answer = shared.orders().list(call).await.map_err(failed)?.into_inner();
+    let page = answer::page(&answer).map_err(|nonsense| failed(nonsense.into()))?;
+    Ok(json(StatusCode::OK, &page))
+}
+
+async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    check_accept(&parts.headers)?;
+    if !negotiation::is_json(&parts.headers) {
+        return Err(Problem::unsupported_media_type());
+    }
+    let deadline = deadline(&parts);
+    let body = body::read(body, deadline.0).await?;
+    let mut violations: Vec<Violation> = key.violation.into_iter().chain(query::none(&parts.uri)).collect();
+    let order = match request::read(&body) {
+        Ok(order) if violations.is_empty() => order,
+        read => {
+            violations.extend(read.err().unwrap_or_default());
+            return Err(Problem::invalid(violations));
+        }
+    };
+
+    let mut asked = Asked { write: true, shape: Some(order.shape()), ..asked(&parts.headers) };
+    let call = call(order.to_proto(key.key.into_text()), deadline);
+    let answer = match shared.orders().create(call).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return Err(problem::from_status(&status, &asked)),
+    };
+    let placed = answer::created(&order, &answer).map_err(|nonsense| {
+        asked.order_id = Some(answer.order_id).filter(|id| limits::ORDER_ID.contains(id));
+        problem::from_status(&nonsense.into(), &asked)
+    })?;
+    let mut response = json(StatusCode::CREATED, &placed);
+    response.headers_mut().insert(header::LOCATION, shared.location(placed.order_id));
+    if answer.replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// What the headers of a request say of how a failure is to be told.
+fn asked(headers: &HeaderMap) -> Asked {
+    Asked { accept_language: headers.get(header::ACCEPT_LANGUAGE).cloned(), ..Asked::default() }
+}
+
+fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {
+    if negotiation::accepts_json(headers) { Ok(()) } else { Err(Problem::not_acceptable()) }
+}
+
+/// When the request must be answered; every request is given that on its way in.
+fn deadline(parts: &Parts) -> Deadline {
+    let given = parts.extensions.get().copied();
+    given.unwrap_or_else(|| Deadline(Instant::now() + limits::REQUEST_TIMEOUT_DEFAULT))
+}
+
+/// A call that ends by the deadline and carries the request's context on.
+fn call<T>(message: T, deadline: Deadline) -> tonic::Request<T> {
+    let mut call = tonic::Request::new(message);
+    call.extensions_mut().insert(deadline);
+    if let Some(context) = chassis::trace::current() {
+        context.write_to(call.metadata_mut().as_mut());
+    }
+    call
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    // Texts, whole numbers and decimals that Money wrote: there is nothing that JSON cannot hold.
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = (status, Bytes::from(bytes)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}

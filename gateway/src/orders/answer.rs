@@ -1,0 +1,201 @@
+//! From the Order contract to JSON: one order, or a page of them.
+//!
+//! What a backend answers is read as strictly as what a client sends: an answer that makes no sense is
+//! refused here rather than passed on. A server of the old contract answers less, and that little is enough.
+
+use std::borrow::Cow;
+
+use money::{Currency, Excess, Money};
+use prost_types::Timestamp;
+use proto::{
+    google_type,
+    order::{CreateOrderResponse, GetOrderResponse, ListOrdersResponse, OrderStatus},
+};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use tonic::Status;
+
+use super::request::NewOrder;
+use crate::limits;
+
+/// An order as JSON has it. Amounts are numbers with all of the currency's decimals.
+#[derive(Debug, Serialize)]
+pub(super) struct Order<'a> {
+    pub(super) order_id: i64,
+    user_id: i64,
+    /// Not told by a server of the old contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    currency: &'static str,
+    #[serde(serialize_with = "as_number")]
+    total_price: Money,
+    order_items: Vec<Item<'a>>,
+    /// Not told by a server of the old contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decline_reason: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Item<'a> {
+    product_code: Cow<'a, str>,
+    #[serde(serialize_with = "as_number")]
+    unit_price: Money,
+    quantity: i32,
+}
+
+/// A page of orders, newest first.
+#[derive(Debug, Serialize)]
+pub(super) struct Page<'a> {
+    orders: Vec<Order<'a>>,
+    /// Empty on the last page.
+    next_page_token: &'a str,
+}
+
+/// What about a backend's answer makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer makes no sense: {0}")]
+pub(super) struct Nonsense(&'static str);
+
+impl From<Nonsense> for Status {
+    /// A status that did not come from the backend, which [`channel::Failure::of`] tells from one that did.
+    fn from(nonsense: Nonsense) -> Self {
+        Self::internal(nonsense.to_string())
+    }
+}
+
+/// The order that `asked` became.
+pub(super) fn created<'a>(
+    asked: &'a NewOrder<'_>,
+    answer: &CreateOrderResponse,
+) -> Result<Order<'a>, Nonsense> {
+    let old = is_old(answer.status, answer.total.as_ref(), answer.create_time.as_ref());
+    let total = match &answer.total {
+        Some(total) => read_total(total)?,
+        None => asked.total,
+    };
+    if total.currency() != asked.currency {
+        return Err(Nonsense("another currency than was asked for"));
+    }
+    let item = |item: &'a super::request::NewItem<'_>| Item {
+        product_code: Cow::Borrowed(&item.product_code),
+        unit_price: item.price,
+        quantity: item.quantity,
+    };
+    Ok(Order {
+        order_id: read_order_id(answer.order_id)?,
+        user_id: asked.user_id,
+        status: (!old).then(|| read_status(answer.status)).transpose()?,
+        currency: asked.currency.code(),
+        total_price: total,
+        order_items: asked.items.iter().map(item).collect(),
+        created_at: (!old).then(|| read_time(answer.create_time.as_ref())).transpose()?,
+        decline_reason: None,
+    })
+}
+
+/// The order with the id `asked`.
+pub(super) fn stored(asked: i64, answer: &GetOrderResponse) -> Result<Order<'_>, Nonsense> {
+    // A server of the old contract repeats no id.
+    if answer.order_id != 0 && answer.order_id != asked {
+        return Err(Nonsense("another order than was asked for"));
+    }
+    Ok(Order { order_id: asked, ..read_order(answer)? })
+}
+
+/// A page; only servers of the present contract have them.
+pub(super) fn page(answer: &ListOrdersResponse) -> Result<Page<'_>, Nonsense> {
+    let order = |answer| {
+        let order = read_order(answer)?;
+        read_order_id(order.order_id).map(|_| order)
+    };
+    let orders = answer.orders.iter().map(order).collect::<Result<_, _>>()?;
+    Ok(Page { orders, next_page_token: &answer.next_page_token })
+}
+
+fn read_order(answer: &GetOrderResponse) -> Result<Order<'_>, Nonsense> {
+    let old = is_old(answer.status, answer.total.as_ref(), answer.create_time.as_ref());
+    let told = answer.total.as_ref().map(read_total).transpose()?;
+    let currency = told.map_or(Currency::USD, Money::currency);
+    let order_items: Vec<Item<'_>> =
+        answer.order_items.iter().map(|item| read_item(currency, item)).collect::<Result<_, _>>()?;
+    let reason = answer.decline_reason.as_str();
+    Ok(Order {
+        order_id: answer.order_id,
+        user_id: Some(answer.user_id).filter(|id| limits::USER_ID.contains(id)).ok_or(Nonsense("user_id"))?,
+        status: (!old).then(|| read_status(answer.status)).transpose()?,
+        currency: currency.code(),
+        total_price: told.or_else(|| sum(currency, &order_items)).ok_or(Nonsense("the sum of the items"))?,
+        order_items,
+        created_at: (!old).then(|| read_time(answer.create_time.as_ref())).transpose()?,
+        decline_reason: (!reason.is_empty()).then_some(reason),
+    })
+}
+
+/// Whether an answer is of the old contract, which has no field from 16 on.
+fn is_old(status: i32, total: Option<&google_type::Money>, time: Option<&Timestamp>) -> bool {
+    status == OrderStatus::Unspecified as i32 && total.is_none() && time.is_none()
+}
+
+fn read_order_id(id: i64) -> Result<i64, Nonsense> {
+    Some(id).filter(|id| limits::ORDER_ID.contains(id)).ok_or(Nonsense("order_id"))
+}
+
+fn read_status(number: i32) -> Result<&'static str, Nonsense> {
+    match OrderStatus::try_from(number) {
+        Ok(OrderStatus::Pending) => Ok("PENDING"),
+        Ok(OrderStatus::Paid) => Ok("PAID"),
+        Ok(OrderStatus::Declined) => Ok("DECLINED"),
+        Ok(OrderStatus::NotCharged) => Ok("NOT_CHARGED"),
+        Ok(OrderStatus::Voided) => Ok("VOIDED"),
+        Ok(OrderStatus::Unspecified) | Err(_) => Err(Nonsense("status")),
+    }
+}
+
+fn read_total(total: &google_type::Money) -> Result<Money, Nonsense> {
+    let currency = Currency::from_code(&total.currency_code).map_err(|_| Nonsense("the total's currency"))?;
+    Money::from_units_nanos(currency, total.units, total.nanos).map_err(|_| Nonsense("total"))
+}
+
+fn read_item(currency: Currency, item: &proto::order::OrderItem) -> Result<Item<'_>, Nonsense> {
+    let unit_price = match &item.price {
+        Some(price) if price.currency_code == currency.code() => {
+            Money::from_units_nanos(currency, price.units, price.nanos)
+        }
+        Some(_) => return Err(Nonsense("an item's currency")),
+        None => Money::from_float(currency, item.unit_price, Excess::Refuse),
+    };
+    let quantity =
+        Some(item.quantity).filter(|quantity| *quantity > 0).ok_or(Nonsense("an item's quantity"))?;
+    Ok(Item {
+        product_code: Cow::Borrowed(&item.product_code),
+        unit_price: unit_price.map_err(|_| Nonsense("an item's price"))?,
+        quantity,
+    })
+}
+
+fn sum(currency: Currency, items: &[Item<'_>]) -> Option<Money> {
+    items.iter().try_fold(Money::zero(currency), |total, item| {
+        let quantity = u32::try_from(item.quantity).ok()?;
+        total.checked_add(item.unit_price.checked_mul(quantity).ok()?).ok()
+    })
+}
+
+/// RFC 3339 in UTC with milliseconds. What is finer is cut off.
+fn read_time(time: Option<&Timestamp>) -> Result<String, Nonsense> {
+    const EPOCH_TO_9999: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
+    const NANOS: std::ops::RangeInclusive<i32> = 0..=999_999_999;
+    let in_range = |time: &&Timestamp| EPOCH_TO_9999.contains(&time.seconds) && NANOS.contains(&time.nanos);
+    let time = time.filter(in_range).ok_or(Nonsense("create_time"))?;
+    let seconds = Timestamp { nanos: 0, ..*time }.to_string();
+    Ok(format!("{}.{:03}Z", seconds.trim_end_matches('Z'), time.nanos / 1_000_000))
+}
+
+/// The amount's own digits as a JSON number; no float comes between.
+fn as_number<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    RawValue::from_string(amount.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Answers of the present contract, of the old one, and such as make no sense.
+
+use super::{super::request, *};
+
+const BODY: &[u8] =
+    br#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
+/// 2026-11-23T06:00:00Z
+const TIME_S: i64 = 1_795_413_600;
+
+fn usd(units: i64, nanos: i32) -> Option<google_type::Money> {
+    Some(google_type::Money { currency_code: "USD".to_owned(), units, nanos })
+}
+
+fn create_answer() -> CreateOrderResponse {
+    CreateOrderResponse {
+        order_id: 115_458_048_000_000,
+        status: OrderStatus::Paid.into(),
+        total: usd(0, 120_000_000),
+        create_time: Some(Timestamp { seconds: TIME_S, nanos: 0 }),
+        replayed: false,
+    }
+}
+
+fn get_answer() -> GetOrderResponse {
+    GetOrderResponse {
+        user_id: 123,
+        order_items: vec![proto::order::OrderItem {
+            product_code: "sku1".to_owned(),
+            unit_price: 16.0,
+            quantity: 2,
+            price: usd(16, 0),
+        }],
+        order_id: 7,
+        status: OrderStatus::Declined.into(),
+        total: usd(32, 0),
+        create_time: Some(Timestamp { seconds: TIME_S, nanos: 1_999_999 }),
+        decline_reason: "INSUFFICIENT_BALANCE".to_owned(),
+    }
+}
+
+fn json(order: Result<Order<'_>, Nonsense>) -> String {
+    serde_json::to_string(&order.unwrap()).unwrap()
+}
+
+#[test]
+fn a_placed_order_is_told_with_exact_amounts() {
+    let asked = request::read(BODY).unwrap();
+    let expected = concat!(
+        r#"{"order_id":115458048000000,"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"#,
+        r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}],"#,
+        r#""created_at":"2026-11-23T06:00:00.000Z"}"#
+    );
+    assert_eq!(json(created(&asked, &create_answer())), expected);
+}
+
+#[test]
+fn an_old_server_answers_an_id_and_the_request_says_the_rest() {
+    let asked = request::read(BODY).unwrap();
+    let old = CreateOrderResponse { order_id: 5, ..Default::default() };
+    let expected = concat!(
+        r#"{"order_id":5,"user_id":123,"currency":"USD","total_price":0.12,"#,
+        r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#
+    );
+    assert_eq!(json(created(&asked, &old)), expected);
+}
+
+#[test]
+fn a_creation_that_makes_no_sense_is_refused() {
+    let asked = request::read(BODY).unwrap();
+    let good = create_answer;
+    for (what, answer) in [
+        ("order_id", CreateOrderResponse { order_id: 0, ..good() }),
+        ("order_id", CreateOrderResponse { order_id: 1 << 53, ..good() }),
+        ("order_id", CreateOrderResponse { order_id: -1, ..good() }),
+        ("status", CreateOrderResponse { status: 99, ..good() }),
+        ("status", CreateOrderResponse { status: 0, ..good() }),
+        ("total", CreateOrderResponse { total: usd(-1, 0), ..good() }),
+        ("total", CreateOrderResponse { total: usd(0, 1), ..good() }),
+        ("currency", CreateOrderResponse { total: Some(google_type::Money::default()), ..good() }),
+        ("create_time", CreateOrderResponse { create_time: None, ..good() }),
+        (
+            "create_time",
+            CreateOrderResponse { create_time: Some(Timestamp { seconds: -1, nanos: 0 }), ..good() },
+        ),
+    ] {
+        let why = created(&asked, &answer).unwrap_err().to_string();
+        assert!(why.contains(what), "{why} should name {what}");
+    }
+    let euros = google_type::Money { currency_code: "EUR".to_owned(), units: 1, nanos: 0 };
+    assert!(created(&asked, &CreateOrderResponse { total: Some(euros), ..good() }).is_err());
+}
+
+#[test]
+fn a_stored_order_is_told_with_why_it_was_declined() {
+    let expected = concat!(
+        r#"{"order_id":7,"user_id":123,"status":"DECLINED","currency":"USD","total_price":32.00,"#,
+        r#""order_items":[{"product_code":"sku1","unit_price":16.00,"quantity":2}],"#,
+        r#""created_at":"2026-11-23T06:00:00.001Z","decline_reason":"INSUFFICIENT_BALANCE"}"#
+    );
+    assert_eq!(json(stored(7, &get_answer())), expected);
+}
+
+#[test]
+fn an_order_of_an_old_server_has_its_floats_as_shortest_decimals() {
+    let item = |unit_price, quantity| proto::order::OrderItem {
+        product_code: "sku1".to_owned(),
+        unit_price,
+        quantity,
+        price: None,
+    };
+    let old = |items| GetOrderResponse { user_id: 123, order_items: items, ..Default::default() };
+    let expected = concat!(
+        r#"{"order_id":7,"user_id":123,"currency":"USD","total_price":0.36,"#,
+        r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":3}]}"#
+    );
+    assert_eq!(json(stored(7, &old(vec![item(0.12, 3)]))), expected);
+    for bad in [item(0.125, 1), item(-1.0, 1), item(f32::NAN, 1), item(1.0, 0), item(1.0, -1)] {
+        assert!(stored(7, &old(vec![bad])).is_err());
+    }
+}
+
+#[test]
+fn a_stored_order_that_makes_no_sense_is_refused() {
+    let good = get_answer;
+    let with_price = |price| {
+        let mut answer = good();
+        answer.order_items[0].price = price;
+        answer
+    };
+    let yen = google_type::Money { currency_code: "JPY".to_owned(), units: 16, nanos: 0 };
+    for answer in [
+        GetOrderResponse { order_id: 8, ..good() },
+        GetOrderResponse { user_id: 0, ..good() },
+        GetOrderResponse { status: 99, ..good() },
+        GetOrderResponse { total: usd(i64::MAX, 0), ..good() },
+        with_price(Some(yen)),
+        with_price(usd(0, 1)),
+    ] {
+        assert!(stored(7, &answer).is_err(), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_page_holds_orders_and_the_token_of_the_next() {
+    let answer = ListOrdersResponse { orders: vec![get_answer()], next_page_token: "t".to_owned() };
+    let text = serde_json::to_string(&page(&answer).unwrap()).unwrap();
+    assert!(
+        text.starts_with(r#"{"orders":[{"order_id":7,"#) && text.ends_with(r#"}],"next_page_token":"t"}"#)
+    );
+    let empty = serde_json::to_string(&page(&ListOrdersResponse::default()).unwrap()).unwrap();
+    assert_eq!(empty, r#"{"orders":[],"next_page_token":""}"#);
+    let nameless =
+        ListOrdersResponse { orders: vec![GetOrderResponse { order_id: 0, ..get_answer() }], ..answer };
+    assert!(page(&nameless).is_err());
+}
+
+#[test]
+fn a_status_of_our_own_is_no_answer_of_the_backend() {
+    let status = Status::from(Nonsense("order_id"));
+    assert_eq!(channel::Failure::of(&status), channel::Failure::NotGrpc);
+}

@@ -1,0 +1,238 @@
+//! The body's table of good and bad input.
+
+use super::*;
+
+const GOOD: &str =
+    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
+
+fn item(member: &str, value: &str) -> String {
+    let mut members = [("product_code", "\"sku1\""), ("unit_price", "0.12"), ("quantity", "1")];
+    members.iter_mut().filter(|(name, _)| *name == member).for_each(|(_, v)| *v = value);
+    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn with_items(items: &str) -> String {
+    format!(r#"{{"user_id":123,"order_items":[{items}]}}"#)
+}
+
+/// Each fault as field and pointer.
+fn faults(body: &str) -> Vec<(String, String)> {
+    let place = |v: Violation| (v.field, v.pointer.unwrap_or_default());
+    read(body.as_bytes()).map(drop).unwrap_err().into_iter().map(place).collect()
+}
+
+fn only_fault(body: &str) -> Violation {
+    let mut found = read(body.as_bytes()).map(drop).unwrap_err();
+    assert_eq!(found.len(), 1, "{body}: {found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn a_good_body_becomes_the_same_order_in_the_contract() {
+    let order = read(GOOD.as_bytes()).unwrap();
+    assert_eq!((order.user_id, order.total.minor(), order.currency), (123, 12, Currency::USD));
+    assert_eq!(order.shape(), Shape { currency: false, items: 1 });
+    let proto = order.to_proto("k".to_owned());
+    assert_eq!(
+        (proto.user_id, proto.currency_code.as_str(), proto.idempotency_key.as_str()),
+        (123, "USD", "k")
+    );
+    let item = &proto.order_items[0];
+    assert_eq!((item.product_code.as_str(), item.unit_price, item.quantity), ("sku1", 0.12, 1));
+    let price = google_type::Money { currency_code: "USD".to_owned(), units: 0, nanos: 120_000_000 };
+    assert_eq!(item.price, Some(price));
+}
+
+#[test]
+fn a_price_is_read_from_its_text_exactly() {
+    for (text, minor) in [
+        ("0.12", 12),
+        ("\"0.12\"", 12),
+        ("1.2e-1", 12),
+        ("12", 1200),
+        ("0.1200000", 12),
+        ("\"1E2\"", 10_000),
+        ("90071992547409.91", (1 << 53) - 1),
+    ] {
+        let body = with_items(&item("unit_price", text));
+        assert_eq!(read(body.as_bytes()).unwrap().total.minor(), minor, "{text}");
+    }
+}
+
+#[test]
+fn a_currency_decides_about_decimals() {
+    let body = |currency: &str, price: &str| {
+        format!(r#"{{"currency":"{currency}","user_id":1,"order_items":[{}]}}"#, item("unit_price", price))
+    };
+    assert_eq!(read(body("JPY", "12").as_bytes()).unwrap().total.minor(), 12);
+    assert_eq!(read(body("KWD", "0.001").as_bytes()).unwrap().total.minor(), 1);
+    assert!(read(body("KWD", "0.001").as_bytes()).unwrap().shape().currency);
+    assert!(only_fault(&body("JPY", "0.1")).detail.contains("JPY"));
+}
+
+#[test]
+fn a_price_of_zero_is_a_price_and_a_total_of_zero_is_none() {
+    let free = item("unit_price", "0");
+    assert!(read(with_items(&format!("{free},{}", item("", ""))).as_bytes()).is_ok());
+    let refused = only_fault(&with_items(&free));
+    assert_eq!((refused.field.as_str(), refused.pointer.as_deref()), ("order_items", Some("#/order_items")));
+}
+
+#[test]
+fn every_bad_value_of_an_item_is_named() {
+    let long = format!("\"{}\"", "x".repeat(101));
+    let digits = "1".repeat(40);
+    for (member, values) in [
+        (
+            "product_code",
+            vec!["\"\"", "1", "null", "\"a\\u0000b\"", "\"\\n\"", "\"\\u0085\"", "\"\\ud800\"", &long],
+        ),
+        (
+            "unit_price",
+            vec![
+                "-0.01",
+                "0.001",
+                "1e400",
+                "1e-400",
+                &digits,
+                "\"\"",
+                "\" 1\"",
+                "\"NaN\"",
+                "\"1,5\"",
+                "\"0x1\"",
+                "null",
+                "true",
+                "[]",
+                "{}",
+                "\"-1\"",
+                "\"\\ud800\"",
+                "90071992547409.92",
+            ],
+        ),
+        (
+            "quantity",
+            vec![
+                "0",
+                "-1",
+                "-0",
+                "1.0",
+                "1e0",
+                "1000001",
+                "2147483648",
+                "9223372036854775808",
+                "\"1\"",
+                "null",
+                "[1]",
+            ],
+        ),
+    ] {
+        for value in values {
+            let refused = only_fault(&with_items(&item(member, value)));
+            assert_eq!(refused.field, format!("order_items[0].{member}"), "{value}");
+            assert_eq!(refused.pointer.unwrap(), format!("#/order_items/0/{member}"), "{value}");
+            assert!(refused.detail.starts_with("must "), "{}", refused.detail);
+        }
+    }
+}
+
+#[test]
+fn every_bad_user_id_is_named() {
+    for value in ["0", "-1", "9223372036854775808", "1.0", "1e3", "\"123\"", "null", "true", "[]", "{}"] {
+        let refused = only_fault(&GOOD.replace("123", value));
+        assert_eq!(
+            (refused.field.as_str(), refused.pointer.as_deref()),
+            ("user_id", Some("#/user_id")),
+            "{value}"
+        );
+    }
+    assert!(read(GOOD.replace("123", "9223372036854775807").as_bytes()).is_ok());
+}
+
+#[test]
+fn a_bad_currency_is_named_and_prices_are_still_looked_at() {
+    for value in ["\"usd\"", "\"\"", "\"XAU\"", "\"ZZZ\"", "null", "840"] {
+        let body = GOOD.replace("{\"user_id\"", &format!("{{\"currency\":{value},\"user_id\""));
+        let refused = only_fault(&body);
+        assert_eq!(
+            (refused.field.as_str(), refused.pointer.as_deref()),
+            ("currency_code", Some("#/currency"))
+        );
+    }
+    let both = |price| {
+        faults(&format!(r#"{{"currency":"x","user_id":1,"order_items":[{}]}}"#, item("unit_price", price)))
+            .len()
+    };
+    assert_eq!([both("-1"), both("\"x\""), both("0.0001"), both("1e300")], [2, 2, 1, 1]);
+}
+
+#[test]
+fn everything_that_is_wrong_is_named_at_once() {
+    let body = r#"{"user_id":0,"a/b":1,"currency":"?","user_id":2,"order_items":[{"unit_price":-1,"quantity":0,
+        "product_code":"a","product_code":"b"},7,{"x":{}}]}"#;
+    let found = faults(body);
+    let expected = [
+        ("a/b", "#/a~1b"),
+        ("user_id", "#/user_id"),
+        ("user_id", "#/user_id"),
+        ("currency_code", "#/currency"),
+        ("order_items[0].product_code", "#/order_items/0/product_code"),
+        ("order_items[0].unit_price", "#/order_items/0/unit_price"),
+        ("order_items[0].quantity", "#/order_items/0/quantity"),
+        ("order_items[1]", "#/order_items/1"),
+        ("order_items[2].x", "#/order_items/2/x"),
+        ("order_items[2].product_code", "#/order_items/2"),
+        ("order_items[2].unit_price", "#/order_items/2"),
+        ("order_items[2].quantity", "#/order_items/2"),
+    ];
+    assert_eq!(found, expected.map(|(field, pointer)| (field.to_owned(), pointer.to_owned())));
+}
+
+#[test]
+fn what_is_missing_points_to_the_object_that_lacks_it() {
+    assert_eq!(
+        faults("{}"),
+        [("user_id", "#"), ("order_items", "#")].map(|(f, p)| (f.to_owned(), p.to_owned()))
+    );
+}
+
+#[test]
+fn the_number_of_items_is_bounded() {
+    let many = |count: usize| with_items(&vec![item("", ""); count].join(","));
+    assert!(read(many(100).as_bytes()).is_ok());
+    for body in [many(0), many(101)] {
+        assert_eq!(only_fault(&body).field, "order_items");
+    }
+    for value in ["null", "{}", "\"\"", "1"] {
+        let body = format!(r#"{{"user_id":1,"order_items":{value}}}"#);
+        assert_eq!(only_fault(&body).pointer.as_deref(), Some("#/order_items"));
+    }
+}
+
+#[test]
+fn a_total_beyond_every_amount_is_refused() {
+    let dear = r#"{"product_code":"a","unit_price":90071992547409.91,"quantity":1}"#;
+    let million = dear.replace("\"quantity\":1", "\"quantity\":1000000");
+    for items in [format!("{dear},{}", item("", "")), million] {
+        let refused = only_fault(&with_items(&items));
+        assert_eq!(refused.pointer.as_deref(), Some("#/order_items"));
+        assert!(refused.detail.contains("2^53"));
+    }
+}
+
+#[test]
+fn a_body_that_is_no_object_is_one_fault_at_its_root() {
+    for body in ["", "[]", "null", "{", "{}}", "NaN", &"[".repeat(60_000), &"{\"a\":".repeat(10_000)] {
+        let refused = only_fault(body);
+        assert_eq!((refused.field.as_str(), refused.pointer.as_deref()), ("body", Some("#")));
+    }
+    assert!(read(b"{\"\xff\":1}").is_err());
+}
+
+#[test]
+fn the_faults_named_are_bounded() {
+    let members: Vec<String> = (0..8_000).map(|i| format!("\"{i}\":0")).collect();
+    let found = read(format!("{{{}}}", members.join(",")).as_bytes()).map(drop).unwrap_err();
+    assert_eq!(found.len(), limits::VIOLATIONS_MAX + 1);
+    assert!(found.last().unwrap().detail.starts_with("has 7002 more"));
+}

@@ -1,0 +1,108 @@
+//! From a field's path in the Order contract to its place in the request body.
+
+/// What the body of a request held, as far as pointers into it depend on that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Whether it had the member `currency`.
+    pub currency: bool,
+    /// How many `order_items` it had.
+    pub items: usize,
+}
+
+/// The JSON pointer (RFC 6901, as a URI fragment) to what `field`, a path into `CreateOrderRequest`, was made
+/// from: `#/order_items/0/unit_price` for `order_items[0].price`. Of a member that the body left out it is the
+/// pointer of the object that lacks it. `None` where the field was made from no member of the body.
+pub fn pointer(field: &str, shape: &Shape) -> Option<String> {
+    let currency = if shape.currency { "#/currency" } else { "#" };
+    match field {
+        "user_id" => Some("#/user_id".to_owned()),
+        "order_items" => Some("#/order_items".to_owned()),
+        "currency_code" => Some(currency.to_owned()),
+        _ => {
+            let (index, member) = split_item(field)?;
+            if index >= shape.items {
+                return None;
+            }
+            let item = format!("#/order_items/{index}");
+            match member {
+                "" => Some(item),
+                "product_code" | "quantity" => Some(format!("{item}/{member}")),
+                "unit_price" | "price" | "price.units" | "price.nanos" => Some(format!("{item}/unit_price")),
+                // The body has one currency, which is part of every price.
+                "price.currency_code" => Some(currency.to_owned()),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// `order_items[7].price` as 7 and `price`; the member is empty where the path is of the whole item.
+fn split_item(field: &str) -> Option<(usize, &str)> {
+    let (digits, rest) = field.strip_prefix("order_items[")?.split_once(']')?;
+    let canonical = digits == "0" || (!digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()));
+    let index = if canonical { digits.parse().ok()? } else { return None };
+    match rest {
+        "" => Some((index, "")),
+        _ => rest.strip_prefix('.').filter(|member| !member.is_empty()).map(|member| (index, member)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: Shape = Shape { currency: true, items: 2 };
+
+    fn of(field: &str) -> Option<String> {
+        pointer(field, &FULL)
+    }
+
+    #[test]
+    fn a_field_points_to_the_member_that_it_was_made_from() {
+        for (field, expected) in [
+            ("user_id", "#/user_id"),
+            ("order_items", "#/order_items"),
+            ("order_items[1]", "#/order_items/1"),
+            ("order_items[0].product_code", "#/order_items/0/product_code"),
+            ("order_items[1].quantity", "#/order_items/1/quantity"),
+            ("order_items[0].unit_price", "#/order_items/0/unit_price"),
+            ("order_items[0].price", "#/order_items/0/unit_price"),
+            ("order_items[0].price.units", "#/order_items/0/unit_price"),
+            ("order_items[0].price.nanos", "#/order_items/0/unit_price"),
+            ("order_items[0].price.currency_code", "#/currency"),
+            ("currency_code", "#/currency"),
+        ] {
+            assert_eq!(of(field).as_deref(), Some(expected), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_currency_that_was_left_out_points_to_the_object_that_lacks_it() {
+        let without = Shape { currency: false, items: 1 };
+        assert_eq!(pointer("currency_code", &without).as_deref(), Some("#"));
+        assert_eq!(pointer("order_items[0].price.currency_code", &without).as_deref(), Some("#"));
+    }
+
+    #[test]
+    fn a_field_that_no_member_became_has_no_pointer() {
+        for field in [
+            "",
+            "payment",
+            "idempotency_key",
+            "order_items[2].quantity",
+            "order_items[18446744073709551616]",
+            "order_items[-1]",
+            "order_items[+1]",
+            "order_items[01]",
+            "order_items[]",
+            "order_items[0",
+            "order_items[0]quantity",
+            "order_items[0].",
+            "order_items[0].secret",
+            "order_items[0].price.units.more",
+            "Order_items",
+        ] {
+            assert_eq!(of(field), None, "{field}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! From a problem to an HTTP answer: the members that only the request's context knows, and the bytes.
+
+use axum::response::{IntoResponse, Response};
+use chassis::trace;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::{Body, Problem, pages, site, site::Site};
+
+/// RFC 9457, section 3.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, headers, mut body) = (self.0.status, self.0.headers, self.0.body);
+        // Every request has a context; a problem made outside of one still names itself.
+        let context = trace::current().unwrap_or_else(|| trace::Context::from_headers(&HeaderMap::new()));
+        body.place(self.0.kind.slug, &site::current(), &context);
+        // Texts, numbers and maps with text keys: there is nothing that JSON cannot hold.
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (status, json).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+impl Body {
+    /// Fills in where and in which request the problem arose.
+    pub(super) fn place(&mut self, slug: &str, site: &Site, context: &trace::Context) {
+        self.kind = site.address(&pages::path(slug));
+        self.instance = format!("urn:uuid:{}", context.request_id);
+        self.request_id = context.request_id.to_string();
+        self.trace_id = context.trace.trace_id().to_string();
+    }
+}

@@ -1,0 +1,97 @@
+//! What problems need to know of the gateway that they arise in: where it is, and where it counts.
+//!
+//! It travels beside the trace context, in a task-local, so that a problem can be made anywhere in a
+//! request's work and no state is shared by the gateways of one process.
+
+use std::{future::Future, sync::Arc};
+
+use chassis::metrics::{
+    Registry,
+    prometheus_client::metrics::{counter::Counter, family::Family},
+};
+
+/// One gateway, as its problems know it.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    public_url: Option<Arc<str>>,
+    dropped: Dropped,
+}
+
+/// Counts what was left out of problems, by why.
+#[derive(Debug, Clone, Default)]
+struct Dropped(Family<[(&'static str, &'static str); 1], Counter>);
+
+/// Why something that a backend sent is not part of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It does not decode, or holds what its type does not allow.
+    Malformed,
+    /// It is for the operators' eyes only.
+    DebugInfo,
+    /// A detail of a type that problems have no member for.
+    UnknownType,
+    /// A key that is not registered for the reason.
+    UnregisteredMetadata,
+    /// A second one, where a problem has room for one.
+    Repeated,
+    /// A link that is not plain https.
+    UnsafeLink,
+    /// More than a problem may hold.
+    TooMuch,
+}
+
+impl Why {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::DebugInfo => "debug_info",
+            Self::UnknownType => "unknown_type",
+            Self::UnregisteredMetadata => "unregistered_metadata",
+            Self::Repeated => "repeated",
+            Self::UnsafeLink => "unsafe_link",
+            Self::TooMuch => "too_much",
+        }
+    }
+}
+
+impl Site {
+    /// A gateway that the public reaches at `public_url`, which has no slash at its end; where that is `None`
+    /// its addresses are relative. What is left out of problems is counted in `registry`.
+    pub fn new(public_url: Option<&str>, registry: &mut Registry) -> Self {
+        let site = Self { public_url: public_url.map(Arc::from), dropped: Dropped::default() };
+        registry.register(
+            "gateway_status_details_dropped",
+            "What backends sent with a failure and the public was not shown, by why",
+            site.dropped.0.clone(),
+        );
+        site
+    }
+
+    /// `path` as the public writes it.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn count_dropped(&self, why: Why) {
+        self.dropped.0.get_or_create(&[("why", why.label())]).inc();
+    }
+
+    #[cfg(test)]
+    pub(super) fn dropped(&self, why: Why) -> u64 {
+        self.dropped.0.get_or_create(&[("why", why.label())]).get()
+    }
+}
+
+tokio::task_local! {
+    static CURRENT: Site;
+}
+
+/// Runs `future` so that problems that arise in it belong to `site`.
+pub async fn within<F: Future>(site: Site, future: F) -> F::Output {
+    CURRENT.scope(site, future).await
+}
+
+/// The gateway that is at work here; outside of any, one with relative addresses that nobody scrapes.
+pub(super) fn current() -> Site {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! The cause goes to the log: once, with its source chain.
+
+use std::{
+    cell::RefCell,
+    fmt::{Debug, Write},
+    sync::{Arc, Once},
+};
+
+use tonic::{Code, Status};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+
+use super::{Asked, any, malformed, status};
+use crate::problem::from_status;
+
+thread_local! {
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what each thread logs, level first.
+struct Lines;
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("gateway::problem")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        LINES.with_borrow_mut(|lines| lines.push(line.0));
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+/// What telling of `status` logs.
+fn logged(status: &Status) -> Vec<String> {
+    static INSTALLED: Once = Once::new();
+    // For the whole process: a subscriber of one thread's own misses what another thread met first.
+    INSTALLED.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
+    LINES.with_borrow_mut(Vec::clear);
+    let _ = from_status(status, &Asked::default());
+    LINES.with_borrow(Clone::clone)
+}
+
+#[test]
+fn a_cause_that_the_public_is_not_told_is_logged_once_with_its_source_chain() {
+    let mut lost = Status::unknown("transport error");
+    let inner = std::io::Error::other(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    lost.set_source(Arc::new(std::io::Error::other(inner)));
+    let lines = logged(&lost);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("WARN") && lines[0].contains("transport error"), "{lines:?}");
+    assert!(lines[0].contains("broken pipe") && lines[0].contains("Lost"), "{lines:?}");
+}
+
+#[test]
+fn a_masked_message_is_in_the_log_and_a_shown_one_is_no_warning() {
+    let lines = logged(&status(Code::Internal, "disk full\nWARN forged", &[]));
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].starts_with("WARN") && lines[0].contains("disk full\\nWARN forged"), "{lines:?}");
+    let lines = logged(&status(Code::NotFound, "no such order", &[]));
+    assert!(lines.len() == 1 && lines[0].starts_with("DEBUG"), "{lines:?}");
+}
+
+#[test]
+fn what_is_left_out_of_a_problem_is_in_the_log() {
+    let debug =
+        tonic_types::pb::DebugInfo { stack_entries: vec!["main.rs:7".to_owned()], detail: "x".to_owned() };
+    let details =
+        [any("google.rpc.DebugInfo", &debug), any("shop.Secret", &debug), malformed("google.rpc.Help")];
+    let lines = logged(&status(Code::NotFound, "", &details));
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[1].contains("debug_info") && lines[1].contains("main.rs:7"), "{lines:?}");
+    assert!(lines[2].contains("unknown_type") && lines[2].contains("shop.Secret"), "{lines:?}");
+    assert!(lines[3].contains("malformed"), "{lines:?}");
+}

@@ -1,0 +1,111 @@
+//! The table of routes, and what the handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use channel::Channel;
+use chassis::admin::Readiness;
+use http::{HeaderValue, header};
+use proto::order::order_client::OrderClient;
+
+use crate::{
+    config::{Config, PublicUrl},
+    docs, health,
+    layers::pass,
+    metrics::Metrics,
+    orders,
+    problem::{self, Problem, Site},
+};
+
+/// What the handlers of one gateway share.
+pub(crate) struct Shared {
+    orders: OrderClient<Channel>,
+    public_url: Option<PublicUrl>,
+    request_timeout: Duration,
+    readiness: Readiness,
+    site: Site,
+    metrics: Metrics,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &Config, readiness: Readiness, site: Site, metrics: Metrics) -> Self {
+        let channel = Channel::connect_lazy(&config.order);
+        Self {
+            // The channel bounds answers itself, and tells one that is too long from other failures.
+            orders: OrderClient::new(channel).max_decoding_message_size(usize::MAX),
+            public_url: config.public_url.clone(),
+            request_timeout: config.request_timeout,
+            readiness,
+            site,
+            metrics,
+        }
+    }
+
+    /// A client of its own for one call; all share one connection.
+    pub(crate) fn orders(&self) -> OrderClient<Channel> {
+        self.orders.clone()
+    }
+
+    /// How long after its arrival a request must be answered.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The `Location` of an order.
+    pub(crate) fn location(&self, order_id: i64) -> HeaderValue {
+        let location = match &self.public_url {
+            Some(url) => HeaderValue::try_from(format!("{url}/orders/{order_id}")),
+            None => HeaderValue::try_from(format!("/orders/{order_id}")),
+        };
+        // A URI and a number are a header's value always.
+        location.unwrap_or_else(|_| HeaderValue::from_static("/orders"))
+    }
+}
+
+/// Every route of the public listener.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/orders", post(orders::create).get(orders::list))
+        .route("/orders/{order_id}", get(orders::get))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route(docs::DOCUMENT_PATH, get(docs::document))
+        .route(docs::PATH, get(docs::page))
+        .route("/docs/", get(docs::page))
+        .route("/docs/{file}", get(docs::asset))
+        .route("/", get(docs::to_page))
+        .route("/swagger-ui", get(docs::to_page))
+        .route("/swagger-ui/", get(docs::to_page))
+        .merge(problem::pages::router())
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(async || Problem::not_found("There is nothing at this address."))
+        .layer(from_fn_with_state(shared.clone(), pass))
+        .with_state(shared)
+}
+
+/// `Allow` is left to the router, which knows the methods of each route and adds what is not there.
+async fn method_not_allowed() -> Response {
+    let mut response = Problem::method_not_allowed("").into_response();
+    response.headers_mut().remove(header::ALLOW);
+    response
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

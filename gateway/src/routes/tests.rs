@@ -1,0 +1,251 @@
+//! Requests through every layer, in front of an Order service that is not there.
+
+use axum::{body::Body, extract::Request};
+use chassis::{env::Mode, metrics::Registry, process::Process};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::limits;
+
+const ORDER: &str =
+    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The body, which must be a problem of the answer's status.
+    fn problem(&self) -> Value {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.status);
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem["status"], json!(self.status.as_u16()));
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        problem
+    }
+}
+
+/// What the handlers share where the Order service refuses connections.
+pub(crate) fn shared() -> Arc<Shared> {
+    let config = Config {
+        process: Process::on_loopback(Mode::Development),
+        // Nothing listens on port 1.
+        order: "127.0.0.1:1".parse().unwrap(),
+        request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
+        public_url: None,
+    };
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::default();
+    readiness.set("accepting", true);
+    Arc::new(Shared::new(&config, readiness, Site::new(None, &mut registry), metrics))
+}
+
+async fn asked(router: Router, request: Request) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.collect().await.unwrap().to_bytes().into(),
+    }
+}
+
+async fn send(method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    asked(router(shared()), request.body(body.into()).unwrap()).await
+}
+
+async fn get(path: &str) -> Answer {
+    send(Method::GET, path, &[], "").await
+}
+
+async fn post(headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let json = [("content-type", "application/json")];
+    send(Method::POST, "/orders", &[&json[..], headers].concat(), body).await
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_a_problem() {
+    for path in
+        ["/nothing", "/orders/", "/orders/1/2", "/payments", "/docs/nothing.js", "/docs/%FF", "/problems/%FF"]
+    {
+        let answer = get(path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.problem()["code"], "NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_take_is_a_problem_that_names_those_it_takes() {
+    for (method, path, allowed) in [
+        (Method::PUT, "/orders", "GET,HEAD,POST"),
+        (Method::OPTIONS, "/orders", "GET,HEAD,POST"),
+        (Method::POST, "/orders/1", "GET,HEAD"),
+        (Method::DELETE, "/livez", "GET,HEAD"),
+        (Method::POST, "/problems/internal", "GET,HEAD"),
+    ] {
+        let answer = send(method, path, &[], "").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let mut methods: Vec<&str> = answer.header("allow").split(',').collect();
+        methods.sort_unstable();
+        assert_eq!(methods.join(","), allowed);
+        assert_eq!(answer.headers.get_all("allow").iter().count(), 1);
+        answer.problem();
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_takes_no_json_is_told_so() {
+    for path in ["/orders/1", "/orders?user_id=1"] {
+        let answer = send(Method::GET, path, &[("accept", "text/html")], "").await;
+        assert_eq!(answer.status, StatusCode::NOT_ACCEPTABLE);
+        answer.problem();
+    }
+    assert_eq!(post(&[("accept", "text/html")], ORDER).await.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[tokio::test]
+async fn only_json_is_read() {
+    for kind in ["text/plain", "application/json; charset=latin1"] {
+        let answer = send(Method::POST, "/orders", &[("content-type", kind)], ORDER).await;
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        answer.problem();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_and_the_connection_closes() {
+    let answer = post(&[], " ".repeat(limits::BODY_BYTES_MAX + 1)).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.header("connection"), "close");
+    answer.problem();
+}
+
+#[tokio::test]
+async fn faults_of_the_header_the_query_and_the_body_come_at_once() {
+    let request = Request::post("/orders?x=1")
+        .header("content-type", "application/json")
+        .header("idempotency-key", "a b")
+        .body(Body::from(r#"{"user_id":0,"order_items":[]}"#))
+        .unwrap();
+    let answer = asked(router(shared()), request).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let problem = answer.problem();
+    let fields: Vec<&str> =
+        problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["idempotency_key", "x", "user_id", "order_items"]);
+    assert_eq!(problem["errors"][0].get("pointer"), None);
+    assert_eq!(problem["errors"][2]["pointer"], "#/user_id");
+}
+
+#[tokio::test]
+async fn every_answer_to_a_post_has_the_key() {
+    for (headers, body, status) in [
+        (&[("idempotency-key", "\"k\"")][..], ORDER, StatusCode::SERVICE_UNAVAILABLE),
+        (&[("idempotency-key", "k"), ("accept", "text/html")], ORDER, StatusCode::NOT_ACCEPTABLE),
+        (&[("idempotency-key", "k")], "{", StatusCode::BAD_REQUEST),
+    ] {
+        let answer = post(headers, body).await;
+        assert_eq!((answer.status, answer.header("idempotency-key")), (status, "k"));
+    }
+    let fresh = post(&[], ORDER).await;
+    assert!(fresh.header("idempotency-key").parse::<uuid::Uuid>().is_ok());
+    let replaced = post(&[("idempotency-key", "")], ORDER).await;
+    assert!(replaced.header("idempotency-key").parse::<uuid::Uuid>().is_ok());
+    let other = send(Method::POST, "/orders", &[("idempotency-key", "k")], ORDER).await;
+    assert_eq!((other.status, other.header("idempotency-key")), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "k"));
+}
+
+#[tokio::test]
+async fn an_order_service_that_is_not_there_did_nothing() {
+    for answer in [post(&[], ORDER).await, get("/orders/7").await, get("/orders?user_id=1").await] {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.problem()["reason"], "NOT_STARTED");
+        assert!(!answer.header("retry-after").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn paths_and_queries_are_as_strict_as_bodies() {
+    for path in
+        ["/orders/abc", "/orders/0", "/orders/%FF", "/orders/9007199254740992", "/orders/1?x=1", "/orders"]
+    {
+        let answer = get(path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(answer.problem()["errors"][0]["field"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_request_id_that_is_a_uuid_is_kept() {
+    let id = "6f1c2a3e-8d4b-4c55-9a57-0d0f4f1a2b3c";
+    for path in ["/livez", "/nothing"] {
+        let answer = send(Method::GET, path, &[("x-request-id", id)], "").await;
+        assert_eq!(answer.header("x-request-id"), id);
+    }
+    assert_ne!(get("/livez").await.header("x-request-id"), "");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_and_keeps_its_text() {
+    async fn panics() {
+        panic!("a secret");
+    }
+    let shared = shared();
+    let router: Router =
+        Router::new().route("/panics", axum::routing::get(panics)).layer(from_fn_with_state(shared, pass));
+    let answer = asked(router, Request::get("/panics").body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(answer.problem()["code"], "INTERNAL");
+    assert!(!String::from_utf8(answer.body).unwrap().contains("secret"));
+}
+
+#[tokio::test]
+async fn health_follows_readiness() {
+    let shared = shared();
+    let ask = async |path: &str| {
+        asked(router(shared.clone()), Request::get(path).body(Body::empty()).unwrap()).await
+    };
+    assert_eq!([ask("/livez").await.status, ask("/readyz").await.status], [StatusCode::OK; 2]);
+    shared.readiness().set("accepting", false);
+    assert_eq!(ask("/livez").await.status, StatusCode::OK);
+    let unready = ask("/readyz").await;
+    assert_eq!(unready.status, StatusCode::SERVICE_UNAVAILABLE);
+    unready.problem();
+}
+
+#[tokio::test]
+async fn the_documentation_is_served_from_here() {
+    let document = get("/openapi.json").await;
+    assert_eq!(document.header("content-type"), "application/json");
+    assert_eq!(document.body, crate::openapi::document_json().into_bytes());
+    for path in ["/docs", "/docs/"] {
+        let page = get(path).await;
+        assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
+    }
+    assert_eq!(get("/docs/swagger-ui-bundle.js").await.status, StatusCode::OK);
+    for path in ["/", "/swagger-ui", "/swagger-ui/"] {
+        let lead = get(path).await;
+        assert_eq!((lead.status, lead.header("location")), (StatusCode::TEMPORARY_REDIRECT, "/docs"));
+    }
+}
+
+#[tokio::test]
+async fn a_location_has_the_public_url_where_there_is_one() {
+    let mut shared = Arc::into_inner(shared()).unwrap();
+    assert_eq!(shared.location(7), "/orders/7");
+    shared.public_url = Some("https://shop.example/".parse().unwrap());
+    assert_eq!(shared.location(7), "https://shop.example/orders/7");
+}

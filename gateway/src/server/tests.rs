@@ -1,0 +1,182 @@
+//! Real connections: what a client reads off its socket.
+
+use std::net::SocketAddr;
+
+use axum::routing::get;
+use http::StatusCode;
+use http_body_util::Empty;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+use super::*;
+use crate::routes;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Running {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let served = tokio::spawn(async move { serve(listener, router, &Readiness::default(), &stop).await });
+        Self { address, shutdown, served }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        timeout(PATIENCE, self.served).await.unwrap().unwrap();
+    }
+}
+
+/// All that the server sends until it closes.
+async fn rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap().unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A handler that answers when `gate` lets it, and the gate.
+fn gated() -> (Router, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let inside = gate.clone();
+    let handler = move || async move {
+        drop(inside.acquire().await);
+        "done"
+    };
+    (Router::new().route("/", get(handler)), gate)
+}
+
+#[tokio::test]
+async fn a_client_that_is_still_sending_reads_its_413() {
+    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let (mut reader, mut writer) = running.connect().await.into_split();
+    let sending = tokio::spawn(async move {
+        let head = "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+        let head = format!("{head}content-length: 8000000\r\n\r\n");
+        writer.write_all(head.as_bytes()).await.unwrap();
+        writer.write_all(&vec![b' '; 8_000_000]).await.unwrap();
+        writer
+    });
+    let answer = rest(&mut reader).await;
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.contains("idempotency-key: "));
+    sending.await.unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_too_much_is_not_asked() {
+    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let mut stream = running.connect().await;
+    let head =
+        "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
+    stream.write_all(format!("{head}content-length: 70000\r\n\r\n").as_bytes()).await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413 "));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_an_order_is_asked() {
+    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let mut stream = running.connect().await;
+    let head =
+        "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
+    stream
+        .write_all(format!("{head}connection: close\r\ncontent-length: 2\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"{}").await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 400 "));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_is_in_flight_and_then_closes() {
+    let (router, gate) = gated();
+    let running = Running::start(router).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let Running { address, shutdown, served } = running;
+    // The request is read before the stop: the connection is served once a second one was accepted.
+    let second = TcpStream::connect(address).await.unwrap();
+    shutdown.cancel();
+    gate.add_permits(1);
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("done"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"));
+    timeout(PATIENCE, served).await.unwrap().unwrap();
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_just_after_the_stop_is_answered() {
+    let running = Running::start(Router::new().route("/", get(async || "here"))).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut first = vec![0; 1024];
+    let read = stream.read(&mut first).await.unwrap();
+    assert!(first[..read].ends_with(b"here"));
+    running.shutdown.cancel();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_a_stop_up() {
+    let running = Running::start(Router::new().route("/", get(async || "here"))).await;
+    let silent = running.connect().await;
+    let mut idle = running.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(idle.read(&mut [0; 1024]).await.unwrap() > 0);
+    let began = Instant::now();
+    running.stop().await;
+    assert!(began.elapsed() < limits::HEAD_READ_MAX / 3);
+    drop(silent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_asks_is_let_go() {
+    let running = Running::start(Router::new()).await;
+    for beginning in [&b""[..], b"P", b"POST /orders HTTP/1.1\r\nhost"] {
+        let mut stream = running.connect().await;
+        stream.write_all(beginning).await.unwrap();
+        // What it reads is nothing, or that its head did not come.
+        rest(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_to_those_who_begin_with_it() {
+    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let io = TokioIo::new(running.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let driven = tokio::spawn(connection);
+    let uri = format!("http://{}/livez", running.address);
+    let request = Request::get(uri).body(Empty::<bytes::Bytes>::new()).unwrap();
+    let response = client.send_request(request).await.unwrap();
+    assert_eq!((response.version(), response.status()), (Version::HTTP_2, StatusCode::OK));
+    running.stop().await;
+    driven.await.unwrap().unwrap();
+}

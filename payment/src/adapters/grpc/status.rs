@@ -1,0 +1,74 @@
+//! The one table from the application's errors to what callers are told.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::DOMAIN;
+use crate::application::{ChargeError, ReadError, VoidError};
+
+/// The caller's request was wrong.
+pub(super) fn invalid(faults: Vec<FieldViolation>) -> Status {
+    let details = ErrorDetails::with_bad_request(faults);
+    Status::with_error_details(Code::InvalidArgument, "the request is invalid", details)
+}
+
+impl From<ChargeError> for Status {
+    fn from(error: ChargeError) -> Self {
+        match error {
+            ChargeError::Declined { user, reason } => {
+                let metadata = HashMap::from([("decline_reason".to_owned(), reason.name().to_owned())]);
+                let mut details = ErrorDetails::with_error_info("DECLINED", DOMAIN, metadata);
+                details.add_bad_request_violation("total_price", reason.description());
+                // The message is the old contract's, to the letter.
+                let message = format!("failed to charge user: {user}");
+                Self::with_error_details(Code::InvalidArgument, message, details)
+            }
+            ChargeError::Voided { order } => {
+                refused("VOIDED", format!("order {order} was given up; nothing is charged"))
+            }
+            ChargeError::Mismatch { order } => {
+                refused("MISMATCH", format!("order {order} is known with another amount, currency or user"))
+            }
+            ChargeError::NotStarted => not_started(),
+            ChargeError::Unknown => unknown(),
+        }
+    }
+}
+
+impl From<VoidError> for Status {
+    fn from(error: VoidError) -> Self {
+        match error {
+            VoidError::NotStarted => not_started(),
+            VoidError::Unknown => unknown(),
+        }
+    }
+}
+
+impl From<ReadError> for Status {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound { order } => {
+                let message = format!("no payment is recorded for order {order}");
+                let details = ErrorDetails::with_resource_info("payment", order.to_string(), "", &message);
+                Self::with_error_details(Code::NotFound, &message, details)
+            }
+            ReadError::Unavailable => Self::unavailable("the payment cannot be read at the moment"),
+        }
+    }
+}
+
+fn refused(reason: &str, message: String) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::<String, String>::new());
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+fn not_started() -> Status {
+    chassis::refusal::not_started(DOMAIN, "the ledger cannot be reached")
+}
+
+/// Carries no details: an outcome that is not known must not look like one that is.
+fn unknown() -> Status {
+    Status::unavailable("the outcome is not known; the same call tells it later")
+}

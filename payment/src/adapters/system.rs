@@ -1,0 +1,33 @@
+//! Time and ids, from the process itself.
+
+use chassis::ids::{self, Minter};
+
+use crate::{
+    domain::{BillId, PaymentId},
+    ports::{Clock, Ids},
+};
+
+/// The system's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        ids::now_ms()
+    }
+}
+
+/// Time-ordered ids.
+#[derive(Debug, Default)]
+pub struct SystemIds(Minter);
+
+#[allow(clippy::expect_used, reason = "a minted id is above 0 by the minter's contract")]
+impl Ids for SystemIds {
+    fn payment(&self) -> PaymentId {
+        PaymentId::new(self.0.mint()).expect("minted ids are above 0")
+    }
+
+    fn bill(&self) -> BillId {
+        BillId::new(self.0.mint()).expect("minted ids are above 0")
+    }
+}

@@ -1,0 +1,83 @@
+//! What the application needs of the world, as obligations that every adapter keeps.
+
+use async_trait::async_trait;
+use money::Money;
+
+use crate::domain::{BillId, ChargeRequest, OrderId, Payment, PaymentId};
+
+/// A ledger that did not do what it was asked. The cause is the adapter's to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// Nothing was written, since an id is taken or another writer was first; asking again with other ids
+    /// may succeed.
+    #[error("an id is taken")]
+    Clash,
+    /// Nothing was written: the failure came before the first statement was sent.
+    #[error("the ledger could not be reached")]
+    NotStarted,
+    /// What was asked may or may not have happened; only reading again can tell.
+    #[error("the ledger gave no answer")]
+    Unknown,
+}
+
+/// What is recorded if a charge is the first that is heard of its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewCharge {
+    /// Who pays how much for what.
+    pub request: ChargeRequest,
+    /// The id of the record.
+    pub payment: PaymentId,
+    /// The bill of the charge.
+    pub bill: BillId,
+    /// The credit limit of the customer's account, if this charge opens it; in the currency of the total.
+    pub opening_limit: Money,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: i64,
+}
+
+/// What is recorded if an order that is given up was never heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewVoid {
+    /// What is given up.
+    pub order: OrderId,
+    /// The id of the record.
+    pub payment: PaymentId,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: i64,
+}
+
+/// Where accounts and payments are kept.
+///
+/// An order has at most one payment, which never changes: of any number of writers, on any number of
+/// instances, one is first, and the others are returned what it wrote. What a method returned `Ok` for has
+/// been committed durably. Every field reads back as it was written. For every account, at every moment,
+/// the amount charged is the sum of its CHARGED payments, and no charge takes it above the credit limit.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Returns the payment that is there for the order, whoever it was asked for; where there is none,
+    /// records one, wholly or not at all: CHARGED, with the amount debited from the customer's account in
+    /// that currency (opened where it is missing), if that stays within its limit, else DECLINED with the
+    /// account as it was.
+    async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError>;
+
+    /// Returns the payment that is there for the order; where there is none, records a VOIDED one.
+    async fn record_void(&self, void: &NewVoid) -> Result<Payment, LedgerError>;
+
+    /// The payment of the order. That there is none is no promise: one may be on its way.
+    async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError>;
+}
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since the Unix epoch; may jump.
+    fn now_ms(&self) -> i64;
+}
+
+/// New ids, none of which this instance gave before. Another instance may have drawn the same.
+pub trait Ids: Send + Sync {
+    /// An id for a payment.
+    fn payment(&self) -> PaymentId;
+
+    /// An id for a bill.
+    fn bill(&self) -> BillId;
+}

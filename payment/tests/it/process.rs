@@ -1,0 +1,54 @@
+//! The binary: what it says and how it exits where it cannot start.
+
+use std::{path::Path, process::Command};
+
+/// Runs the binary with this environment and nothing else; returns its exit code and what it said on stderr.
+fn run(vars: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_payment")).env_clear().envs(vars.iter().copied()).output().unwrap();
+    assert!(output.stdout.is_empty());
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn with<'a>(url: &'a str, extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let needed = [
+        ("APPLICATION_PORT", "0"),
+        ("ADMIN_ADDRESS", "127.0.0.1:0"),
+        ("ENV", "development"),
+        ("DB_DRIVER", "sqlite"),
+        ("DATA_SOURCE_URL", url),
+        ("RUST_LOG", "off"),
+    ];
+    needed.into_iter().chain(extra.iter().copied()).collect()
+}
+
+#[test]
+fn every_missing_variable_has_a_line_and_the_exit_code_is_64() {
+    let (code, stderr) = run(&[]);
+    assert_eq!(code, Some(64));
+    let missing = ["APPLICATION_PORT", "ENV", "DB_DRIVER", "DATA_SOURCE_URL"];
+    let want = missing.map(|name| format!("{name} environment variable is missing.\n")).concat();
+    assert_eq!(stderr, want);
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_one_line_and_the_exit_code_is_69() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("text.db");
+    std::fs::write(&text, "this is not a database, but a text of some length").unwrap();
+    for file in [Path::new("/nowhere/at/all.db"), Path::new("/proc/x.db"), directory.path(), &text] {
+        let (code, stderr) = run(&with(&format!("sqlite://{}", file.display()), &[]));
+        assert_eq!((code, stderr.lines().count()), (Some(69), 1), "{stderr}");
+        assert!(stderr.contains(&format!("sqlite://{}", file.display())), "{stderr}");
+    }
+}
+
+#[test]
+fn a_database_of_a_later_version_and_a_password_are_handled_with_care() {
+    let url = "root:verysecretpass@tcp(127.0.0.1:3306)/payment";
+    for driver in ["mysql", "sqlite", "oracle"] {
+        let (code, stderr) = run(&with(url, &[("DB_DRIVER", driver)]));
+        assert_eq!(code, Some(64), "{stderr}");
+        assert!(!stderr.contains("verysecretpass"), "{stderr}");
+    }
+}

@@ -1,0 +1,65 @@
+//! The stack as a process of its own, and what Linux says of it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::load::Failure;
+
+/// Clock ticks a second, as Linux counts a process's time on every machine that this runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A running stack; killed when dropped.
+pub(crate) struct StackProcess {
+    child: Child,
+    pub(crate) gateway: SocketAddr,
+    _data: TempDir,
+}
+
+impl StackProcess {
+    /// Starts it on free ports with fresh databases, and waits until it says where it is.
+    pub(crate) fn start() -> Result<Self, Failure> {
+        let data = TempDir::new()?;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stack"))
+            .args(["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data"])
+            .arg(data.path())
+            .env("PAYMENT_CREDIT_LIMIT", "1000000000")
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let said = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+        let url = said.map_while(Result::ok).find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
+        let url = url.ok_or("the stack did not say where it is")?;
+        let gateway = url.split('/').next().unwrap_or_default().parse()?;
+        Ok(Self { child, gateway, _data: data })
+    }
+
+    /// `VmRSS` or `VmHWM`, in MiB.
+    pub(crate) fn memory(&self, name: &str) -> Result<f64, Failure> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;
+        let kib: f64 = line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// Processor time that it has used, of user and system.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no fields")?.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+        Ok(ticks as f64 / TICKS_PER_SECOND)
+    }
+}
+
+impl Drop for StackProcess {
+    fn drop(&mut self) {
+        // It holds nothing that is worth a graceful end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

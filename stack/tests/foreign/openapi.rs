@@ -1,0 +1,50 @@
+//! The committed OpenAPI document judged by linters that others use.
+
+use std::{fs, path::PathBuf};
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::{
+    tool::Tool,
+    trial::{check, output, succeed, texts, trial, workspace},
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("redocly_finds_neither_error_nor_warning", &[Tool::Redocly], redocly),
+        trial("openapi_spec_validator_accepts_the_document", &[Tool::OpenapiSpecValidator], validator),
+    ]
+}
+
+fn document() -> PathBuf {
+    workspace().join("openapi/openapi.json")
+}
+
+async fn redocly() -> Result<(), Failed> {
+    // Elsewhere than in the workspace, where no configuration can soften the rules.
+    let elsewhere = tempfile::tempdir()?;
+    let mut command = Command::new("redocly");
+    command.current_dir(elsewhere.path()).args(["lint", "--extends", "recommended", "--format", "json"]);
+    command.arg(document()).env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
+    let output = output(&mut command).await?;
+    let (stdout, stderr) = texts(&output);
+    let report: Value =
+        serde_json::from_str(&stdout).map_err(|error| format!("{error}\n{stdout}\n{stderr}"))?;
+    let totals = &report["totals"];
+    check(output.status.success() && totals["errors"] == 0 && totals["warnings"] == 0, || {
+        let problems = report["problems"].as_array().into_iter().flatten();
+        let line = |problem: &Value| {
+            format!("{} {} at {}", problem["ruleId"], problem["message"], problem["location"][0]["pointer"])
+        };
+        problems.map(line).collect::<Vec<_>>().join("\n")
+    })
+}
+
+async fn validator() -> Result<(), Failed> {
+    let text = fs::read_to_string(document())?;
+    let version = serde_json::from_str::<Value>(&text)?["openapi"].to_string();
+    check(version.starts_with("\"3.1."), || format!("the document is of version {version}"))?;
+    succeed(Command::new("openapi-spec-validator").args(["--schema", "3.1"]).arg(document())).await.map(drop)
+}

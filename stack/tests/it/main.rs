@@ -1,0 +1,4 @@
+//! Tests of the whole system, and of the rules that its sources keep.
+
+mod support;
+mod tidy;
