@@ -1,6 +1,6 @@
 //! What any process of the system needs before its first request, and nothing of its business.
 //!
-//! - [`env`]: configuration from environment variables, every fault named at once
+//! - [`mod@env`]: configuration from environment variables, every fault named at once
 //! - [`process`]: from configuration to exit code: runtime, telemetry, signals, sockets
 //! - [`telemetry`]: logs, readable or as JSON lines
 //! - [`trace`]: W3C trace context and request ids, in, through and out

@@ -156,4 +156,29 @@ mod tests {
             assert_eq!(parse(key.to_header().as_bytes()), Some(key));
         }
     }
+
+    #[test]
+    fn the_pattern_of_the_document_says_the_same() {
+        let schema = serde_json::json!({ "type": "string", "pattern": PATTERN });
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let (longest, quotes) = ("k".repeat(255), "\\\"".repeat(255));
+        for value in ["k", "a\"b", "\\", "\"k\"", r#""a\"b\\c""#, &longest, &format!("\"{quotes}\"")] {
+            assert!(taken(value).is_some() && validator.is_valid(&value.into()), "{value}");
+        }
+        let too_long = "k".repeat(256);
+        for value in [
+            "",
+            "\"",
+            "\"\"",
+            "\"a",
+            "\"a\"b",
+            "a b",
+            "\"a b\"",
+            r#""a\n""#,
+            &too_long,
+            &format!("\"{too_long}\""),
+        ] {
+            assert!(taken(value).is_none() && !validator.is_valid(&value.into()), "{value}");
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! The gateway: it translates between HTTP with JSON and the Order contract, and decides nothing.
 //!
-//! A request's way in: [`server`] (connections) → [`routes`] → [`layers`] (context, log, deadline, panics) →
-//! [`orders`] ([`negotiation`], [`body`], [`json`], [`key`]) → the Order service. Its way back: an answer
-//! through [`orders`], or a failure through [`problem`]. [`openapi`] describes it all, [`docs`] shows it, and
-//! [`limits`] bounds it.
+//! A request's way in: `server` (connections) → `routes` → `layers` (context, log, deadline, panics) →
+//! `orders` (with `negotiation`, `body`, `json`, `key`) → the Order service. Its way back: an answer through
+//! `orders`, or a failure through [`problem`]. [`openapi`] describes it all, `docs` shows it, and [`limits`]
+//! bounds it.
 
 use std::{io, sync::Arc};
 

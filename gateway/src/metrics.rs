@@ -105,3 +105,22 @@ fn known(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_went_away_is_counted_as_499_and_an_invented_method_by_no_name() {
+        let metrics = Metrics::register(&mut Registry::default());
+        let visit = |method| Visit::begin(&metrics, &method, None, Instant::now());
+        visit(Method::GET).end(StatusCode::OK);
+        drop(visit(Method::from_bytes(b"BREW").unwrap()));
+        let counted = |method, status| {
+            let labels = Labels { method, route: "unknown".into(), status };
+            metrics.requests.get_or_create(&labels).get()
+        };
+        assert_eq!((counted("GET", 200), counted("other", 499)), (1, 1));
+        assert_eq!(metrics.in_flight.get(), 0);
+    }
+}

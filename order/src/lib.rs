@@ -89,15 +89,23 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     };
     let orders =
         OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);
-    let served = server.serve(Routes::new(orders), sockets.service, shutdown.clone()).await;
-    tasks.0.close();
-    if within_drain(tasks.0.wait(), &shutdown).await.is_none() {
-        tracing::error!(
-            tasks = tasks.0.len(),
-            "orders were still being worked on when the process had to end"
-        );
-    }
+    let working = async {
+        let served = server.serve(Routes::new(orders), sockets.service, shutdown.clone()).await;
+        tasks.0.close();
+        tasks.0.wait().await;
+        database.close().await;
+        served
+    };
+    let ended = within_drain(working, &shutdown).await;
     watch.abort();
-    database.close().await;
-    Ok(served?)
+    match ended {
+        Some(served) => Ok(served?),
+        None => {
+            tracing::error!(
+                tasks = tasks.0.len(),
+                "orders were still being worked on when the process had to end"
+            );
+            Ok(())
+        }
+    }
 }

@@ -86,18 +86,23 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     };
     let payments = PaymentServer::new(PaymentService::new(application, tasks.clone()))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
-    let served = server.serve(Routes::new(payments), sockets.service, shutdown.clone()).await;
-    tasks.close();
-    let drained = async {
+    let working = async {
+        let served = server.serve(Routes::new(payments), sockets.service, shutdown.clone()).await;
+        tasks.close();
         tasks.wait().await;
         database.close().await;
+        served
     };
-    if within_drain(drained, &shutdown).await.is_none() {
-        tracing::error!(
-            tasks = tasks.len(),
-            "charges were still being worked on when the process had to end"
-        );
-    }
+    let ended = within_drain(working, &shutdown).await;
     watch.abort();
-    Ok(served?)
+    match ended {
+        Some(served) => Ok(served?),
+        None => {
+            tracing::error!(
+                tasks = tasks.len(),
+                "charges were still being worked on when the process had to end"
+            );
+            Ok(())
+        }
+    }
 }

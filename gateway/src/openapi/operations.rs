@@ -10,7 +10,7 @@ use utoipa::openapi::{
 };
 
 use super::{DOCUMENTATION, OPERATION, ORDERS, examples, headers, headers::Named, problems, schemas};
-use crate::{docs, key, limits};
+use crate::{docs, key, limits, problem::registry};
 
 const REQUEST_ID_PARAMETER: &str = "XRequestId";
 const JSON: &str = "application/json";
@@ -136,9 +136,10 @@ fn document() -> OperationBuilder {
 }
 
 fn problem_page() -> OperationBuilder {
+    let slugs = registry::TYPES.iter().map(|kind| kind.slug);
     let operation = operation(DOCUMENTATION, "problemType", "What a type of problem means")
         .parameter(
-            parameter(ParameterIn::Path, "slug", Required::True, text().min_length(Some(1)))
+            parameter(ParameterIn::Path, "slug", Required::True, text().enum_values(Some(slugs)))
                 .description(Some("The last segment of the problem's type.")),
         )
         .response("200", plain("A page for people.", "text/html"));

@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use tonic::Status;
 
-use super::request::NewOrder;
+use super::request::{NewItem, NewOrder, sum};
 use crate::limits;
 
 /// An order as JSON has it. Amounts are numbers with all of the currency's decimals.
@@ -73,12 +73,13 @@ pub(super) fn created<'a>(
     let old = is_old(answer.status, answer.total.as_ref(), answer.create_time.as_ref());
     let total = match &answer.total {
         Some(total) => read_total(total)?,
-        None => asked.total,
+        None if old => asked.total,
+        None => return Err(Nonsense("no total")),
     };
     if total.currency() != asked.currency {
         return Err(Nonsense("another currency than was asked for"));
     }
-    let item = |item: &'a super::request::NewItem<'_>| Item {
+    let item = |item: &'a NewItem<'_>| Item {
         product_code: Cow::Borrowed(&item.product_code),
         unit_price: item.price,
         quantity: item.quantity,
@@ -120,13 +121,15 @@ fn read_order(answer: &GetOrderResponse) -> Result<Order<'_>, Nonsense> {
     let currency = told.map_or(Currency::USD, Money::currency);
     let order_items: Vec<Item<'_>> =
         answer.order_items.iter().map(|item| read_item(currency, item)).collect::<Result<_, _>>()?;
+    let summed = || sum(currency, order_items.iter().map(|item| (item.unit_price, item.quantity)));
+    let total_price = told.or_else(|| summed().filter(|_| old)).ok_or(Nonsense("no total"))?;
     let reason = answer.decline_reason.as_str();
     Ok(Order {
         order_id: answer.order_id,
         user_id: Some(answer.user_id).filter(|id| limits::USER_ID.contains(id)).ok_or(Nonsense("user_id"))?,
         status: (!old).then(|| read_status(answer.status)).transpose()?,
         currency: currency.code(),
-        total_price: told.or_else(|| sum(currency, &order_items)).ok_or(Nonsense("the sum of the items"))?,
+        total_price,
         order_items,
         created_at: (!old).then(|| read_time(answer.create_time.as_ref())).transpose()?,
         decline_reason: (!reason.is_empty()).then_some(reason),
@@ -172,13 +175,6 @@ fn read_item(currency: Currency, item: &proto::order::OrderItem) -> Result<Item<
         product_code: Cow::Borrowed(&item.product_code),
         unit_price: unit_price.map_err(|_| Nonsense("an item's price"))?,
         quantity,
-    })
-}
-
-fn sum(currency: Currency, items: &[Item<'_>]) -> Option<Money> {
-    items.iter().try_fold(Money::zero(currency), |total, item| {
-        let quantity = u32::try_from(item.quantity).ok()?;
-        total.checked_add(item.unit_price.checked_mul(quantity).ok()?).ok()
     })
 }
 

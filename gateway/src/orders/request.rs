@@ -116,7 +116,8 @@ fn read_order<'a>(members: Members<'a>, faults: &mut Faults) -> Option<NewOrder<
         .collect();
     let items: Vec<NewItem<'a>> = read.into_iter().collect::<Option<_>>()?;
     let currency = currency.filter(|_| count_fits)?;
-    let Some(total) = sum(currency, &items).filter(|total| !total.is_zero()) else {
+    let total = sum(currency, items.iter().map(|item| (item.price, item.quantity)));
+    let Some(total) = total.filter(|total| !total.is_zero()) else {
         faults.member(Place::Order, &ORDER_ITEMS, accepted_total());
         return None;
     };
@@ -142,11 +143,11 @@ fn read_item<'a>(
     Some(NewItem { product_code: product_code?, price: price?, quantity: quantity? })
 }
 
-/// What all of `items` cost; `None` where that is more than any amount.
-fn sum(currency: Currency, items: &[NewItem<'_>]) -> Option<Money> {
-    items.iter().try_fold(Money::zero(currency), |total, item| {
-        let quantity = u32::try_from(item.quantity).ok()?;
-        total.checked_add(item.price.checked_mul(quantity).ok()?).ok()
+/// What so many pieces at such prices cost; `None` where that is more than any amount.
+pub(super) fn sum(currency: Currency, mut pieces: impl Iterator<Item = (Money, i32)>) -> Option<Money> {
+    pieces.try_fold(Money::zero(currency), |total, (price, quantity)| {
+        let quantity = u32::try_from(quantity).ok()?;
+        total.checked_add(price.checked_mul(quantity).ok()?).ok()
     })
 }
 

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
-use crate::given::{Books, DbBooks, money, order, request, shared, user};
+use crate::given::{Books, DbBooks, money, order, request, user};
 
 fn application(ledger: Arc<dyn Ledger>) -> Application {
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
@@ -43,7 +43,7 @@ async fn execute(books: &DbBooks, sql: &'static str) {
 async fn a_database_that_is_gone_is_not_started_and_told_so() {
     let books = DbBooks::open().await;
     books.database.close().await;
-    let application = application(shared(books.ledger));
+    let application = application(Arc::new(books.ledger));
     assert_eq!(application.charge(request(1, 1, money("USD", 1))).await, Err(ChargeError::NotStarted));
     assert_eq!(application.void(order(1)).await, Err(VoidError::NotStarted));
     assert_eq!(application.payment(order(1)).await, Err(ReadError::Unavailable));
@@ -79,7 +79,7 @@ async fn a_failure_after_the_first_statement_is_no_outcome_and_leaves_nothing() 
     for sabotage in SABOTAGE {
         let books = DbBooks::open().await;
         execute(&books, sabotage).await;
-        let application = application(shared(books.ledger.clone()));
+        let application = application(Arc::new(books.ledger.clone()));
         let failed = application.charge(request(666, 123, money("USD", 3_200))).await;
         assert_eq!(failed, Err(ChargeError::Unknown), "{sabotage}");
         assert_eq!(application.void(order(666)).await, Err(VoidError::Unknown), "{sabotage}");
@@ -108,10 +108,29 @@ async fn a_row_that_no_payment_has_is_no_answer() {
          INSERT INTO payments VALUES (5, 5, 'DECLINED', NULL, 1, 'XAU', 1, 'INSUFFICIENT_BALANCE', 0)",
     )
     .await;
-    let application = application(shared(books.ledger));
+    let application = application(Arc::new(books.ledger));
     for id in 1..=5 {
         assert_eq!(application.payment(order(id)).await, Err(ReadError::Unavailable), "{id}");
         assert_eq!(application.charge(request(id, 1, money("USD", 1))).await, Err(ChargeError::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn the_audit_finds_an_account_that_does_not_add_up() {
+    for tampering in [
+        "UPDATE accounts SET charged_minor = charged_minor + 1 WHERE user_id = 1",
+        "UPDATE payments SET amount_minor = amount_minor - 1 WHERE user_id = 1",
+        "DELETE FROM payments WHERE user_id = 1",
+        "DELETE FROM accounts WHERE user_id = 1",
+    ] {
+        let books = DbBooks::open().await;
+        let application = application(Arc::new(books.ledger.clone()));
+        for id in 1..=3 {
+            application.charge(request(id, id, money("USD", 1))).await.unwrap();
+        }
+        assert_eq!(books.discrepancies().await, 0);
+        execute(&books, tampering).await;
+        assert_eq!(books.discrepancies().await, 1, "{tampering}");
     }
 }
 
@@ -136,7 +155,7 @@ impl Ids for Drawn {
 #[tokio::test]
 async fn an_id_that_another_instance_drew_is_drawn_again() {
     let books = DbBooks::open().await;
-    let mut application = application(shared(books.ledger.clone()));
+    let mut application = application(Arc::new(books.ledger.clone()));
     let taken = application.charge(request(1, 1, money("USD", 1))).await.unwrap().payment;
     let with = |times: i64| Drawn { taken, times: times.into(), then: SystemIds::default() };
     application.ids = Arc::new(with(3));
@@ -152,7 +171,7 @@ async fn an_id_that_another_instance_drew_is_drawn_again() {
 #[tokio::test]
 async fn a_caller_that_leaves_does_not_cut_the_charge() {
     let books = DbBooks::open().await;
-    let application = application(shared(books.ledger.clone()));
+    let application = application(Arc::new(books.ledger.clone()));
     let tasks = TaskTracker::new();
     let service = PaymentService::new(application.clone(), tasks.clone());
     {

@@ -1,6 +1,6 @@
 //! Values, ledgers and services that the tests start from.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path};
 
 use async_trait::async_trait;
 use chassis::{
@@ -14,8 +14,8 @@ use money::{Currency, Money};
 use payment::{
     Config, ServeError,
     adapters::db::{AUDIT, DbLedger, MIGRATIONS},
-    domain::{BillId, ChargeRequest, OrderId, PaymentId, Total, UserId},
-    ports::{Ledger, NewCharge, NewVoid},
+    domain::{BillId, ChargeRequest, OrderId, Payment, PaymentId, Total, UserId},
+    ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
 use proto::payment::payment_client::PaymentClient;
 use tempfile::TempDir;
@@ -95,24 +95,15 @@ pub(crate) async fn open(directory: &Path) -> Database {
 
 #[async_trait]
 impl Ledger for DbBooks {
-    async fn record_charge(
-        &self,
-        charge: &NewCharge,
-    ) -> Result<payment::domain::Payment, payment::ports::LedgerError> {
+    async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
         self.ledger.record_charge(charge).await
     }
 
-    async fn record_void(
-        &self,
-        void: &NewVoid,
-    ) -> Result<payment::domain::Payment, payment::ports::LedgerError> {
+    async fn record_void(&self, void: &NewVoid) -> Result<Payment, LedgerError> {
         self.ledger.record_void(void).await
     }
 
-    async fn find(
-        &self,
-        order: OrderId,
-    ) -> Result<Option<payment::domain::Payment>, payment::ports::LedgerError> {
+    async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError> {
         self.ledger.find(order).await
     }
 }
@@ -164,9 +155,4 @@ impl Service {
         drop(self.client);
         self.serving.await.unwrap().unwrap();
     }
-}
-
-/// The adapter itself, for an application under test.
-pub(crate) fn shared<T: Ledger + 'static>(ledger: T) -> Arc<dyn Ledger> {
-    Arc::new(ledger)
 }

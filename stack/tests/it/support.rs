@@ -2,6 +2,9 @@
 
 pub(crate) mod client;
 pub(crate) mod conformance;
+pub(crate) mod metrics;
+pub(crate) mod process;
+pub(crate) mod raw;
 
 use std::{future::Future, time::Duration};
 

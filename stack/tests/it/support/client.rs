@@ -37,6 +37,11 @@ impl Client {
         Self { base: base.into(), http: Http::builder(TokioExecutor::new()).build_http() }
     }
 
+    /// The same over HTTP/2 without TLS, by prior knowledge.
+    pub(crate) fn over_http2(base: impl Into<String>) -> Self {
+        Self { base: base.into(), http: Http::builder(TokioExecutor::new()).http2_only(true).build_http() }
+    }
+
     /// Sends any request; `path` begins with a slash.
     pub(crate) async fn send(
         &self,
@@ -79,6 +84,11 @@ impl Answer {
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    /// The body as it stands.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
     }
 
     /// A header, or "" where it is missing.

@@ -1,5 +1,6 @@
 //! Holds an answer against the OpenAPI document: its status must be documented for its route, its content
-//! type for that status, and its body must validate against the schema.
+//! type for that status, and its body must validate against the schema. So must be the headers that every
+//! answer promises.
 
 use std::{collections::HashMap, sync::LazyLock, sync::Mutex};
 
@@ -17,6 +18,10 @@ static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLo
 /// Panics, saying what differs, where `answer` is none that the document promises.
 pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
     let place = format!("{method} {path} -> {}", answer.status);
+    headers(&place, method, path, answer);
+    if method == Method::HEAD {
+        return assert!(answer.body.is_empty(), "{place}: a body");
+    }
     // What is asked of no documented operation is answered by a problem all the same.
     let Some(operation) = operation(method, path) else {
         return problem(&place, answer);
@@ -39,6 +44,14 @@ pub(crate) fn check(method: &Method, path: &str, answer: &Answer) {
     if kind.ends_with("json") {
         validate(&place, &format!("{at}/content/{}/schema", escape(kind)), &answer.json());
     }
+}
+
+/// Every answer has its request's id, and one about placing an order the idempotency key in effect.
+fn headers(place: &str, method: &Method, path: &str, answer: &Answer) {
+    let id = answer.header("x-request-id");
+    assert!(id.parse::<uuid::Uuid>().is_ok(), "{place}: no request id but {id:?}");
+    let placing = method == Method::POST && path.split('?').next() == Some("/orders");
+    assert_eq!(placing, !answer.header("idempotency-key").is_empty(), "{place}: the idempotency key");
 }
 
 fn problem(place: &str, answer: &Answer) {

@@ -64,7 +64,7 @@ fn is_program(path: &str) -> bool {
 }
 
 fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.contains("/benches/")
+    path.contains("/tests/") || path.contains("/benches/") || path.ends_with("/tests.rs")
 }
 
 /// No path leads from the public to Payment, not even in the gateway's code.

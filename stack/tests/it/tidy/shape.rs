@@ -24,9 +24,9 @@ pub(super) fn a_file_opens_with_a_sentence(files: &[File]) -> Vec<Offence> {
     silent.map(|file| Offence::at(file, 1, "opens with no `//!` sentence")).collect()
 }
 
-/// `main` wires and no more.
+/// The `main` of a program wires and no more.
 pub(super) fn main_is_short(files: &[File]) -> Vec<Offence> {
-    let mains = files.iter().filter(|file| file.path.ends_with("/main.rs"));
+    let mains = files.iter().filter(|file| file.path.ends_with("/src/main.rs"));
     mains.filter_map(|file| longer_than(MAIN_LINES_MAX, file)).collect()
 }
 

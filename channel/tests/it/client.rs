@@ -1,0 +1,56 @@
+//! The caller's side: one call through a channel, and what it ended with.
+
+use std::{net::SocketAddr, time::Duration};
+
+use channel::{Address, Channel, Deadline, Failure};
+use proto::order::{GetOrderRequest, GetOrderResponse, order_client::OrderClient};
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+/// Longer than any test may take in real time.
+pub(crate) const BOUND: Duration = Duration::from_secs(5);
+
+pub(crate) fn channel_to(address: SocketAddr) -> Channel {
+    Channel::connect_lazy(&address.to_string().parse::<Address>().unwrap())
+}
+
+/// Gets the order `id`, with nothing but the default deadline.
+pub(crate) async fn call(channel: &Channel, id: i64) -> Result<Response<GetOrderResponse>, Status> {
+    send(channel, get(id)).await
+}
+
+/// Gets the order `id` by `deadline`.
+pub(crate) async fn call_by(
+    channel: &Channel,
+    id: i64,
+    deadline: Instant,
+) -> Result<Response<GetOrderResponse>, Status> {
+    let mut request = get(id);
+    request.extensions_mut().insert(Deadline(deadline));
+    send(channel, request).await
+}
+
+pub(crate) async fn send(
+    channel: &Channel,
+    request: Request<GetOrderRequest>,
+) -> Result<Response<GetOrderResponse>, Status> {
+    OrderClient::new(channel.clone()).max_decoding_message_size(usize::MAX).get(request).await
+}
+
+pub(crate) fn get(id: i64) -> Request<GetOrderRequest> {
+    Request::new(GetOrderRequest { order_id: id, user_id: 0 })
+}
+
+/// What is known of a call that must have failed.
+pub(crate) fn failure(ended: Result<Response<GetOrderResponse>, Status>) -> Failure {
+    Failure::of(&ended.unwrap_err())
+}
+
+/// Polls `condition` until it holds, for at most [`BOUND`].
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < BOUND, "never came true: {what}");
+        tokio::task::yield_now().await;
+    }
+}

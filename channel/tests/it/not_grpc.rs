@@ -1,0 +1,166 @@
+//! Peers that do not speak gRPC, or speak it wrongly: what they did is not known.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use channel::Failure;
+use proto::order::{GetOrderResponse, order_client::OrderClient};
+use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tonic::{Response, Status};
+
+use crate::{
+    client::{BOUND, call, channel_to, failure, get},
+    wire::{GRPC, Wire, framed},
+};
+
+/// What a call ends with at a peer that answers it by `script` and keeps the connection.
+async fn answered_by<F>(
+    script: impl FnOnce(Wire, u32) -> F + Send + 'static,
+) -> Result<Response<GetOrderResponse>, Status>
+where
+    F: Future<Output = Wire> + Send,
+{
+    let (address, _played) = Wire::playing(|mut wire| async move {
+        let stream = wire.request().await;
+        script(wire, stream).await.stall().await;
+    })
+    .await;
+    call(&channel_to(address), 1).await
+}
+
+#[tokio::test]
+async fn a_bare_http_status() {
+    for status in ["200", "301", "400", "401", "403", "404", "415", "429", "500", "502", "503", "504"] {
+        for kind in ["text/html", "application/json", "application/grpc"] {
+            if (status, kind) == ("200", "application/grpc") {
+                continue;
+            }
+            let ended = answered_by(move |mut wire, stream| async move {
+                wire.head(stream, &[(":status", status), ("content-type", kind)]).await;
+                wire.data(stream, b"<h1>no backend</h1>").await;
+                wire.end(stream).await;
+                wire
+            });
+            assert_eq!(failure(ended.await), Failure::NotGrpc, "{status} {kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_trailers() {
+    for with_data in [false, true] {
+        let ended = answered_by(move |mut wire, stream| async move {
+            wire.head(stream, GRPC).await;
+            if with_data {
+                wire.data(stream, &framed(&[8, 1])).await;
+            }
+            wire.end(stream).await;
+            wire
+        });
+        assert_eq!(failure(ended.await), Failure::NotGrpc, "{with_data}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_without_a_status() {
+    let ended = answered_by(|mut wire, stream| async move {
+        wire.head(stream, GRPC).await;
+        wire.data(stream, &framed(&[8, 1])).await;
+        wire.trailers(stream, &[("x-channel-answered", "1")]).await;
+        wire
+    });
+    assert_eq!(failure(ended.await), Failure::NotGrpc);
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_decode() {
+    // A varint without end, an unknown compression flag, compression that was not agreed on, a message cut short.
+    let bodies: [&[u8]; 4] =
+        [&framed(&[8, 0xff]), &[7, 0, 0, 0, 0], &[1, 0, 0, 0, 1, 0], &framed(&[8, 1])[..6]];
+    for body in bodies.map(<[u8]>::to_vec) {
+        let seen = format!("{body:?}");
+        for status_in_head in [false, true] {
+            let body = body.clone();
+            let ended = answered_by(move |mut wire, stream| async move {
+                let status = ("grpc-status", "0");
+                let head = [GRPC[0], status];
+                wire.head(stream, &head[..if status_in_head { 2 } else { 1 }]).await;
+                wire.data(stream, &body).await;
+                wire.trailers(stream, &[status]).await;
+                wire
+            });
+            assert_eq!(failure(ended.await), Failure::NotGrpc, "{seen}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_ok_and_holds_no_message() {
+    let ended = answered_by(|mut wire, stream| async move {
+        wire.head_only(stream, &[GRPC[0], ("grpc-status", "0")]).await;
+        wire
+    });
+    assert_eq!(failure(ended.await), Failure::NotGrpc);
+}
+
+#[tokio::test]
+async fn an_encoding_that_was_not_asked_for() {
+    let ended = answered_by(|mut wire, stream| async move {
+        wire.head(stream, &[GRPC[0], ("grpc-encoding", "br")]).await;
+        wire.data(stream, &[1, 0, 0, 0, 1, 0]).await;
+        wire.trailers(stream, &[("grpc-status", "0")]).await;
+        wire
+    });
+    assert_eq!(failure(ended.await), Failure::NotGrpc);
+}
+
+/// The request was written, whatever such a peer made of it.
+#[tokio::test]
+async fn a_peer_that_speaks_only_http_1() {
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..], b""] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let channel = channel_to(listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        });
+        let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.expect("no hang");
+        served.await.unwrap();
+        assert_eq!(failure(ended), Failure::Lost);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not() {
+    let body = framed(&[&[0x12, 0xe8, 0x07], &[0_u8; 1000][..]].concat());
+    for (room, too_large) in [(body.len(), false), (body.len() - 1, true)] {
+        let body = body.clone();
+        let (address, _played) = Wire::playing(|mut wire| async move {
+            let stream = wire.request().await;
+            wire.head(stream, GRPC).await;
+            wire.data(stream, &body[..500]).await;
+            wire.data(stream, &body[500..]).await;
+            wire.trailers(stream, &[("grpc-status", "0")]).await;
+            wire.stall().await;
+        })
+        .await;
+        let channel = channel_to(address).with_response_bytes_max(room);
+        let ended = call(&channel, 1).await;
+        assert_eq!(ended.err().map(|status| Failure::of(&status)), too_large.then_some(Failure::TooLarge));
+    }
+}
+
+/// Why generated clients are told to leave the bound on answers to the channel.
+#[tokio::test]
+async fn an_answer_over_the_clients_own_limit_is_told_from_an_answer() {
+    let (address, _played) = Wire::playing(|mut wire| async move {
+        let stream = wire.request().await;
+        wire.head(stream, GRPC).await;
+        wire.data(stream, &framed(&[8, 1])).await;
+        wire.trailers(stream, &[("grpc-status", "0")]).await;
+        wire.stall().await;
+    })
+    .await;
+    let mut client = OrderClient::new(channel_to(address)).max_decoding_message_size(1);
+    let ended = tokio::time::timeout(Duration::from_secs(5), client.get(get(1))).await.unwrap();
+    assert_ne!(failure(ended), Failure::Answered);
+}

@@ -1,0 +1,45 @@
+//! A gateway of a test's own, in front of whatever plays the Order service.
+
+use std::net::SocketAddr;
+
+use chassis::{CancellationToken, process::Sockets};
+use tokio::task::AbortHandle;
+
+use crate::support::Client;
+
+/// A running gateway; it ends when this is dropped.
+pub(crate) struct Front {
+    pub(crate) client: Client,
+    serving: AbortHandle,
+}
+
+impl Front {
+    /// A gateway that finds Order at `order`.
+    pub(crate) async fn of(order: SocketAddr) -> Self {
+        Self::with(order, &[]).await
+    }
+
+    /// The same with further variables of its environment.
+    pub(crate) async fn with(order: SocketAddr, vars: &[(&str, &str)]) -> Self {
+        let order = order.to_string();
+        let needed = [
+            ("APPLICATION_PORT", "0"),
+            ("ADMIN_ADDRESS", "127.0.0.1:0"),
+            ("ENV", "development"),
+            ("ORDER_SERVICE_URL", order.as_str()),
+        ];
+        let vars = needed.into_iter().chain(vars.iter().copied()).collect();
+        let config = gateway::Config::read(&vars).expect("a complete environment");
+        let sockets = Sockets::bind(&config.process).await.expect("free ports");
+        let address = sockets.service.local_addr().expect("a bound socket");
+        // The socket is open already: what connects before the gateway runs waits in the backlog.
+        let serving = tokio::spawn(gateway::serve(config, sockets, CancellationToken::new()));
+        Self { client: Client::new(format!("http://{address}")), serving: serving.abort_handle() }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

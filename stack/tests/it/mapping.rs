@@ -1,0 +1,125 @@
+//! From a failure that Order sent to what the public is told, over the real wire: every code, every detail
+//! type, every reason, on POST and on GET.
+
+mod canaries;
+mod codes;
+mod damage;
+mod details;
+mod given;
+mod languages;
+mod reasons;
+
+use http::Method;
+use prost::Message;
+use prost_types::Any;
+use serde_json::{Value, json};
+use tonic::{Code, Status};
+use tonic_types::pb;
+
+use crate::{
+    backend::scripted::Scripted,
+    front::Front,
+    support::{Answer, order_body},
+};
+
+/// The order that is asked for where one is read.
+const ORDER: i64 = 115_458_048_000_000;
+/// Headers of every answer, and those of every answer to a POST and of every 401.
+const USUAL: [&str; 6] =
+    ["content-type", "content-length", "date", "x-request-id", "idempotency-key", "www-authenticate"];
+/// Members of every problem.
+const MEMBERS: [&str; 9] =
+    ["type", "title", "status", "detail", "instance", "code", "request_id", "trace_id", "retryable"];
+
+/// A gateway in front of an Order that fails as it is told to.
+struct Rig {
+    order: Scripted,
+    gateway: Front,
+}
+
+/// How the public asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Post,
+    Get,
+    List,
+}
+
+const EVERY_ASK: [Ask; 3] = [Ask::Post, Ask::Get, Ask::List];
+
+impl Rig {
+    async fn start() -> Self {
+        let order = Scripted::start().await;
+        let gateway = Front::of(order.address).await;
+        Self { order, gateway }
+    }
+
+    /// What the public is told of `status`.
+    async fn told(&self, ask: Ask, status: &Status) -> Answer {
+        self.told_with(ask, &[], status).await
+    }
+
+    /// The same of a request with further headers.
+    async fn told_with(&self, ask: Ask, headers: &[(&str, &str)], status: &Status) -> Answer {
+        self.order.fail(status);
+        self.ask(ask, headers).await
+    }
+
+    async fn ask(&self, ask: Ask, headers: &[(&str, &str)]) -> Answer {
+        ask_at(&self.gateway, ask, headers).await
+    }
+}
+
+async fn ask_at(gateway: &Front, ask: Ask, headers: &[(&str, &str)]) -> Answer {
+    let client = &gateway.client;
+    match ask {
+        Ask::Post => client.post_with(headers, order_body(123, json!(0.12))).await,
+        Ask::Get => client.send(Method::GET, &format!("/orders/{ORDER}"), headers, "").await,
+        Ask::List => client.send(Method::GET, "/orders?user_id=123", headers, "").await,
+    }
+}
+
+impl Answer {
+    /// Members of the problem beside those that every problem has.
+    fn further_members(&self) -> Value {
+        let mut problem = self.problem();
+        let members = problem.as_object_mut().expect("an object");
+        for member in MEMBERS {
+            assert!(members.remove(member).is_some(), "no {member}: {members:?}");
+        }
+        problem
+    }
+
+    /// Headers beside the usual ones, sorted.
+    fn further_headers(&self) -> Vec<(&str, &str)> {
+        let text = |value| http::HeaderValue::to_str(value).expect("visible ASCII");
+        let all = self.headers.iter().map(|(name, value)| (name.as_str(), text(value)));
+        let mut further: Vec<_> = all.filter(|(name, _)| !USUAL.contains(name)).collect();
+        further.sort_unstable();
+        further
+    }
+
+    /// Every byte of the answer that is not framing.
+    fn shown(&self) -> String {
+        let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let mut shown = lossy(&self.body);
+        for (name, value) in &self.headers {
+            shown.push_str(&format!("\n{name}: {}", lossy(value.as_bytes())));
+        }
+        shown
+    }
+}
+
+/// A status with `details`, as a backend that follows google.rpc sends it.
+fn status(code: Code, message: &str, details: &[Any]) -> Status {
+    let rpc = pb::Status { code: code.into(), message: message.to_owned(), details: details.to_vec() };
+    Status::with_details(code, message, rpc.encode_to_vec().into())
+}
+
+/// `order_id` of a problem about the order that a GET names; a POST and a list name none.
+fn with_order_id(ask: Ask, mut members: Value) -> Value {
+    if ask == Ask::Get && members.get("order_id").is_none() {
+        members["order_id"] = json!(ORDER);
+    }
+    members
+}

@@ -1,0 +1,39 @@
+//! What a restart leaves: everything.
+
+use serde_json::json;
+use stack::{Options, Stack};
+
+use super::EXAMPLE;
+use crate::support::{Client, order_body};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_by_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let options = || Options { data: Some(data.path().to_owned()), ..Options::default() };
+    let stack = Stack::start_with(options()).await.unwrap();
+    let client = Client::new(stack.gateway_url());
+    let paid = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    let declined = client.post(order_body(123, json!(1000))).await;
+    assert_eq!((paid.status.as_u16(), declined.status.as_u16()), (201, 402));
+    let paths = [paid.header("location").to_owned(), format!("/orders/{}", declined.order_id())];
+    let paths = [&paths[..], &["/orders?user_id=123".to_owned()]].concat();
+    let mut before = Vec::new();
+    for path in &paths {
+        before.push(client.get(path).await.text().to_owned());
+    }
+    stack.stop().await.unwrap();
+
+    let stack = Stack::start_with(options()).await.unwrap();
+    let client = Client::new(stack.gateway_url());
+    for (path, text) in paths.iter().zip(before) {
+        assert_eq!(client.get(path).await.text(), text, "{path}");
+    }
+    let again = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((again.text(), again.header("idempotent-replayed")), (paid.text(), "true"));
+    // The account remembers its 12 cents, and ids go on from where they were.
+    assert_eq!(client.post(order_body(123, json!("999.89"))).await.status, 402);
+    let rest = client.post(order_body(123, json!("999.88"))).await;
+    assert_eq!(rest.status, 201);
+    assert!(rest.order_id() > declined.order_id());
+    stack.stop().await.unwrap();
+}

@@ -1,0 +1,59 @@
+//! What callers are told while a service is not there.
+
+use serde_json::json;
+
+use super::{EXAMPLE, start};
+
+#[tokio::test]
+async fn without_payment_an_order_is_recorded_as_not_charged() {
+    let (mut stack, client) = start().await;
+    stack.stop_payment().await.unwrap();
+    let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    assert_eq!(refused.header("idempotency-key"), "k");
+    let problem = refused.problem();
+    assert_eq!(problem["type"], "/problems/not-charged");
+    assert_eq!((&problem["code"], &problem["domain"]), (&json!("UNAVAILABLE"), &json!("order")));
+    assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("NOT_CHARGED"), &json!(true)));
+    assert_eq!(problem["errors"][0]["field"], "payment");
+    assert!(!refused.text().contains(&stack.payment_address().port().to_string()), "{}", refused.text());
+
+    let path = format!("/orders/{}", refused.order_id());
+    let read = client.get(&path).await;
+    assert_eq!((read.status.as_u16(), &read.json()["status"]), (200, &json!("NOT_CHARGED")));
+    assert!(read.text().contains(r#""total_price":0.12,"#));
+
+    // The same key takes the same order up again, and another key another.
+    let again = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((again.status.as_u16(), again.order_id()), (503, refused.order_id()));
+    let other = client.post(EXAMPLE).await;
+    assert_eq!(other.status, 503);
+    assert_ne!(other.order_id(), refused.order_id());
+    let listed = client.get("/orders?user_id=123").await.json();
+    let statuses: Vec<_> =
+        listed["orders"].as_array().unwrap().iter().map(|order| &order["status"]).collect();
+    assert_eq!(statuses, ["NOT_CHARGED", "NOT_CHARGED"]);
+}
+
+#[tokio::test]
+async fn without_order_nothing_is_started() {
+    let (mut stack, client) = start().await;
+    let placed = client.post(EXAMPLE).await;
+    stack.stop_order().await.unwrap();
+    let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    assert_eq!(refused.header("idempotency-key"), "k");
+    for answer in
+        [refused, client.get(placed.header("location")).await, client.get("/orders?user_id=123").await]
+    {
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
+        let problem = answer.problem();
+        assert_eq!(problem["type"], "/problems/not-started");
+        assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("NOT_STARTED"), &json!(true)));
+        assert!(!answer.text().contains(&stack.order_address().port().to_string()), "{}", answer.text());
+    }
+    // The gateway itself is well.
+    for path in ["/livez", "/readyz", "/openapi.json", "/docs"] {
+        assert_eq!(client.get(path).await.status, 200, "{path}");
+    }
+}
