@@ -13,7 +13,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
-use http::{HeaderName, header};
+use http::header;
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::{openapi, problem::Problem};
@@ -28,7 +28,6 @@ const PAGE: &str = include_str!("docs/index.html");
 /// Swagger UI sets style attributes, and shows icons from data URLs.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const NO_SNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     // Without "none" the page would send the document's address to validator.swagger.io.
@@ -40,7 +39,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::document_json);
 
 /// The page; the addresses in it begin with [`PATH`], so that it is the same with and without a slash.
 pub(crate) async fn page() -> Response {
-    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY), NO_SNIFF], Html(PAGE)).into_response()
+    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)], Html(PAGE)).into_response()
 }
 
 /// What the page loads.
@@ -57,7 +56,7 @@ pub(crate) async fn asset(path: Result<Path<String>, PathRejection>) -> Result<R
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Ok(([(header::CONTENT_TYPE, asset.content_type.as_str()), NO_SNIFF], bytes).into_response())
+    Ok(([(header::CONTENT_TYPE, asset.content_type.as_str())], bytes).into_response())
 }
 
 /// The way to the page.

@@ -12,6 +12,7 @@ use channel::Channel;
 use chassis::admin::Readiness;
 use http::{HeaderValue, header};
 use proto::order::order_client::OrderClient;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     config::{Config, PublicUrl},
@@ -21,6 +22,8 @@ use crate::{
     orders,
     problem::{self, Problem, Site},
 };
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// What the handlers of one gateway share.
 pub(crate) struct Shared {
@@ -96,6 +99,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(problem::pages::router())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || Problem::not_found("There is nothing at this address."))
+        // What is served is of the type it says, whatever a browser makes of its bytes.
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF))
         .layer(from_fn_with_state(shared.clone(), pass))
         .with_state(shared)
 }

@@ -63,10 +63,9 @@ fn page(title: &str, main: &str) -> Response {
          <link rel=\"stylesheet\" href=\"page.css\">\n</head>\n\
          <body>\n<main>\n<h1>{title}</h1>\n{main}</main>\n</body>\n</html>\n"
     );
-    let headers: [(HeaderName, HeaderValue); 4] = [
+    let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CACHE_CONTROL, CACHE_CONTROL),
     ];
     (headers, html).into_response()

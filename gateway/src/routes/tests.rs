@@ -231,6 +231,7 @@ async fn the_documentation_is_served_from_here() {
     let document = get("/openapi.json").await;
     assert_eq!(document.header("content-type"), "application/json");
     assert_eq!(document.body, crate::openapi::document_json().into_bytes());
+    assert_eq!(document.header("x-content-type-options"), "nosniff");
     for path in ["/docs", "/docs/"] {
         let page = get(path).await;
         assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
