@@ -13,8 +13,10 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 use tonic::{Status, metadata::MetadataMap};
 
-use crate::failure::{ANSWERED, Raised};
+use crate::failure::{ANSWERED, Raised, broken_off};
 
+/// The number of a gRPC code.
+pub(crate) const GRPC_STATUS: &str = "grpc-status";
 /// A serialized `google.rpc.Status`, in base64.
 const DETAILS: &str = "grpc-status-details-bin";
 
@@ -61,7 +63,7 @@ impl Body for Checked {
         };
         let checked = match frame {
             None => Err(Raised::NotGrpc(*this.http).into()),
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => Err(broken_off(error)),
             Some(Ok(frame)) => check(frame, this.bytes_left, *this.bytes_max, *this.http),
         };
         *this.complete = checked.as_ref().map_or(true, Frame::is_trailers);
@@ -85,7 +87,7 @@ fn check(
             Ok(Frame::data(data))
         }
         Err(other) => match other.into_trailers() {
-            Ok(mut trailers) if trailers.contains_key("grpc-status") => {
+            Ok(mut trailers) if trailers.contains_key(GRPC_STATUS) => {
                 mark(&mut trailers);
                 Ok(Frame::trailers(trailers))
             }
@@ -122,7 +124,7 @@ mod tests {
         for (sent, kept) in [("AAEC", true), ("AAECAw", true), ("AAECAw==", true), ("!", false), ("A", false)]
         {
             let mut headers = HeaderMap::new();
-            headers.insert("grpc-status", HeaderValue::from_static("5"));
+            headers.insert(GRPC_STATUS, HeaderValue::from_static("5"));
             headers.insert(DETAILS, HeaderValue::from_static(sent));
             mark(&mut headers);
             let status = Status::from_header_map(&headers).unwrap();

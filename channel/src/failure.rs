@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use http::HeaderName;
-use tonic::{Code, ConnectError, Status};
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
 /// Put into the trailers of every answer with a status of the backend's own; never sent on the wire, and
 /// removed from what arrives there.
@@ -43,24 +43,40 @@ pub(crate) enum Raised {
     NotGrpc(http::StatusCode),
 }
 
+/// What went wrong after the head of an answer had come: the call was being answered, so that not even a
+/// peer that now says "refused" can be taken at its word.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+struct BrokenOff(#[source] Status);
+
+/// The status of an answer that `error` broke off.
+pub(crate) fn broken_off(error: Status) -> Status {
+    let mut status = Status::new(error.code(), "the answer broke off");
+    status.set_source(std::sync::Arc::new(BrokenOff(error)));
+    status
+}
+
+/// Whether `status` comes of tonic's own timer: its channel honours the `grpc-timeout` that it sends, and
+/// may see it pass before we do.
+pub(crate) fn is_timeout(status: &Status) -> bool {
+    causes(status).any(|error| error.is::<TimeoutExpired>())
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(status.source(), |error| (*error).source())
+}
+
 impl Failure {
     /// What is known of a call through a [`Channel`](crate::Channel) that ended with `status`.
     pub fn of(status: &Status) -> Self {
         if status.metadata().contains_key(ANSWERED.as_str()) {
             return Self::Answered;
         }
-        let mut cause = status.source();
-        if cause.is_none() {
+        if status.source().is_none() {
             // Raised by the generated client over an answer that came, such as one that does not decode.
             return Self::NotGrpc;
         }
-        while let Some(error) = cause {
-            if let Some(failure) = of_error(error) {
-                return failure;
-            }
-            cause = error.source();
-        }
-        Self::Lost
+        causes(status).find_map(of_error).unwrap_or(Self::Lost)
     }
 
     /// Whether the call provably never ran.
@@ -78,10 +94,19 @@ fn of_error(error: &(dyn Error + 'static)) -> Option<Failure> {
             Raised::NotGrpc(_) => Failure::NotGrpc,
         });
     }
+    if error.is::<BrokenOff>() {
+        return Some(Failure::Lost);
+    }
+    let h2 = error.downcast_ref::<h2::Error>();
     let unsent = error.is::<ConnectError>()
         || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
-        || error.downcast_ref::<h2::Error>().is_some_and(refused_by_peer);
-    unsent.then_some(Failure::NeverRan)
+        || h2.is_some_and(refused_by_peer);
+    match h2 {
+        _ if unsent => Some(Failure::NeverRan),
+        // What this side finds wrong with what it reads: no gRPC server sends that.
+        Some(h2) if h2.is_library() => Some(Failure::NotGrpc),
+        _ => None,
+    }
 }
 
 /// GOAWAY fails only the streams above its last id, and REFUSED_STREAM says that nothing was done

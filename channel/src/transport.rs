@@ -9,19 +9,22 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Status, body::Body, transport::Endpoint};
+use tonic::{Code, Status, body::Body, transport::Endpoint};
 use tower::Service;
 
 use crate::{
     Address,
-    body::{Checked, mark},
-    failure::{ANSWERED, Raised},
+    body::{Checked, GRPC_STATUS, mark},
+    failure::{ANSWERED, Raised, is_timeout},
 };
 
 /// How long connecting may take, name resolution included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The deadline of a call that was given none.
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
+/// Bytes of one answer's headers or trailers, where a status stands with all of its details. The HTTP/2
+/// library refuses an answer with more, and where it is a quarter more the connection too.
+const RESPONSE_HEADER_BYTES_MAX: u32 = 1024 * 1024;
 /// Bytes of one answer's body.
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often a connection with calls in flight is asked whether it is alive, and how long it may take.
@@ -51,6 +54,7 @@ impl Channel {
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .http2_max_header_list_size(RESPONSE_HEADER_BYTES_MAX)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .connect_lazy();
@@ -109,7 +113,10 @@ async fn bounded<T, E: Into<tonic::codegen::StdError>>(
 ) -> Result<T, Status> {
     tokio::select! {
         biased;
-        ended = future => ended.map_err(|error| Status::from_error(error.into())),
+        ended = future => ended.map_err(|error| match Status::from_error(error.into()) {
+            status if is_timeout(&status) => late.into(),
+            status => status,
+        }),
         () = timer => Err(late.into()),
     }
 }
@@ -125,8 +132,11 @@ fn check_head(response: &mut Response<Body>) -> Result<(), Status> {
     if !grpc || status != http::StatusCode::OK {
         return Err(Raised::NotGrpc(status).into());
     }
-    if headers.contains_key("grpc-status") {
-        mark(headers);
+    match headers.get(GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes())) {
+        // Trailers alone tell that a call succeeded: an OK ahead of them would hide what they say.
+        Some(Code::Ok) => drop(headers.remove(GRPC_STATUS)),
+        Some(_) => mark(headers),
+        None => {}
     }
     Ok(())
 }

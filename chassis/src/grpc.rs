@@ -25,6 +25,8 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// How often an idle peer is asked whether it is still there, and how long it may take to say so.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The condition of readiness that a drain ends.
+const ACCEPTING: &str = "accepting";
 
 /// One gRPC server, ready to be served.
 #[derive(Debug)]
@@ -83,14 +85,14 @@ impl Server {
         let gate = gate::GateLayer::new(self.domain, self.metrics);
         let watcher = tokio::spawn(report(reporter, self.services, self.readiness.clone()));
         let _stop_watching = AbortOnDrop(watcher);
-        self.readiness.set("accepting", true);
+        self.readiness.set(ACCEPTING, true);
         tracing::info!(service = self.domain, %address, "serving gRPC");
 
         let drain = shutdown.clone();
         let readiness = self.readiness.clone();
         let stopped = async move {
             shutdown.cancelled().await;
-            readiness.set("accepting", false);
+            readiness.set(ACCEPTING, false);
         };
         let server = tonic::transport::Server::builder()
             .layer(gate)
@@ -128,12 +130,18 @@ pub async fn within_drain<F: Future>(serving: F, stop: &CancellationToken) -> Op
 }
 
 /// Keeps every health status equal to readiness.
-async fn report(reporter: HealthReporter, services: &'static [&'static str], readiness: Readiness) {
+async fn report(mut reporter: HealthReporter, services: &'static [&'static str], readiness: Readiness) {
     let mut changes = readiness.subscribe();
     loop {
         let status = if readiness.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let draining = readiness.unmet().contains(&ACCEPTING);
         for name in services.iter().chain(&[""]) {
             reporter.set_service_status(*name, status).await;
+            // A watch is a call that never ends by itself. It is told of the drain, and then let go.
+            if draining {
+                reporter.clear_service_status(name).await;
+                reporter.set_service_status(*name, status).await;
+            }
         }
         if changes.changed().await.is_err() {
             return;

@@ -113,11 +113,12 @@ impl Context {
         }
     }
 
-    /// The span that every line logged for this request stands in.
-    pub fn span(&self, name: &str) -> Span {
-        tracing::info_span!(
+    /// The span that every line logged for this request, the `call` of a method or route, stands in.
+    pub fn span(&self, call: &str) -> Span {
+        // At the level of an error, so that no filter takes the ids from the lines that it lets through.
+        tracing::error_span!(
             "request",
-            name,
+            call,
             trace_id = %self.trace.trace_id(),
             span_id = %self.trace.span_id(),
             request_id = %self.request_id

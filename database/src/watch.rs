@@ -11,8 +11,8 @@ use crate::Database;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Database {
-    /// Keeps the condition `database` of `readiness` true to whether the database answers, until the task
-    /// is aborted.
+    /// Keeps the condition `database` of `readiness` true to whether the database answers, until the database
+    /// is closed or the task is aborted.
     pub fn watch(&self, readiness: Readiness) -> JoinHandle<()> {
         let database = self.clone();
         tokio::spawn(async move {
@@ -23,6 +23,10 @@ impl Database {
                     Ok(Err(error)) => Err(error.to_string()),
                     Err(_) => Err(format!("no answer within {INTERVAL:?}")),
                 };
+                if database.readers.is_closed() {
+                    // By ourselves, so nothing is wrong.
+                    return readiness.set("database", false);
+                }
                 // Once each way: it may stay so for long.
                 match &answers {
                     Ok(()) if !answered_before => tracing::info!("the database answers again"),

@@ -23,7 +23,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 use tower::Service;
 
@@ -48,8 +48,8 @@ struct Served {
 ///
 /// A stop has two steps. For [`limits::DRAIN_LINGER`] all goes on, and answers tell HTTP/1.1 clients that
 /// their connection closes: one that keeps a connection open may send its next request at any moment, and
-/// closing in that moment would cut it. Then the listener closes, idle connections too, and the others after
-/// their last answer.
+/// closing in that moment would cut it. Then the listener closes, once everyone who had connected is let in;
+/// idle connections close too, new ones when they had as long, and the others after their last answer.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -70,8 +70,8 @@ pub(crate) async fn serve(
             () = sleep(limits::DRAIN_LINGER) => {}
         }
     }
-    drop(listener);
     served.closing.cancel();
+    accept_rest(listener, &served, &mut open);
     while open.join_next().await.is_some() {}
 }
 
@@ -106,6 +106,22 @@ async fn accept(listener: &TcpListener, served: &Served, open: &mut JoinSet<()>)
     }
 }
 
+/// Accepts whoever has connected by now, and closes the listener: for those clients the connection stands, and
+/// a request may be on its way.
+fn accept_rest(listener: TcpListener, served: &Served, open: &mut JoinSet<()>) {
+    // The runtime may not have been told of all of them yet, so the system itself is asked.
+    let Ok(listener) = listener.into_std() else { return };
+    while open.len() < limits::CONNECTIONS_MAX
+        && let Ok((stream, _)) = listener.accept()
+    {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            open.spawn(connection(stream, served.clone()));
+        }
+    }
+}
+
 /// A connection that its client gave up costs nothing; for any other reason the next one fails as fast.
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
@@ -126,19 +142,30 @@ async fn connection(stream: TcpStream, served: Served) {
         answer(served.router.clone(), served.draining.clone(), request)
     });
     // The library waits for ever for the bytes by which it tells the protocols apart.
-    let silent = async {
-        sleep(limits::HEAD_READ_MAX).await;
+    let silent = async |limit: Duration| {
+        sleep(limit).await;
         if asked.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
+    };
+    let opened = Instant::now();
+    let closing = async {
+        served.closing.cancelled().await;
+        // The first request of one that was just opened is on its way.
+        sleep_until(opened + limits::DRAIN_LINGER).await;
     };
     let mut connection = pin!(served.http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = served.closing.cancelled() => {}, () = silent => {} } } => {
+        () = async { tokio::select! { () = closing => {}, () = silent(limits::HEAD_READ_MAX) => {} } } => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                // Half a head is no request yet.
+                () = silent(limits::DRAIN_LINGER) => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {

@@ -11,7 +11,7 @@ use tonic::{Code, Response, Status};
 
 use crate::{
     backend::{Backend, Handler, order},
-    client::{BOUND, call, call_by, channel_to, eventually},
+    client::{BOUND, call, call_by, channel_to, eventually, failure},
     wire::{GRPC, Wire},
 };
 
@@ -41,8 +41,8 @@ fn hanging() -> (Backend, mpsc::UnboundedReceiver<&'static str>) {
 /// Asserts that `status` is our own deadline's, and that it came in time.
 fn assert_on_time(status: &Status, deadline: Instant) {
     assert_eq!((Failure::of(status), status.code()), (Failure::DeadlineExceeded, Code::DeadlineExceeded));
-    let late = Instant::now().checked_duration_since(deadline).expect("not before the deadline");
-    assert!(late < LATE_MAX, "{late:?} late");
+    let late = Instant::now().saturating_duration_since(deadline);
+    assert!(Instant::now() >= deadline && late < LATE_MAX, "{late:?} late");
 }
 
 #[tokio::test]
@@ -67,19 +67,17 @@ async fn a_call_without_a_deadline_has_the_default_one() {
     let (backend, mut told) = hanging();
     let channel = channel_to(backend.address);
     let started = Instant::now();
-    let called = tokio::spawn(async move { call(&channel, 1).await.unwrap_err() });
+    let called = tokio::spawn(async move { failure(call(&channel, 1).await) });
     assert_eq!(told.recv().await, Some("entered"));
     tokio::time::pause();
-    let status = called.await.unwrap();
-    println!("{:?} {status:?}", started.elapsed());
-    assert_eq!(Failure::of(&status), Failure::DeadlineExceeded);
-    assert!(started.elapsed().abs_diff(DEADLINE_DEFAULT) < LATE_MAX, "{:?}", started.elapsed());
+    assert_eq!(called.await.unwrap(), Failure::DeadlineExceeded);
+    assert_eq!(started.elapsed().as_secs(), DEADLINE_DEFAULT.as_secs());
 }
 
 #[tokio::test]
 async fn an_answer_that_stalls_half_way_ends_on_time() {
     let (stalled, mut stalls) = mpsc::unbounded_channel();
-    let (address, _played) = Wire::playing(move |mut wire| async move {
+    let (address, played) = Wire::playing(move |mut wire| async move {
         let stream = wire.request().await;
         wire.head(stream, GRPC).await;
         wire.data(stream, &[0, 0, 0, 0, 2, 8]).await;
@@ -96,7 +94,7 @@ async fn an_answer_that_stalls_half_way_ends_on_time() {
     tokio::time::pause();
     assert_on_time(&called.await.unwrap(), deadline);
     tokio::time::resume();
-    _played.await.unwrap();
+    played.await.unwrap();
     drop(kept);
 }
 
@@ -133,7 +131,6 @@ async fn the_callee_is_given_less_time_than_the_caller_has() {
     }
 }
 
-/// A `Sleep` is not left behind by calls that ended early.
 #[tokio::test]
 async fn a_caller_that_gives_up_takes_its_call_along() {
     let (backend, mut told) = hanging();

@@ -4,7 +4,10 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use channel::Failure;
 use proto::order::{GetOrderResponse, order_client::OrderClient};
-use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use tonic::{Response, Status};
 
 use crate::{
@@ -113,25 +116,40 @@ async fn an_encoding_that_was_not_asked_for() {
     assert_eq!(failure(ended.await), Failure::NotGrpc);
 }
 
+#[tokio::test]
+async fn a_peer_that_breaks_the_protocol() {
+    let ended = answered_by(|mut wire, _| async move {
+        wire.garbage().await;
+        wire
+    });
+    assert_eq!(failure(ended.await), Failure::NotGrpc);
+}
+
 /// The request was written, whatever such a peer made of it.
 #[tokio::test]
 async fn a_peer_that_speaks_only_http_1() {
-    for answer in [&b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..], b""] {
+    let refusal = &b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..];
+    for (answer, expected) in [(refusal, Failure::NotGrpc), (b"", Failure::Lost)] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let channel = channel_to(listener.local_addr().unwrap());
         let served = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut read, message) = (Vec::new(), framed(&[8, 1]));
+            while !read.windows(message.len()).any(|window| window == message) {
+                assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0);
+            }
             stream.write_all(answer).await.unwrap();
         });
-        let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.expect("no hang");
+        let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
         served.await.unwrap();
-        assert_eq!(failure(ended), Failure::Lost);
+        assert_eq!(failure(ended), expected);
     }
 }
 
 #[tokio::test]
 async fn an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not() {
-    let body = framed(&[&[0x12, 0xe8, 0x07], &[0_u8; 1000][..]].concat());
+    // GetOrderResponse { decline_reason: "x" * 1000 }
+    let body = framed(&[&[0xa2, 0x01, 0xe8, 0x07], &[b'x'; 1000][..]].concat());
     for (room, too_large) in [(body.len(), false), (body.len() - 1, true)] {
         let body = body.clone();
         let (address, _played) = Wire::playing(|mut wire| async move {

@@ -25,7 +25,6 @@ const SETTINGS_MAX_CONCURRENT_STREAMS: u16 = 3;
 pub(crate) const NO_ERROR: u32 = 0;
 pub(crate) const INTERNAL_ERROR: u32 = 2;
 pub(crate) const REFUSED_STREAM: u32 = 7;
-pub(crate) const CANCEL: u32 = 8;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 /// The highest stream id: a GOAWAY that spares every stream.
 pub(crate) const LAST_ID_MAX: u32 = 0x7fff_ffff;
@@ -70,7 +69,7 @@ impl Wire {
     /// Reads until one whole request has come: its stream.
     pub(crate) async fn request(&mut self) -> u32 {
         loop {
-            let (kind, flags, stream, payload) = self.read().await.expect("a request");
+            let (kind, flags, stream, payload) = self.read().await.unwrap();
             match kind {
                 SETTINGS if flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]).await,
                 PING if flags & ACK == 0 => self.frame(PING, ACK, 0, &payload).await,

@@ -77,10 +77,12 @@ fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<Named> 
     if types.iter().any(|kind| kind.retry_after) {
         all.push(headers::RETRY_AFTER);
     }
+    if types.iter().any(|kind| kind.marks_replay) {
+        all.push(headers::IDEMPOTENT_REPLAYED);
+    }
     match status {
         StatusCode::METHOD_NOT_ALLOWED => all.push(headers::ALLOW),
         StatusCode::UNAUTHORIZED => all.push(headers::WWW_AUTHENTICATE),
-        StatusCode::PAYMENT_REQUIRED => all.push(headers::IDEMPOTENT_REPLAYED),
         _ => {}
     }
     all

@@ -87,7 +87,7 @@ pub(super) fn created<'a>(
     Ok(Order {
         order_id: read_order_id(answer.order_id)?,
         user_id: asked.user_id,
-        status: (!old).then(|| read_status(answer.status)).transpose()?,
+        status: (!old).then(|| read_paid(answer.status)).transpose()?,
         currency: asked.currency.code(),
         total_price: total,
         order_items: asked.items.iter().map(item).collect(),
@@ -143,6 +143,13 @@ fn is_old(status: i32, total: Option<&google_type::Money>, time: Option<&Timesta
 
 fn read_order_id(id: i64) -> Result<i64, Nonsense> {
     Some(id).filter(|id| limits::ORDER_ID.contains(id)).ok_or(Nonsense("order_id"))
+}
+
+/// Create succeeds for an order that was charged, and for no other.
+fn read_paid(number: i32) -> Result<&'static str, Nonsense> {
+    read_status(number).and_then(|status| {
+        if status == "PAID" { Ok(status) } else { Err(Nonsense("a success that is not PAID")) }
+    })
 }
 
 fn read_status(number: i32) -> Result<&'static str, Nonsense> {

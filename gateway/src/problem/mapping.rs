@@ -101,9 +101,10 @@ fn answered(status: &Status, asked: &Asked, site: &Site) -> Problem {
     problem
 }
 
-fn tell_reason(problem: &mut Problem, kind: &ProblemType, info: ErrorInfo, site: &Site) {
+fn tell_reason(problem: &mut Problem, kind: &ProblemType, mut info: ErrorInfo, site: &Site) {
+    let replayed = if kind.marks_replay { info.metadata.remove(REPLAYED_KEY) } else { None };
     let metadata = registered_metadata(kind, info.metadata, site);
-    if metadata.get(REPLAYED_KEY).is_some_and(|replayed| replayed == "true") {
+    if replayed.as_deref() == Some("true") {
         problem.insert_header(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     if let Some(id) = metadata.get(ORDER_ID_KEY).and_then(|id| id.parse().ok()) {
@@ -170,12 +171,12 @@ fn tell_localized(problem: &mut Problem, messages: &[LocalizedMessage], asked: &
 /// One line with all that is known of the cause: a warning where the public is not told, since this is then
 /// the only place to find it.
 fn log_cause(failure: Failure, status: &Status) {
-    let (code, message) = (registry::code_name(status.code()), status.message());
+    let (code, said) = (registry::code_name(status.code()), status.message());
     let causes = causes(status);
     if failure == Failure::Answered && !masks_message(status.code()) {
-        tracing::debug!(?failure, code, ?message, causes, "a call to a backend failed");
+        tracing::debug!(?failure, code, ?said, causes, "a call to a backend failed");
     } else {
-        tracing::warn!(?failure, code, ?message, causes, "a call to a backend failed");
+        tracing::warn!(?failure, code, ?said, causes, "a call to a backend failed");
     }
 }
 

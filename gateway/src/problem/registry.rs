@@ -86,6 +86,9 @@ pub struct ProblemType {
     pub retry_after: bool,
     /// Keys of `google.rpc.ErrorInfo.metadata` that callers may see. All others stay here.
     pub metadata: &'static [&'static str],
+    /// Whether a backend says by `replayed: true` in the metadata that it repeats an earlier answer. The
+    /// header `Idempotent-Replayed` tells of that, and the metadata does not.
+    pub marks_replay: bool,
     /// What the page says happened.
     pub what_happened: &'static str,
     /// What the page says that a caller can do.
@@ -196,6 +199,7 @@ const fn blank(slug: &'static str, key: Key, title: &'static str) -> ProblemType
         retryable: false,
         retry_after: false,
         metadata: &[],
+        marks_replay: false,
         what_happened: "",
         what_to_do: "",
         example: Example::PLAIN,

@@ -154,6 +154,56 @@ async fn idle_connections_do_not_hold_a_stop_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn half_a_head_does_not_hold_a_stop_up() {
+    for beginning in ["P", "PRI * HTTP/2.0\r\n", "POST /orders HTTP/1.1\r\nhost"] {
+        let running = Running::start(Router::new()).await;
+        let mut stream = running.connect().await;
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let began = Instant::now();
+        running.stop().await;
+        assert!(began.elapsed() < 3 * limits::DRAIN_LINGER, "{beginning:?}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_opened_while_stopping_has_time_for_a_request() {
+    let running = Running::start(Router::new().route("/", get(async || "here"))).await;
+    let mut open = running.connect().await;
+    open.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(open.read(&mut [0; 1024]).await.unwrap() > 0);
+    running.shutdown.cancel();
+    sleep(limits::DRAIN_LINGER * 3 / 4).await;
+    let mut late = running.connect().await;
+    sleep(limits::DRAIN_LINGER / 2).await;
+    assert!(TcpStream::connect(running.address).await.is_err(), "the listener is open");
+    late.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let answer = rest(&mut late).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/", get(async || "here"));
+    let closing = CancellationToken::new();
+    let served = Served { http: http(), router, draining: closing.clone(), closing: closing.clone() };
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut open = JoinSet::new();
+    closing.cancel();
+    accept_rest(listener, &served, &mut open);
+    for mut client in clients {
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        assert!(rest(&mut client).await.starts_with("HTTP/1.1 200 "));
+    }
+    while open.join_next().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_never_asks_is_let_go() {
     let running = Running::start(Router::new()).await;
     for beginning in [&b""[..], b"P", b"POST /orders HTTP/1.1\r\nhost"] {

@@ -168,8 +168,9 @@ async fn insert_rows(transaction: &mut Transaction<'static, Any>, order: &Order)
         "INSERT INTO orders (order_id, user_id, idempotency_key, fingerprint, status, currency, total_minor,
              item_count, decline_reason, decline_description, fence, attempts, created_at_ms, pending_since_ms,
              next_check_at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
+    let decline = order.decline.as_ref();
     let item_count = i64::try_from(order.items.len()).unwrap_or(i64::MAX);
     insert
         .bind(order.id.get())
@@ -180,6 +181,8 @@ async fn insert_rows(transaction: &mut Transaction<'static, Any>, order: &Order)
         .bind(order.total.currency().code())
         .bind(order.total.minor())
         .bind(item_count)
+        .bind(decline.map(|decline| decline.reason.clone()))
+        .bind(decline.map(|decline| decline.description.clone()))
         .bind(order.fence)
         .bind(order.attempts)
         .bind(order.created_ms)

@@ -23,7 +23,9 @@ const DOMAIN: &str = "payment";
 /// The reason of a decline whose details leave it out.
 const REASON_UNKNOWN: &str = "UNSPECIFIED";
 
-/// Sentences of a decline are kept up to this many characters.
+/// The reason of a decline is kept up to this many characters (`google.rpc.ErrorInfo`).
+const REASON_CHARS_MAX: usize = 63;
+/// Sentences of a decline are kept up to this many characters: they travel on in a header.
 const DESCRIPTION_CHARS_MAX: usize = 1000;
 
 /// Payment behind a channel.
@@ -100,12 +102,13 @@ fn outcome_of(status: &Status) -> ChargeOutcome {
 }
 
 fn decline(status: &Status, details: &ErrorDetails) -> Decline {
-    let reason = details.error_info().and_then(|info| info.metadata.get("decline_reason")).cloned();
+    let reason = details.error_info().and_then(|info| info.metadata.get("decline_reason"));
+    let reason = reason.map_or(REASON_UNKNOWN, String::as_str).chars().take(REASON_CHARS_MAX).collect();
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     let sentences: Vec<&str> = violations.iter().map(|violation| violation.description.as_str()).collect();
     let description = if sentences.is_empty() { status.message().to_owned() } else { sentences.join("\n") };
     let description = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
-    Decline { reason: reason.unwrap_or_else(|| REASON_UNKNOWN.to_owned()), description }
+    Decline { reason, description }
 }
 
 /// A decline is business; everything else that is no charge has a cause that an operator wants to see.
@@ -123,7 +126,7 @@ fn log(order: &Order, status: &Status, outcome: &ChargeOutcome) {
             order_id = order.id.get(),
             ?outcome,
             code = ?status.code(),
-            message = status.message(),
+            said = status.message(),
             source,
             "the charge failed"
         ),
@@ -139,10 +142,14 @@ mod tests {
     use super::*;
 
     fn answered(domain: &str, reason: &str) -> Status {
+        answered_because(domain, reason, "INSUFFICIENT_BALANCE")
+    }
+
+    fn answered_because(domain: &str, reason: &str, decline_reason: &str) -> Status {
         let mut details = ErrorDetails::with_error_info(
             reason,
             domain,
-            HashMap::from([("decline_reason".to_owned(), "INSUFFICIENT_BALANCE".to_owned())]),
+            HashMap::from([("decline_reason".to_owned(), decline_reason.to_owned())]),
         );
         details.add_bad_request_violation("total_price", "insufficient balance");
         details.add_bad_request_violation("user_id", "and nothing else");
@@ -159,6 +166,13 @@ mod tests {
         };
         assert_eq!(decline.reason, "INSUFFICIENT_BALANCE");
         assert_eq!(decline.description, "insufficient balance\nand nothing else");
+    }
+
+    #[test]
+    fn a_reason_of_any_length_is_kept_within_bounds() {
+        let status = answered_because("payment", "DECLINED", &"R".repeat(64));
+        let ChargeOutcome::Declined(decline) = outcome_of(&status) else { panic!("not a decline") };
+        assert_eq!(decline.reason, "R".repeat(63));
     }
 
     #[test]

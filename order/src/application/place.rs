@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    ANSWER_MARGIN, Application, DRIVE_MAX, ID_DRAWS_MAX, IN_PROGRESS_POLL, WORK_MIN, progress::Progress,
+    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, IN_PROGRESS_POLL, WORK_MIN,
+    progress::{Progress, State},
 };
 use crate::{
     domain::{Decline, Draft, IdempotencyKey, Order, OrderId, Status},
@@ -89,9 +90,11 @@ impl Application {
         let answer_in = budget - ANSWER_MARGIN;
         let progress = Arc::new(Progress::default());
         let (tell, told) = oneshot::channel();
+        let now = self.clock.monotonic();
         let driver = Driver {
             application: self.clone(),
-            charge_by: self.clock.monotonic() + answer_in,
+            answer_by: now + answer_in,
+            charge_by: now + CHARGE_MAX,
             progress: progress.clone(),
         };
         let key = key.unwrap_or_else(|| self.mint.key());
@@ -114,16 +117,19 @@ impl Application {
 
 /// What a caller is told whose time is up before its order is settled.
 fn late(progress: &Progress) -> Answer {
-    match progress.abandon() {
-        Some(order) => Err(PlaceError::OutcomeUnknown { order }),
-        None => Err(PlaceError::NotStarted("the store was too slow")),
-    }
+    Err(match progress.abandon() {
+        State::Pending(order) => PlaceError::OutcomeUnknown { order },
+        State::Waiting(order) => PlaceError::InProgress { order },
+        State::Before | State::Abandoned => PlaceError::NotStarted("the store was too slow"),
+    })
 }
 
 /// One request's work on its order.
 struct Driver {
     application: Application,
-    /// By the application's monotonic clock.
+    /// When the caller is answered, by the application's monotonic clock.
+    answer_by: Duration,
+    /// When a charge has ended, by the same clock; the caller's time has no part in it.
     charge_by: Duration,
     /// Shared with whoever answers the caller.
     progress: Arc<Progress>,
@@ -141,29 +147,29 @@ impl Driver {
     async fn save(&self, draft: Draft, key: IdempotencyKey) -> Result<Saved, PlaceError> {
         let Application { orders, mint, clock, .. } = &self.application;
         let mut order = Order::place(mint.order_id(), key, draft, clock.now_ms());
-        let mut drawn = vec![order.id];
+        // The ids under which the order may have been saved without an answer.
+        let mut doubtful = Vec::new();
         for _ in 0..ID_DRAWS_MAX {
-            if !self.progress.may_save(order.id) {
+            if !self.progress.may_begin(order.id) {
                 return Err(PlaceError::NotStarted("the caller is gone"));
             }
             match orders.insert(&order).await {
                 Ok(Insert::Inserted) => return Ok(Saved::New(order)),
-                Ok(Insert::Clash) | Err(StoreError::Unknown) => {}
-                // The first try wrote nothing; one after it leaves open what became of that.
-                Err(StoreError::NotStarted) if drawn.len() == 1 => {
-                    return Err(PlaceError::NotStarted("the store could not be reached"));
+                Ok(Insert::Clash) => self.progress.did_nothing(doubtful.last().copied()),
+                Err(StoreError::Unknown) => doubtful.push(order.id),
+                Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
+            }
+            match orders.find_by_key(order.user, &order.key).await {
+                // As it was written: whoever has taken it in hand since holds a higher fence.
+                Ok(Some(found)) if doubtful.contains(&found.id) => {
+                    return Ok(Saved::New(Order { id: found.id, ..order }));
                 }
-                Err(StoreError::NotStarted) => return Err(PlaceError::OutcomeUnknown { order: order.id }),
+                Ok(Some(found)) => return Ok(Saved::Before(found, Box::new(order))),
+                Ok(None) => order.id = mint.order_id(),
+                Err(_) => return Err(unsaved(&doubtful)),
             }
-            let unknown = PlaceError::OutcomeUnknown { order: order.id };
-            match orders.find_by_key(order.user, &order.key).await.map_err(|_| unknown)? {
-                Some(found) if drawn.contains(&found.id) => return Ok(Saved::New(found)),
-                Some(found) => return Ok(Saved::Before(found, Box::new(order))),
-                None => order.id = mint.order_id(),
-            }
-            drawn.push(order.id);
         }
-        Err(PlaceError::OutcomeUnknown { order: order.id })
+        Err(unsaved(&doubtful))
     }
 
     /// Charges an order that is PENDING and in this driver's hands, and settles it.
@@ -180,10 +186,11 @@ impl Driver {
             return tell(settled, false);
         }
         // Lost to another driver, or not known: the row alone can tell.
-        match orders.find(order.id).await {
-            Ok(Some(found)) => tell(found, false),
-            Ok(None) | Err(_) => Err(PlaceError::OutcomeUnknown { order: order.id }),
-        }
+        let found = orders.find(order.id).await.ok().flatten();
+        // A row that says NOT_CHARGED of what Payment answered is wrong, and is not repeated.
+        let found =
+            found.filter(|found| found.status != Status::NotCharged || found.status == settlement.status);
+        found.map_or(Err(PlaceError::OutcomeUnknown { order: order.id }), |found| tell(found, false))
     }
 
     /// Answers a request whose key an earlier one used: the same meaning gets the same final answer.
@@ -192,19 +199,27 @@ impl Driver {
         if found.fingerprint != wanted.fingerprint {
             return Err(PlaceError::KeyReused { order: found.id });
         }
-        self.progress.may_save(found.id);
+        self.progress.waits_for(found.id);
+        // The order, where this request may have made it PENDING without an answer.
+        let mut doubtful = Vec::new();
         loop {
             match found.status {
                 Status::Paid | Status::Declined | Status::Voided => return tell(found, true),
+                Status::NotCharged if !self.progress.may_begin(found.id) => {
+                    return Err(PlaceError::NotStarted("the caller is gone"));
+                }
                 Status::NotCharged => {
                     let reopened = found.clone().reopened(clock.now_ms());
                     match orders.reopen(&found, &reopened).await {
                         Ok(true) => return self.charge(reopened).await,
-                        Err(StoreError::NotStarted) => return tell(found, true),
-                        Ok(false) | Err(StoreError::Unknown) => {}
+                        // Another retry may have charged it since it was read.
+                        Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
+                        Ok(false) if doubtful.is_empty() => self.progress.waits_for(found.id),
+                        Ok(false) => {}
+                        Err(StoreError::Unknown) => doubtful.push(found.id),
                     }
                 }
-                Status::Pending if self.time_is_up() => return tell(found, true),
+                Status::Pending if self.time_is_up() => return tell(found, doubtful.is_empty()),
                 Status::Pending => clock.sleep(IN_PROGRESS_POLL).await,
             }
             let again = orders.find(found.id).await;
@@ -216,7 +231,15 @@ impl Driver {
 impl Driver {
     /// Whether to stop waiting for another driver, early enough to say so before the caller's time is up.
     fn time_is_up(&self) -> bool {
-        self.application.clock.monotonic() + IN_PROGRESS_POLL >= self.charge_by
+        self.application.clock.monotonic() + IN_PROGRESS_POLL >= self.answer_by
+    }
+}
+
+/// What a caller is told whose order could not be saved, unless it was under one of these ids.
+fn unsaved(doubtful: &[OrderId]) -> PlaceError {
+    match doubtful.last() {
+        Some(&order) => PlaceError::OutcomeUnknown { order },
+        None => PlaceError::NotStarted("the store could not be reached"),
     }
 }
 

@@ -6,6 +6,13 @@
 //! loop of 1, 16 and 64 connections against it, for three rounds; prints the medians. Every answer must be a
 //! 201: any other voids the run. Load and services share the machine.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    reason = "it computes figures and prints them"
+)]
+
 mod load;
 mod process;
 

@@ -3,9 +3,27 @@
 use std::net::SocketAddr;
 
 use chassis::{CancellationToken, process::Sockets};
+use http::Method;
+use serde_json::json;
 use tokio::task::AbortHandle;
 
-use crate::support::Client;
+use crate::support::{Answer, Client, order_body};
+
+/// The order that [`Ask::Get`] names.
+pub(crate) const ORDER_ID: i64 = 7;
+
+/// How the public asks: each way leads to another method of Order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Places an order of one item.
+    Post,
+    /// Reads one order.
+    Get,
+    /// Lists a user's orders.
+    List,
+}
+
+pub(crate) const EVERY_ASK: [Ask; 3] = [Ask::Post, Ask::Get, Ask::List];
 
 /// A running gateway; it ends when this is dropped.
 pub(crate) struct Front {
@@ -35,6 +53,15 @@ impl Front {
         // The socket is open already: what connects before the gateway runs waits in the backlog.
         let serving = tokio::spawn(gateway::serve(config, sockets, CancellationToken::new()));
         Self { client: Client::new(format!("http://{address}")), serving: serving.abort_handle() }
+    }
+
+    /// Asks with further headers.
+    pub(crate) async fn ask(&self, how: Ask, headers: &[(&str, &str)]) -> Answer {
+        match how {
+            Ask::Post => self.client.post_with(headers, order_body(123, json!(0.12))).await,
+            Ask::Get => self.client.send(Method::GET, &format!("/orders/{ORDER_ID}"), headers, "").await,
+            Ask::List => self.client.send(Method::GET, "/orders?user_id=123", headers, "").await,
+        }
     }
 }
 

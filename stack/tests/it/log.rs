@@ -17,7 +17,8 @@ impl Log {
         static INSTALLED: Once = Once::new();
         // For the whole process: a subscriber of one thread's own misses what another thread met first.
         INSTALLED.call_once(|| {
-            let ours = Targets::new().with_targets(["gateway", "channel", "chassis"].map(|t| (t, tracing::Level::INFO)));
+            let ours = Targets::new()
+                .with_targets(["gateway", "channel", "chassis"].map(|t| (t, tracing::Level::INFO)));
             let lines = fmt::layer().with_ansi(false).with_writer(Kept);
             let subscriber = tracing_subscriber::registry().with(ours).with(lines);
             tracing::subscriber::set_global_default(subscriber).expect("nobody else installs a subscriber");

@@ -9,7 +9,6 @@ mod given;
 mod languages;
 mod reasons;
 
-use http::Method;
 use prost::Message;
 use prost_types::Any;
 use serde_json::{Value, json};
@@ -18,15 +17,20 @@ use tonic_types::pb;
 
 use crate::{
     backend::scripted::Scripted,
-    front::Front,
-    support::{Answer, order_body},
+    front::{Ask, EVERY_ASK, Front, ORDER_ID},
+    support::Answer,
 };
 
-/// The order that is asked for where one is read.
-const ORDER: i64 = 115_458_048_000_000;
 /// Headers of every answer, and those of every answer to a POST and of every 401.
-const USUAL: [&str; 6] =
-    ["content-type", "content-length", "date", "x-request-id", "idempotency-key", "www-authenticate"];
+const USUAL: [&str; 7] = [
+    "content-type",
+    "content-length",
+    "date",
+    "x-content-type-options",
+    "x-request-id",
+    "idempotency-key",
+    "www-authenticate",
+];
 /// Members of every problem.
 const MEMBERS: [&str; 9] =
     ["type", "title", "status", "detail", "instance", "code", "request_id", "trace_id", "retryable"];
@@ -36,16 +40,6 @@ struct Rig {
     order: Scripted,
     gateway: Front,
 }
-
-/// How the public asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ask {
-    Post,
-    Get,
-    List,
-}
-
-const EVERY_ASK: [Ask; 3] = [Ask::Post, Ask::Get, Ask::List];
 
 impl Rig {
     async fn start() -> Self {
@@ -62,20 +56,7 @@ impl Rig {
     /// The same of a request with further headers.
     async fn told_with(&self, ask: Ask, headers: &[(&str, &str)], status: &Status) -> Answer {
         self.order.fail(status);
-        self.ask(ask, headers).await
-    }
-
-    async fn ask(&self, ask: Ask, headers: &[(&str, &str)]) -> Answer {
-        ask_at(&self.gateway, ask, headers).await
-    }
-}
-
-async fn ask_at(gateway: &Front, ask: Ask, headers: &[(&str, &str)]) -> Answer {
-    let client = &gateway.client;
-    match ask {
-        Ask::Post => client.post_with(headers, order_body(123, json!(0.12))).await,
-        Ask::Get => client.send(Method::GET, &format!("/orders/{ORDER}"), headers, "").await,
-        Ask::List => client.send(Method::GET, "/orders?user_id=123", headers, "").await,
+        self.gateway.ask(ask, headers).await
     }
 }
 
@@ -119,7 +100,7 @@ fn status(code: Code, message: &str, details: &[Any]) -> Status {
 /// `order_id` of a problem about the order that a GET names; a POST and a list name none.
 fn with_order_id(ask: Ask, mut members: Value) -> Value {
     if ask == Ask::Get && members.get("order_id").is_none() {
-        members["order_id"] = json!(ORDER);
+        members["order_id"] = json!(ORDER_ID);
     }
     members
 }

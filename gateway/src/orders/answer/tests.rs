@@ -73,6 +73,11 @@ fn a_creation_that_makes_no_sense_is_refused() {
         ("order_id", CreateOrderResponse { order_id: 1 << 53, ..good() }),
         ("order_id", CreateOrderResponse { order_id: -1, ..good() }),
         ("status", CreateOrderResponse { status: 99, ..good() }),
+        ("a success that is not PAID", CreateOrderResponse { status: OrderStatus::Pending.into(), ..good() }),
+        (
+            "a success that is not PAID",
+            CreateOrderResponse { status: OrderStatus::Declined.into(), ..good() },
+        ),
         ("status", CreateOrderResponse { status: 0, ..good() }),
         ("total", CreateOrderResponse { total: usd(-1, 0), ..good() }),
         ("total", CreateOrderResponse { total: None, ..good() }),

@@ -23,7 +23,8 @@ pub const PAYMENT_DECLINED: ProblemType = ProblemType {
         Code::InvalidArgument,
         "The payment was declined; nothing was charged.",
     )],
-    metadata: &["order_id", "decline_reason", "replayed"],
+    metadata: &["order_id", "decline_reason"],
+    marks_replay: true,
     what_happened: "The order was saved, and the customer's account refused the charge. Nothing was charged, \
         and nothing will be: the order stays `DECLINED`. `errors` says why in words, `metadata.decline_reason` in a \
         constant. Where the answer repeats that of an earlier request with the same key, it has the header \

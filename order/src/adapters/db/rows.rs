@@ -62,19 +62,20 @@ impl Header {
     }
 }
 
-/// Puts the items, which come in the order of the heads, to the orders that they belong to.
+/// Puts the items, which come in the order of the heads, to the orders that they belong to. Items of other
+/// orders among them are those of orders that were placed after the heads had been read.
 pub(super) fn assemble(
     heads: impl Iterator<Item = Header>,
     rows: &[AnyRow],
 ) -> Result<Vec<Order>, sqlx::Error> {
-    let mut rest = rows;
+    let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let mut from = 0;
     heads
         .map(|head| {
-            let count = usize::try_from(head.item_count).map_err(|_| unreadable("orders.item_count"))?;
-            let (items, others) = rest.split_at_checked(count).ok_or_else(|| unreadable("order_items"))?;
-            rest = others;
-            let theirs = items.iter().all(|row| row.try_get::<i64, _>(0).is_ok_and(|id| id == head.id()));
-            if theirs { head.with_items(items) } else { Err(unreadable("order_items")) }
+            let is_theirs = |index: &usize| ids[*index] == head.id();
+            let first = (from..ids.len()).find(is_theirs).unwrap_or(from);
+            from = first + (first..ids.len()).take_while(is_theirs).count();
+            head.with_items(&rows[first..from])
         })
         .collect()
 }

@@ -20,8 +20,26 @@ const PAYMENT: &str = "payment";
 /// How soon a caller may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A request that is wrong in itself.
-pub(super) fn invalid(violations: Violations) -> Status {
+/// Bytes of the violations that one answer names. They travel in a header, in base64, and clients take 8 KiB
+/// of those (gRPC's C core) or 16 KiB (hyper); past that the whole answer is lost.
+const VIOLATIONS_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that a violation takes on the wire besides its texts.
+const VIOLATION_FRAME_BYTES: usize = 8;
+
+/// A request that is wrong in itself. Where not every fault can be named, the last violation counts the rest.
+pub(super) fn invalid(mut violations: Violations) -> Status {
+    let mut bytes = 0;
+    let fitting = violations.iter().take_while(|violation| {
+        bytes += violation.field.len() + violation.description.len() + VIOLATION_FRAME_BYTES;
+        bytes <= VIOLATIONS_BYTES_MAX
+    });
+    let named = fitting.count();
+    let unnamed = violations.len() - named;
+    if unnamed > 0 {
+        violations.truncate(named);
+        // Only items are many.
+        violations.push(FieldViolation::new("order_items", format!("and {unnamed} more faults")));
+    }
     let mut details = ErrorDetails::new();
     details.set_bad_request(violations);
     Status::with_error_details(Code::InvalidArgument, "invalid request", details)

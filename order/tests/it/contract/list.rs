@@ -10,6 +10,8 @@ use order::{
 use super::{SETTLED, Site, settled, settlement};
 use crate::samples::{NOW_MS, draft_of};
 
+/// Half of the orders that are listed while they come in.
+const PAIRS: usize = 40;
 /// A bound that no list here reaches.
 const ITEMS_MANY: u32 = 10_000;
 
@@ -85,7 +87,6 @@ pub(super) async fn items_max(site: Site) {
 }
 
 pub(super) async fn while_orders_come_in(site: Site) {
-    const PAIRS: usize = 40;
     let user = site.new_user();
     let mut orders: Vec<Order> = (0..PAIRS * 2).map(|_| site.new_order(user)).collect();
     // Every second one is late, as that of a slower caller is, so that it comes in among those that are read.
@@ -103,6 +104,8 @@ pub(super) async fn while_orders_come_in(site: Site) {
         }
     });
     loop {
+        // A store that answers at once would leave the writer no turn.
+        tokio::task::yield_now().await;
         let last_round = writer.is_finished();
         let read = every_page(&site, user).await;
         assert!(read.is_sorted_by(|newer, older| newer > older), "repeated or out of order: {read:?}");
@@ -121,6 +124,7 @@ async fn every_page(site: &Site, user: UserId) -> Vec<OrderId> {
     loop {
         let page = site.page(user, read.last().copied(), 7, ITEMS_MANY).await;
         read.extend(page.orders.iter().map(|order| order.id));
+        assert!(read.len() <= PAIRS * 2, "the list does not end");
         if !page.more {
             return read;
         }

@@ -25,6 +25,11 @@ impl FakeOrders {
         self.rows().values().cloned().collect()
     }
 
+    /// Takes the order in hand, as a reconciler does.
+    pub(crate) fn claim(&self, id: OrderId) {
+        self.rows().get_mut(&id).unwrap().fence += 1;
+    }
+
     /// Changes the order `id` if it is in this status, and at this fence where one is given.
     fn change(
         &self,

@@ -1,5 +1,5 @@
-//! A peer that reads one HTTP/2 request frame by frame and then does one thing that no honest server does
-//! (RFC 9113).
+//! A peer that reads HTTP/2 requests frame by frame and answers each by the one thing that it was told to do,
+//! which no honest server does (RFC 9113).
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -23,7 +23,7 @@ pub(crate) const INTERNAL_ERROR: u32 = 2;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 
-/// What the peer does once the whole request has come. It then says no more.
+/// What the peer does once a whole request has come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Then {
     /// Resets the stream with an error code.
@@ -70,22 +70,22 @@ async fn play(mut stream: TcpStream, then: Then) -> std::io::Result<()> {
     if !matches!(then, Then::Http1) {
         write(&mut stream, SETTINGS, 0, &[]).await?;
     }
-    let id = request(&mut stream).await?;
-    match then {
-        Then::Reset(code) => write(&mut stream, RST_STREAM, id, &code.to_be_bytes()).await?,
-        Then::GoAwayBefore => write(&mut stream, GO_AWAY, 0, &go_away(0, NO_ERROR)).await?,
-        Then::GoAwayAfter(code) => {
-            write(&mut stream, GO_AWAY, 0, &go_away(id, code)).await?;
-            return stream.shutdown().await;
-        }
-        Then::Cut => return Ok(()),
-        Then::Http1 => {
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 6\r\n\r\ncanary").await?;
-            return stream.shutdown().await;
+    loop {
+        let id = request(&mut stream).await?;
+        match then {
+            Then::Reset(code) => write(&mut stream, RST_STREAM, id, &code.to_be_bytes()).await?,
+            Then::GoAwayBefore => write(&mut stream, GO_AWAY, 0, &go_away(0, NO_ERROR)).await?,
+            Then::GoAwayAfter(code) => {
+                write(&mut stream, GO_AWAY, 0, &go_away(id, code)).await?;
+                return stream.shutdown().await;
+            }
+            Then::Cut => return Ok(()),
+            Then::Http1 => {
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 6\r\n\r\ncanary").await?;
+                return stream.shutdown().await;
+            }
         }
     }
-    while stream.read(&mut [0; 1024]).await? > 0 {}
-    Ok(())
 }
 
 /// Reads until a whole request has come: the id of its stream.

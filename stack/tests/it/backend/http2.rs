@@ -3,7 +3,9 @@
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -37,7 +39,7 @@ impl Http2 {
         Self::serving(|_| std::future::pending()).await
     }
 
-    async fn serving<F>(handler: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static) -> Self
+    async fn serving<F>(handler: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
     {
@@ -58,7 +60,7 @@ impl Drop for Http2 {
     }
 }
 
-async fn connection<F>(stream: TcpStream, handler: impl Fn(Request<Incoming>) -> F + Send)
+async fn connection<F>(stream: TcpStream, handler: impl Fn(Request<Incoming>) -> F + Send + Sync)
 where
     F: Future<Output = Answer> + Send + 'static,
 {
@@ -78,8 +80,10 @@ pub(crate) fn plain(status: StatusCode, kind: &str, body: &'static str) -> Answe
 
 /// A gRPC answer: `frame` as it is, then `trailers`.
 pub(crate) fn grpc(frame: impl Into<Bytes>, trailers: &[(&'static str, &'static str)]) -> Answer {
-    let trailers: HeaderMap =
-        trailers.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect();
+    let trailers: HeaderMap = trailers
+        .iter()
+        .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
+        .collect();
     let body = Full::new(frame.into()).with_trailers(std::future::ready(Some(Ok(trailers)))).boxed();
     Response::builder().header(header::CONTENT_TYPE, "application/grpc").body(body).expect("a response")
 }
@@ -98,4 +102,26 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
     frame.put_u32(message.len().try_into().expect("a short message"));
     frame.put_slice(message);
     frame.freeze()
+}
+
+/// A gRPC answer whose head comes and whose body never does.
+pub(crate) fn stalled() -> Answer {
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/grpc")
+        .body(Endless.boxed())
+        .expect("a response")
+}
+
+struct Endless;
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
 }

@@ -122,7 +122,10 @@ impl Order for Handler {
         self.asked(&request).get.clone().map(Response::new)
     }
 
-    async fn list(&self, request: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
         self.asked(&request).list.clone().map(Response::new)
     }
 }

@@ -5,7 +5,7 @@ use prost_types::Any;
 use tonic::{Code, Status, metadata::MetadataValue};
 
 use super::{
-    Ask, EVERY_ASK, Rig, ask_at,
+    Ask, EVERY_ASK, Rig,
     codes::CODES,
     given::{
         any, debug_info, error_info, help, localized, malformed, quota_failure, request_info, resource_info,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     backend::http2::{self, Http2},
     front::Front,
+    log::Log,
 };
 
 const CANARY: &str = "canary";
@@ -34,13 +35,17 @@ fn planted(info: Any) -> Vec<Any> {
         malformed("google.rpc.Help/canary"),
         help(&[(CANARY, "http://canary.example"), (CANARY, "javascript:canary")]),
         localized("canary canary", CANARY),
-        any("google.rpc.Status", &tonic_types::pb::Status { message: CANARY.to_owned(), ..Default::default() }),
+        any(
+            "google.rpc.Status",
+            &tonic_types::pb::Status { message: CANARY.to_owned(), ..Default::default() },
+        ),
     ]
 }
 
 /// A status with metadata of the call itself, as text and as bytes.
 fn with_metadata(mut status: Status) -> Status {
-    for name in ["x-internal", "set-cookie", "location", "server", "content-language", "idempotent-replayed"] {
+    for name in ["x-internal", "set-cookie", "location", "server", "content-language", "idempotent-replayed"]
+    {
         status.metadata_mut().insert(name, MetadataValue::from_static(CANARY));
     }
     status.metadata_mut().insert_bin("x-trace-bin", MetadataValue::from_bytes(b"canary"));
@@ -89,7 +94,12 @@ async fn nothing_of_the_call_s_head_or_trailers_leaves() {
     let order = Http2::answering(|| {
         let mut answer = http2::grpc(
             "",
-            &[("grpc-status", "5"), ("grpc-message", "gone"), ("x-internal", CANARY), ("set-cookie", "canary=1")],
+            &[
+                ("grpc-status", "5"),
+                ("grpc-message", "gone"),
+                ("x-internal", CANARY),
+                ("set-cookie", "canary=1"),
+            ],
         );
         for name in ["x-internal", "server", "via", "set-cookie", "grpc-encoding-note"] {
             answer.headers_mut().insert(name, http::HeaderValue::from_static(CANARY));
@@ -99,7 +109,7 @@ async fn nothing_of_the_call_s_head_or_trailers_leaves() {
     .await;
     let gateway = Front::of(order.address).await;
     for ask in EVERY_ASK {
-        let answer = ask_at(&gateway, ask, &[]).await;
+        let answer = gateway.ask(ask, &[]).await;
         assert_eq!(answer.status.as_u16(), 404);
         assert!(!answer.shown().contains(CANARY), "{}", answer.shown());
     }
@@ -127,8 +137,30 @@ async fn what_could_end_a_header_ends_none() {
 #[tokio::test]
 async fn the_same_reason_of_another_domain_shows_no_metadata() {
     let rig = Rig::start().await;
-    let details = [error_info("payment", "PAYMENT_DECLINED", &[("order_id", "8"), ("decline_reason", CANARY)])];
+    let details =
+        [error_info("payment", "PAYMENT_DECLINED", &[("order_id", "8"), ("decline_reason", CANARY)])];
     let answer = rig.told(Ask::Post, &status(Code::InvalidArgument, "no", &details)).await;
     assert_eq!(answer.status.as_u16(), 400);
     assert!(answer.problem().get("metadata").is_none() && !answer.shown().contains(CANARY));
+}
+
+#[tokio::test]
+async fn what_the_public_is_not_told_is_in_the_log_once() {
+    let log = Log::keep();
+    let rig = Rig::start().await;
+    for told in CODES.iter().filter(|told| !told.shows_message) {
+        for ask in EVERY_ASK {
+            log.lines();
+            rig.told(ask, &status(told.code, "db7: disk full\nforged line", &[debug_info("main.rs:7")]))
+                .await;
+            let lines = log.lines();
+            for (cause, place) in
+                [("db7: disk full", "a call to a backend failed"), ("main.rs:7", "debug_info")]
+            {
+                let of: Vec<_> = lines.iter().filter(|line| line.contains(cause)).collect();
+                assert!(of.len() == 1 && of[0].contains(" WARN ") && of[0].contains(place), "{lines:#?}");
+            }
+            assert!(!lines.iter().any(|line| line.starts_with("forged")), "{lines:#?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use tonic::{Code, Status};
 
-use super::{Ask, EVERY_ASK, Rig, ask_at, status, with_order_id};
+use super::{Ask, EVERY_ASK, Rig, status, with_order_id};
 use crate::{
     backend::http2::{self, Http2},
     front::Front,
@@ -125,11 +125,11 @@ async fn a_401_has_the_one_challenge_whatever_order_sent() {
 async fn ok_without_an_answer_is_an_answer_that_cannot_be_used() {
     let order = Http2::answering(|| http2::status(&[("grpc-status", "0"), ("grpc-message", "canary")])).await;
     let gateway = Front::of(order.address).await;
-    let written = ask_at(&gateway, Ask::Post, &[]).await;
+    let written = gateway.ask(Ask::Post, &[]).await;
     let problem = written.problem();
     assert_eq!((written.status.as_u16(), &problem["reason"]), (504, &json!("OUTCOME_UNKNOWN")));
     for ask in [Ask::Get, Ask::List] {
-        let read = ask_at(&gateway, ask, &[]).await;
+        let read = gateway.ask(ask, &[]).await;
         assert_eq!((read.status.as_u16(), &read.problem()["code"]), (502, &json!("INTERNAL")));
         assert!(!read.shown().contains("canary") && !written.shown().contains("canary"));
     }
@@ -142,7 +142,7 @@ async fn a_code_that_is_none_is_unknown() {
         let order = Http2::answering(move || http2::status(&head)).await;
         let gateway = Front::of(order.address).await;
         for ask in EVERY_ASK {
-            let answer = ask_at(&gateway, ask, &[]).await;
+            let answer = gateway.ask(ask, &[]).await;
             let problem = answer.problem();
             assert_eq!((answer.status.as_u16(), &problem["code"]), (500, &json!("UNKNOWN")), "{code:?}");
             assert!(!answer.shown().contains("canary"));
@@ -156,7 +156,7 @@ async fn a_status_in_trailers_counts_like_one_in_the_head() {
     let order = Http2::answering(|| http2::grpc("", trailers)).await;
     let gateway = Front::of(order.address).await;
     for ask in EVERY_ASK {
-        let answer = ask_at(&gateway, ask, &[]).await;
+        let answer = gateway.ask(ask, &[]).await;
         assert_eq!((answer.status.as_u16(), &answer.problem()["detail"]), (404, &json!("no such order")));
     }
 }

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use super::{
-    Ask, EVERY_ASK, Rig, ask_at,
+    Ask, EVERY_ASK, Rig,
     given::{bad_request, error_info, help, malformed, retry_info},
     status,
 };
@@ -72,8 +72,12 @@ async fn details_that_are_no_base64_leave_the_code_s_problem() {
         let order = Http2::answering(move || http2::status(&head)).await;
         let gateway = Front::of(order.address).await;
         for ask in EVERY_ASK {
-            let answer = ask_at(&gateway, ask, &[]).await;
-            assert_eq!((answer.status.as_u16(), &answer.problem()["detail"]), (404, &json!("gone")), "{details}");
+            let answer = gateway.ask(ask, &[]).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.problem()["detail"]),
+                (404, &json!("gone")),
+                "{details}"
+            );
             assert!(!answer.shown().contains("canary"));
         }
     }
@@ -81,10 +85,11 @@ async fn details_that_are_no_base64_leave_the_code_s_problem() {
 
 #[tokio::test]
 async fn a_message_that_is_no_utf8_is_answered_all_the_same() {
-    let order = Http2::answering(|| http2::status(&[("grpc-status", "5"), ("grpc-message", "%ff%fecanary")])).await;
+    let order =
+        Http2::answering(|| http2::status(&[("grpc-status", "5"), ("grpc-message", "%ff%fecanary")])).await;
     let gateway = Front::of(order.address).await;
     for ask in EVERY_ASK {
-        let answer = ask_at(&gateway, ask, &[]).await;
+        let answer = gateway.ask(ask, &[]).await;
         answer.problem();
         assert!(answer.status.is_client_error() || answer.status.is_server_error());
         assert!(!answer.shown().contains("canary"));

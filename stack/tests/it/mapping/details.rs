@@ -209,7 +209,11 @@ async fn a_bad_request_names_fields_and_where_a_body_was_sent_their_place_in_it(
 #[tokio::test]
 async fn a_currency_that_the_body_names_is_pointed_at() {
     let rig = Rig::start().await;
-    rig.order.fail(&status(tonic::Code::InvalidArgument, "bad", &[bad_request(&[("currency_code", "no", "")])]));
+    rig.order.fail(&status(
+        tonic::Code::InvalidArgument,
+        "bad",
+        &[bad_request(&[("currency_code", "no", "")])],
+    ));
     let mut body = crate::support::order_body(123, json!("0.12"));
     body["currency"] = json!("EUR");
     let problem = rig.gateway.client.post(body).await.problem();

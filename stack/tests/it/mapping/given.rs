@@ -72,10 +72,8 @@ pub(super) fn resource_info(owner: &str) -> Any {
 
 /// Each link as title and address.
 pub(super) fn help(links: &[(&str, &str)]) -> Any {
-    let link = |&(title, url): &(&str, &str)| pb::help::Link {
-        description: title.to_owned(),
-        url: url.to_owned(),
-    };
+    let link =
+        |&(title, url): &(&str, &str)| pb::help::Link { description: title.to_owned(), url: url.to_owned() };
     any("google.rpc.Help", &pb::Help { links: links.iter().map(link).collect() })
 }
 

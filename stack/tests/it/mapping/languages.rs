@@ -47,7 +47,10 @@ async fn the_best_liked_language_is_chosen() {
         assert_eq!(answer.header("vary"), "accept-language", "{accept:?}");
     }
     let unasked = rig.told(Ask::Get, &failed).await;
-    assert_eq!((&unasked.problem()["detail"], unasked.header("vary")), (&"english".into(), "accept-language"));
+    assert_eq!(
+        (&unasked.problem()["detail"], unasked.header("vary")),
+        (&"english".into(), "accept-language")
+    );
 }
 
 #[tokio::test]

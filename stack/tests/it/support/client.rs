@@ -1,5 +1,7 @@
 //! An HTTP client that holds every answer it reads against the OpenAPI document.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -34,12 +36,13 @@ pub(crate) fn order_body(user: i64, unit_price: Value) -> Value {
 impl Client {
     /// A client of the gateway at `base`, `http://127.0.0.1:8080` for instance.
     pub(crate) fn new(base: impl Into<String>) -> Self {
-        Self { base: base.into(), http: Http::builder(TokioExecutor::new()).build_http() }
+        Self { base: base.into(), http: Http::builder(TokioExecutor::new()).build(connector()) }
     }
 
     /// The same over HTTP/2 without TLS, by prior knowledge.
     pub(crate) fn over_http2(base: impl Into<String>) -> Self {
-        Self { base: base.into(), http: Http::builder(TokioExecutor::new()).http2_only(true).build_http() }
+        let http = Http::builder(TokioExecutor::new()).http2_only(true).build(connector());
+        Self { base: base.into(), http }
     }
 
     /// Sends any request; `path` begins with a slash.
@@ -50,17 +53,30 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.base));
+        let answer = self.exchange(&method, path, headers, body).await.expect("a whole answer");
+        conformance::check(&method, path, &answer);
+        answer
+    }
+
+    /// As [`send`](Self::send), whatever the answer is.
+    ///
+    /// # Errors
+    ///
+    /// There is no whole answer.
+    pub(crate) async fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Box<dyn Error>> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).expect("a request");
-        let response = self.http.request(request).await.expect("an answer");
+        let response = self.http.request(request.body(Full::new(body.into()))?).await?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole answer").to_bytes();
-        let answer = Answer { status: head.status, headers: head.headers, body };
-        conformance::check(&method, path, &answer);
-        answer
+        Ok(Answer { status: head.status, headers: head.headers, body: body.collect().await?.to_bytes() })
     }
 
     /// Posts a JSON body to `/orders`.
@@ -78,6 +94,13 @@ impl Client {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
+}
+
+/// Without it a body waits for the acknowledgement of its head.
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector
 }
 
 impl Answer {

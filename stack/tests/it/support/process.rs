@@ -31,8 +31,6 @@ pub(crate) struct Ended {
     pub(crate) out: Vec<String>,
     /// What stood on stderr.
     pub(crate) log: Vec<String>,
-    /// Since it was asked to end, or since it was waited for.
-    pub(crate) after: Duration,
 }
 
 type Lines = Arc<Mutex<Vec<String>>>;
@@ -66,13 +64,19 @@ impl Process {
         self.said("the stack is up", |process| process.out().iter().find_map(named)).await
     }
 
+    /// What was printed, once a line holds `text`.
+    pub(crate) async fn out_until(&mut self, text: &str) -> Vec<String> {
+        self.said(text, |process| process.out().iter().any(|line| line.contains(text)).then(|| process.out()))
+            .await
+    }
+
     /// What was printed so far.
-    pub(crate) fn out(&self) -> Vec<String> {
+    fn out(&self) -> Vec<String> {
         self.out.lock().expect("no panic while it is held").clone()
     }
 
     /// What was logged so far.
-    pub(crate) fn log(&self) -> Vec<String> {
+    fn log(&self) -> Vec<String> {
         self.log.lock().expect("no panic while it is held").clone()
     }
 
@@ -100,16 +104,14 @@ impl Process {
     }
 
     async fn end_within(mut self, bound: Duration) -> Ended {
-        let since = Instant::now();
         let status = timeout(bound, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("still there after {bound:?}: {:#?}", self.log()));
-        let after = since.elapsed();
         // The readers hold the other two; what was written last is there when they have let go.
         until("the end of its output", || async {
             (Arc::strong_count(&self.out) + Arc::strong_count(&self.log) == 2).then_some(())
         })
         .await;
-        Ended { code: status.expect("a child of our own").code(), out: self.out(), log: self.log(), after }
+        Ended { code: status.expect("a child of our own").code(), out: self.out(), log: self.log() }
     }
 
     async fn said<T>(&mut self, what: &str, find: impl Fn(&Self) -> Option<T>) -> T {

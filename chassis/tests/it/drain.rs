@@ -1,0 +1,83 @@
+//! Stopping: what is in flight is finished, nothing new is taken, and it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::process::DRAIN_MAX;
+use tokio::{net::TcpStream, sync::Notify, time::Instant};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::serving::{Handler, Serving, eventually, get, order, soon};
+
+/// A handler that tells when it was entered and answers when it is released.
+fn held() -> (Handler, Arc<Notify>, Arc<Notify>) {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (entered, release) = (entered.clone(), release.clone());
+        Handler::new(move |_| {
+            let (entered, release) = (entered.clone(), release.clone());
+            async move {
+                entered.notify_one();
+                release.notified().await;
+                Ok(order(1))
+            }
+        })
+    };
+    (handler, entered, release)
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
+    let (handler, entered, release) = held();
+    let serving = Serving::start(handler).await;
+    let mut client = serving.client().await;
+    let call = tokio::spawn(async move { client.get(get(1)).await });
+    entered.notified().await;
+
+    serving.shutdown.cancel();
+    eventually("refused", async || TcpStream::connect(serving.address).await.is_err()).await;
+    assert_eq!(serving.admin("/readyz").await, (503, "not ready: accepting\n".to_owned()));
+    assert_eq!(serving.admin("/livez").await.0, 200);
+    assert!(!serving.served.is_finished());
+
+    release.notify_one();
+    assert_eq!(call.await.unwrap().unwrap().into_inner().order_id, 1);
+    soon(serving.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_never_ends_is_cut_after_the_bound() {
+    let (handler, entered, _release) = held();
+    let serving = Serving::start(handler).await;
+    let mut client = serving.client().await;
+    let _call = tokio::spawn(async move { client.get(get(1)).await });
+    entered.notified().await;
+    let started = Instant::now();
+    serving.shutdown.cancel();
+    tokio::time::pause();
+    serving.served.await.unwrap().unwrap();
+    let took = started.elapsed();
+    assert!(took >= DRAIN_MAX && took < DRAIN_MAX + Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn connections_without_calls_hold_nothing_up() {
+    let serving = Serving::start(Handler::echo()).await;
+    let mut client = serving.client().await;
+    client.get(get(1)).await.unwrap();
+    serving.shutdown.cancel();
+    soon(serving.served).await.unwrap().unwrap();
+}
+
+/// A watch is a call that never ends by itself.
+#[tokio::test]
+async fn a_watch_of_health_sees_the_drain_and_does_not_hold_it_up() {
+    let serving = Serving::start(Handler::echo()).await;
+    let mut client = HealthClient::new(serving.connect().await);
+    let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    serving.shutdown.cancel();
+    assert_eq!(soon(watch.message()).await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    soon(serving.served).await.unwrap().unwrap();
+}

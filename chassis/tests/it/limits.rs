@@ -1,0 +1,93 @@
+//! What is too much is refused before any handler runs, and says so.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chassis::{
+    grpc::{CALLS_IN_FLIGHT_MAX, REQUEST_BYTES_MAX},
+    refusal::{NOT_STARTED, RETRY_AFTER},
+};
+use proto::order::CreateOrderRequest;
+use tokio::sync::Semaphore;
+use tonic::{Code, Status};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_types::StatusExt;
+
+use crate::serving::{Handler, Serving, eventually, get, order, soon};
+
+/// A handler that counts who enters, and lets each out with one permit.
+fn gated() -> (Handler, Arc<AtomicUsize>, Arc<Semaphore>) {
+    let (entered, exits) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let handler = {
+        let (entered, exits) = (entered.clone(), exits.clone());
+        Handler::new(move |request| {
+            entered.fetch_add(1, Ordering::Relaxed);
+            let exits = exits.clone();
+            async move {
+                exits.acquire().await.map_err(|_| Status::internal("closed"))?.forget();
+                Ok(order(request.get_ref().order_id))
+            }
+        })
+    };
+    (handler, entered, exits)
+}
+
+#[tokio::test]
+async fn calls_beyond_the_bound_are_refused_unheard_while_health_answers() {
+    let (handler, entered, exits) = gated();
+    let serving = Serving::start(handler).await;
+    let clients = [serving.client().await, serving.client().await];
+    let calls: Vec<_> = (0..CALLS_IN_FLIGHT_MAX)
+        .map(|number| {
+            let mut client = clients[number % 2].clone();
+            tokio::spawn(async move { client.get(get(1)).await })
+        })
+        .collect();
+    eventually("every place is taken", async || entered.load(Ordering::Relaxed) == CALLS_IN_FLIGHT_MAX).await;
+
+    let mut client = clients[0].clone();
+    let refused = soon(client.get(get(1))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    let details = refused.check_error_details().unwrap();
+    let info = details.error_info().unwrap();
+    assert_eq!((info.reason.as_str(), info.domain.as_str()), (NOT_STARTED, "order"));
+    assert_eq!(details.retry_info().unwrap().retry_delay, Some(RETRY_AFTER));
+    assert_eq!(entered.load(Ordering::Relaxed), CALLS_IN_FLIGHT_MAX);
+    assert_eq!(serving.metric("grpc_server_refused_total").await, 1);
+    let in_flight = u64::try_from(CALLS_IN_FLIGHT_MAX).unwrap();
+    assert_eq!(serving.metric("grpc_server_in_flight").await, in_flight);
+    HealthClient::new(serving.connect().await).check(HealthCheckRequest::default()).await.unwrap();
+
+    exits.add_permits(CALLS_IN_FLIGHT_MAX + 1);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    client.get(get(1)).await.unwrap();
+    assert_eq!(serving.metric("grpc_server_in_flight").await, 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_gives_its_place_back() {
+    let (handler, entered, _exits) = gated();
+    let serving = Serving::start(handler).await;
+    let mut client = serving.client().await;
+    let call = tokio::spawn(async move { client.get(get(1)).await.map(drop) });
+    eventually("the call is in", async || entered.load(Ordering::Relaxed) == 1).await;
+    assert_eq!(serving.metric("grpc_server_in_flight").await, 1);
+    call.abort();
+    eventually("its place is free", async || serving.metric("grpc_server_in_flight").await == 0).await;
+}
+
+#[tokio::test]
+async fn a_request_over_the_bound_is_refused_and_one_below_it_is_not() {
+    let serving = Serving::start(Handler::echo()).await;
+    let mut client = serving.client().await;
+    // A field of this length costs four bytes more than its text.
+    for (bytes, expected) in [(REQUEST_BYTES_MAX - 5, None), (REQUEST_BYTES_MAX, Some(Code::OutOfRange))] {
+        let request =
+            CreateOrderRequest { idempotency_key: "k".repeat(bytes), ..CreateOrderRequest::default() };
+        assert_eq!(client.create(request).await.err().map(|status| status.code()), expected, "{bytes}");
+    }
+}

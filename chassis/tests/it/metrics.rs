@@ -1,0 +1,40 @@
+//! Calls are counted by method and code, under names that no caller can multiply.
+
+use proto::order::{ListOrdersRequest, order_client::OrderClient};
+use tonic::Code;
+
+use crate::serving::{Handler, Serving, get};
+
+#[tokio::test]
+async fn calls_are_counted_by_method_and_code() {
+    let serving = Serving::start(Handler::echo()).await;
+    let mut client = serving.client().await;
+    for id in [1, 2, 0] {
+        let _ = client.get(get(id)).await;
+    }
+    assert_eq!(client.list(ListOrdersRequest::default()).await.unwrap_err().code(), Code::PermissionDenied);
+    for (sample, expected) in [
+        (r#"grpc_server_calls_total{method="Order/Get",code="0"}"#, 2),
+        (r#"grpc_server_calls_total{method="Order/Get",code="5"}"#, 1),
+        (r#"grpc_server_calls_total{method="Order/List",code="7"}"#, 1),
+        ("grpc_server_seconds_count", 4),
+        ("grpc_server_in_flight", 0),
+        ("grpc_server_refused_total", 0),
+    ] {
+        assert_eq!(serving.metric(sample).await, expected, "{sample}");
+    }
+    assert!(serving.admin("/metrics").await.1.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn methods_that_nobody_serves_share_one_label() {
+    let serving = Serving::start(Handler::echo()).await;
+    let channel = serving.connect().await;
+    for number in 0..20 {
+        let elsewhere = format!("http://{}/made-up-{number}", serving.address).parse().unwrap();
+        let status = OrderClient::with_origin(channel.clone(), elsewhere).get(get(1)).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+    }
+    assert_eq!(serving.metric(r#"grpc_server_calls_total{method="unknown",code="12"}"#).await, 20);
+    assert!(!serving.admin("/metrics").await.1.contains("made-up"));
+}

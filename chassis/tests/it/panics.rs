@@ -1,0 +1,41 @@
+//! A panic costs its own call and nothing else.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tonic::Code;
+
+use crate::serving::{Handler, Serving, get, order};
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_without_its_text_and_spares_its_neighbours() {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (entered, release) = (entered.clone(), release.clone());
+        Handler::new(move |request| {
+            let (entered, release) = (entered.clone(), release.clone());
+            async move {
+                assert_ne!(request.get_ref().order_id, 13, "a secret of ours");
+                entered.notify_one();
+                release.notified().await;
+                Ok(order(request.get_ref().order_id))
+            }
+        })
+    };
+    let serving = Serving::start(handler).await;
+    let client = serving.client().await;
+    let neighbour = {
+        let mut client = client.clone();
+        tokio::spawn(async move { client.get(get(1)).await })
+    };
+    entered.notified().await;
+
+    let mut panicking = client.clone();
+    let status = panicking.get(get(13)).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    assert!(!format!("{status:?}").contains("secret"));
+    release.notify_one();
+    assert_eq!(neighbour.await.unwrap().unwrap().into_inner().order_id, 1);
+    assert_eq!(serving.metric(r#"grpc_server_calls_total{method="Order/Get",code="13"}"#).await, 1);
+    assert_eq!(serving.metric("grpc_server_in_flight").await, 0);
+}

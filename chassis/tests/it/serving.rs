@@ -1,0 +1,162 @@
+//! A server under test: `Order/Get` does what the test says, everything else is the chassis's.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chassis::{
+    CancellationToken,
+    admin::{Admin, Readiness},
+    env::Mode,
+    grpc::{REQUEST_BYTES_MAX, ServeError, Server},
+    metrics::{Registry, ServerMetrics},
+};
+use proto::order::{
+    CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
+    ListOrdersResponse,
+    order_client::OrderClient,
+    order_server::{Order, OrderServer},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tonic::{Request, Response, Status, service::Routes, transport::Channel};
+
+/// Longer than anything takes in real time, on a machine that is busy with other things.
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<GetOrderResponse>, Status>> + Send>>;
+
+/// What `Order/Get` does; `Create` answers with as many as the items it was sent.
+#[derive(Clone)]
+pub(crate) struct Handler(Arc<dyn Fn(Request<GetOrderRequest>) -> Answer + Send + Sync>);
+
+impl Handler {
+    pub(crate) fn new<F>(answer: impl Fn(Request<GetOrderRequest>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Response<GetOrderResponse>, Status>> + Send + 'static,
+    {
+        Self(Arc::new(move |request| Box::pin(answer(request))))
+    }
+
+    /// Answers 0 with NOT_FOUND, and any other id with itself.
+    pub(crate) fn echo() -> Self {
+        Self::new(|request| async move {
+            match request.get_ref().order_id {
+                0 => Err(Status::not_found("no such order")),
+                id => Ok(order(id)),
+            }
+        })
+    }
+}
+
+pub(crate) fn order(id: i64) -> Response<GetOrderResponse> {
+    Response::new(GetOrderResponse { order_id: id, ..GetOrderResponse::default() })
+}
+
+pub(crate) fn get(id: i64) -> Request<GetOrderRequest> {
+    Request::new(GetOrderRequest { order_id: id, user_id: 0 })
+}
+
+#[tonic::async_trait]
+impl Order for Handler {
+    async fn get(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {
+        (self.0)(request).await
+    }
+
+    async fn create(
+        &self,
+        request: Request<CreateOrderRequest>,
+    ) -> Result<Response<CreateOrderResponse>, Status> {
+        let order_id = i64::try_from(request.get_ref().idempotency_key.len()).unwrap();
+        Ok(Response::new(CreateOrderResponse { order_id, ..CreateOrderResponse::default() }))
+    }
+
+    async fn list(&self, _: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
+        Err(Status::permission_denied("not here"))
+    }
+}
+
+/// A running server.
+pub(crate) struct Serving {
+    pub(crate) address: SocketAddr,
+    pub(crate) readiness: Readiness,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) served: JoinHandle<Result<(), ServeError>>,
+    admin_address: SocketAddr,
+    _admin: Admin,
+}
+
+impl Serving {
+    pub(crate) async fn start(handler: Handler) -> Self {
+        Self::start_in(Mode::Production, handler).await
+    }
+
+    pub(crate) async fn start_in(mode: Mode, handler: Handler) -> Self {
+        let bind = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (listener, admin) = (bind().await, bind().await);
+        let (address, admin_address) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
+        let (readiness, mut registry) = (Readiness::default(), Registry::default());
+        let metrics = ServerMetrics::register(&mut registry);
+        let server = Server {
+            domain: "order",
+            mode,
+            services: &["Order"],
+            descriptor_set: proto::ORDER_DESCRIPTOR_SET,
+            readiness: readiness.clone(),
+            metrics,
+        };
+        let _admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
+        let shutdown = CancellationToken::new();
+        let service = OrderServer::new(handler).max_decoding_message_size(REQUEST_BYTES_MAX);
+        let served = tokio::spawn(server.serve(Routes::new(service), listener, shutdown.clone()));
+        Self { address, readiness, shutdown, served, admin_address, _admin }
+    }
+
+    /// A connection of its own.
+    pub(crate) async fn connect(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> OrderClient<Channel> {
+        OrderClient::new(self.connect().await)
+    }
+
+    /// Status and body of an admin page.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.admin_address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The value of one sample on the metrics page, 0 where it is not there.
+    pub(crate) async fn metric(&self, sample: &str) -> u64 {
+        let (_, page) = self.admin("/metrics").await;
+        page.lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// What `future` ends with, within [`BOUND`].
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(BOUND, future).await.unwrap()
+}
+
+/// Polls `condition` until it holds, for at most [`BOUND`].
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < BOUND, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! The store in memory behind a line that fails when a test says so.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    sync::Mutex,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use order::{
+    domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
+    ports::{Insert, Orders, Page, StoreError},
+};
+use tokio::time::sleep;
+
+use super::FakeOrders;
+
+/// What a store is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Op {
+    Insert,
+    FindByKey,
+    Find,
+    List,
+    Settle,
+    Reopen,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// Nothing is the matter.
+    None,
+    /// It is not done, which is known.
+    NotStarted,
+    /// It is not done, which is not known.
+    Lost,
+    /// It is done, but the answer is lost.
+    AnswerLost,
+    /// It is done after this time.
+    Late(Duration),
+}
+
+/// A store that does as it is told, and then fails as it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    pub(crate) kept: FakeOrders,
+    faults: Mutex<BTreeMap<Op, VecDeque<Fault>>>,
+}
+
+impl Store {
+    /// The next calls of `op` end like this, one after the other; those after them are done.
+    pub(crate) fn next(&self, op: Op, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().unwrap().entry(op).or_default().extend(faults);
+    }
+
+    async fn pass<T>(
+        &self,
+        op: Op,
+        done: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let fault = self.faults.lock().unwrap().get_mut(&op).and_then(VecDeque::pop_front);
+        match fault.unwrap_or(Fault::None) {
+            Fault::None => done.await,
+            Fault::NotStarted => Err(StoreError::NotStarted),
+            Fault::Lost => Err(StoreError::Unknown),
+            Fault::AnswerLost => done.await.and(Err(StoreError::Unknown)),
+            Fault::Late(time) => {
+                sleep(time).await;
+                done.await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Orders for Store {
+    async fn insert(&self, order: &Order) -> Result<Insert, StoreError> {
+        self.pass(Op::Insert, self.kept.insert(order)).await
+    }
+
+    async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
+        self.pass(Op::FindByKey, self.kept.find_by_key(user, key)).await
+    }
+
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        self.pass(Op::Find, self.kept.find(id)).await
+    }
+
+    async fn list(
+        &self,
+        user: UserId,
+        before: Option<OrderId>,
+        limit: u32,
+        items_max: u32,
+    ) -> Result<Page, StoreError> {
+        self.pass(Op::List, self.kept.list(user, before, limit, items_max)).await
+    }
+
+    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.pass(Op::Settle, self.kept.settle(order, settlement)).await
+    }
+
+    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
+        self.pass(Op::Reopen, self.kept.reopen(from, to)).await
+    }
+}

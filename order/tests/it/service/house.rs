@@ -1,0 +1,71 @@
+//! A running Order service on free ports, with a database of its own.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chassis::{CancellationToken, env::Vars, process::Sockets};
+use order::{Config, ServeError};
+use proto::order::order_client::OrderClient;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{Client, payment::FakePayment};
+
+/// One process of the service, so to speak. Dropped without [`stop`](Self::stop), it ends with its test.
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) served: JoinHandle<Result<(), ServeError>>,
+    directory: Arc<TempDir>,
+}
+
+/// A service and the Payment that it calls.
+pub(crate) async fn house() -> (Client, FakePayment, House) {
+    let payment = FakePayment::start();
+    let house = House::start(payment.address).await;
+    (house.client().await, payment, house)
+}
+
+impl House {
+    /// A service with a new database that finds Payment at this address.
+    pub(crate) async fn start(payment: SocketAddr) -> Self {
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), payment, "development").await
+    }
+
+    pub(crate) async fn start_in(directory: Arc<TempDir>, payment: SocketAddr, mode: &str) -> Self {
+        let url = format!("sqlite://{}", directory.path().join("orders.db").display());
+        let vars = Vars::from_iter([
+            ("APPLICATION_PORT", "0"),
+            ("BIND_ADDRESS", "127.0.0.1"),
+            ("ADMIN_ADDRESS", "127.0.0.1:0"),
+            ("ENV", mode),
+            ("DB_DRIVER", "sqlite"),
+            ("DATA_SOURCE_URL", &url),
+            ("PAYMENT_SERVICE_URL", &payment.to_string()),
+        ]);
+        let config = Config::read(&vars).unwrap();
+        let sockets = Sockets::bind(&config.process).await.unwrap();
+        let (address, admin) = (sockets.service.local_addr().unwrap(), sockets.admin.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(order::serve(config, sockets, shutdown.clone()));
+        Self { address, admin, shutdown, served, directory }
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        OrderClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        // The listener is bound; whoever connects before it is served waits in its queue.
+        endpoint.connect_timeout(Duration::from_secs(10)).connect().await.unwrap()
+    }
+
+    /// Stops politely, and returns where the database is.
+    pub(crate) async fn stop(self) -> Arc<TempDir> {
+        self.shutdown.cancel();
+        self.served.await.unwrap().unwrap();
+        self.directory
+    }
+}

@@ -1,0 +1,46 @@
+//! Requests to place orders.
+
+use std::time::Duration;
+
+use proto::{
+    google_type::Money,
+    order::{CreateOrderRequest, CreateOrderResponse, OrderItem},
+};
+use tonic::{Request, Status};
+
+use super::Client;
+
+/// The curl of the old contract: user 123, one piece of sku1 at 0.12.
+pub(crate) fn request() -> CreateOrderRequest {
+    CreateOrderRequest { user_id: 123, order_items: vec![item("sku1", 0.12, 1)], ..Default::default() }
+}
+
+pub(crate) fn keyed(key: &str) -> CreateOrderRequest {
+    CreateOrderRequest { idempotency_key: key.to_owned(), ..request() }
+}
+
+pub(crate) fn item(product_code: &str, unit_price: f32, quantity: i32) -> OrderItem {
+    OrderItem { product_code: product_code.to_owned(), unit_price, quantity, price: None }
+}
+
+pub(crate) fn money(currency_code: &str, units: i64, nanos: i32) -> Money {
+    Money { currency_code: currency_code.to_owned(), units, nanos }
+}
+
+pub(crate) async fn create(
+    client: &Client,
+    request: CreateOrderRequest,
+) -> Result<CreateOrderResponse, Status> {
+    client.clone().create(request).await.map(tonic::Response::into_inner)
+}
+
+/// As [`create`], by a caller that gives up after this time.
+pub(crate) async fn create_within(
+    client: &Client,
+    request: CreateOrderRequest,
+    timeout: Duration,
+) -> Result<CreateOrderResponse, Status> {
+    let mut request = Request::new(request);
+    request.set_timeout(timeout);
+    client.clone().create(request).await.map(tonic::Response::into_inner)
+}

@@ -1,0 +1,151 @@
+//! Members that are unknown, given twice, missing, or wrong together.
+
+use super::{EXAMPLE, Guarded, errors, text, with};
+
+/// The example with further members of the order, as JSON text.
+fn and(members: &str) -> String {
+    EXAMPLE.replacen("{\"user_id\":123", &format!("{{\"user_id\":123,{members}"), 1)
+}
+
+#[tokio::test]
+async fn an_unknown_member_is_named_by_a_pointer_that_finds_it() {
+    let guarded = Guarded::start().await;
+    for (name, field, pointer) in [
+        ("x", "x", "#/x"),
+        ("", "", "#/"),
+        ("0", "0", "#/0"),
+        ("-", "-", "#/-"),
+        ("User_ID", "User_ID", "#/User_ID"),
+        ("userId", "userId", "#/userId"),
+        ("user_id ", "user_id ", "#/user_id%20"),
+        ("currency_code", "currency_code", "#/currency_code"),
+        ("idempotency_key", "idempotency_key", "#/idempotency_key"),
+        ("a/b", "a/b", "#/a~1b"),
+        ("m~n", "m~n", "#/m~0n"),
+        ("~1", "~1", "#/~01"),
+        ("c%d", "c%d", "#/c%25d"),
+        ("e^f", "e^f", "#/e%5Ef"),
+        ("k\\\"l", "k\"l", "#/k%22l"),
+        ("i\\\\j", "i\\j", "#/i%5Cj"),
+        ("größe", "größe", "#/gr%C3%B6%C3%9Fe"),
+        ("日本", "日本", "#/%E6%97%A5%E6%9C%AC"),
+        ("\\ud83e\\udde6", "🧦", "#/%F0%9F%A7%A6"),
+        ("a\\nb", "a\nb", "#/a%0Ab"),
+        ("\\u0000", "\u{0}", "#/%00"),
+        ("__proto__", "__proto__", "#/__proto__"),
+        (
+            "$serde_json::private::RawValue",
+            "$serde_json::private::RawValue",
+            "#/$serde_json::private::RawValue",
+        ),
+    ] {
+        for value in ["1", "null", "{\"x\":{\"y\":[]}}"] {
+            let problem = guarded.refuses(and(&format!("\"{name}\":{value}")), &[(field, pointer)]).await;
+            assert!(text(&problem["errors"][0], "detail").starts_with("is not known here"), "{problem:#}");
+        }
+    }
+    let item = EXAMPLE.replace("\"quantity\":1", "\"quantity\":1,\"a/b\":1,\"price\":1");
+    let expected =
+        [("order_items[0].a/b", "#/order_items/0/a~1b"), ("order_items[0].price", "#/order_items/0/price")];
+    guarded.refuses(item, &expected).await;
+    guarded.nothing_was_placed().await;
+}
+
+#[tokio::test]
+async fn a_member_given_twice_is_named_also_where_its_name_is_escaped() {
+    let guarded = Guarded::start().await;
+    for (further, members) in [
+        ("\"user_id\":123", &[("user_id", "#/user_id")][..]),
+        ("\"user\\u005fid\":124", &[("user_id", "#/user_id")]),
+        ("\"\\u0075ser_id\":null,\"user_id\":[]", &[("user_id", "#/user_id"); 2]),
+        ("\"order_items\":[]", &[("order_items", "#/order_items"); 2]),
+        ("\"currency\":\"USD\",\"currency\":\"USD\"", &[("currency_code", "#/currency")]),
+        ("\"x\":1,\"x\":1", &[("x", "#/x"); 2]),
+    ] {
+        guarded.refuses(and(further), members).await;
+    }
+    for member in ["product_code", "unit_price", "quantity"] {
+        let item = r#"{"product_code":"a","unit_price":1,"quantity":1"#;
+        let body = with("order_items", &format!(r#"[{item}}},{item},"{member}":1}}]"#));
+        let (field, pointer) = (format!("order_items[1].{member}"), format!("#/order_items/1/{member}"));
+        let problem = guarded.refuses(body, &[(&field, &pointer)]).await;
+        assert_eq!(problem["errors"][0]["detail"], "must be given once");
+    }
+    guarded.nothing_was_placed().await;
+}
+
+#[tokio::test]
+async fn a_missing_member_points_to_the_object_that_lacks_it() {
+    let guarded = Guarded::start().await;
+    let no_items = [("order_items", "#")];
+    guarded.refuses("{}", &[("user_id", "#"), ("order_items", "#")]).await;
+    guarded.refuses(r#"{"user_id":123}"#, &no_items).await;
+    guarded.refuses(r#"{"user_id":123,"currency":"USD"}"#, &no_items).await;
+    guarded.refuses(EXAMPLE.replace("\"user_id\":123,", ""), &[("user_id", "#")]).await;
+    guarded
+        .refuses(EXAMPLE.replace("user_id", "user-id"), &[("user-id", "#/user-id"), ("user_id", "#")])
+        .await;
+    let lacking = |index: usize| {
+        ["product_code", "unit_price", "quantity"]
+            .map(|member| (format!("order_items[{index}].{member}"), format!("#/order_items/{index}")))
+    };
+    let [all, second] = [lacking(0), lacking(1)];
+    let named =
+        |faults: &[(String, String)]| faults.iter().map(|(f, p)| (f.clone(), p.clone())).collect::<Vec<_>>();
+    for (items, faults) in [
+        ("[{}]", named(&all)),
+        ("[{},{}]", [named(&all), named(&second)].concat()),
+        (r#"[{"product_code":"a"}]"#, named(&all[1..])),
+        (r#"[{"unit_price":1,"quantity":1}]"#, named(&all[..1])),
+    ] {
+        let faults: Vec<(&str, &str)> = faults.iter().map(|(f, p)| (f.as_str(), p.as_str())).collect();
+        let problem = guarded.refuses(with("order_items", items), &faults).await;
+        assert!(errors(&problem).all(|error| text(error, "detail").starts_with("is missing")), "{problem:#}");
+    }
+    guarded.nothing_was_placed().await;
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_named_in_one_answer() {
+    let guarded = Guarded::start().await;
+    let body = r#"{"user_id":0,"a/b":1,"currency":"usd","user_id":2,"order_items":[
+        {"unit_price":-0.01,"quantity":2147483648,"product_code":"","product_code":"b"},
+        7,
+        {"product_code":"a\u0000","unit_price":"NaN","quantity":"1","x":{}},
+        {"product_code":"a","unit_price":1,"quantity":1},
+        {}]}"#;
+    let expected = [
+        ("a/b", "#/a~1b"),
+        ("user_id", "#/user_id"),
+        ("user_id", "#/user_id"),
+        ("currency_code", "#/currency"),
+        ("order_items[0].product_code", "#/order_items/0/product_code"),
+        ("order_items[0].product_code", "#/order_items/0/product_code"),
+        ("order_items[0].unit_price", "#/order_items/0/unit_price"),
+        ("order_items[0].quantity", "#/order_items/0/quantity"),
+        ("order_items[1]", "#/order_items/1"),
+        ("order_items[2].x", "#/order_items/2/x"),
+        ("order_items[2].product_code", "#/order_items/2/product_code"),
+        ("order_items[2].unit_price", "#/order_items/2/unit_price"),
+        ("order_items[2].quantity", "#/order_items/2/quantity"),
+        ("order_items[4].product_code", "#/order_items/4"),
+        ("order_items[4].unit_price", "#/order_items/4"),
+        ("order_items[4].quantity", "#/order_items/4"),
+    ];
+    guarded.refuses(body, &expected).await;
+    guarded.nothing_was_placed().await;
+}
+
+#[tokio::test]
+async fn of_too_many_faults_the_rest_are_counted() {
+    let guarded = Guarded::start().await;
+    let members: Vec<String> = (0..6_000).map(|i| format!("\"{i}\":0")).collect();
+    let mut expected: Vec<(String, String)> = (0..1_000).map(|i| (i.to_string(), format!("#/{i}"))).collect();
+    expected.push(("body".to_owned(), "#".to_owned()));
+    let expected: Vec<(&str, &str)> = expected.iter().map(|(f, p)| (f.as_str(), p.as_str())).collect();
+    let problem = guarded.refuses(format!("{{{}}}", members.join(",")), &expected).await;
+    // 5,000 more unknown ones, and the two that are missing.
+    let last = text(errors(&problem).last().unwrap(), "detail");
+    assert!(last.starts_with("has 5002 more"), "{last}");
+    guarded.nothing_was_placed().await;
+}

@@ -1,0 +1,177 @@
+//! Each service as a process of its own, with the environment that the README lists; and the whole stack as
+//! one.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::support::{Client, process::Process};
+
+mod failing;
+mod walls;
+
+const EXAMPLE: &str =
+    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
+/// How long an idle service may take to end.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+type Environment = Vec<(&'static str, String)>;
+
+/// What every service needs; on free ports, so that tests do not meet.
+fn common(mode: &str) -> Environment {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    vec![
+        ("APPLICATION_PORT", any.port().to_string()),
+        ("ENV", mode.to_owned()),
+        ("BIND_ADDRESS", any.ip().to_string()),
+        ("ADMIN_ADDRESS", any.to_string()),
+    ]
+}
+
+fn and(mut environment: Environment, further: &[(&'static str, String)]) -> Environment {
+    environment.extend_from_slice(further);
+    environment
+}
+
+fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {
+    let url = format!("sqlite://{}/{service}.db", data.display());
+    [("DB_DRIVER", "sqlite".to_owned()), ("DATA_SOURCE_URL", url)]
+}
+
+/// The three services, in production mode.
+struct Services {
+    gateway: Process,
+    order: Process,
+    payment: Process,
+    client: Client,
+}
+
+impl Services {
+    async fn start(data: &Path) -> Self {
+        let mut payment =
+            Process::start(&["payment"], &and(common("production"), &database(data, "payment")));
+        let payment_address = payment.address().await;
+        let environment = and(common("production"), &database(data, "order"));
+        let environment = and(environment, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
+        let mut order = Process::start(&["order"], &environment);
+        let order_address = order.address().await;
+        let environment = and(common("production"), &[("ORDER_SERVICE_URL", order_address.to_string())]);
+        let mut gateway = Process::start(&["gateway"], &environment);
+        let client = Client::new(format!("http://{}", gateway.address().await));
+        Self { gateway, order, payment, client }
+    }
+}
+
+/// An address of ours that nothing listens at.
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_goes_through_three_processes() {
+    let data = tempfile::tempdir().unwrap();
+    let services = Services::start(data.path()).await;
+    let id = "6f1c2a3e-8d4b-4c55-9a57-0d0f4f1a2b3c";
+    let placed = services.client.post_with(&[("x-request-id", id)], EXAMPLE).await;
+    assert_eq!((placed.status.as_u16(), &placed.json()["status"]), (201, &json!("PAID")));
+    let read = services.client.get(placed.header("location")).await;
+    assert_eq!(read.text(), placed.text());
+
+    // From the caller down, each ends by itself, having logged nothing but JSON lines.
+    let Services { gateway, order, payment, .. } = services;
+    for (name, process) in [("gateway", gateway), ("order", order), ("payment", payment)] {
+        let ended = process.terminate(STOP_MAX).await;
+        assert_eq!(ended.code, Some(0), "{name}: {:#?}", ended.log);
+        assert!(ended.out.is_empty(), "{name}: {:#?}", ended.out);
+        let lines: Vec<Value> =
+            ended.log.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert!(lines.iter().all(|line| line["level"] != "ERROR"), "{name}: {:#?}", ended.log);
+        if name == "gateway" {
+            let ours: Vec<&String> = ended.log.iter().filter(|line| line.contains(id)).collect();
+            assert!(
+                ours.len() == 1 && ours[0].contains("\"trace_id\":") && ours[0].contains("\"span_id\":"),
+                "{ours:#?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_service_comes_back_and_nothing_is_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let payment_address = free_address();
+    let mut environment = and(common("production"), &database(data.path(), "payment"));
+    environment.push(("APPLICATION_PORT", payment_address.port().to_string()));
+    let mut payment = Process::start(&["payment"], &environment);
+    payment.address().await;
+    let order = and(common("production"), &database(data.path(), "order"));
+    let order = and(order, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
+    let mut order = Process::start(&["order"], &order);
+    let gateway = and(common("production"), &[("ORDER_SERVICE_URL", order.address().await.to_string())]);
+    let mut gateway = Process::start(&["gateway"], &gateway);
+    let client = Client::new(format!("http://{}", gateway.address().await));
+
+    let placed = client.post(EXAMPLE).await;
+    assert_eq!(placed.status, 201);
+    payment.kill().await;
+    let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((refused.status.as_u16(), &refused.problem()["reason"]), (503, &json!("NOT_CHARGED")));
+
+    let mut payment = Process::start(&["payment"], &environment);
+    assert_eq!(payment.address().await, payment_address);
+    let charged = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((charged.status.as_u16(), charged.order_id()), (201, refused.order_id()));
+    let listed = client.get("/orders?user_id=123").await.json();
+    assert_eq!(listed["orders"], json!([charged.json(), placed.json()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_says_where_it_is_and_its_curl_works() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().join("below/two/more");
+    let data = data.to_str().unwrap();
+    let start = || {
+        let arguments = ["--data", data, "--gateway-port", "0", "--order-port", "0", "--payment-port", "0"];
+        Process::start(&arguments, &[])
+    };
+    let mut stack = start();
+    let url = stack.url().await;
+    let out = stack.out_until("-d '").await.join("\n");
+    assert!(out.contains(&format!("{url}/docs")), "{out}");
+    let (_, curl) = out.split_once("curl -i ").expect("a curl");
+    assert!(curl.starts_with(&format!("{url}/orders -H 'Content-Type: application/json'")), "{curl}");
+    let body = curl.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).expect("a body");
+    let placed = Client::new(&url).post(body).await;
+    assert_eq!((placed.status.as_u16(), &placed.json()["status"]), (201, &json!("PAID")));
+    let ended = stack.terminate(STOP_MAX).await;
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+
+    let mut again = start();
+    let client = Client::new(again.url().await);
+    assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
+    again.signal("INT").await;
+    assert_eq!(again.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_is_reached_by_loopback_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let addresses = [free_address(), free_address(), free_address()];
+    let [gateway, order, payment] = addresses.map(|address| address.port().to_string());
+    let data = data.path().to_str().unwrap();
+    let arguments =
+        ["--data", data, "--gateway-port", &gateway, "--order-port", &order, "--payment-port", &payment];
+    let mut stack = Process::start(&arguments, &[]);
+    assert_eq!(stack.url().await, format!("http://{}", addresses[0]));
+    for address in addresses {
+        assert!(TcpStream::connect(address).await.is_ok(), "{address}");
+        // A socket bound to every address would take this one too: all of 127.0.0.0/8 is this machine.
+        let other = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), address.port());
+        assert!(TcpStream::connect(other).await.is_err(), "{other}");
+    }
+}

@@ -1,0 +1,86 @@
+//! No way leads from the gateway's public side to Payment.
+
+use http::Method;
+use stack::Stack;
+
+use crate::support::{Client, metrics::calls, raw::Raw};
+
+/// A length-prefixed CreatePaymentRequest { user_id: 123, order_id: 12, total_price: 32 }.
+const CREATE_PAYMENT: &[u8] = b"\0\0\0\0\x09\x08\x7b\x10\x0c\x1d\0\0\0\x42";
+
+const PATHS: [&str; 18] = [
+    "/payment",
+    "/payments",
+    "/payments/12",
+    "/Payment",
+    "/Payment/",
+    "/Payment/Create",
+    "/Payment/Get",
+    "/Payment/Void",
+    "/Payment.Create",
+    "/Payment.Payment/Create",
+    "/payment.Payment/Create",
+    "//Payment/Create",
+    "/%50ayment/Create",
+    "/Payment%2FCreate",
+    "/orders/../Payment/Create",
+    "/orders/Payment/Create",
+    "/Order/Create",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+];
+
+async fn nothing_got_through(stack: &Stack) {
+    for method in ["Payment/Create", "Payment/Get", "Payment/Void", "unknown"] {
+        assert_eq!(calls(stack.payment_admin(), method).await, 0, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn no_path_of_the_gateway_reaches_payment() {
+    let stack = Stack::start().await.unwrap();
+    for client in [Client::new(stack.gateway_url()), Client::over_http2(stack.gateway_url())] {
+        for path in PATHS {
+            for method in [Method::GET, Method::POST, Method::PUT, Method::OPTIONS] {
+                for kind in ["application/json", "application/grpc", "application/grpc-web+proto"] {
+                    let headers = [("content-type", kind), ("te", "trailers")];
+                    let answer = client.send(method.clone(), path, &headers, CREATE_PAYMENT).await;
+                    assert_eq!(answer.status, 404, "{method} {path} {kind}");
+                    answer.problem();
+                }
+            }
+        }
+        // Where there is something, it is not Payment.
+        for (path, method, status) in
+            [("/orders", Method::POST, 415), ("/livez", Method::POST, 405), ("/docs", Method::POST, 405)]
+        {
+            let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+            let answer = client.send(method, path, &headers, CREATE_PAYMENT).await;
+            assert_eq!(answer.status, status, "{path}");
+            answer.problem();
+        }
+    }
+    nothing_got_through(&stack).await;
+}
+
+#[tokio::test]
+async fn the_gateway_is_no_proxy() {
+    let stack = Stack::start().await.unwrap();
+    let payment = stack.payment_address();
+    for head in [
+        format!("POST http://{payment}/Payment/Create HTTP/1.1\r\nHost: {payment}\r\n"),
+        format!("POST /Payment/Create HTTP/1.1\r\nHost: {payment}\r\nX-Forwarded-Host: {payment}\r\n"),
+        format!("CONNECT {payment} HTTP/1.1\r\nHost: {payment}\r\n"),
+        format!(
+            "GET http://{payment}/ HTTP/1.1\r\nHost: {payment}\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+        ),
+    ] {
+        let mut connection = Raw::open(stack.gateway_address()).await;
+        connection.send(format!("{head}Content-Length: 0\r\n\r\n")).await.unwrap();
+        let answer = connection.unchecked().await.unwrap().expect("an answer");
+        assert!([307, 400, 404, 405].contains(&answer.status.as_u16()), "{head}: {}", answer.status);
+        if answer.status != 307 {
+            answer.problem();
+        }
+    }
+    nothing_got_through(&stack).await;
+}
