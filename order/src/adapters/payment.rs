@@ -25,7 +25,8 @@ const REASON_UNKNOWN: &str = "UNSPECIFIED";
 
 /// The reason of a decline is kept up to this many characters (`google.rpc.ErrorInfo`).
 const REASON_CHARS_MAX: usize = 63;
-/// Sentences of a decline are kept up to this many characters: they travel on in a header.
+/// Sentences of a decline are kept up to this many characters, since they travel on in a header, and without
+/// control characters, which not every database takes.
 const DESCRIPTION_CHARS_MAX: usize = 1000;
 
 /// Payment behind a channel.
@@ -107,7 +108,8 @@ fn decline(status: &Status, details: &ErrorDetails) -> Decline {
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     let sentences: Vec<&str> = violations.iter().map(|violation| violation.description.as_str()).collect();
     let description = if sentences.is_empty() { status.message().to_owned() } else { sentences.join("\n") };
-    let description = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
+    let kept = |c: &char| *c == '\n' || !c.is_control();
+    let description = description.chars().filter(kept).take(DESCRIPTION_CHARS_MAX).collect();
     Decline { reason, description }
 }
 

@@ -1,6 +1,6 @@
 //! Every outcome that Payment may answer with, and what the caller is told of it, to the letter.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use proto::order::{CreateOrderRequest, OrderStatus};
 use tonic::{Code, Status};
@@ -17,12 +17,8 @@ use super::{
 
 /// A failure that Payment answers with: code, message, domain, reason, metadata, violations.
 fn answered(code: Code, message: &str, domain: &str, reason: &str, violations: &[&str]) -> Reply {
-    let reasons = metadata([("decline_reason", "INSUFFICIENT_BALANCE")]);
-    let mut details = ErrorDetails::with_error_info(
-        reason,
-        domain,
-        reasons.into_iter().collect::<std::collections::HashMap<_, _>>(),
-    );
+    let because = HashMap::from([("decline_reason".to_owned(), "INSUFFICIENT_BALANCE".to_owned())]);
+    let mut details = ErrorDetails::with_error_info(reason, domain, because);
     if !violations.is_empty() {
         let violations = violations.iter().map(|text| FieldViolation::new("total", *text));
         details.set_bad_request(violations.collect::<Vec<_>>());
