@@ -4,7 +4,7 @@
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -43,6 +43,8 @@ pub struct Server {
     pub readiness: Readiness,
     /// Where calls are counted.
     pub metrics: ServerMetrics,
+    /// Work that goes on when its caller has left, and that a stop waits for.
+    pub tasks: TaskTracker,
 }
 
 /// A server that could not go on.
@@ -60,8 +62,8 @@ pub enum ServeError {
 }
 
 impl Server {
-    /// Serves `routes` until `shutdown` is cancelled and what was in flight is finished, or [`DRAIN_MAX`]
-    /// has passed.
+    /// Serves `routes` until `shutdown` is cancelled, and then until what was in flight and every task is
+    /// finished and `last` is done (the closing of a database), or [`DRAIN_MAX`] has passed.
     ///
     /// # Errors
     ///
@@ -71,6 +73,7 @@ impl Server {
         routes: Routes,
         listener: TcpListener,
         shutdown: CancellationToken,
+        last: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let address: SocketAddr = listener.local_addr()?;
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -103,12 +106,21 @@ impl Server {
             .add_routes(routes)
             // `tcp_nodelay` of the builder does nothing for a listener that is handed in.
             .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stopped);
-        match within_drain(server, &drain).await {
+        let working = async {
+            let served = server.await;
+            self.tasks.close();
+            self.tasks.wait().await;
+            last.await;
+            served
+        };
+        match within_drain(working, &drain).await {
             Some(served) => Ok(served?),
             None => {
-                tracing::warn!(
+                let tasks = self.tasks.len();
+                tracing::error!(
                     service = self.domain,
-                    "calls were still in flight after {DRAIN_MAX:?} of draining"
+                    tasks,
+                    "work was still going on after {DRAIN_MAX:?} of draining"
                 );
                 Ok(())
             }

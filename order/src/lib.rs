@@ -17,7 +17,7 @@ use channel::Channel;
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
-    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server, within_drain},
+    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
     metrics::{Registry, ServerMetrics},
     process::{BindError, Sockets},
 };
@@ -86,26 +86,11 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         descriptor_set: proto::ORDER_DESCRIPTOR_SET,
         readiness,
         metrics,
+        tasks: tasks.0,
     };
     let orders =
         OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);
-    let working = async {
-        let served = server.serve(Routes::new(orders), sockets.service, shutdown.clone()).await;
-        tasks.0.close();
-        tasks.0.wait().await;
-        database.close().await;
-        served
-    };
-    let ended = within_drain(working, &shutdown).await;
+    let served = server.serve(Routes::new(orders), sockets.service, shutdown, database.close()).await;
     watch.abort();
-    match ended {
-        Some(served) => Ok(served?),
-        None => {
-            tracing::error!(
-                tasks = tasks.0.len(),
-                "orders were still being worked on when the process had to end"
-            );
-            Ok(())
-        }
-    }
+    Ok(served?)
 }

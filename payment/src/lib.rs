@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
-    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server, within_drain},
+    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
     metrics::{Registry, ServerMetrics},
     process::{BindError, Sockets},
 };
@@ -83,26 +83,11 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         descriptor_set: proto::PAYMENT_DESCRIPTOR_SET,
         readiness,
         metrics,
+        tasks: tasks.clone(),
     };
-    let payments = PaymentServer::new(PaymentService::new(application, tasks.clone()))
+    let payments = PaymentServer::new(PaymentService::new(application, tasks))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
-    let working = async {
-        let served = server.serve(Routes::new(payments), sockets.service, shutdown.clone()).await;
-        tasks.close();
-        tasks.wait().await;
-        database.close().await;
-        served
-    };
-    let ended = within_drain(working, &shutdown).await;
+    let served = server.serve(Routes::new(payments), sockets.service, shutdown, database.close()).await;
     watch.abort();
-    match ended {
-        Some(served) => Ok(served?),
-        None => {
-            tracing::error!(
-                tasks = tasks.len(),
-                "charges were still being worked on when the process had to end"
-            );
-            Ok(())
-        }
-    }
+    Ok(served?)
 }

@@ -46,6 +46,24 @@ async fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
     soon(serving.served).await.unwrap().unwrap();
 }
 
+/// A task may outlive the call that spawned it.
+#[tokio::test]
+async fn a_task_that_outlives_its_call_is_waited_for() {
+    let serving = Serving::start(Handler::echo()).await;
+    let release = Arc::new(Notify::new());
+    let task = serving.tasks.spawn({
+        let release = release.clone();
+        async move { release.notified().await }
+    });
+    serving.shutdown.cancel();
+    eventually("refused", async || TcpStream::connect(serving.address).await.is_err()).await;
+    eventually("closed", async || serving.tasks.is_closed()).await;
+    assert!(!serving.served.is_finished());
+    release.notify_one();
+    task.await.unwrap();
+    soon(serving.served).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_call_that_never_ends_is_cut_after_the_bound() {
     let (handler, entered, _release) = held();

@@ -25,6 +25,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
 
 /// Longer than anything takes in real time, on a machine that is busy with other things.
@@ -88,6 +89,8 @@ pub(crate) struct Serving {
     pub(crate) readiness: Readiness,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<Result<(), ServeError>>,
+    /// Work that a stop waits for.
+    pub(crate) tasks: TaskTracker,
     admin_address: SocketAddr,
     _admin: Admin,
 }
@@ -103,6 +106,7 @@ impl Serving {
         let (address, admin_address) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
         let (readiness, mut registry) = (Readiness::default(), Registry::default());
         let metrics = ServerMetrics::register(&mut registry);
+        let tasks = TaskTracker::new();
         let server = Server {
             domain: "order",
             mode,
@@ -110,12 +114,13 @@ impl Serving {
             descriptor_set: proto::ORDER_DESCRIPTOR_SET,
             readiness: readiness.clone(),
             metrics,
+            tasks: tasks.clone(),
         };
         let _admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
         let shutdown = CancellationToken::new();
         let service = OrderServer::new(handler).max_decoding_message_size(REQUEST_BYTES_MAX);
-        let served = tokio::spawn(server.serve(Routes::new(service), listener, shutdown.clone()));
-        Self { address, readiness, shutdown, served, admin_address, _admin }
+        let served = tokio::spawn(server.serve(Routes::new(service), listener, shutdown.clone(), async {}));
+        Self { address, readiness, shutdown, served, tasks, admin_address, _admin }
     }
 
     /// A connection of its own.
