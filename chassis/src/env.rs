@@ -101,8 +101,9 @@ impl<'a> Reader<'a> {
         let parsed = parse(value);
         if parsed.is_none() {
             let found = match secrecy {
-                Secrecy::Public => format!("{value:?}"),
-                Secrecy::Secret => "a value that is not shown".to_owned(),
+                // A URL with a password may stand in any variable by mistake.
+                Secrecy::Public if !value.contains('@') => format!("{value:?}"),
+                Secrecy::Public | Secrecy::Secret => "a value that is not shown".to_owned(),
             };
             self.errors.push(format!(
                 "{name} environment variable is invalid: found {found}; accepted: {accepted}."
@@ -187,6 +188,9 @@ mod tests {
         );
         assert!(errors.contains("KEY environment variable is invalid: found a value that is not shown"));
         assert!(errors.contains("EXTRA") && !errors.contains("hunter2"));
+        let errors =
+            read(&Vars::from_iter([("PORT", "http://user:hunter2@host:1"), ("KEY", "2")])).unwrap_err();
+        assert!(!errors.to_string().contains("hunter2"));
     }
 
     #[test]

@@ -8,7 +8,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{admin::Readiness, env::Mode, metrics::ServerMetrics, process::DRAIN_MAX};
+use crate::{
+    admin::Readiness,
+    env::Mode,
+    metrics::ServerMetrics,
+    process::{DRAIN_MAX, within_drain},
+};
 
 mod gate;
 
@@ -18,8 +23,10 @@ pub use gate::Deadline;
 pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
 /// Bytes of one request message; a longer one is OUT_OF_RANGE. Services set it on their generated servers.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-/// Streams that one connection may have open (HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`).
-const STREAMS_PER_CONNECTION_MAX: u32 = 1024;
+/// Streams that one connection may have open (HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`): more than
+/// [`CALLS_IN_FLIGHT_MAX`], so that a caller with one connection is refused too, rather than left to queue
+/// what it cannot send.
+const STREAMS_PER_CONNECTION_MAX: u32 = 2048;
 /// Bytes of all headers of one call.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// How often an idle peer is asked whether it is still there, and how long it may take to say so.
@@ -85,7 +92,7 @@ impl Server {
             };
             routes = routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
         }
-        let gate = gate::GateLayer::new(self.domain, self.metrics);
+        let gate = gate::GateLayer::new(self.domain, self.metrics, self.tasks.clone());
         let watcher = tokio::spawn(report(reporter, self.services, self.readiness.clone()));
         let _stop_watching = AbortOnDrop(watcher);
         self.readiness.set(ACCEPTING, true);
@@ -125,19 +132,6 @@ impl Server {
                 Ok(())
             }
         }
-    }
-}
-
-/// What `serving` ends with, or `None` where it goes on for longer than [`DRAIN_MAX`] after `stop`.
-pub async fn within_drain<F: Future>(serving: F, stop: &CancellationToken) -> Option<F::Output> {
-    let bound = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN_MAX).await;
-    };
-    tokio::select! {
-        biased;
-        ended = serving => Some(ended),
-        () = bound => None,
     }
 }
 

@@ -27,6 +27,19 @@ pub const EXIT_UNAVAILABLE: u8 = 69;
 /// may take (the gateway's deadline is at most 30 s), so that nothing accepted is cut.
 pub const DRAIN_MAX: Duration = Duration::from_secs(35);
 
+/// What `serving` ends with, or `None` where it goes on for longer than [`DRAIN_MAX`] after `stop`.
+pub async fn within_drain<F: Future>(serving: F, stop: &CancellationToken) -> Option<F::Output> {
+    let bound = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        biased;
+        ended = serving => Some(ended),
+        () = bound => None,
+    }
+}
+
 /// What every process is configured with.
 #[derive(Debug, Clone)]
 pub struct Process {

@@ -1,8 +1,8 @@
 //! Refusals that say that nothing was done.
 //!
-//! A server that will not take a call (too many in flight, draining) answers with
-//! `google.rpc.ErrorInfo{reason: NOT_STARTED}` and `RetryInfo`, before any handler runs. Its caller may
-//! then treat the call as one that never ran.
+//! A server that does not take a call (too many in flight), or a handler that could not begin, answers with
+//! `google.rpc.ErrorInfo{reason: NOT_STARTED}` and `RetryInfo`. Its caller may then treat the call as one that
+//! never ran. (A server that drains says so by GOAWAY, which means the same.)
 
 use std::{collections::HashMap, time::Duration};
 

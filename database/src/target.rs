@@ -52,7 +52,7 @@ pub(crate) enum Location {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// No driver has this name.
-    #[error("found {0:?}; accepted: {accepted}", accepted = Driver::ACCEPTED)]
+    #[error("found {}; accepted: {accepted}", shown(.0), accepted = Driver::ACCEPTED)]
     UnknownDriver(String),
     /// The driver is known, but this version cannot open it.
     #[error("found {:?}, which this version does not support yet; accepted for now: sqlite", .0.name())]
@@ -65,6 +65,11 @@ pub enum TargetError {
         /// What it should look like.
         accepted: &'static str,
     },
+}
+
+/// A driver's name, unless it looks like a URL that was put into the wrong variable, password and all.
+fn shown(driver: &str) -> String {
+    if driver.contains('@') { "a value that is not shown".to_owned() } else { format!("{driver:?}") }
 }
 
 impl TargetError {
@@ -170,5 +175,11 @@ mod tests {
         }
         let error = Target::parse("oracle", "x").unwrap_err().to_string();
         assert_eq!(error, "found \"oracle\"; accepted: sqlite, mysql or postgres");
+    }
+
+    #[test]
+    fn a_url_in_the_place_of_the_driver_is_not_shown() {
+        let error = Target::parse("root:hunter2@tcp(db:3306)/order", "mysql").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }

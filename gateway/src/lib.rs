@@ -10,9 +10,8 @@ use std::{io, sync::Arc};
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
-    grpc::within_drain,
     metrics::Registry,
-    process::{BindError, DRAIN_MAX, Sockets},
+    process::{BindError, DRAIN_MAX, Sockets, within_drain},
 };
 
 mod body;

@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use channel::Deadline;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use proto::order::GetOrderRequest;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use crate::{
     key::{self, IDEMPOTENCY_KEY},
     layers::caught,
     limits, negotiation,
-    problem::{self, Asked, Problem, Violation},
+    problem::{self, Asked, IDEMPOTENT_REPLAYED, Problem, Violation},
     routes::Shared,
 };
 
@@ -31,8 +31,6 @@ mod faults;
 mod query;
 mod request;
 
-/// Says that the answer repeats that of an earlier request with the same key.
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `POST /orders`. Every answer has the idempotency key in effect, also that to a request that made the
@@ -78,7 +76,7 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
     let (parts, body) = request.into_parts();
     check_accept(&parts.headers)?;
     if !negotiation::is_json(&parts.headers) {
-        return Err(Problem::unsupported_media_type());
+        return Err(unreadable(&parts.headers));
     }
     let deadline = deadline(&parts);
     let body = body::read(body, deadline.0).await?;
@@ -107,6 +105,18 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// What is wrong with a body that is not plain JSON.
+fn unreadable(headers: &HeaderMap) -> Problem {
+    let problem = Problem::unsupported_media_type();
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        // RFC 9110, section 15.5.16.
+        let plain = HeaderValue::from_static("identity");
+        let problem = problem.with_detail("The body of the request must have no Content-Encoding.");
+        return problem.with_header(header::ACCEPT_ENCODING, plain);
+    }
+    problem
 }
 
 /// What the headers of a request say of how a failure is to be told.

@@ -29,18 +29,18 @@ mod tests;
 
 pub use body::{Body, Link, Precondition, QuotaViolation, Resource, Violation};
 pub use example::example;
+pub(crate) use mapping::IDEMPOTENT_REPLAYED;
 pub use mapping::{Asked, from_status};
 pub use pointer::{Shape, pointer};
 pub use registry::ProblemType;
 pub use render::CONTENT_TYPE;
 pub use site::{Site, within};
 
+use crate::limits;
 use registry::{Answer, GATEWAY_DOMAIN};
 
 /// The one challenge there is; what a backend says of credentials is for the gateway, not for its clients.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
-/// Ids are positive and below 2^53, so that JavaScript reads them exactly.
-const ORDER_ID_MAX: i64 = (1 << 53) - 1;
 
 /// One problem, to be answered with.
 #[derive(Debug, Clone)]
@@ -189,7 +189,7 @@ impl Problem {
     }
 
     fn set_order_id(&mut self, order_id: i64) {
-        if (1..=ORDER_ID_MAX).contains(&order_id) {
+        if limits::ORDER_ID.contains(&order_id) {
             self.0.body.order_id = Some(order_id);
         }
     }

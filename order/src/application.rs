@@ -23,6 +23,9 @@ pub const DRIVE_MAX: Duration = Duration::from_secs(30);
 pub const CHARGE_MAX: Duration = Duration::from_secs(25);
 /// How often a request looks whether the first one with its key has ended.
 const IN_PROGRESS_POLL: Duration = Duration::from_millis(50);
+/// How often a store that fails is asked to settle an order, and how long each time is waited before.
+const SETTLE_TRIES_MAX: usize = 20;
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// How often an id is drawn before giving up: two instances draw the same one about once in 2,000 tries
 /// within a millisecond.
 const ID_DRAWS_MAX: usize = 8;

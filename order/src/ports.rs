@@ -65,8 +65,9 @@ pub trait Orders: Send + Sync {
     /// if the fence is still `order.fence`. Tells whether it did; one of any number of callers does.
     async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError>;
 
-    /// Replaces `from`, which is NOT_CHARGED, by `to`, which is PENDING with a higher fence, if the row still has
-    /// the status and fence of `from`. Tells whether it did; one of any number of callers does.
+    /// Takes an order in hand: replaces `from`, which is NOT_CHARGED or PENDING, by `to`, which is PENDING with a
+    /// higher fence, if the row still has the status and fence of `from`. Tells whether it did; one of any number
+    /// of callers does.
     async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError>;
 }
 

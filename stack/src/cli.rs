@@ -92,7 +92,7 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
     };
     match runtime.block_on(serve_all(options)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => process::fail(exit_code(&error), &format!("{error:#}")),
+        Err(error) => process::fail(exit_code(&error), &one_line(&error)),
     }
 }
 
@@ -109,6 +109,15 @@ async fn serve_all(options: Options) -> anyhow::Result<()> {
         () = stop.cancelled() => stack.stop().await,
         error = stack.failed() => Err(error),
     }
+}
+
+/// The error and its causes, but for those that it has told already.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.contains(&cause) => told,
+        told if told.is_empty() => cause,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

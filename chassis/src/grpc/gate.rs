@@ -16,6 +16,7 @@ use std::{
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
@@ -38,11 +39,13 @@ struct Shared {
     domain: &'static str,
     metrics: ServerMetrics,
     in_flight: AtomicUsize,
+    /// Work whose caller may have left: it counts as much as a call.
+    tasks: TaskTracker,
 }
 
 impl GateLayer {
-    pub(super) fn new(domain: &'static str, metrics: ServerMetrics) -> Self {
-        Self(Arc::new(Shared { domain, metrics, in_flight: AtomicUsize::new(0) }))
+    pub(super) fn new(domain: &'static str, metrics: ServerMetrics, tasks: TaskTracker) -> Self {
+        Self(Arc::new(Shared { domain, metrics, in_flight: AtomicUsize::new(0), tasks }))
     }
 }
 
@@ -108,8 +111,9 @@ struct Slot(Arc<Shared>);
 
 impl Slot {
     fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let slot = (shared.in_flight.fetch_add(1, Ordering::Relaxed) < CALLS_IN_FLIGHT_MAX)
-            .then(|| Self(shared.clone()));
+        let room = shared.in_flight.fetch_add(1, Ordering::Relaxed) < CALLS_IN_FLIGHT_MAX
+            && shared.tasks.len() < CALLS_IN_FLIGHT_MAX;
+        let slot = room.then(|| Self(shared.clone()));
         match slot {
             Some(_) => drop(shared.metrics.in_flight.inc()),
             None => drop(shared.in_flight.fetch_sub(1, Ordering::Relaxed)),

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, error::Error};
 
 use channel::Failure;
+use chassis::telemetry;
 use http::{HeaderName, HeaderValue, header};
 use tonic::{Code, Status};
 use tonic_types::pb::{ErrorInfo, LocalizedMessage};
@@ -19,7 +20,7 @@ use super::{
 };
 
 /// Says that the answer repeats that of an earlier request with the same key.
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Key of a reason's metadata that is `true` where the status repeats that of an earlier call.
 const REPLAYED_KEY: &str = "replayed";
 const ORDER_ID_KEY: &str = "order_id";
@@ -171,17 +172,11 @@ fn tell_localized(problem: &mut Problem, messages: &[LocalizedMessage], asked: &
 /// One line with all that is known of the cause: a warning where the public is not told, since this is then
 /// the only place to find it.
 fn log_cause(failure: Failure, status: &Status) {
-    let (code, said) = (registry::code_name(status.code()), status.message());
-    let causes = causes(status);
+    let (code, said) = (registry::code_name(status.code()), cut(status.message().to_owned()));
+    let causes = status.source().map(|cause| cut(telemetry::chain(cause)));
     if failure == Failure::Answered && !masks_message(status.code()) {
         tracing::debug!(?failure, code, ?said, causes, "a call to a backend failed");
     } else {
         tracing::warn!(?failure, code, ?said, causes, "a call to a backend failed");
     }
-}
-
-/// The source chain of `status`, outermost first.
-fn causes(status: &Status) -> String {
-    let chain = std::iter::successors(status.source(), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

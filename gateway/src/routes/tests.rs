@@ -213,6 +213,21 @@ async fn a_panic_is_a_problem_and_keeps_its_text() {
 }
 
 #[tokio::test]
+async fn a_compressed_body_is_refused_for_what_it_is() {
+    let request = Request::post("/orders")
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip")
+        .body(Body::from("..."))
+        .unwrap();
+    let answer = asked(router(shared()), request).await;
+    assert_eq!(
+        (answer.status, answer.header("accept-encoding")),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "identity")
+    );
+    assert!(answer.problem()["detail"].as_str().unwrap().contains("Content-Encoding"));
+}
+
+#[tokio::test]
 async fn health_follows_readiness() {
     let shared = shared();
     let ask = async |path: &str| {

@@ -9,7 +9,7 @@ use database::{Database, is_unique_violation};
 use sqlx::{Any, AssertSqlSafe, Transaction, migrate::Migrator};
 
 use crate::{
-    domain::{Guard, IdempotencyKey, Order, OrderId, Settlement, Status, UserId},
+    domain::{Guard, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, StoreError},
 };
 use rows::{COLUMNS, Header};
@@ -148,7 +148,7 @@ impl Orders for DbOrders {
     async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
         let update = sqlx::query(
             "UPDATE orders SET status = ?, fence = ?, attempts = ?, pending_since_ms = ?, next_check_at_ms = ?
-             WHERE order_id = ? AND status = ? AND fence = ?",
+             WHERE order_id = ? AND status = ? AND status IN ('NOT_CHARGED', 'PENDING') AND fence = ?",
         );
         let update = update
             .bind(to.status.name())
@@ -157,7 +157,7 @@ impl Orders for DbOrders {
             .bind(to.pending_since_ms)
             .bind(to.pending_since_ms + FIRST_CHECK_MS)
             .bind(from.id.get())
-            .bind(Status::NotCharged.name())
+            .bind(from.status.name())
             .bind(from.fence);
         self.change(update).await
     }

@@ -69,7 +69,12 @@ impl Payments for PaymentOverGrpc {
             context.write_to(request.metadata_mut().as_mut());
         }
         match self.client.clone().create(request).await {
-            Ok(_) => ChargeOutcome::Charged,
+            Ok(charged) if charged.get_ref().payment_id > 0 => ChargeOutcome::Charged,
+            // What answers anything with an empty message is not Payment.
+            Ok(_) => {
+                tracing::error!(order_id = order.id.get(), "Payment's success names no payment");
+                ChargeOutcome::Unknown
+            }
             Err(status) => {
                 let outcome = outcome_of(&status);
                 if outcome == ChargeOutcome::Mismatch {

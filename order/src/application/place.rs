@@ -9,11 +9,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, IN_PROGRESS_POLL, WORK_MIN,
+    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, IN_PROGRESS_POLL, SETTLE_PAUSE,
+    SETTLE_TRIES_MAX, WORK_MIN,
     progress::{Progress, State},
 };
 use crate::{
-    domain::{Decline, Draft, IdempotencyKey, Order, OrderId, Status},
+    domain::{ChargeOutcome, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
     ports::{Insert, StoreError},
 };
 
@@ -174,23 +175,37 @@ impl Driver {
 
     /// Charges an order that is PENDING and in this driver's hands, and settles it.
     async fn charge(&self, order: Order) -> Answer {
-        let Application { payments, clock, orders, .. } = &self.application;
+        let Application { payments, clock, .. } = &self.application;
         let time_left = self.charge_by.saturating_sub(clock.monotonic());
         let outcome = payments.charge(&order, time_left).await;
         let Some(settlement) = outcome.settlement() else {
             return Err(PlaceError::OutcomeUnknown { order: order.id });
         };
-        let settled = orders.settle(&order, &settlement).await;
-        if settled == Ok(true) {
-            let settled = Order { status: settlement.status, decline: settlement.decline, ..order };
-            return tell(settled, false);
+        self.settle(order, settlement).await
+    }
+
+    /// Records what is known of the charge. A store that fails is asked again: what was charged must not stay
+    /// PENDING for a hiccup.
+    async fn settle(&self, order: Order, settlement: Settlement) -> Answer {
+        let Application { clock, orders, .. } = &self.application;
+        for _ in 0..SETTLE_TRIES_MAX {
+            let settled = orders.settle(&order, &settlement).await;
+            if settled == Ok(true) {
+                let settled = Order { status: settlement.status, decline: settlement.decline, ..order };
+                return tell(settled, false);
+            }
+            // Lost to another driver, or not known: the row alone can tell.
+            let found = orders.find(order.id).await.ok().flatten();
+            match found.filter(|found| settled.is_ok() || found.status != Status::Pending) {
+                // A row that says NOT_CHARGED of what Payment answered is wrong, and is not repeated.
+                Some(found) if found.status == Status::NotCharged && found.status != settlement.status => {
+                    break;
+                }
+                Some(found) => return tell(found, false),
+                None => clock.sleep(SETTLE_PAUSE).await,
+            }
         }
-        // Lost to another driver, or not known: the row alone can tell.
-        let found = orders.find(order.id).await.ok().flatten();
-        // A row that says NOT_CHARGED of what Payment answered is wrong, and is not repeated.
-        let found =
-            found.filter(|found| found.status != Status::NotCharged || found.status == settlement.status);
-        found.map_or(Err(PlaceError::OutcomeUnknown { order: order.id }), |found| tell(found, false))
+        Err(PlaceError::OutcomeUnknown { order: order.id })
     }
 
     /// Answers a request whose key an earlier one used: the same meaning gets the same final answer.
@@ -205,6 +220,10 @@ impl Driver {
         loop {
             match found.status {
                 Status::Paid | Status::Declined | Status::Voided => return tell(found, true),
+                // Nothing is gained by trying again when there is no time left to charge.
+                Status::NotCharged if doubtful.is_empty() && self.charging_is_over() => {
+                    return tell(found, true);
+                }
                 Status::NotCharged if !self.progress.may_begin(found.id) => {
                     return Err(PlaceError::NotStarted("the caller is gone"));
                 }
@@ -216,8 +235,17 @@ impl Driver {
                         Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
                         Ok(false) if doubtful.is_empty() => self.progress.waits_for(found.id),
                         Ok(false) => {}
-                        Err(StoreError::Unknown) => doubtful.push(found.id),
+                        Err(StoreError::Unknown) if self.charging_is_over() => {
+                            return Err(PlaceError::OutcomeUnknown { order: found.id });
+                        }
+                        Err(StoreError::Unknown) => {
+                            doubtful = vec![found.id];
+                            clock.sleep(IN_PROGRESS_POLL).await;
+                        }
                     }
+                }
+                Status::Pending if doubtful.is_empty() && self.is_orphan(&found) => {
+                    return self.take_over(found).await;
                 }
                 Status::Pending if self.time_is_up() => return tell(found, doubtful.is_empty()),
                 Status::Pending => clock.sleep(IN_PROGRESS_POLL).await,
@@ -229,9 +257,47 @@ impl Driver {
 }
 
 impl Driver {
+    /// Charges an order that another driver left PENDING. That one's call may have run, so whatever becomes of
+    /// this one, the order is not recorded as not charged.
+    async fn take_over(&self, orphan: Order) -> Answer {
+        let Application { payments, clock, orders, .. } = &self.application;
+        if !self.progress.may_begin(orphan.id) {
+            return Err(PlaceError::NotStarted("the caller is gone"));
+        }
+        let unknown = PlaceError::OutcomeUnknown { order: orphan.id };
+        let taken = Order { fence: orphan.fence + 1, attempts: orphan.attempts + 1, ..orphan.clone() };
+        match orders.reopen(&orphan, &taken).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let found = orders.find(orphan.id).await.ok().flatten();
+                return found.map_or(Err(unknown), |found| tell(found, true));
+            }
+            Err(_) => return Err(unknown),
+        }
+        let time_left = self.charge_by.saturating_sub(clock.monotonic());
+        match payments.charge(&taken, time_left).await {
+            ChargeOutcome::NeverRan => Err(unknown),
+            outcome => match outcome.settlement() {
+                Some(settlement) => self.settle(taken, settlement).await,
+                None => Err(unknown),
+            },
+        }
+    }
+
+    /// Whether a PENDING order has been so for longer than any driver works on one.
+    fn is_orphan(&self, order: &Order) -> bool {
+        let age_ms = self.application.clock.now_ms() - order.pending_since_ms;
+        u64::try_from(age_ms).is_ok_and(|age| Duration::from_millis(age) >= DRIVE_MAX)
+    }
+
     /// Whether to stop waiting for another driver, early enough to say so before the caller's time is up.
     fn time_is_up(&self) -> bool {
         self.application.clock.monotonic() + IN_PROGRESS_POLL >= self.answer_by
+    }
+
+    /// Whether a charge that began now would have no time.
+    fn charging_is_over(&self) -> bool {
+        self.application.clock.monotonic() >= self.charge_by
     }
 }
 

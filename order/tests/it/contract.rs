@@ -41,7 +41,7 @@ const OBLIGATIONS: &[(&str, Obligation)] = &[
     ("a stale fence settles nothing that is fenced", |site| Box::pin(settle::stale_fence(site))),
     ("a settled order is never settled again", |site| Box::pin(settle::never_again(site))),
     ("an order that is not there is not settled", |site| Box::pin(settle::nothing(site))),
-    ("only what was not charged is reopened", |site| Box::pin(reopen::from_not_charged_only(site))),
+    ("only what is not final is taken in hand again", |site| Box::pin(reopen::from_open_only(site))),
     ("a stale fence reopens nothing", |site| Box::pin(reopen::stale_fence(site))),
     ("one of racing reopenings wins", |site| Box::pin(reopen::race(site))),
     ("a reopened order is settled under its new fence", |site| Box::pin(reopen::settled_again(site))),

@@ -44,18 +44,22 @@ pub const NOT_CHARGED: ProblemType = ProblemType {
     answers: &[answer(
         StatusCode::SERVICE_UNAVAILABLE,
         Code::Unavailable,
-        "The payment service could not be reached. Nothing was charged, and nothing will be unless the \
+        "The payment service did not take the charge. Nothing was charged, and nothing will be unless the \
          request is sent again with the same key.",
     )],
     retryable: true,
     retry_after: true,
     metadata: &["order_id"],
-    what_happened: "The order was saved, and the charge provably never reached the payment service. The order \
+    what_happened: "The order was saved, and the payment service provably did not take the charge. The order \
         is recorded as `NOT_CHARGED`: no charge happened, and none will happen by itself.",
     what_to_do: "Wait as long as `Retry-After` says and send the same request with the same idempotency key, \
         which takes the order up again. Or let it be: nothing was charged.",
     example: Example {
-        errors: &[("payment", None, "the payment service could not be reached")],
+        errors: &[(
+            "payment",
+            None,
+            "the customer was not charged, and will not be unless this key is tried again",
+        )],
         ..about_order(&[("order_id", ORDER_ID_TEXT)])
     },
     ..of_reason("not-charged", "NOT_CHARGED", "The order was not charged")
@@ -72,7 +76,8 @@ pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
     retryable: true,
     metadata: &["order_id"],
     what_happened: "No answer about the charge came in time. The order may have been placed and charged, or \
-        not; the services settle it by themselves. Where `order_id` is there, the order was saved.",
+        not; the services settle it by themselves. Where `order_id` is there, the order may have been saved under \
+        it: while that is still on its way, reading it is answered 404, which proves nothing.",
     what_to_do: "Do not order again with another key: that could charge twice. Send the same request with the \
         idempotency key from the header of this answer, which returns how it ended, or read the order with `GET` \
         where `order_id` is there.",

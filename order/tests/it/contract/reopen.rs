@@ -8,16 +8,19 @@ use crate::samples::NOW_MS;
 /// Later than any order here was placed.
 const REOPENED_MS: i64 = NOW_MS + 86_400_001;
 
-pub(super) async fn from_not_charged_only(site: Site) {
+pub(super) async fn from_open_only(site: Site) {
+    for status in [Status::Paid, Status::Declined, Status::Voided] {
+        let kept = site.kept(status).await;
+        refuses(&site, &kept, &kept).await;
+    }
     for status in [Status::Pending, Status::Paid, Status::Declined, Status::Voided] {
         let kept = site.kept(status).await;
-        let claimed = Order { status: Status::NotCharged, decline: None, ..kept.clone() };
-        for from in [&kept, &claimed] {
-            let to = from.clone().reopened(REOPENED_MS);
-            assert_eq!(site.orders.reopen(from, &to).await, Ok(false));
-            site.holds(&kept).await;
-        }
+        refuses(&site, &kept, &Order { status: Status::NotCharged, decline: None, ..kept.clone() }).await;
     }
+    let orphan = site.kept(Status::Pending).await;
+    let to = orphan.clone().reopened(REOPENED_MS);
+    assert_eq!(site.orders.reopen(&orphan, &to).await, Ok(true));
+    site.holds(&to).await;
     let bystander = site.kept(Status::NotCharged).await;
     let from = site.kept(Status::NotCharged).await;
     let to = from.clone().reopened(REOPENED_MS);
@@ -27,6 +30,12 @@ pub(super) async fn from_not_charged_only(site: Site) {
     let absent = Order { status: Status::NotCharged, ..site.new_order(site.new_user()) };
     assert_eq!(site.orders.reopen(&absent, &absent.clone().reopened(REOPENED_MS)).await, Ok(false));
     assert_eq!(site.orders.find(absent.id).await, Ok(None));
+}
+
+/// The row stays as it was `kept`, whatever it is claimed to be.
+async fn refuses(site: &Site, kept: &Order, claimed: &Order) {
+    assert_eq!(site.orders.reopen(claimed, &claimed.clone().reopened(REOPENED_MS)).await, Ok(false));
+    site.holds(kept).await;
 }
 
 pub(super) async fn stale_fence(site: Site) {

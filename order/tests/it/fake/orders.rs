@@ -96,6 +96,7 @@ impl Orders for FakeOrders {
     }
 
     async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
-        Ok(self.change(from.id, Status::NotCharged, Some(from.fence), |row| row.clone_from(to)))
+        let open = matches!(from.status, Status::NotCharged | Status::Pending);
+        Ok(open && self.change(from.id, from.status, Some(from.fence), |row| row.clone_from(to)))
     }
 }

@@ -55,6 +55,11 @@ impl Store {
         self.faults.lock().unwrap().entry(op).or_default().extend(faults);
     }
 
+    /// How many of the faults that [`next`](Self::next) was given are still to come.
+    pub(crate) fn faults_left(&self, op: Op) -> usize {
+        self.faults.lock().unwrap().get(&op).map_or(0, VecDeque::len)
+    }
+
     async fn pass<T>(
         &self,
         op: Op,

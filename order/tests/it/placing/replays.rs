@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use order::{
-    application::{PlaceError, Placed},
+    application::{DRIVE_MAX, PlaceError, Placed},
     domain::{ChargeOutcome, Guard, Order, Settlement, Status},
     ports::Orders,
 };
@@ -172,6 +172,47 @@ async fn a_doubtful_reopening_is_read_again() {
     let (world, _) = World::with_earlier(Status::NotCharged).await;
     world.store.next(Op::Reopen, [Fault::Lost, Fault::NotStarted]);
     assert_eq!(world.place().await, unknown(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reopening_that_keeps_failing_is_tried_at_a_measured_pace() {
+    let (world, _) = World::with_earlier(Status::NotCharged).await;
+    world.store.next(Op::Reopen, [Fault::Lost; 10_000]);
+    assert_eq!(world.place().await, unknown(1));
+    tokio::time::sleep(DRIVE_MAX).await;
+    assert!(world.store.faults_left(Op::Reopen) > 9_000, "asked in a hot loop");
+    assert_eq!(world.only_status(), (id(1), Status::NotCharged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_takes_over_an_order_that_nobody_works_on() {
+    let outcomes = [
+        (ChargeOutcome::Charged, Status::Paid),
+        (ChargeOutcome::Declined(decline()), Status::Declined),
+        (ChargeOutcome::Voided, Status::Voided),
+        // The first driver's call may have run, so that this one's never running proves nothing.
+        (ChargeOutcome::NeverRan, Status::Pending),
+        (ChargeOutcome::Unknown, Status::Pending),
+    ];
+    for (outcome, status) in outcomes {
+        let (world, earlier) = World::with_earlier(Status::Pending).await;
+        tokio::time::advance(DRIVE_MAX).await;
+        world.payments.next([Charge::Ends(outcome.clone())]);
+        let answer = world.place().await;
+        assert_eq!(world.only_status(), (id(1), status), "{outcome:?}");
+        assert!(world.only().fence > earlier.fence);
+        assert_eq!(answer.is_ok(), status == Status::Paid, "{answer:?}");
+        if status == Status::Pending {
+            assert_eq!(answer, unknown(1));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_leaves_an_order_alone_that_is_still_worked_on() {
+    let (world, earlier) = World::with_earlier(Status::Pending).await;
+    assert_eq!(world.place().await, Err(PlaceError::InProgress { order: id(1) }));
+    assert_eq!((world.only(), world.payments.calls().len()), (earlier, 0));
 }
 
 #[tokio::test(start_paused = true)]

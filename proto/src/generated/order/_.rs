@@ -245,7 +245,8 @@ pub mod order_client {
         ///   UNAVAILABLE or RESOURCE_EXHAUSTED NOT_STARTED  this request did nothing
         ///
         /// INVALID_ARGUMENT without a reason means that the request itself was wrong; google.rpc.BadRequest
-        /// names every offending field.
+        /// names every offending field, or as many as fit an answer and the number of the others. A request
+        /// of more than 1 MiB is OUT_OF_RANGE.
         pub async fn create(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateOrderRequest>,
@@ -341,7 +342,8 @@ pub mod order_server {
         ///   UNAVAILABLE or RESOURCE_EXHAUSTED NOT_STARTED  this request did nothing
         ///
         /// INVALID_ARGUMENT without a reason means that the request itself was wrong; google.rpc.BadRequest
-        /// names every offending field.
+        /// names every offending field, or as many as fit an answer and the number of the others. A request
+        /// of more than 1 MiB is OUT_OF_RANGE.
         async fn create(
             &self,
             request: tonic::Request<super::CreateOrderRequest>,
