@@ -38,16 +38,16 @@ fn gated() -> (Handler, Arc<AtomicUsize>, Arc<Semaphore>) {
 async fn calls_beyond_the_bound_are_refused_unheard_while_health_answers() {
     let (handler, entered, exits) = gated();
     let serving = Serving::start(handler).await;
-    let clients = [serving.client().await, serving.client().await];
-    let calls: Vec<_> = (0..CALLS_IN_FLIGHT_MAX)
-        .map(|number| {
-            let mut client = clients[number % 2].clone();
-            tokio::spawn(async move { client.get(get(1)).await })
-        })
-        .collect();
+    // One connection, as a gateway has: what it cannot send would wait where no refusal reaches it.
+    let mut client = serving.client().await;
+    let calls: Vec<_> = std::iter::repeat_with(|| {
+        let mut client = client.clone();
+        tokio::spawn(async move { client.get(get(1)).await })
+    })
+    .take(CALLS_IN_FLIGHT_MAX)
+    .collect();
     eventually("every place is taken", async || entered.load(Ordering::Relaxed) == CALLS_IN_FLIGHT_MAX).await;
 
-    let mut client = clients[0].clone();
     let refused = soon(client.get(get(1))).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
     let details = refused.check_error_details().unwrap();
@@ -66,6 +66,18 @@ async fn calls_beyond_the_bound_are_refused_unheard_while_health_answers() {
     }
     client.get(get(1)).await.unwrap();
     assert_eq!(serving.metric("grpc_server_in_flight").await, 0);
+}
+
+#[tokio::test]
+async fn work_whose_callers_have_left_takes_places_too() {
+    let (handler, entered, _exits) = gated();
+    let serving = Serving::start(handler).await;
+    let mut client = serving.client().await;
+    for _ in 0..CALLS_IN_FLIGHT_MAX {
+        serving.tasks.spawn(std::future::pending::<()>());
+    }
+    assert_eq!(soon(client.get(get(1))).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(entered.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
