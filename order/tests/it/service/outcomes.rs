@@ -141,6 +141,7 @@ async fn a_refusal_before_anything_was_done_is_not_charged_and_the_key_tries_aga
 async fn any_other_answer_of_payment_leaves_the_outcome_open() {
     let (client, payment, house) = house().await;
     let replies = [
+        Reply::Nameless,
         answered(Code::FailedPrecondition, "mismatch", "payment", "MISMATCH", &[]),
         answered(Code::InvalidArgument, "declined", "elsewhere", "DECLINED", &["insufficient balance"]),
         answered(Code::Unavailable, "overload", "proxy.example", "NOT_STARTED", &[]),

@@ -28,6 +28,8 @@ use tonic::{
 pub(crate) enum Reply {
     /// With a charge.
     Charged,
+    /// With a success that names no payment.
+    Nameless,
     /// With this status.
     Fails(Status),
     /// With a charge, once the test adds a permit.
@@ -54,6 +56,7 @@ impl Payment for Scripted {
         let reply = self.script.lock().unwrap().pop_front().unwrap_or(Reply::Charged);
         match reply {
             Reply::Charged => {}
+            Reply::Nameless => return Ok(Response::new(CreatePaymentResponse::default())),
             Reply::Fails(status) => return Err(status),
             Reply::ChargedWhenLet(gate) => gate.acquire().await.unwrap().forget(),
         }
