@@ -1,6 +1,6 @@
 //! Three services in one process: started from the callee up, stopped from the caller down.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use chassis::{
@@ -29,6 +29,7 @@ pub struct Stack {
     gateway: Service,
     order: Service,
     payment: Service,
+    _lock: File,
     _data: Option<TempDir>,
 }
 
@@ -56,6 +57,7 @@ impl Stack {
             .or(options.data.as_deref())
             .context("no directory for data")?;
         std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+        let lock = lock(data)?;
         let ports = options.ports;
 
         let vars = options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &database(data, "payment"));
@@ -77,7 +79,7 @@ impl Stack {
             Service::start(config.process.clone(), |sockets, stop| gateway::serve(config, sockets, stop))
                 .await?;
 
-        Ok(Self { gateway, order, payment, _data: temporary })
+        Ok(Self { gateway, order, payment, _lock: lock, _data: temporary })
     }
 
     /// Where the public is served, `http://127.0.0.1:8080` for instance.
@@ -158,6 +160,15 @@ impl Stack {
         };
         why.context(format!("{name} ended"))
     }
+}
+
+/// Takes the directory for one stack: Order and Payment are written for one instance each on a SQLite file. The
+/// system gives it back when the process ends, however it does.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let file = data.join("stack.lock");
+    let lock = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
+    lock.try_lock().with_context(|| format!("another stack is running on {}", data.display()))?;
+    Ok(lock)
 }
 
 fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {

@@ -37,3 +37,14 @@ async fn nothing_is_lost_by_a_restart() {
     assert!(rest.order_id() > declined.order_id());
     stack.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_directory_is_for_one_stack() {
+    let data = tempfile::tempdir().unwrap();
+    let options = || Options { data: Some(data.path().to_owned()), ..Options::default() };
+    let first = Stack::start_with(options()).await.unwrap();
+    let refused = Stack::start_with(options()).await.unwrap_err();
+    assert!(refused.to_string().contains("another stack is running"), "{refused}");
+    first.stop().await.unwrap();
+    Stack::start_with(options()).await.unwrap().stop().await.unwrap();
+}
