@@ -1,6 +1,11 @@
 //! Three services in one process: started from the callee up, stopped from the caller down.
 
-use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    net::SocketAddr,
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use chassis::{
@@ -167,8 +172,13 @@ impl Stack {
 fn lock(data: &Path) -> anyhow::Result<File> {
     let file = data.join("stack.lock");
     let lock = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
-    lock.try_lock().with_context(|| format!("another stack is running on {}", data.display()))?;
-    Ok(lock)
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("another stack is running on {}", data.display()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", file.display()))
+        }
+    }
 }
 
 fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {
