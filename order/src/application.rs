@@ -3,6 +3,7 @@
 mod place;
 mod progress;
 mod read;
+mod repeat;
 
 use std::{sync::Arc, time::Duration};
 

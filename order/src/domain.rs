@@ -12,4 +12,4 @@ pub use draft::{
 pub use fingerprint::Fingerprint;
 pub use key::{IdempotencyKey, KEY_BYTES_MAX};
 pub use order::{Order, OrderId, Status};
-pub use settlement::{ChargeOutcome, Decline, Guard, Settlement};
+pub use settlement::{Attempts, ChargeOutcome, Decline, Guard, Settlement};

@@ -9,12 +9,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, IN_PROGRESS_POLL, SETTLE_PAUSE,
-    SETTLE_TRIES_MAX, WORK_MIN,
+    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, SETTLE_PAUSE, SETTLE_TRIES_MAX,
+    WORK_MIN,
     progress::{Progress, State},
 };
 use crate::{
-    domain::{ChargeOutcome, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
+    domain::{Attempts, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
     ports::{Insert, StoreError},
 };
 
@@ -75,7 +75,7 @@ pub enum PlaceError {
     },
 }
 
-type Answer = Result<Placed, PlaceError>;
+pub(super) type Answer = Result<Placed, PlaceError>;
 
 impl Application {
     /// Places `draft` under `key` (one is made where there is none) and tells what became of it, at the latest
@@ -126,20 +126,20 @@ fn late(progress: &Progress) -> Answer {
 }
 
 /// One request's work on its order.
-struct Driver {
-    application: Application,
+pub(super) struct Driver {
+    pub(super) application: Application,
     /// When the caller is answered, by the application's monotonic clock.
-    answer_by: Duration,
+    pub(super) answer_by: Duration,
     /// When a charge has ended, by the same clock; the caller's time has no part in it.
-    charge_by: Duration,
+    pub(super) charge_by: Duration,
     /// Shared with whoever answers the caller.
-    progress: Arc<Progress>,
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Driver {
     async fn place(&self, draft: Draft, key: IdempotencyKey) -> Answer {
         match self.save(draft, key).await? {
-            Saved::New(order) => self.charge(order).await,
+            Saved::New(order) => self.charge(order, Attempts::AllOwn).await,
             Saved::Before(order, wanted) => self.resume(order, &wanted).await,
         }
     }
@@ -174,11 +174,11 @@ impl Driver {
     }
 
     /// Charges an order that is PENDING and in this driver's hands, and settles it.
-    async fn charge(&self, order: Order) -> Answer {
+    pub(super) async fn charge(&self, order: Order, attempts: Attempts) -> Answer {
         let Application { payments, clock, .. } = &self.application;
         let time_left = self.charge_by.saturating_sub(clock.monotonic());
         let outcome = payments.charge(&order, time_left).await;
-        let Some(settlement) = outcome.settlement() else {
+        let Some(settlement) = outcome.settlement(attempts) else {
             return Err(PlaceError::OutcomeUnknown { order: order.id });
         };
         self.settle(order, settlement).await
@@ -207,102 +207,10 @@ impl Driver {
         }
         Err(PlaceError::OutcomeUnknown { order: order.id })
     }
-
-    /// Answers a request whose key an earlier one used: the same meaning gets the same final answer.
-    async fn resume(&self, mut found: Order, wanted: &Order) -> Answer {
-        let Application { orders, clock, .. } = &self.application;
-        if found.fingerprint != wanted.fingerprint {
-            return Err(PlaceError::KeyReused { order: found.id });
-        }
-        self.progress.waits_for(found.id);
-        // The order, where this request may have made it PENDING without an answer.
-        let mut doubtful = Vec::new();
-        loop {
-            match found.status {
-                Status::Paid | Status::Declined | Status::Voided => return tell(found, true),
-                // Nothing is gained by trying again when there is no time left to charge.
-                Status::NotCharged if doubtful.is_empty() && self.charging_is_over() => {
-                    return tell(found, true);
-                }
-                Status::NotCharged if !self.progress.may_begin(found.id) => {
-                    return Err(PlaceError::NotStarted("the caller is gone"));
-                }
-                Status::NotCharged => {
-                    let reopened = found.clone().reopened(clock.now_ms());
-                    match orders.reopen(&found, &reopened).await {
-                        Ok(true) => return self.charge(reopened).await,
-                        // Another retry may have charged it since it was read.
-                        Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
-                        Ok(false) if doubtful.is_empty() => self.progress.waits_for(found.id),
-                        Ok(false) => {}
-                        Err(StoreError::Unknown) if self.charging_is_over() => {
-                            return Err(PlaceError::OutcomeUnknown { order: found.id });
-                        }
-                        Err(StoreError::Unknown) => {
-                            doubtful = vec![found.id];
-                            clock.sleep(IN_PROGRESS_POLL).await;
-                        }
-                    }
-                }
-                Status::Pending if doubtful.is_empty() && self.is_orphan(&found) => {
-                    return self.take_over(found).await;
-                }
-                Status::Pending if self.time_is_up() => return tell(found, doubtful.is_empty()),
-                Status::Pending => clock.sleep(IN_PROGRESS_POLL).await,
-            }
-            let again = orders.find(found.id).await;
-            found = again.ok().flatten().ok_or(PlaceError::OutcomeUnknown { order: found.id })?;
-        }
-    }
-}
-
-impl Driver {
-    /// Charges an order that another driver left PENDING. That one's call may have run, so whatever becomes of
-    /// this one, the order is not recorded as not charged.
-    async fn take_over(&self, orphan: Order) -> Answer {
-        let Application { payments, clock, orders, .. } = &self.application;
-        if !self.progress.may_begin(orphan.id) {
-            return Err(PlaceError::NotStarted("the caller is gone"));
-        }
-        let unknown = PlaceError::OutcomeUnknown { order: orphan.id };
-        let taken = Order { fence: orphan.fence + 1, attempts: orphan.attempts + 1, ..orphan.clone() };
-        match orders.reopen(&orphan, &taken).await {
-            Ok(true) => {}
-            Ok(false) => {
-                let found = orders.find(orphan.id).await.ok().flatten();
-                return found.map_or(Err(unknown), |found| tell(found, true));
-            }
-            Err(_) => return Err(unknown),
-        }
-        let time_left = self.charge_by.saturating_sub(clock.monotonic());
-        match payments.charge(&taken, time_left).await {
-            ChargeOutcome::NeverRan => Err(unknown),
-            outcome => match outcome.settlement() {
-                Some(settlement) => self.settle(taken, settlement).await,
-                None => Err(unknown),
-            },
-        }
-    }
-
-    /// Whether a PENDING order has been so for longer than any driver works on one.
-    fn is_orphan(&self, order: &Order) -> bool {
-        let age_ms = self.application.clock.now_ms() - order.pending_since_ms;
-        u64::try_from(age_ms).is_ok_and(|age| Duration::from_millis(age) >= DRIVE_MAX)
-    }
-
-    /// Whether to stop waiting for another driver, early enough to say so before the caller's time is up.
-    fn time_is_up(&self) -> bool {
-        self.application.clock.monotonic() + IN_PROGRESS_POLL >= self.answer_by
-    }
-
-    /// Whether a charge that began now would have no time.
-    fn charging_is_over(&self) -> bool {
-        self.application.clock.monotonic() >= self.charge_by
-    }
 }
 
 /// What a caller is told whose order could not be saved, unless it was under one of these ids.
-fn unsaved(doubtful: &[OrderId]) -> PlaceError {
+pub(super) fn unsaved(doubtful: &[OrderId]) -> PlaceError {
     match doubtful.last() {
         Some(&order) => PlaceError::OutcomeUnknown { order },
         None => PlaceError::NotStarted("the store could not be reached"),
@@ -318,7 +226,7 @@ enum Saved {
 }
 
 /// What a caller is told of an order in this state.
-fn tell(order: Order, replayed: bool) -> Answer {
+pub(super) fn tell(order: Order, replayed: bool) -> Answer {
     let id = order.id;
     match order.status {
         Status::Paid => Ok(Placed { order, replayed }),

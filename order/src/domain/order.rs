@@ -122,6 +122,12 @@ impl Order {
             ..self
         }
     }
+
+    /// The same order, still PENDING, in the hands of another driver.
+    #[must_use]
+    pub fn taken_over(self) -> Self {
+        Self { fence: self.fence + 1, attempts: self.attempts + 1, ..self }
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,15 @@ pub enum ChargeOutcome {
     Unknown,
 }
 
+/// Who set out to charge an order since it became PENDING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempts {
+    /// The driver that asks, and nobody else; every attempt ended as the one it asks of.
+    AllOwn,
+    /// Another driver as well, whose call may have run.
+    OthersToo,
+}
+
 /// What a PENDING order becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
@@ -51,15 +60,14 @@ pub enum Guard {
 impl ChargeOutcome {
     /// How the order is settled, or `None` where it must stay PENDING.
     ///
-    /// NOT_CHARGED is for a driver whose every attempt since the order became PENDING was its own and
-    /// provably never ran; a single [`NeverRan`](Self::NeverRan) of a driver that makes one attempt is that.
-    pub fn settlement(self) -> Option<Settlement> {
-        let (status, decline, guard) = match self {
-            Self::Charged => (Status::Paid, None, Guard::Pending),
-            Self::Declined(decline) => (Status::Declined, Some(decline), Guard::Pending),
-            Self::Voided => (Status::Voided, None, Guard::Pending),
-            Self::NeverRan => (Status::NotCharged, None, Guard::Fence),
-            Self::Mismatch | Self::Unknown => return None,
+    /// That this attempt never ran makes an order NOT_CHARGED only where nobody else made one.
+    pub fn settlement(self, attempts: Attempts) -> Option<Settlement> {
+        let (status, decline, guard) = match (self, attempts) {
+            (Self::Charged, _) => (Status::Paid, None, Guard::Pending),
+            (Self::Declined(decline), _) => (Status::Declined, Some(decline), Guard::Pending),
+            (Self::Voided, _) => (Status::Voided, None, Guard::Pending),
+            (Self::NeverRan, Attempts::AllOwn) => (Status::NotCharged, None, Guard::Fence),
+            (Self::NeverRan, Attempts::OthersToo) | (Self::Mismatch | Self::Unknown, _) => return None,
         };
         Some(Settlement { status, decline, guard })
     }
@@ -71,17 +79,19 @@ mod tests {
 
     #[test]
     fn only_a_call_that_provably_never_ran_becomes_not_charged() {
-        let status = |outcome: ChargeOutcome| outcome.settlement().map(|settlement| settlement.status);
+        let status =
+            |outcome: ChargeOutcome| outcome.settlement(Attempts::AllOwn).map(|settlement| settlement.status);
         assert_eq!(status(ChargeOutcome::NeverRan), Some(Status::NotCharged));
         assert_eq!(status(ChargeOutcome::Unknown), None);
         assert_eq!(status(ChargeOutcome::Mismatch), None);
         assert_eq!(status(ChargeOutcome::Charged), Some(Status::Paid));
         assert_eq!(status(ChargeOutcome::Voided), Some(Status::Voided));
+        assert_eq!(ChargeOutcome::NeverRan.settlement(Attempts::OthersToo), None);
     }
 
     #[test]
     fn not_charged_is_recorded_only_by_who_holds_the_fence() {
-        assert_eq!(ChargeOutcome::NeverRan.settlement().unwrap().guard, Guard::Fence);
-        assert_eq!(ChargeOutcome::Charged.settlement().unwrap().guard, Guard::Pending);
+        assert_eq!(ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap().guard, Guard::Fence);
+        assert_eq!(ChargeOutcome::Charged.settlement(Attempts::AllOwn).unwrap().guard, Guard::Pending);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use order::{
     application::{ANSWER_MARGIN, DRIVE_MAX, PlaceError, WORK_MIN},
-    domain::{ChargeOutcome, Status},
+    domain::{Attempts, ChargeOutcome, Status},
     ports::Orders,
 };
 use tokio::time::Instant;
@@ -137,7 +137,12 @@ async fn an_order_that_is_still_worked_on_is_said_to_be_so_by_a_slow_store_too()
     assert_eq!(answer, Err(PlaceError::InProgress { order: earlier.id }));
     assert_eq!(started.elapsed(), ms(2_000) - ANSWER_MARGIN);
     // Nor does it begin anything when the first ends without a charge.
-    world.store.kept.settle(&earlier, &ChargeOutcome::NeverRan.settlement().unwrap()).await.unwrap();
+    world
+        .store
+        .kept
+        .settle(&earlier, &ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap())
+        .await
+        .unwrap();
     world.drained().await;
     assert_eq!(world.only_status(), (id(1), Status::NotCharged));
     assert_eq!(world.payments.calls(), []);
