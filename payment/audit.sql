@@ -1,5 +1,7 @@
 -- The accounts whose charged amount is not the sum of their CHARGED payments: none, ever.
 --     sqlite3 -readonly data/payment.db < payment/audit.sql
+--     mariadb payment < payment/audit.sql
+--     psql payment < payment/audit.sql
 SELECT a.user_id, a.currency
 FROM accounts a
     LEFT JOIN (

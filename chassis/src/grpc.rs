@@ -1,18 +1,18 @@
 //! The gRPC server that every service starts: health, reflection in development, limits, trace context,
 //! panics caught, and a drain that cuts nothing.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    admin::Readiness,
+    admin::{ACCEPTING, Readiness},
     env::Mode,
     metrics::ServerMetrics,
-    process::{DRAIN_MAX, within_drain},
+    process::{BindError, Bound, DRAIN_MAX, within_drain},
 };
 
 mod gate;
@@ -32,8 +32,6 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// How often an idle peer is asked whether it is still there, and how long it may take to say so.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The condition of readiness that a drain ends.
-const ACCEPTING: &str = "accepting";
 
 /// One gRPC server, ready to be served.
 #[derive(Debug)]
@@ -57,9 +55,9 @@ pub struct Server {
 /// A server that could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The listener has no address.
-    #[error("the listener cannot be used: {0}")]
-    Listener(#[from] io::Error),
+    /// Somebody else listens on the address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The descriptor set does not decode.
     #[error("reflection cannot be offered: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -69,8 +67,8 @@ pub enum ServeError {
 }
 
 impl Server {
-    /// Serves `routes` until `shutdown` is cancelled, and then until what was in flight and every task is
-    /// finished and `last` is done (the closing of a database), or [`DRAIN_MAX`] has passed.
+    /// Listens on `socket` and serves `routes` until `shutdown` is cancelled, and then until what was in flight
+    /// and every task is finished and `last` is done (the closing of a database), or [`DRAIN_MAX`] has passed.
     ///
     /// # Errors
     ///
@@ -78,11 +76,10 @@ impl Server {
     pub async fn serve(
         self,
         routes: Routes,
-        listener: TcpListener,
+        socket: Bound,
         shutdown: CancellationToken,
         last: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let address: SocketAddr = listener.local_addr()?;
         let (reporter, health) = tonic_health::server::health_reporter();
         let mut routes = routes.add_service(health);
         if self.mode == Mode::Development {
@@ -93,9 +90,14 @@ impl Server {
             routes = routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
         }
         let gate = gate::GateLayer::new(self.domain, self.metrics, self.tasks.clone());
-        let watcher = tokio::spawn(report(reporter, self.services, self.readiness.clone()));
-        let _stop_watching = AbortOnDrop(watcher);
+        let address = socket.local_addr();
+        let listener = socket.listen()?;
         self.readiness.set(ACCEPTING, true);
+        // The first call must not find health as the library has it, serving whatever readiness says.
+        let mut health = Health { reporter, services: self.services, readiness: self.readiness.clone() };
+        let changes = self.readiness.subscribe();
+        health.report().await;
+        let _stop_watching = AbortOnDrop(tokio::spawn(health.follow(changes)));
         tracing::info!(service = self.domain, %address, "serving gRPC");
 
         let drain = shutdown.clone();
@@ -135,22 +137,32 @@ impl Server {
     }
 }
 
-/// Keeps every health status equal to readiness.
-async fn report(mut reporter: HealthReporter, services: &'static [&'static str], readiness: Readiness) {
-    let mut changes = readiness.subscribe();
-    loop {
-        let status = if readiness.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        let draining = readiness.unmet().contains(&ACCEPTING);
-        for name in services.iter().chain(&[""]) {
-            reporter.set_service_status(*name, status).await;
+/// What `grpc.health.v1.Health` answers.
+struct Health {
+    reporter: HealthReporter,
+    services: &'static [&'static str],
+    readiness: Readiness,
+}
+
+impl Health {
+    /// Keeps every status equal to readiness.
+    async fn follow(mut self, mut changes: watch::Receiver<BTreeMap<&'static str, bool>>) {
+        while changes.changed().await.is_ok() {
+            self.report().await;
+        }
+    }
+
+    async fn report(&mut self) {
+        let status =
+            if self.readiness.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let draining = self.readiness.unmet().contains(&ACCEPTING);
+        for name in self.services.iter().chain(&[""]) {
+            self.reporter.set_service_status(*name, status).await;
             // A watch is a call that never ends by itself. It is told of the drain, and then let go.
             if draining {
-                reporter.clear_service_status(name).await;
-                reporter.set_service_status(*name, status).await;
+                self.reporter.clear_service_status(name).await;
+                self.reporter.set_service_status(*name, status).await;
             }
-        }
-        if changes.changed().await.is_err() {
-            return;
         }
     }
 }

@@ -1,16 +1,15 @@
 //! From configuration to exit code: runtime, telemetry, signals, sockets.
 
 use std::{
+    fmt::Display,
     future::Future,
+    io::Write,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::ExitCode,
     time::Duration,
 };
 
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,10 +17,17 @@ use crate::{
     telemetry,
 };
 
+mod sockets;
+
+pub use sockets::{BindError, Bound, Sockets};
+
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 64;
 /// Exit code where something that the process needs could not be had: a port, a database (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
+
+/// What a one-off command logs unless `RUST_LOG` says otherwise: its result is what it prints.
+const FILTER_OF_COMMANDS: &str = "warn";
 
 /// How long a service goes on with what is in flight once it was told to stop. Longer than any request
 /// may take (the gateway's deadline is at most 30 s), so that nothing accepted is cut.
@@ -93,36 +99,6 @@ impl Process {
     }
 }
 
-/// The sockets of one service, bound by its caller, who thereby knows its addresses.
-#[derive(Debug)]
-pub struct Sockets {
-    /// Where the service itself is served.
-    pub service: TcpListener,
-    /// Where operators look.
-    pub admin: TcpListener,
-}
-
-/// A socket that could not be bound.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
-pub struct BindError {
-    address: SocketAddr,
-    source: std::io::Error,
-}
-
-impl Sockets {
-    /// Binds both sockets, or neither.
-    ///
-    /// # Errors
-    ///
-    /// [`BindError`] names the address that is taken or not ours.
-    pub async fn bind(process: &Process) -> Result<Self, BindError> {
-        let bind =
-            async |address| TcpListener::bind(address).await.map_err(|source| BindError { address, source });
-        Ok(Self { service: bind(process.service_address).await?, admin: bind(process.admin_address).await? })
-    }
-}
-
 /// Runs one service as this whole process: reads its configuration, installs telemetry, runs it until
 /// SIGTERM or SIGINT, and turns how it ended into an exit code: 0, [`EXIT_CONFIGURATION`] with a line per
 /// fault on stderr, or [`EXIT_UNAVAILABLE`] with one line.
@@ -133,7 +109,7 @@ pub fn run<C, F, E>(
 ) -> ExitCode
 where
     F: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
+    E: Display,
 {
     let config = match config {
         Ok(config) => config,
@@ -141,16 +117,61 @@ where
     };
     let Process { mode, log_filter, .. } = process(&config);
     telemetry::install(*mode, log_filter);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(EXIT_UNAVAILABLE, &error),
-    };
-    let ended =
-        runtime.block_on(async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) });
-    match ended {
+    match block_on(async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(line) => fail(EXIT_UNAVAILABLE, &line),
     }
+}
+
+/// Runs one command as this whole process, prints what it ends with on stdout, and turns how it ended into an
+/// exit code, as [`run`] does. SIGTERM and SIGINT end it on the spot.
+///
+/// Logs are readable whatever `ENV` says, since somebody has called it by hand. `log_filter` is the value of
+/// `RUST_LOG`; absent, or no filter, it means warnings and errors.
+pub fn run_once<C, F, E>(
+    config: Result<C, EnvErrors>,
+    log_filter: Option<&str>,
+    work: impl FnOnce(C) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<String, E>>,
+    E: Display,
+{
+    let config = match config {
+        Ok(config) => config,
+        Err(errors) => return fail(EXIT_CONFIGURATION, &errors),
+    };
+    let filter = log_filter.filter(|text| telemetry::is_filter(text)).unwrap_or(FILTER_OF_COMMANDS);
+    telemetry::install(Mode::Development, filter);
+    let ended = block_on(async { work(config).await.map_err(|error| error.to_string()) });
+    conclude(ended, &mut std::io::stdout().lock())
+}
+
+/// Shows `out` what a command ended with; stdout may be closed, or on a disk that is full.
+fn conclude(ended: Result<String, String>, out: &mut impl Write) -> ExitCode {
+    let shown = ended.and_then(|text| {
+        out.write_all(text.as_bytes())
+            .and_then(
+                |()| if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") },
+            )
+            .and_then(|()| out.flush())
+            .map_err(|error| format!("cannot print the result: {error}"))
+    });
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => fail(EXIT_UNAVAILABLE, &line),
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start a runtime: {error}"))?;
+    let ended = runtime.block_on(work);
+    // Dropping it would wait for threads that ask a name server for a host nobody needs any more.
+    runtime.shutdown_background();
+    ended
 }
 
 /// A token that is cancelled by the first SIGTERM or SIGINT.
@@ -179,7 +200,60 @@ pub fn stop_signal() -> Result<CancellationToken, String> {
     clippy::print_stderr,
     reason = "telemetry may not be there yet, and start-up faults belong on stderr"
 )]
-pub fn fail(code: u8, why: &dyn std::fmt::Display) -> ExitCode {
+pub fn fail(code: u8, why: &dyn Display) -> ExitCode {
     eprintln!("{why}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::env::Vars;
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn printed(text: &str) -> String {
+        let mut out = Vec::new();
+        assert_eq!(conclude(Ok(text.to_owned()), &mut out), ExitCode::SUCCESS);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_command_prints_its_result_as_whole_lines() {
+        assert_eq!(printed("one"), "one\n");
+        assert_eq!(printed("one\ntwo\n"), "one\ntwo\n");
+        assert_eq!(printed(""), "");
+    }
+
+    #[test]
+    fn a_command_that_fails_or_cannot_print_is_unavailable() {
+        let unavailable = ExitCode::from(EXIT_UNAVAILABLE);
+        let mut out = Vec::new();
+        assert_eq!(conclude(Err("no database".to_owned()), &mut out), unavailable);
+        assert!(out.is_empty());
+        assert_eq!(conclude(Ok("one".to_owned()), &mut Full), unavailable);
+    }
+
+    #[test]
+    fn a_command_that_is_configured_wrongly_does_nothing() {
+        let vars = Vars::default();
+        let mut reader = Reader::new(&vars);
+        let port: Option<u16> = reader.required("PORT", "a port number");
+        let code = run_once(reader.finish(port), None, async |_| -> Result<String, String> {
+            unreachable!("it has no configuration")
+        });
+        assert_eq!(code, ExitCode::from(EXIT_CONFIGURATION));
+    }
 }

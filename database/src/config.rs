@@ -1,54 +1,233 @@
-//! Which database a service was given, read from its environment.
+//! How a service uses the database it was given, read from its environment.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `DB_DRIVER` | `sqlite`, `mysql` or `postgres`; required |
+//! | `DATA_SOURCE_URL` | which database ([`Target::parse`]); required, never shown |
+//! | `DB_WAIT_SECONDS` | how long a database that is down at start is waited for: 0 to 3600, default 30 |
+//! | `DB_CONNECTIONS_MAX` | connections to a server: 1 to 1000, default 16; without meaning on SQLite |
+//! | `DB_DURABILITY_WAIVED` | comma list of [`Waiver`]s; none by default |
 
-use chassis::env::{Reader, Secrecy};
+use std::time::Duration;
+
+use chassis::{
+    admin::Readiness,
+    env::{EnvErrors, Mode, Reader, Secrecy, Vars},
+};
 
 use crate::{Driver, Target};
 
-impl Target {
-    /// Reads `DB_DRIVER` and `DATA_SOURCE_URL`. The URL may hold a password, and is never shown.
-    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let driver: Option<Driver> = reader.required("DB_DRIVER", Driver::ACCEPTED);
-        let url: Option<String> =
-            reader.required_with("DATA_SOURCE_URL", "a URL", Secrecy::Secret, |text| Some(text.to_owned()));
-        match Self::of(driver?, &url?) {
-            Ok(target) => Some(target),
-            Err(error) => {
-                let name = if error.is_about_driver() { "DB_DRIVER" } else { "DATA_SOURCE_URL" };
-                reader.fault(format!("{name} environment variable is invalid: {error}."));
-                None
-            }
+const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+const WAIT_SECONDS_MAX: u64 = 3600;
+const CONNECTIONS_DEFAULT: u32 = 16;
+const CONNECTIONS_MAX: u32 = 1000;
+const GROUP_MAX: usize = 64;
+
+/// Which database, and how it is used.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The database.
+    pub target: Target,
+    /// How long one that is down at start is waited for.
+    pub wait: Duration,
+    /// How many connections to a server this process may have. Without meaning on SQLite.
+    pub connections_max: u32,
+    /// The settings that may be found otherwise than a durable commit needs them.
+    pub waived: Vec<Waiver>,
+    /// How much is demanded of the database.
+    pub mode: Mode,
+    /// How many pieces of work share a commit on SQLite.
+    pub group_max: usize,
+}
+
+/// A setting of a server that decides whether a commit survives a power failure, and that an operator has
+/// declared to be nobody's concern here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiver {
+    /// MySQL's `innodb_flush_log_at_trx_commit`.
+    InnodbFlushLogAtTrxCommit,
+    /// MySQL's `sync_binlog`.
+    SyncBinlog,
+    /// PostgreSQL's `fsync`.
+    Fsync,
+    /// PostgreSQL's `synchronous_commit`.
+    SynchronousCommit,
+    /// PostgreSQL's `full_page_writes`.
+    FullPageWrites,
+}
+
+impl Waiver {
+    const ALL: [Self; 5] = [
+        Self::InnodbFlushLogAtTrxCommit,
+        Self::SyncBinlog,
+        Self::Fsync,
+        Self::SynchronousCommit,
+        Self::FullPageWrites,
+    ];
+
+    /// The setting's name, as its server has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InnodbFlushLogAtTrxCommit => "innodb_flush_log_at_trx_commit",
+            Self::SyncBinlog => "sync_binlog",
+            Self::Fsync => "fsync",
+            Self::SynchronousCommit => "synchronous_commit",
+            Self::FullPageWrites => "full_page_writes",
+        }
+    }
+
+    fn list(text: &str) -> Option<Vec<Self>> {
+        let named = |name: &str| Self::ALL.into_iter().find(|waiver| waiver.name() == name.trim());
+        text.split(',').map(named).collect()
+    }
+}
+
+impl Config {
+    /// What a one-off command (a migration, an operator's) needs: the database alone. Nothing is served from it, so
+    /// that its durability is warned of and not demanded.
+    ///
+    /// # Errors
+    ///
+    /// Every variable that is missing or cannot be used.
+    pub fn read_for_command(vars: &Vars) -> Result<Self, EnvErrors> {
+        let mut reader = Reader::new(vars);
+        let config = Self::read(&mut reader, Some(Mode::Development));
+        reader.finish(config)
+    }
+
+    /// Says in `readiness` that the database is not there yet, and what production may find otherwise.
+    pub fn announce(&self, readiness: &Readiness) {
+        readiness.set("database", false);
+        for waiver in &self.waived {
+            readiness.waive(waiver.name().to_owned());
+        }
+    }
+
+    /// This database, with the defaults of development.
+    pub fn of(target: Target) -> Self {
+        Self {
+            target,
+            wait: WAIT_DEFAULT,
+            connections_max: CONNECTIONS_DEFAULT,
+            waived: Vec::new(),
+            mode: Mode::Development,
+            group_max: GROUP_MAX,
+        }
+    }
+
+    /// Reads the variables; `mode` is what the service read of `ENV`. `None` where a fault was recorded, be it
+    /// here or about `ENV`.
+    pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
+        let target = target(reader);
+        let wait = reader.optional_with(
+            "DB_WAIT_SECONDS",
+            "a whole number of seconds from 0 to 3600",
+            Secrecy::Public,
+            |text| text.parse().ok().filter(|seconds| *seconds <= WAIT_SECONDS_MAX),
+        );
+        let connections_max = reader.optional_with(
+            "DB_CONNECTIONS_MAX",
+            "a whole number from 1 to 1000",
+            Secrecy::Public,
+            |text| text.parse().ok().filter(|count| (1..=CONNECTIONS_MAX).contains(count)),
+        );
+        let accepted = format!("a comma list of {}", Waiver::ALL.map(Waiver::name).join(", "));
+        let waived = reader.optional_with("DB_DURABILITY_WAIVED", &accepted, Secrecy::Public, Waiver::list);
+        Some(Self {
+            wait: wait.map_or(WAIT_DEFAULT, Duration::from_secs),
+            connections_max: connections_max.unwrap_or(CONNECTIONS_DEFAULT),
+            waived: waived.unwrap_or_default(),
+            mode: mode?,
+            ..Self::of(target?)
+        })
+    }
+}
+
+fn target(reader: &mut Reader<'_>) -> Option<Target> {
+    let driver: Option<Driver> = reader.required("DB_DRIVER", Driver::ACCEPTED);
+    let url: Option<String> =
+        reader.required_with("DATA_SOURCE_URL", "a URL", Secrecy::Secret, |text| Some(text.to_owned()));
+    match Target::of(driver?, &url?) {
+        Ok(target) => Some(target),
+        Err(error) => {
+            reader.fault(format!("DATA_SOURCE_URL environment variable is invalid: {error}."));
+            None
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chassis::env::Vars;
+    use chassis::env::{EnvErrors, Vars};
 
     use super::*;
 
-    fn faults(driver: &str, url: &str) -> String {
-        let vars = Vars::from_iter([("DB_DRIVER", driver), ("DATA_SOURCE_URL", url)]);
+    fn read(vars: &[(&str, &str)]) -> Result<Config, EnvErrors> {
+        let vars = Vars::from_iter(vars.iter().copied());
         let mut reader = Reader::new(&vars);
-        let target = Target::read(&mut reader);
-        reader.finish(target).map_or_else(|errors| errors.to_string(), |_| String::new())
+        let config = Config::read(&mut reader, Some(Mode::Production));
+        reader.finish(config)
     }
 
     #[test]
     fn each_variable_that_is_wrong_has_its_own_line() {
-        assert_eq!(faults("sqlite", "sqlite:///x.db"), "");
+        let errors = read(&[
+            ("DB_DRIVER", "oracle"),
+            ("DB_WAIT_SECONDS", "3601"),
+            ("DB_CONNECTIONS_MAX", "0"),
+            ("DB_DURABILITY_WAIVED", "fsync,everything"),
+        ])
+        .unwrap_err();
         assert_eq!(
-            faults("oracle", ""),
+            errors.to_string(),
             "DB_DRIVER environment variable is invalid: found \"oracle\"; accepted: sqlite, mysql or postgres.\n\
-             DATA_SOURCE_URL environment variable is missing."
+             DATA_SOURCE_URL environment variable is missing.\n\
+             DB_WAIT_SECONDS environment variable is invalid: found \"3601\"; accepted: a whole number of \
+             seconds from 0 to 3600.\n\
+             DB_CONNECTIONS_MAX environment variable is invalid: found \"0\"; accepted: a whole number from 1 \
+             to 1000.\n\
+             DB_DURABILITY_WAIVED environment variable is invalid: found \"fsync,everything\"; accepted: a \
+             comma list of innodb_flush_log_at_trx_commit, sync_binlog, fsync, synchronous_commit, \
+             full_page_writes."
         );
+    }
+
+    #[test]
+    fn a_url_that_is_wrong_is_not_shown() {
+        let url = "root:hunter2@tcp(a:1)/b";
+        let error = read(&[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", url)]).unwrap_err().to_string();
         assert!(
-            faults("mysql", "root:hunter2@tcp(a:1)/b")
-                .starts_with("DB_DRIVER environment variable is invalid")
+            error.starts_with("DATA_SOURCE_URL environment variable is invalid: found a value that is not")
         );
-        let url = faults("sqlite", "root:hunter2@tcp(a:1)/b");
-        assert!(
-            url.starts_with("DATA_SOURCE_URL environment variable is invalid") && !url.contains("hunter2")
-        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_required_variables_suffice() {
+        let config = read(&[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///x.db")]).unwrap();
+        assert_eq!(config.target.to_string(), "sqlite:///x.db");
+        assert_eq!((config.wait, config.connections_max), (Duration::from_secs(30), 16));
+        assert_eq!((config.waived, config.mode, config.group_max), (Vec::new(), Mode::Production, 64));
+    }
+
+    #[test]
+    fn the_optional_variables_are_read() {
+        let config = read(&[
+            ("DB_DRIVER", "mysql"),
+            ("DATA_SOURCE_URL", "root:hunter2@tcp(127.0.0.1:3306)/order"),
+            ("DB_WAIT_SECONDS", "0"),
+            ("DB_CONNECTIONS_MAX", "1000"),
+            ("DB_DURABILITY_WAIVED", "sync_binlog, fsync"),
+        ])
+        .unwrap();
+        assert_eq!((config.wait, config.connections_max), (Duration::ZERO, 1000));
+        assert_eq!(config.waived, [Waiver::SyncBinlog, Waiver::Fsync]);
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_environment_without_a_mode_makes_no_configuration() {
+        let vars = Vars::from_iter([("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///x.db")]);
+        assert!(Config::read(&mut Reader::new(&vars), None).is_none());
     }
 }

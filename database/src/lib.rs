@@ -1,21 +1,26 @@
-//! How a service opens the database it was given: one that keeps what it has committed.
+//! How a service opens the database it was given, and writes to it: one that keeps what it has committed.
 //!
-//! [`Target`] says which database that is, [`Database::open`] opens it, brings its schema up to date and
-//! asserts that a commit is on disk before it is answered. Services write portable SQL against sqlx's `Any`
-//! driver, with `?` for parameters and only BIGINT, text and blob columns. What is particular to one kind of
-//! database stays in this crate, in a file of its own (`sqlite`).
+//! [`Config`] says which database that is, [`Database::open`] opens it, brings its schema up to date and asserts
+//! that a commit is on disk before it is answered. What a service writes or reads is a [`Work`]: portable SQL with
+//! `?` for parameters and only BIGINT, text and blob columns, over sqlx's `Any` driver. What differs between the
+//! databases stands in `dialect` and `durability`; a file (`sqlite`) differs from a server (`server`) in how work is
+//! committed: `group` lets many share one commit.
 
 mod config;
+mod dialect;
+mod durability;
+mod group;
+mod migrate;
 mod open;
+mod pool;
+mod server;
 mod sqlite;
 mod target;
 mod watch;
+mod work;
 
-pub use open::{Database, OpenError};
+pub use config::{Config, Waiver};
+pub use migrate::Migrations;
+pub use open::{Database, OpenError, migrate};
 pub use target::{Driver, Target, TargetError};
-
-/// Whether `error` says that a row with this key is there already. Which key it was, it does not tell:
-/// sqlx knows no constraint names on SQLite and MySQL.
-pub fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
-}
+pub use work::{Session, Work, WriteError};

@@ -1,21 +1,36 @@
-//! An open database: a way in for writers, one for readers, and what can go wrong before there is either.
+//! An open database, and what can go wrong before there is one.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
-use sqlx::{
-    Any, AnyPool, Transaction,
-    migrate::{MigrateError, Migrator},
+use async_trait::async_trait;
+use sqlx::{any::AnyConnectOptions, migrate::MigrateError};
+use tokio::time::Instant;
+
+use crate::{
+    Config, Migrations, Session, Target, Work, WriteError,
+    dialect::Dialect,
+    durability,
+    group::Writer,
+    migrate::bring_up,
+    pool::{Connector, Pool},
+    server, sqlite,
+    target::Location,
 };
 
-use crate::{Target, sqlite, target::Location};
+/// How long connecting may take, unless the URL says otherwise.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long a piece of work may take, unless the URL says otherwise.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Between two attempts to reach a database that is down at start.
+const WAIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An open database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pub(crate) writer: AnyPool,
-    pub(crate) readers: AnyPool,
-    /// The statement that starts a transaction which will write.
-    pub(crate) begin: &'static str,
+    /// For reads; on a server for writes too.
+    pool: Pool,
+    /// On SQLite, who writes.
+    writer: Option<Writer>,
 }
 
 /// Why a database could not be opened: one line, without any password.
@@ -31,7 +46,7 @@ pub enum OpenError {
         /// Why it cannot be there.
         source: io::Error,
     },
-    /// It is not there, not a database, or not writable.
+    /// It is not there, not a database, or not ours.
     #[error("cannot open the database {target}: {source}")]
     Connect {
         /// The database.
@@ -39,27 +54,28 @@ pub enum OpenError {
         /// What the driver says.
         source: sqlx::Error,
     },
-    /// It would lose what it had confirmed, and cannot be told not to.
-    #[error(
-        "the database {target} would not keep what it commits: {setting} is {found}, and must be {wanted}"
-    )]
-    Setting {
+    /// It would lose what it had confirmed.
+    #[error("the database {target} would not keep what it commits: {told}")]
+    Settings {
         /// The database.
         target: Target,
-        /// The setting's name, as the database has it.
-        setting: &'static str,
-        /// Its value.
-        found: String,
-        /// The value that a durable commit needs.
-        wanted: &'static str,
+        /// Every setting that is wrong, what was found and what a durable commit needs.
+        told: String,
     },
-    /// A newer version of the program has been here.
-    #[error("the database {target} is newer than this program: it has migration {version}, unknown here")]
+    /// A newer version of the program has been here, whose schema this one cannot use.
+    #[error(
+        "the database {target} is newer than this program: it has migration {version}, on which no program \
+         older than migration {oldest} may run, and this one knows them up to {newest}"
+    )]
     Newer {
         /// The database.
         target: Target,
-        /// The first migration that is not known.
+        /// Its newest migration.
         version: i64,
+        /// The oldest program that may run on it.
+        oldest: i64,
+        /// This program.
+        newest: i64,
     },
     /// Its schema could not be brought up to date.
     #[error("cannot migrate the database {target}: {source}")]
@@ -77,39 +93,50 @@ impl OpenError {
     }
 
     pub(crate) fn migrate(target: &Target) -> impl Fn(MigrateError) -> Self {
-        |source| match source {
-            MigrateError::VersionMissing(version) => Self::Newer { target: target.clone(), version },
-            source => Self::Migrate { target: target.clone(), source },
-        }
+        |source| Self::Migrate { target: target.clone(), source }
     }
 }
 
 impl Database {
-    /// Opens the database, creates a SQLite file where there is none, asserts that commits are durable, and
-    /// applies those of the `migrations` that it lacks.
+    /// Opens the database: waits for a server that is down, creates a SQLite file where there is none, asserts that
+    /// commits are durable, and applies those of the `migrations` that it lacks.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names what is wrong; nothing is left half-migrated.
-    pub async fn open(target: &Target, migrations: &'static Migrator) -> Result<Self, OpenError> {
-        sqlx::any::install_default_drivers();
-        match &target.0 {
-            Location::Sqlite(path) => sqlite::open(target, path, migrations).await,
+    /// [`OpenError`] names what is wrong. On SQLite and PostgreSQL nothing is left half-migrated.
+    pub async fn open(config: &Config, migrations: &'static Migrations) -> Result<Self, OpenError> {
+        let connector = prepare(config, migrations).await?;
+        let (connections_max, writer) = match connector.dialect {
+            Dialect::Sqlite => {
+                (sqlite::READERS_MAX, Some(Writer::start(connector.clone(), config.group_max)))
+            }
+            Dialect::MySql | Dialect::Postgres => (config.connections_max as usize, None),
+        };
+        Ok(Self { pool: Pool::new(connector, connections_max), writer })
+    }
+
+    /// What `work` comes to, once it is committed.
+    ///
+    /// On SQLite what has queued up shares one commit. On a server each has a transaction of its own, which is run
+    /// again after a deadlock or a serialization failure.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] tells what is certain: that nothing was written, or nothing at all.
+    pub async fn write<W: Work>(&self, work: W) -> Result<W::Output, WriteError> {
+        match &self.writer {
+            Some(writer) => writer.write(work).await,
+            None => server::write(&self.pool, &work).await,
         }
     }
 
-    /// Where reads outside a transaction go. A read sees every commit that was answered before it began.
-    pub fn reader(&self) -> &AnyPool {
-        &self.readers
-    }
-
-    /// Starts a transaction that will write. On SQLite there is one at a time, and the next waits its turn.
+    /// What `work`, which only reads, comes to. It sees every commit that was answered before it began.
     ///
     /// # Errors
     ///
-    /// Nothing has been done where this fails, which it does when no turn came in time.
-    pub async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.writer.begin_with(self.begin).await
+    /// What the read failed with.
+    pub async fn read<W: Work>(&self, work: W) -> Result<W::Output, sqlx::Error> {
+        server::read(&self.pool, &work).await
     }
 
     /// Reads from the database, so that one that is gone is noticed.
@@ -118,13 +145,99 @@ impl Database {
     ///
     /// What the read failed with.
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&self.readers).await.map(drop)
+        self.read(Ping).await
     }
 
-    /// Closes it once what runs has ended; whoever asks for more is refused.
+    /// Closes it once what was to be written is; whoever asks for more is refused.
     pub async fn close(&self) {
-        self.readers.close().await;
-        // Last, so that SQLite folds its log into the file.
-        self.writer.close().await;
+        self.pool.close();
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+}
+
+/// Brings the schema up to date, and does nothing else: for a user who may do that, where the service's may not.
+///
+/// # Errors
+///
+/// As [`Database::open`].
+pub async fn migrate(config: &Config, migrations: &'static Migrations) -> Result<(), OpenError> {
+    prepare(config, migrations).await.map(drop)
+}
+
+struct Ping;
+
+#[async_trait]
+impl Work for Ping {
+    type Output = ();
+
+    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+        let query = session.query("SELECT MAX(version) FROM _sqlx_migrations");
+        query.fetch_one(session.connection()).await.map(drop)
+    }
+}
+
+/// Makes the database ready, and tells how to connect to it from then on.
+async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, OpenError> {
+    sqlx::any::install_default_drivers();
+    let target = &config.target;
+    let (first, later, dialect) = match &*target.0 {
+        Location::Sqlite(path) => {
+            let (first, later) = sqlite::options(target, path)?;
+            (first, later, Dialect::Sqlite)
+        }
+        Location::MySql(server) => server_options(target, &server.url(), Dialect::MySql)?,
+        Location::Postgres(server) => server_options(target, &server.url(), Dialect::Postgres)?,
+    };
+    let (connect_max, answer_max) = match &*target.0 {
+        Location::Sqlite(_) => (None, None),
+        Location::MySql(server) | Location::Postgres(server) => {
+            (server.connect_timeout(), server.io_timeout())
+        }
+    };
+    let regular = Connector {
+        dialect,
+        options: later,
+        connect_max: connect_max.unwrap_or(CONNECT_MAX),
+        answer_max: answer_max.unwrap_or(ANSWER_MAX),
+    };
+    let mut session = wait_for(&Connector { options: first, ..regular.clone() }, config).await?;
+    let findings = durability::findings(&mut session).await.map_err(OpenError::connect(target))?;
+    durability::judge(config, &findings)?;
+    bring_up(target, session, migrations).await?;
+    Ok(regular)
+}
+
+fn server_options(
+    target: &Target,
+    url: &str,
+    dialect: Dialect,
+) -> Result<(AnyConnectOptions, AnyConnectOptions, Dialect), OpenError> {
+    let options: AnyConnectOptions = url.parse().map_err(OpenError::connect(target))?;
+    Ok((options.clone(), options, dialect))
+}
+
+/// The first session with the database, which may be down for a while.
+async fn wait_for(connector: &Connector, config: &Config) -> Result<Session, OpenError> {
+    let started = Instant::now();
+    let mut told = false;
+    loop {
+        match connector.connect().await {
+            Ok(session) => return Ok(session),
+            Err(error) if connector.dialect.may_come_up(&error) && started.elapsed() < config.wait => {
+                if !told {
+                    let wait = config.wait;
+                    tracing::warn!(database = %config.target, %error, "waiting up to {wait:?} for the database");
+                }
+                told = true;
+                tokio::time::sleep(WAIT_PAUSE).await;
+            }
+            Err(error) => return Err(OpenError::connect(&config.target)(error)),
+        }
     }
 }

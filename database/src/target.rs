@@ -1,6 +1,19 @@
 //! Which database a service was given, as its configuration names it.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+
+mod address;
+mod duration;
+mod go;
+mod parameters;
+#[cfg(test)]
+mod refusals;
+mod server;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub(crate) use server::{Host, Server};
 
 /// The kinds of database that configuration may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +38,20 @@ impl Driver {
             Self::Postgres => "postgres",
         }
     }
+
+    /// What its URLs look like.
+    fn urls(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "sqlite:///absolute/path/to/file or sqlite://relative/path/to/file, without parameters"
+            }
+            Self::MySql => {
+                "mysql://user:password@host:3306/database, percent-encoded, \
+                 or user:password@tcp(host:3306)/database"
+            }
+            Self::Postgres => "postgres://user:password@host:5432/database, percent-encoded",
+        }
+    }
 }
 
 impl FromStr for Driver {
@@ -40,30 +67,34 @@ impl FromStr for Driver {
 
 /// One database. Neither `Display` nor `Debug` ever shows a password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target(pub(crate) Location);
+pub struct Target(pub(crate) Arc<Location>);
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     /// A file, by a path that is absolute or relative to the working directory.
     Sqlite(PathBuf),
+    /// A database of a MySQL or MariaDB server.
+    MySql(Server),
+    /// A database of a PostgreSQL server.
+    Postgres(Server),
 }
 
-/// Why a driver and a URL name no database. Repeats nothing of the URL, which may hold a password.
+/// Why a driver and a URL name no database. Repeats nothing of the URL that could be part of a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// No driver has this name.
     #[error("found {}; accepted: {accepted}", shown(.0), accepted = Driver::ACCEPTED)]
     UnknownDriver(String),
-    /// The driver is known, but this version cannot open it.
-    #[error("found {:?}, which this version does not support yet; accepted for now: sqlite", .0.name())]
-    Unsupported(Driver),
     /// The URL is none of this driver's.
-    #[error("found a value that is not shown; accepted with the driver {}: {accepted}", .driver.name())]
+    #[error(
+        "found a value that is not shown: {}; accepted with the driver {}: {}",
+        faults.join(", "), .driver.name(), .driver.urls()
+    )]
     Url {
         /// Whose URL it should be.
         driver: Driver,
-        /// What it should look like.
-        accepted: &'static str,
+        /// Everything that is wrong with it.
+        faults: Vec<String>,
     },
 }
 
@@ -79,43 +110,73 @@ impl TargetError {
     }
 }
 
-const SQLITE_URL: &str =
-    "sqlite:///absolute/path/to/file or sqlite://relative/path/to/file, without parameters";
-
 impl Target {
     /// The database that `driver` ([`Driver::ACCEPTED`]) and `url` name.
     ///
-    /// What follows `sqlite://` is the path of a file, taken as it stands: nothing in it is percent-decoded.
-    /// Parameters (`?…`), directories and `:memory:` are refused, since none of them would be the durable
-    /// file that was asked for.
+    /// - `sqlite`: what follows `sqlite://` is the path of a file, taken as it stands: nothing in it is
+    ///   percent-decoded. Parameters (`?…`), directories and `:memory:` are refused, since none of them would
+    ///   be the durable file that was asked for.
+    /// - `mysql`: `mysql://user:password@host:3306/database`, percent-decoded, or the form that Go's driver
+    ///   reads, `user:password@tcp(host:3306)/database`, whose password is taken as it stands.
+    /// - `postgres`: `postgres://user:password@host:5432/database`, percent-decoded.
     ///
     /// # Errors
     ///
-    /// [`TargetError`] names what is wrong and what is accepted.
+    /// [`TargetError`] names everything that is wrong, and what is accepted.
     pub fn parse(driver: &str, url: &str) -> Result<Self, TargetError> {
         Self::of(driver.parse()?, url)
     }
 
     pub(crate) fn of(driver: Driver, url: &str) -> Result<Self, TargetError> {
-        match driver {
-            Driver::Sqlite => sqlite_path(url)
-                .map(|path| Self(Location::Sqlite(path)))
-                .ok_or(TargetError::Url { driver: Driver::Sqlite, accepted: SQLITE_URL }),
-            driver @ (Driver::MySql | Driver::Postgres) => Err(TargetError::Unsupported(driver)),
+        let mut faults = Vec::new();
+        let location = match driver {
+            Driver::Sqlite => sqlite(url, &mut faults),
+            Driver::MySql => mysql(url, &mut faults),
+            Driver::Postgres => postgres(url, &mut faults),
+        };
+        match location {
+            Some(location) if faults.is_empty() => Ok(Self(Arc::new(location))),
+            _ => Err(TargetError::Url { driver, faults }),
         }
     }
 }
 
-fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://")?;
+fn sqlite(url: &str, faults: &mut Vec<String>) -> Option<Location> {
+    let path = url.strip_prefix("sqlite://").unwrap_or_default();
     let is_file = !path.is_empty() && !path.ends_with('/') && path != ":memory:";
-    (is_file && !path.contains(['?', '\0', '\n', '\r'])).then(|| path.into())
+    if is_file && !path.contains(['?', '\0', '\n', '\r']) {
+        return Some(Location::Sqlite(path.into()));
+    }
+    faults.push("it names no file".to_owned());
+    None
+}
+
+fn mysql(url: &str, faults: &mut Vec<String>) -> Option<Location> {
+    let server = match url.strip_prefix("mysql://") {
+        Some(rest) => url::parse(Driver::MySql, rest, faults),
+        None => go::parse(url, faults),
+    }?;
+    // sqlx passes the brackets on to the resolver, and no other spelling passes through a URL.
+    if matches!(server.host, Host::Ipv6(_)) {
+        faults.push("an IPv6 address cannot be dialled: give a name that resolves to it".to_owned());
+    }
+    Some(Location::MySql(server))
+}
+
+fn postgres(url: &str, faults: &mut Vec<String>) -> Option<Location> {
+    let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme))
+    else {
+        faults.push("it does not start with postgres:// or postgresql://".to_owned());
+        return None;
+    };
+    url::parse(Driver::Postgres, rest, faults).map(Location::Postgres)
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &*self.0 {
             Location::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Location::MySql(server) | Location::Postgres(server) => server.fmt(f),
         }
     }
 }
@@ -123,63 +184,5 @@ impl fmt::Display for Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_follows_the_scheme_is_the_path() {
-        for (url, path) in [
-            ("sqlite:///data/x.db", "/data/x.db"),
-            ("sqlite://./data/x.db", "./data/x.db"),
-            ("sqlite://x.db", "x.db"),
-            ("sqlite:///a b/%20#1.db", "/a b/%20#1.db"),
-        ] {
-            let target = Target::parse("sqlite", url).unwrap();
-            assert!(target == Target(Location::Sqlite(path.into())), "{url}");
-            assert_eq!(target.to_string(), url);
-        }
-    }
-
-    #[test]
-    fn a_url_that_names_no_file_is_refused_without_being_repeated() {
-        for url in [
-            "",
-            "x.db",
-            "sqlite:x.db",
-            "sqlite://",
-            "sqlite:///",
-            "sqlite://data/",
-            "sqlite://:memory:",
-            "sqlite:///x.db?mode=rwc",
-            "mysql://root:hunter2@localhost/order",
-            "root:hunter2@tcp(localhost:3306)/order",
-        ] {
-            let error = Target::parse("sqlite", url).unwrap_err();
-            assert!(!error.is_about_driver(), "{url}");
-            let text = format!("{error} {error:?}");
-            assert!(text.contains("sqlite:///") && !text.contains("hunter2"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_driver_of_a_later_version_is_told_from_an_unknown_one() {
-        for driver in ["mysql", "postgres"] {
-            let error = Target::parse(driver, "mysql://root:hunter2@localhost/order").unwrap_err();
-            assert!(error.is_about_driver());
-            let text = format!("{error} {error:?}");
-            assert!(text.contains("not support yet") && !text.contains("hunter2"), "{text}");
-        }
-        let error = Target::parse("oracle", "x").unwrap_err().to_string();
-        assert_eq!(error, "found \"oracle\"; accepted: sqlite, mysql or postgres");
-    }
-
-    #[test]
-    fn a_url_in_the_place_of_the_driver_is_not_shown() {
-        let error = Target::parse("root:hunter2@tcp(db:3306)/order", "mysql").unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }

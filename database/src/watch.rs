@@ -23,7 +23,7 @@ impl Database {
                     Ok(Err(error)) => Err(error.to_string()),
                     Err(_) => Err(format!("no answer within {INTERVAL:?}")),
                 };
-                if database.readers.is_closed() {
+                if database.is_closed() {
                     // By ourselves, so nothing is wrong.
                     return readiness.set("database", false);
                 }

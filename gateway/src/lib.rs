@@ -5,7 +5,7 @@
 //! `orders`, or a failure through [`problem`]. [`openapi`] describes it all, `docs` shows it, and [`limits`]
 //! bounds it.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use chassis::{
     CancellationToken,
@@ -32,23 +32,12 @@ mod server;
 
 pub use config::{Config, PublicUrl};
 
-/// A gateway that could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// A socket could not be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The listener has no address.
-    #[error("the listener cannot be used: {0}")]
-    Listener(#[from] io::Error),
-}
-
 /// Binds the sockets that `config` names, and serves.
 ///
 /// # Errors
 ///
-/// [`ServeError`] where it could not start.
-pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
+/// [`BindError`] where an address is taken or not ours.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), BindError> {
     let sockets = Sockets::bind(&config.process).await?;
     serve(config, sockets, shutdown).await
 }
@@ -58,9 +47,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 ///
 /// # Errors
 ///
-/// [`ServeError::Listener`].
-pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let address = sockets.service.local_addr()?;
+/// [`BindError`] where somebody else has come to listen on its address.
+pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), BindError> {
+    let address = sockets.service.local_addr();
+    let listener = sockets.service.listen()?;
     let mut registry = Registry::default();
     let metrics = metrics::Metrics::register(&mut registry);
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
@@ -70,7 +60,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
 
     let shared = Arc::new(routes::Shared::new(&config, readiness.clone(), site, metrics));
     tracing::info!(%address, order = %config.order, "serving HTTP");
-    let served = server::serve(sockets.service, routes::router(shared), &readiness, &shutdown);
+    let served = server::serve(listener, routes::router(shared), &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
     }

@@ -13,7 +13,10 @@ use std::{
 };
 
 use axum::{Router, response::Response};
-use chassis::{CancellationToken, admin::Readiness};
+use chassis::{
+    CancellationToken,
+    admin::{ACCEPTING, Readiness},
+};
 use http::{HeaderValue, Request, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -59,10 +62,10 @@ pub(crate) async fn serve(
     let served =
         Served { http: http(), router, draining: shutdown.clone(), closing: CancellationToken::new() };
     let mut open = JoinSet::new();
-    readiness.set("accepting", true);
+    readiness.set(ACCEPTING, true);
     tokio::select! {
         () = accept(&listener, &served, &mut open) => {}
-        () = shutdown.cancelled() => readiness.set("accepting", false),
+        () = shutdown.cancelled() => readiness.set(ACCEPTING, false),
     }
     if !open.is_empty() {
         tokio::select! {

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | `APPLICATION_PORT` | yes | port of the service |
 //! | `ENV` | yes | `development` or `production` |
-//! | `DB_DRIVER` | yes | `sqlite` |
-//! | `DATA_SOURCE_URL` | yes | where orders are kept, `sqlite:///path` |
+//! | `DB_DRIVER` | yes | `sqlite`, `mysql` or `postgres` |
+//! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::Target::parse`]) |
 //! | `PAYMENT_SERVICE_URL` | yes | where Payment is, `host:port` |
+//! | `DB_WAIT_SECONDS`, `DB_CONNECTIONS_MAX`, `DB_DURABILITY_WAIVED` | | how the database is used ([`database::Config`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
 //! | `RUST_LOG` | | what is logged, default `info` |
@@ -16,7 +17,6 @@ use chassis::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
 };
-use database::Target;
 
 const ADMIN_PORT_DEFAULT: u16 = 9000;
 
@@ -26,7 +26,7 @@ pub struct Config {
     /// What every process is configured with.
     pub process: Process,
     /// Where orders are kept.
-    pub database: Target,
+    pub database: database::Config,
     /// Where Payment is.
     pub payment: Address,
 }
@@ -40,7 +40,7 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
-        let database = Target::read(&mut reader);
+        let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
         let payment: Option<Address> = reader.required("PAYMENT_SERVICE_URL", Address::ACCEPTED);
         let built = match (process, database, payment) {
             (Some(process), Some(database), Some(payment)) => Some(Self { process, database, payment }),

@@ -7,6 +7,7 @@
 
 pub mod adapters;
 pub mod application;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod ports;
@@ -59,25 +60,29 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(config, sockets, shutdown).await
 }
 
-/// Serves on `sockets` until `shutdown` is cancelled and everything in flight has been settled, or
-/// [`DRAIN_MAX`](chassis::process::DRAIN_MAX) has passed.
+/// Serves on `sockets` once the database is open, until `shutdown` is cancelled and everything in flight has been
+/// settled, or [`DRAIN_MAX`](chassis::process::DRAIN_MAX) has passed.
 ///
 /// # Errors
 ///
 /// [`ServeError`].
 pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let database = Database::open(&config.database, &MIGRATIONS).await?;
     let (readiness, mut registry) = (Readiness::default(), Registry::default());
     let metrics = ServerMetrics::register(&mut registry);
+    let payments = PaymentOverGrpc::new(Channel::connect_lazy(&config.payment), &mut registry);
+    config.database.announce(&readiness);
+    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
+    let opening = Database::open(&config.database, &MIGRATIONS);
+    let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
+    let database = opened?;
     let tasks = TrackedTasks::default();
     let application = Application {
         orders: Arc::new(DbOrders::new(database.clone())),
-        payments: Arc::new(PaymentOverGrpc::new(Channel::connect_lazy(&config.payment), &mut registry)),
+        payments: Arc::new(payments),
         clock: Arc::new(SystemClock::default()),
         mint: Arc::new(SystemMint::default()),
         tasks: Arc::new(tasks.clone()),
     };
-    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let watch = database.watch(readiness.clone());
     let server = Server {
         domain: DOMAIN,

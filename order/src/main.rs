@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use chassis::env::Vars;
-use order::Config;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    chassis::process::run(Config::read(&Vars::from_process()), |config| &config.process, order::run)
+    order::cli::run(std::env::args_os(), &Vars::from_process())
 }

@@ -1,6 +1,6 @@
 //! What the application needs of the world, as obligations that every adapter keeps.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -9,13 +9,16 @@ use crate::domain::{ChargeOutcome, IdempotencyKey, Order, OrderId, Settlement, U
 /// A store that could not do what it was asked. The cause is the adapter's to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was written: the failure came before the first statement was sent.
-    #[error("the store could not be reached")]
+    /// Nothing was written, nor will be.
+    #[error("the store wrote nothing")]
     NotStarted,
     /// What was asked may or may not have happened; only reading again can tell.
     #[error("the store gave no answer")]
     Unknown,
 }
+
+/// Whether a write that had to wait may still begin. Asked again where the store tries again.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What became of an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +45,9 @@ pub struct Page {
 /// reads back as it was written.
 #[async_trait]
 pub trait Orders: Send + Sync {
-    /// Keeps a new order with its items, wholly or not at all.
-    async fn insert(&self, order: &Order) -> Result<Insert, StoreError>;
+    /// Keeps a new order with its items, wholly or not at all. `permit` is asked right before the first statement
+    /// is sent; where it says no, the answer is [`StoreError::NotStarted`].
+    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError>;
 
     /// The order that `user` placed with `key`.
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError>;

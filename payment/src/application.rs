@@ -2,6 +2,8 @@
 //!
 //! Every method may be called any number of times for one order, by anyone, at once.
 
+mod accounts;
+
 use std::sync::Arc;
 
 use crate::{
@@ -10,6 +12,8 @@ use crate::{
     },
     ports::{Clock, Ids, Ledger, LedgerError, NewCharge, NewVoid},
 };
+
+pub use accounts::{Accounting, LimitError, SetLimit, ShowError};
 
 /// How often ids are drawn before giving up: two instances draw the same one about once in 2,000 tries within
 /// a millisecond.

@@ -4,20 +4,17 @@
 //! |---|---|---|
 //! | `APPLICATION_PORT` | yes | port of the service |
 //! | `ENV` | yes | `development` or `production` |
-//! | `DB_DRIVER` | yes | `sqlite` |
-//! | `DATA_SOURCE_URL` | yes | where payments are kept, `sqlite:///path` |
+//! | `DB_…`, `DATA_SOURCE_URL` | | where payments are kept: [`database::Config`] |
 //! | `PAYMENT_CREDIT_LIMIT` | | credit limit of new accounts, in major units of their currency; default 1000 |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
+use crate::domain::CreditLimit;
 use chassis::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
 };
-use database::Target;
-
-use crate::domain::CreditLimit;
 
 const ADMIN_PORT_DEFAULT: u16 = 9001;
 
@@ -27,7 +24,7 @@ pub struct Config {
     /// What every process is configured with.
     pub process: Process,
     /// Where payments are kept.
-    pub database: Target,
+    pub database: database::Config,
     /// The credit limit of accounts that are opened.
     pub credit_limit: CreditLimit,
 }
@@ -41,7 +38,7 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
-        let database = Target::read(&mut reader);
+        let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
         let credit_limit = reader.optional("PAYMENT_CREDIT_LIMIT", CreditLimit::ACCEPTED).unwrap_or_default();
         let built = process.zip(database);
         reader.finish(built.map(|(process, database)| Self { process, database, credit_limit }))
@@ -68,7 +65,7 @@ mod tests {
         let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
         assert_eq!(config.process.service_address.to_string(), "127.0.0.1:3001");
         assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9001");
-        assert_eq!(config.database.to_string(), "sqlite:///data/payment.db");
+        assert_eq!(config.database.target.to_string(), "sqlite:///data/payment.db");
         assert_eq!(config.credit_limit, CreditLimit::default());
     }
 

@@ -2,10 +2,11 @@
 //!
 //! - [`domain`] decides, [`application`] puts things in order, [`ports`] says what both need of the world
 //! - [`adapters`] are that world: gRPC, the database, the system
-//! - [`serve`] puts them together
+//! - [`serve`] puts them together, [`cli`] is what an operator types
 
 pub mod adapters;
 pub mod application;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod ports;
@@ -64,9 +65,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 ///
 /// [`ServeError`].
 pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let database = Database::open(&config.database, &MIGRATIONS).await?;
     let (readiness, mut registry) = (Readiness::default(), Registry::default());
     let metrics = ServerMetrics::register(&mut registry);
+    config.database.announce(&readiness);
+    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
+    let opening = Database::open(&config.database, &MIGRATIONS);
+    let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
+    let database = opened?;
+    readiness.set("database", true);
     let tasks = TaskTracker::new();
     let application = Application {
         ledger: Arc::new(DbLedger::new(database.clone())),
@@ -74,7 +80,6 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         ids: Arc::new(SystemIds::default()),
         credit_limit: config.credit_limit,
     };
-    let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let watch = database.watch(readiness.clone());
     let server = Server {
         domain: DOMAIN,

@@ -1,14 +1,13 @@
-//! Payment as a process of its own, configured by its environment.
+//! Payment as a process of its own, configured by its environment and told what to do by its arguments.
 
 use std::process::ExitCode;
 
 use chassis::env::Vars;
-use payment::Config;
 
 /// The allocator of every process of the system: at the gateway it was the fastest of those measured.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    chassis::process::run(Config::read(&Vars::from_process()), |config| &config.process, payment::run)
+    payment::cli::run(std::env::args_os(), &Vars::from_process())
 }

@@ -1,9 +1,11 @@
 //! What the application needs of the world, as obligations that every adapter keeps.
 
 use async_trait::async_trait;
-use money::Money;
+use money::{Currency, Money};
 
-use crate::domain::{BillId, ChargeRequest, OrderId, Payment, PaymentId};
+use crate::domain::{
+    Account, BillId, Change, ChangeId, ChargeRequest, Operator, OrderId, Payment, PaymentId, Reason, UserId,
+};
 
 /// A ledger that did not do what it was asked. The cause is the adapter's to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,8 +14,8 @@ pub enum LedgerError {
     /// may succeed.
     #[error("an id is taken")]
     Clash,
-    /// Nothing was written: the failure came before the first statement was sent.
-    #[error("the ledger could not be reached")]
+    /// Nothing was written: it could not be begun, or was refused and undone.
+    #[error("the ledger could not be written to")]
     NotStarted,
     /// What was asked may or may not have happened; only reading again can tell.
     #[error("the ledger gave no answer")]
@@ -67,6 +69,40 @@ pub trait Ledger: Send + Sync {
     async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError>;
 }
 
+/// What an account's limit is set to, by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLimit {
+    /// Whose account.
+    pub user: UserId,
+    /// The limit from now on, of the account in its currency.
+    pub limit: Money,
+    /// The id of the record.
+    pub change: ChangeId,
+    /// Who sets it.
+    pub operator: Operator,
+    /// Why, where it was said.
+    pub reason: Option<Reason>,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: i64,
+}
+
+/// How many changes of an account are told.
+pub const CHANGES_TOLD: usize = 10;
+
+/// The accounts of a [`Ledger`], as operators see and change them.
+///
+/// What a method returned `Ok` for has been committed durably, and holds for every charge that begins later.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// The customer's accounts, or the one in that currency, by currency, each with its last [`CHANGES_TOLD`]
+    /// changes.
+    async fn find(&self, user: UserId, currency: Option<Currency>) -> Result<Vec<Account>, LedgerError>;
+
+    /// Sets the limit of the customer's account in its currency (opened where it is missing) and records the
+    /// change, both or neither. What was charged stays as it was, even above the new limit.
+    async fn set_limit(&self, limit: &NewLimit) -> Result<Change, LedgerError>;
+}
+
 /// Time.
 pub trait Clock: Send + Sync {
     /// Milliseconds since the Unix epoch; may jump.
@@ -80,4 +116,7 @@ pub trait Ids: Send + Sync {
 
     /// An id for a bill.
     fn bill(&self) -> BillId;
+
+    /// An id for a change of an account.
+    fn change(&self) -> ChangeId;
 }

@@ -1,6 +1,6 @@
 //! The command line of `stack`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use chassis::{
     CancellationToken,
@@ -44,12 +44,28 @@ struct All {
 enum Command {
     /// Run the gateway alone, configured by the environment
     Gateway,
-    /// Run Order alone, configured by the environment
-    Order,
-    /// Run Payment alone, configured by the environment
-    Payment,
+    /// Run Order alone, configured by the environment, or one of its commands
+    #[command(disable_help_flag = true)]
+    Order(Passed),
+    /// Run Payment alone, configured by the environment, or one of its commands
+    #[command(disable_help_flag = true)]
+    Payment(Passed),
     /// Print the OpenAPI document
     Openapi,
+}
+
+/// What a service makes of its own command line.
+#[derive(Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+impl Passed {
+    /// With the name of the program in front.
+    fn after(self, name: &str) -> impl Iterator<Item = OsString> {
+        std::iter::once(name.into()).chain(self.arguments)
+    }
 }
 
 /// What of the environment the stack passes on; the rest it sets itself.
@@ -63,12 +79,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Gateway) => {
             process::run(gateway::Config::read(&vars), |config| &config.process, gateway::run)
         }
-        Some(Command::Order) => {
-            process::run(order::Config::read(&vars), |config| &config.process, order::run)
-        }
-        Some(Command::Payment) => {
-            process::run(payment::Config::read(&vars), |config| &config.process, payment::run)
-        }
+        Some(Command::Order(passed)) => order::cli::run(passed.after("stack order"), &vars),
+        Some(Command::Payment(passed)) => payment::cli::run(passed.after("stack payment"), &vars),
         Some(Command::Openapi) => {
             say(&gateway::openapi::document_json());
             ExitCode::SUCCESS
@@ -82,6 +94,7 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
     let options = Options {
         data: Some(all.data),
         ports: Ports { gateway: all.gateway_port, order: all.order_port, payment: all.payment_port },
+        databases: None,
         vars: passed_on.collect(),
     };
     let filter = vars.get("RUST_LOG").unwrap_or(telemetry::FILTER_DEFAULT);

@@ -6,5 +6,5 @@
 mod options;
 mod running;
 
-pub use options::{Options, Ports};
+pub use options::{Databases, Options, Ports};
 pub use running::Stack;

@@ -1,8 +1,9 @@
 //! How a stack is set up.
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use chassis::env::Vars;
@@ -14,8 +15,27 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where the services listen.
     pub ports: Ports,
+    /// The databases, where they are on a server; `None` for SQLite files in `data`.
+    pub databases: Option<Databases>,
     /// Variables for all three services, over what the stack sets itself: `PAYMENT_CREDIT_LIMIT`, for instance.
     pub vars: Vec<(String, String)>,
+}
+
+/// Databases on a server, one of each service. `Debug` shows no URL, since they hold passwords.
+#[derive(Clone)]
+pub struct Databases {
+    /// `DB_DRIVER`
+    pub driver: &'static str,
+    /// Order's `DATA_SOURCE_URL`
+    pub order: String,
+    /// Payment's
+    pub payment: String,
+}
+
+impl fmt::Debug for Databases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Databases").field("driver", &self.driver).finish_non_exhaustive()
+    }
 }
 
 /// Ports on the loopback address; 0 is any free one. The admin listener of a service has its port + 1000
@@ -41,6 +61,17 @@ impl Options {
     pub fn var(mut self, name: &str, value: impl ToString) -> Self {
         self.vars.push((name.to_owned(), value.to_string()));
         self
+    }
+
+    /// What the environment of `service` says of its database.
+    pub(crate) fn database(&self, data: &Path, service: &str) -> [(&'static str, String); 2] {
+        let (driver, url) = match &self.databases {
+            Some(there) => {
+                (there.driver, if service == "order" { &there.order } else { &there.payment }.clone())
+            }
+            None => ("sqlite", format!("sqlite://{}", data.join(format!("{service}.db")).display())),
+        };
+        [("DB_DRIVER", driver.to_owned()), ("DATA_SOURCE_URL", url)]
     }
 
     /// The environment of one service.

@@ -65,13 +65,13 @@ impl Stack {
         let lock = lock(data)?;
         let ports = options.ports;
 
-        let vars = options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &database(data, "payment"));
+        let vars = options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &options.database(data, "payment"));
         let config = payment::Config::read(&vars)?;
         let payment =
             Service::start(config.process.clone(), |sockets, stop| payment::serve(config, sockets, stop))
                 .await?;
 
-        let mut own = database(data, "order").to_vec();
+        let mut own = options.database(data, "order").to_vec();
         own.push(("PAYMENT_SERVICE_URL", payment.address.to_string()));
         let config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &own))?;
         let order =
@@ -181,11 +181,6 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {
-    let url = format!("sqlite://{}", data.join(format!("{service}.db")).display());
-    [("DB_DRIVER", "sqlite".to_owned()), ("DATA_SOURCE_URL", url)]
-}
-
 /// One running service.
 #[derive(Debug)]
 struct Service {
@@ -205,7 +200,7 @@ impl Service {
         E: std::error::Error + Send + Sync + 'static,
     {
         let sockets = Sockets::bind(&process).await?;
-        let (address, admin) = (sockets.service.local_addr()?, sockets.admin.local_addr()?);
+        let (address, admin) = (sockets.service.local_addr(), sockets.admin.local_addr()?);
         let stop = CancellationToken::new();
         let serving = serve(sockets, stop.clone());
         let task = tokio::spawn(async move { Ok(serving.await?) });

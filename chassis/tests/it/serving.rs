@@ -1,7 +1,7 @@
 //! A server under test: `Order/Get` does what the test says, everything else is the chassis's.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,10 +9,11 @@ use std::{
 
 use chassis::{
     CancellationToken,
-    admin::{Admin, Readiness},
+    admin::{ACCEPTING, Admin, Readiness},
     env::Mode,
     grpc::{REQUEST_BYTES_MAX, ServeError, Server},
     metrics::{Registry, ServerMetrics},
+    process::{Bound, Process, Sockets},
 };
 use proto::order::{
     CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
@@ -22,7 +23,7 @@ use proto::order::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     task::JoinHandle,
 };
 use tokio_util::task::TaskTracker;
@@ -83,6 +84,67 @@ impl Order for Handler {
     }
 }
 
+/// A server whose database is still waited for.
+pub(crate) struct Starting {
+    pub(crate) address: SocketAddr,
+    pub(crate) readiness: Readiness,
+    server: Server,
+    routes: Routes,
+    socket: Bound,
+    admin_address: SocketAddr,
+    admin: Admin,
+}
+
+impl Starting {
+    pub(crate) async fn new(mode: Mode, handler: Handler) -> Self {
+        let Sockets { service: socket, admin } = Sockets::bind(&Process::on_loopback(mode)).await.unwrap();
+        let (address, admin_address) = (socket.local_addr(), admin.local_addr().unwrap());
+        let (readiness, mut registry) = (Readiness::default(), Registry::default());
+        let server = Server {
+            domain: "order",
+            mode,
+            services: &["Order"],
+            descriptor_set: proto::ORDER_DESCRIPTOR_SET,
+            readiness: readiness.clone(),
+            metrics: ServerMetrics::register(&mut registry),
+            tasks: TaskTracker::new(),
+        };
+        let admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
+        let routes = Routes::new(OrderServer::new(handler).max_decoding_message_size(REQUEST_BYTES_MAX));
+        Self { address, readiness, server, routes, socket, admin_address, admin }
+    }
+
+    /// Status and body of an admin page.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        page(self.admin_address, path).await
+    }
+
+    /// Serves, and returns why it could not.
+    pub(crate) async fn fail(self) -> ServeError {
+        let Self { server, routes, socket, .. } = self;
+        soon(server.serve(routes, socket, CancellationToken::new(), async {})).await.unwrap_err()
+    }
+
+    /// Serves, and returns once it listens.
+    pub(crate) async fn serve(self) -> Serving {
+        let Self { address, readiness, server, routes, socket, admin_address, admin: _admin } = self;
+        let (shutdown, tasks) = (CancellationToken::new(), server.tasks.clone());
+        let served = tokio::spawn(server.serve(routes, socket, shutdown.clone(), async {}));
+        soon(readiness.subscribe().wait_for(|conditions| conditions.contains_key(ACCEPTING))).await.unwrap();
+        Serving { address, readiness, shutdown, served, tasks, admin_address, _admin }
+    }
+}
+
+async fn page(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
 /// A running server.
 pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
@@ -101,26 +163,7 @@ impl Serving {
     }
 
     pub(crate) async fn start_in(mode: Mode, handler: Handler) -> Self {
-        let bind = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (listener, admin) = (bind().await, bind().await);
-        let (address, admin_address) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
-        let (readiness, mut registry) = (Readiness::default(), Registry::default());
-        let metrics = ServerMetrics::register(&mut registry);
-        let tasks = TaskTracker::new();
-        let server = Server {
-            domain: "order",
-            mode,
-            services: &["Order"],
-            descriptor_set: proto::ORDER_DESCRIPTOR_SET,
-            readiness: readiness.clone(),
-            metrics,
-            tasks: tasks.clone(),
-        };
-        let _admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
-        let shutdown = CancellationToken::new();
-        let service = OrderServer::new(handler).max_decoding_message_size(REQUEST_BYTES_MAX);
-        let served = tokio::spawn(server.serve(Routes::new(service), listener, shutdown.clone(), async {}));
-        Self { address, readiness, shutdown, served, tasks, admin_address, _admin }
+        Starting::new(mode, handler).await.serve().await
     }
 
     /// A connection of its own.
@@ -134,13 +177,7 @@ impl Serving {
 
     /// Status and body of an admin page.
     pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin_address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        page(self.admin_address, path).await
     }
 
     /// The value of one sample on the metrics page, 0 where it is not there.

@@ -2,58 +2,30 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 
-use std::{path::Path, sync::LazyLock};
+#[path = "../support/given.rs"]
+mod given;
+mod group;
+
+use std::path::Path;
 
 use chassis::admin::Readiness;
-use database::{Database, OpenError, Target, is_unique_violation};
-use sqlx::{
-    SqlSafeStr,
-    migrate::{Migration, MigrationType, Migrator},
-};
+use database::{Config, Database, Migrations, OpenError};
 
-static FIRST: LazyLock<Migrator> =
-    LazyLock::new(|| migrator(&["CREATE TABLE t (k BIGINT PRIMARY KEY, v TEXT)"]));
-static SECOND: LazyLock<Migrator> = LazyLock::new(|| {
-    migrator(&["CREATE TABLE t (k BIGINT PRIMARY KEY, v TEXT)", "CREATE TABLE u (k BIGINT PRIMARY KEY)"])
-});
-static BROKEN: LazyLock<Migrator> = LazyLock::new(|| {
-    migrator(&[
-        "CREATE TABLE t (k BIGINT PRIMARY KEY, v TEXT)",
-        "CREATE TABLE w (k BIGINT)",
-        "CREATE NONSENSE",
-    ])
-});
+use given::{Ask, COMPATIBLE, FIRST, INCOMPATIBLE, config, count, insert, migrations};
 
-fn migrator(scripts: &[&'static str]) -> Migrator {
-    let migrations = scripts.iter().zip(1..).map(|(sql, version)| {
-        Migration::new(version, "test".into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(migrations.collect())
-}
-
-fn target(file: &Path) -> Target {
-    Target::parse("sqlite", &format!("sqlite://{}", file.display())).unwrap()
+fn file_config(file: &Path) -> Config {
+    config("sqlite", &format!("sqlite://{}", file.display()))
 }
 
 async fn open(file: &Path) -> Database {
-    Database::open(&target(file), &FIRST).await.unwrap()
+    Database::open(&file_config(file), migrations(&[FIRST])).await.unwrap()
 }
 
-async fn refused(file: &Path, migrations: &'static Migrator) -> OpenError {
-    let error = Database::open(&target(file), migrations).await.unwrap_err();
+async fn refused(file: &Path, migrations: &'static Migrations) -> OpenError {
+    let error = Database::open(&file_config(file), migrations).await.unwrap_err();
     let line = error.to_string();
     assert!(!line.contains('\n') && line.contains(file.to_str().unwrap()), "{line}");
     error
-}
-
-async fn insert(database: &Database, key: i64) -> Result<(), sqlx::Error> {
-    let mut transaction = database.begin().await?;
-    sqlx::query("INSERT INTO t (k, v) VALUES (?, ?)").bind(key).bind("v").execute(&mut *transaction).await?;
-    transaction.commit().await
-}
-
-async fn count(database: &Database) -> i64 {
-    sqlx::query_scalar("SELECT COUNT(*) FROM t").fetch_one(database.reader()).await.unwrap()
 }
 
 #[tokio::test]
@@ -66,6 +38,7 @@ async fn a_file_is_created_and_keeps_its_rows() {
     database.ping().await.unwrap();
     database.close().await;
     assert!(database.ping().await.is_err());
+    assert!(insert(&database, 2).await.is_err());
     assert!(file.is_file());
     assert_eq!(count(&open(&file).await).await, 1);
 }
@@ -74,49 +47,68 @@ async fn a_file_is_created_and_keeps_its_rows() {
 async fn every_connection_syncs_each_commit() {
     let directory = tempfile::tempdir().unwrap();
     let database = open(&directory.path().join("x.db")).await;
-    let mut writer = database.begin().await.unwrap();
-    let mut reader = database.reader().acquire().await.unwrap();
-    for connection in [&mut *writer, &mut *reader] {
-        let mode: String =
-            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
-        let sync: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await.unwrap();
-        let keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *connection).await.unwrap();
-        assert_eq!((mode.as_str(), sync, keys), ("wal", 2, 1));
+    for (pragma, value) in
+        [("PRAGMA journal_mode", "wal"), ("PRAGMA synchronous", "2"), ("PRAGMA foreign_keys", "1")]
+    {
+        assert_eq!(database.read(Ask(pragma)).await.unwrap().as_deref(), Some(value));
+        assert_eq!(database.write(Ask(pragma)).await.unwrap().as_deref(), Some(value));
     }
 }
 
 #[tokio::test]
 async fn what_is_no_usable_file_is_named_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
-    let missing = refused(&directory.path().join("missing/x.db"), &FIRST).await;
+    let first = migrations(&[FIRST]);
+    let missing = refused(&directory.path().join("missing/x.db"), first).await;
     assert!(matches!(missing, OpenError::Directory { .. }), "{missing}");
     let is_directory = directory.path().join("d");
     std::fs::create_dir(&is_directory).unwrap();
-    assert!(matches!(refused(&is_directory, &FIRST).await, OpenError::Connect { .. }));
+    assert!(matches!(refused(&is_directory, first).await, OpenError::Connect { .. }));
     let text = directory.path().join("text.db");
     std::fs::write(&text, "this is not a database, but a text of some length").unwrap();
-    assert!(refused(&text, &FIRST).await.to_string().contains("not a database"));
+    assert!(refused(&text, first).await.to_string().contains("not a database"));
     // A directory in which even root creates no file.
-    assert!(matches!(refused(Path::new("/proc/x.db"), &FIRST).await, OpenError::Connect { .. }));
+    assert!(matches!(refused(Path::new("/proc/x.db"), first).await, OpenError::Connect { .. }));
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_that_shuts_this_program_out_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("x.db");
-    Database::open(&target(&file), &SECOND).await.unwrap().close().await;
-    let error = refused(&file, &FIRST).await;
-    assert!(matches!(error, OpenError::Newer { version: 2, .. }), "{error}");
-    assert_eq!(count(&Database::open(&target(&file), &SECOND).await.unwrap()).await, 0);
+    let second = migrations(&[FIRST, INCOMPATIBLE]);
+    Database::open(&file_config(&file), second).await.unwrap().close().await;
+    let error = refused(&file, migrations(&[FIRST])).await;
+    assert!(matches!(error, OpenError::Newer { version: 2, oldest: 2, newest: 1, .. }), "{error}");
+    assert_eq!(count(&Database::open(&file_config(&file), second).await.unwrap()).await, 0);
+}
+
+#[tokio::test]
+async fn a_newer_schema_that_lets_this_program_in_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.db");
+    let newer = Database::open(&file_config(&file), migrations(&[FIRST, COMPATIBLE])).await.unwrap();
+    let older = open(&file).await;
+    insert(&older, 1).await.unwrap();
+    assert_eq!(count(&newer).await, 1);
+}
+
+#[tokio::test]
+async fn a_migration_that_was_changed_afterwards_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.db");
+    open(&file).await.close().await;
+    let error = refused(&file, migrations(&["CREATE TABLE another (k BIGINT)"])).await;
+    assert!(matches!(error, OpenError::Migrate { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_migration_that_fails_leaves_nothing_of_its_predecessors() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("x.db");
-    assert!(matches!(refused(&file, &BROKEN).await, OpenError::Migrate { .. }));
+    let broken = migrations(&[FIRST, "CREATE TABLE w (k BIGINT)", "CREATE NONSENSE"]);
+    assert!(matches!(refused(&file, broken).await, OpenError::Migrate { .. }));
     // Would fail where the first migration had stayed without its record, or the second with it.
-    Database::open(&target(&file), &SECOND).await.unwrap();
+    Database::open(&file_config(&file), migrations(&[FIRST, COMPATIBLE])).await.unwrap();
 }
 
 #[tokio::test]
@@ -126,45 +118,6 @@ async fn all_that_open_a_new_file_at_once_succeed() {
     let (one, other, ..) = tokio::join!(open(&file), open(&file), open(&file), open(&file));
     insert(&one, 1).await.unwrap();
     assert_eq!(count(&other).await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_writers_at_once_all_get_their_turn() {
-    let directory = tempfile::tempdir().unwrap();
-    let database = open(&directory.path().join("x.db")).await;
-    let writers = (0..64).map(|key| {
-        let database = database.clone();
-        tokio::spawn(async move { insert(&database, key).await })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap().unwrap();
-    }
-    assert_eq!(count(&database).await, 64);
-}
-
-#[tokio::test]
-async fn a_row_that_is_there_is_told_from_other_failures() {
-    let directory = tempfile::tempdir().unwrap();
-    let database = open(&directory.path().join("x.db")).await;
-    insert(&database, 1).await.unwrap();
-    assert!(is_unique_violation(&insert(&database, 1).await.unwrap_err()));
-    let other = sqlx::query("SELECT nothing FROM t").execute(database.reader()).await.unwrap_err();
-    assert!(!is_unique_violation(&other));
-}
-
-#[tokio::test]
-async fn a_transaction_that_was_dropped_or_broken_does_not_stop_the_next() {
-    let directory = tempfile::tempdir().unwrap();
-    let database = open(&directory.path().join("x.db")).await;
-    let mut dropped = database.begin().await.unwrap();
-    sqlx::query("INSERT INTO t (k) VALUES (1)").execute(&mut *dropped).await.unwrap();
-    drop(dropped);
-    // What SQLite itself does when the disk is full: the transaction ends, and sqlx does not know.
-    let mut broken = database.begin().await.unwrap();
-    sqlx::query("ROLLBACK").execute(&mut *broken).await.unwrap();
-    assert!(broken.commit().await.is_err());
-    insert(&database, 2).await.unwrap();
-    assert_eq!(count(&database).await, 1);
 }
 
 #[tokio::test]

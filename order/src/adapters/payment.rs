@@ -109,7 +109,8 @@ fn outcome_of(status: &Status) -> ChargeOutcome {
 
 fn decline(status: &Status, details: &ErrorDetails) -> Decline {
     let reason = details.error_info().and_then(|info| info.metadata.get("decline_reason"));
-    let reason = reason.map_or(REASON_UNKNOWN, String::as_str).chars().take(REASON_CHARS_MAX).collect();
+    let reason = reason.map_or(REASON_UNKNOWN, String::as_str).chars().filter(|c| !c.is_control());
+    let reason = reason.take(REASON_CHARS_MAX).collect();
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     let sentences: Vec<&str> = violations.iter().map(|violation| violation.description.as_str()).collect();
     let description = if sentences.is_empty() { status.message().to_owned() } else { sentences.join("\n") };

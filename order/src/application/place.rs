@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Attempts, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
-    ports::{Insert, StoreError},
+    ports::{Insert, Permit, StoreError},
 };
 
 /// An order that was charged.
@@ -151,14 +151,16 @@ impl Driver {
         // The ids under which the order may have been saved without an answer.
         let mut doubtful = Vec::new();
         for _ in 0..ID_DRAWS_MAX {
-            if !self.progress.may_begin(order.id) {
-                return Err(PlaceError::NotStarted("the caller is gone"));
-            }
-            match orders.insert(&order).await {
+            let (progress, id) = (self.progress.clone(), order.id);
+            let permit: Permit = Arc::new(move || progress.may_begin(id));
+            match orders.insert(&order, permit).await {
                 Ok(Insert::Inserted) => return Ok(Saved::New(order)),
                 Ok(Insert::Clash) => self.progress.did_nothing(doubtful.last().copied()),
                 Err(StoreError::Unknown) => doubtful.push(order.id),
-                Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
+                Err(StoreError::NotStarted) => {
+                    self.progress.did_nothing(doubtful.last().copied());
+                    return Err(unsaved(&doubtful));
+                }
             }
             match orders.find_by_key(order.user, &order.key).await {
                 // As it was written: whoever has taken it in hand since holds a higher fence.

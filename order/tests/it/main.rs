@@ -1,11 +1,10 @@
-//! The Order service from outside: its store by contract, its application over fakes, its server over sockets.
+//! The Order service from outside: its application over fakes, its server over sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
-mod contract;
+mod commands;
 mod fake;
 mod placing;
 mod reading;
 mod samples;
 mod service;
-mod stores;

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     fake::{FakeClock, FakeMint, FakePayments, Store},
-    samples::{draft, id, key, user},
+    samples::{always, draft, id, key, user},
 };
 
 /// What a caller gives whose deadline is not what a test is about.
@@ -91,7 +91,7 @@ impl World {
         let mut earlier = crate::samples::order(world.mint.order_id(), user(1), key("k"));
         earlier.status = status;
         earlier.decline = (status == Status::Declined).then(crate::samples::decline);
-        world.store.kept.insert(&earlier).await.unwrap();
+        world.store.kept.insert(&earlier, always()).await.unwrap();
         (world, earlier)
     }
 }

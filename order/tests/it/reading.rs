@@ -9,7 +9,7 @@ use order::{
 use crate::{
     fake::{Fault, Op},
     placing::World,
-    samples::{NOW_MS, draft_of, id, key, order, user},
+    samples::{NOW_MS, always, draft_of, id, key, order, user},
 };
 
 /// A world with so many orders of user 1, each with so many items.
@@ -17,7 +17,7 @@ async fn world_of(orders: u32, items: usize) -> World {
     let world = World::new();
     for n in 1..=orders {
         let order = Order::place(id(n.into()), key(&n.to_string()), draft_of(user(1), items, 12), NOW_MS);
-        world.store.kept.insert(&order).await.unwrap();
+        world.store.kept.insert(&order, always()).await.unwrap();
     }
     world
 }
@@ -49,7 +49,7 @@ async fn a_page_of_large_orders_ends_early() {
 async fn another_users_order_looks_like_none() {
     let world = World::new();
     let theirs = order(id(7), user(2), key("k"));
-    world.store.kept.insert(&theirs).await.unwrap();
+    world.store.kept.insert(&theirs, always()).await.unwrap();
     let find = async |order, owner: Option<UserId>| world.application.order(id(order), owner).await;
     assert_eq!(find(7, Some(user(1))).await, Err(ReadError::NotFound));
     assert_eq!(find(8, None).await, Err(ReadError::NotFound));

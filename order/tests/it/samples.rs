@@ -1,10 +1,18 @@
 //! Orders to place, made from as few words as a test needs.
 
+use std::sync::Arc;
+
 use money::{Currency, Money};
 use order::domain::{Decline, Draft, IdempotencyKey, Item, Order, OrderId, ProductCode, Quantity, UserId};
+use order::ports::Permit;
 
 /// 2026-11-23T06:00:00.123Z
 pub(crate) const NOW_MS: i64 = 1_795_413_600_123;
+
+/// The permit of a caller that waits as long as it takes.
+pub(crate) fn always() -> Permit {
+    Arc::new(|| true)
+}
 
 pub(crate) fn user(id: i64) -> UserId {
     UserId::new(id).unwrap()

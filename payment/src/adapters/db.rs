@@ -2,24 +2,44 @@
 //!
 //! One set of statements, written with `?` and kept to what SQLite, MySQL and PostgreSQL all take.
 
+mod accounts;
 mod rows;
 
 use async_trait::async_trait;
-use database::{Database, is_unique_violation};
+use database::{Database, Migrations, Session, Work, WriteError};
 use money::Money;
-use sqlx::{Any, Transaction, migrate::Migrator};
 
 use crate::{
     domain::{DeclineReason, OrderId, Outcome, Payment, UserId},
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
 
-/// The tables, version by version.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub use accounts::DbAccounts;
+
+/// The tables, version by version, on each kind of database.
+pub static MIGRATIONS: Migrations = Migrations {
+    sqlite: sqlx::migrate!("migrations/sqlite"),
+    mysql: sqlx::migrate!("migrations/mysql"),
+    postgres: sqlx::migrate!("migrations/postgres"),
+};
 
 /// Finds the accounts whose charged amount is not the sum of their CHARGED payments (user id, currency):
 /// none, ever. Operators run the same file.
 pub const AUDIT: &str = include_str!("../../audit.sql");
+
+/// How often a key that is taken is met before it is called a clash: the first time it may be that of an
+/// account that another writer opened at the same moment, which the second attempt finds.
+const ATTEMPTS: usize = 2;
+
+/// Adds to what the account was charged, if there is such an account and it stays within its limit.
+const DEBIT: &str = "UPDATE accounts SET charged_minor = charged_minor + ?
+     WHERE user_id = ? AND currency = ? AND charged_minor + ? <= credit_limit_minor";
+
+const IS_OPEN: &str = "SELECT user_id FROM accounts WHERE user_id = ? AND currency = ?";
+
+const OPEN: &str =
+    "INSERT INTO accounts (user_id, currency, credit_limit_minor, charged_minor, created_at_ms)
+     VALUES (?, ?, ?, 0, ?)";
 
 /// The ledger over one database.
 #[derive(Debug, Clone)]
@@ -31,136 +51,132 @@ impl DbLedger {
         Self(database)
     }
 
-    /// Begins to write; nothing has been sent where that fails.
-    async fn begin(&self) -> Result<Transaction<'static, Any>, LedgerError> {
-        self.0.begin().await.map_err(|error| {
-            tracing::error!(%error, "the database cannot be written to");
-            LedgerError::NotStarted
-        })
-    }
-
-    /// Commits what was `written` for `order`, or finds what was there before.
-    async fn conclude(
-        &self,
-        transaction: Transaction<'static, Any>,
-        order: OrderId,
-        written: Result<Payment, sqlx::Error>,
-    ) -> Result<Payment, LedgerError> {
-        match written {
-            Ok(payment) => match transaction.commit().await {
-                Ok(()) => Ok(payment),
-                Err(error) => {
-                    // It may have been committed all the same; where it cannot be found, it may still be.
-                    let unknown = unknown(error);
-                    self.find(order).await?.ok_or(unknown)
+    /// Does the work that records a payment for `order`, or finds what was there before.
+    async fn record<W>(&self, order: OrderId, work: W) -> Result<Payment, LedgerError>
+    where
+        W: Work<Output = Payment> + Copy,
+    {
+        for _ in 0..ATTEMPTS {
+            match self.0.write(work).await {
+                Ok(payment) => return Ok(payment),
+                Err(error) if error.is_unique_violation() => {
+                    if let Some(first) = self.find(order).await? {
+                        return Ok(first);
+                    }
                 }
-            },
-            Err(error) if is_unique_violation(&error) => {
-                // Rolls back, and lets the next writer in before this one reads.
-                drop(transaction);
-                self.find(order).await?.ok_or(LedgerError::Clash)
+                Err(error) => match undone(&error) {
+                    // It may have been committed all the same; where it cannot be found, it may still be.
+                    LedgerError::Unknown => return self.find(order).await?.ok_or(LedgerError::Unknown),
+                    certain => return Err(certain),
+                },
             }
-            Err(error) => Err(unknown(error)),
         }
+        Err(LedgerError::Clash)
     }
 }
 
-/// From here on what was asked may have happened; the cause is logged here and nowhere else.
-fn unknown(error: sqlx::Error) -> LedgerError {
-    tracing::error!(%error, "the database gave no answer");
+/// What is certain after `error`; the cause is logged here and nowhere else.
+fn undone(error: &WriteError) -> LedgerError {
+    tracing::error!(%error, "the database did not write");
+    match error {
+        WriteError::Withdrawn | WriteError::NotStarted(_) | WriteError::Refused(_) => LedgerError::NotStarted,
+        WriteError::Unknown(_) => LedgerError::Unknown,
+    }
+}
+
+fn unread(error: sqlx::Error) -> LedgerError {
+    tracing::error!(%error, "the database cannot be read");
     LedgerError::Unknown
 }
 
 #[async_trait]
 impl Ledger for DbLedger {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
-        let mut transaction = self.begin().await?;
-        let written = write_charge(&mut transaction, charge).await;
-        self.conclude(transaction, charge.request.order, written).await
+        self.record(charge.request.order, RecordCharge(*charge)).await
     }
 
     async fn record_void(&self, void: &NewVoid) -> Result<Payment, LedgerError> {
-        let mut transaction = self.begin().await?;
-        let payment = Payment {
-            id: void.payment,
-            order: void.order,
-            outcome: Outcome::Voided,
-            created_ms: void.now_ms,
-        };
-        let written = rows::insert(&mut transaction, &payment).await.map(|()| payment);
-        self.conclude(transaction, void.order, written).await
+        self.record(void.order, RecordVoid(*void)).await
     }
 
     async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError> {
-        let row = sqlx::query(rows::SELECT).bind(order.get()).fetch_optional(self.0.reader()).await;
-        row.and_then(|row| row.as_ref().map(rows::read).transpose()).map_err(unknown)
+        self.0.read(Find(order)).await.map_err(unread)
+    }
+}
+
+struct Find(OrderId);
+
+#[async_trait]
+impl Work for Find {
+    type Output = Option<Payment>;
+
+    async fn run(&self, session: &mut Session) -> Result<Option<Payment>, sqlx::Error> {
+        let query = session.query(rows::SELECT).bind(self.0.get());
+        query.fetch_optional(session.connection()).await?.as_ref().map(rows::read).transpose()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct RecordVoid(NewVoid);
+
+#[async_trait]
+impl Work for RecordVoid {
+    type Output = Payment;
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<Payment, sqlx::Error> {
+        let NewVoid { order, payment: id, now_ms } = self.0;
+        let payment = Payment { id, order, outcome: Outcome::Voided, created_ms: now_ms };
+        rows::insert(session, &payment).await.map(|()| payment)
     }
 }
 
 /// Debits the account and writes the payment. Where the order has a payment already, the insert fails, and
 /// the debit is rolled back with it.
-async fn write_charge(
-    transaction: &mut Transaction<'static, Any>,
-    charge: &NewCharge,
-) -> Result<Payment, sqlx::Error> {
-    let (user, total) = (charge.request.user, charge.request.total.get());
-    let mut debited = debit(transaction, user, total).await?;
-    if !debited && !is_open(transaction, user, total).await? {
-        open(transaction, charge).await?;
-        debited = debit(transaction, user, total).await?;
+#[derive(Clone, Copy)]
+struct RecordCharge(NewCharge);
+
+#[async_trait]
+impl Work for RecordCharge {
+    type Output = Payment;
+
+    async fn run(&self, session: &mut Session) -> Result<Payment, sqlx::Error> {
+        let charge = &self.0;
+        let (user, total) = (charge.request.user, charge.request.total.get());
+        let mut debited = debit(session, user, total).await?;
+        if !debited {
+            if !is_open(session, user, total).await? {
+                open(session, user, charge.opening_limit, charge.now_ms).await?;
+            }
+            // Only now is it the limit that stands in the way: before, another may have opened the account
+            // between the two statements.
+            debited = debit(session, user, total).await?;
+        }
+        let outcome = match debited {
+            true => Outcome::Charged { user, total, bill: charge.bill },
+            false => Outcome::Declined { user, total, reason: DeclineReason::InsufficientBalance },
+        };
+        let payment =
+            Payment { id: charge.payment, order: charge.request.order, outcome, created_ms: charge.now_ms };
+        rows::insert(session, &payment).await.map(|()| payment)
     }
-    let outcome = match debited {
-        true => Outcome::Charged { user, total, bill: charge.bill },
-        false => Outcome::Declined { user, total, reason: DeclineReason::InsufficientBalance },
-    };
-    let payment =
-        Payment { id: charge.payment, order: charge.request.order, outcome, created_ms: charge.now_ms };
-    rows::insert(transaction, &payment).await?;
-    Ok(payment)
 }
 
-/// Adds to what the account was charged, if there is such an account and it stays within its limit.
-async fn debit(
-    transaction: &mut Transaction<'static, Any>,
-    user: UserId,
-    total: Money,
-) -> Result<bool, sqlx::Error> {
-    let debited = sqlx::query(
-        "UPDATE accounts SET charged_minor = charged_minor + ?
-         WHERE user_id = ? AND currency = ? AND charged_minor + ? <= credit_limit_minor",
-    )
-    .bind(total.minor())
-    .bind(user.get())
-    .bind(total.currency().code())
-    .bind(total.minor())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(debited.rows_affected() == 1)
+async fn debit(session: &mut Session, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
+    let query = session.query(DEBIT).bind(total.minor()).bind(user.get());
+    let query = query.bind(total.currency().code()).bind(total.minor());
+    Ok(query.execute(session.connection()).await?.rows_affected() == 1)
 }
 
-async fn is_open(
-    transaction: &mut Transaction<'static, Any>,
-    user: UserId,
-    total: Money,
-) -> Result<bool, sqlx::Error> {
-    let found = sqlx::query("SELECT user_id FROM accounts WHERE user_id = ? AND currency = ?")
-        .bind(user.get())
-        .bind(total.currency().code())
-        .fetch_optional(&mut **transaction)
-        .await?;
-    Ok(found.is_some())
+async fn is_open(session: &mut Session, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
+    let query = session.query(IS_OPEN).bind(user.get()).bind(total.currency().code());
+    Ok(query.fetch_optional(session.connection()).await?.is_some())
 }
 
-async fn open(transaction: &mut Transaction<'static, Any>, charge: &NewCharge) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO accounts (user_id, currency, credit_limit_minor, charged_minor, created_at_ms)
-         VALUES (?, ?, ?, 0, ?)",
-    )
-    .bind(charge.request.user.get())
-    .bind(charge.opening_limit.currency().code())
-    .bind(charge.opening_limit.minor())
-    .bind(charge.now_ms)
-    .execute(&mut **transaction)
-    .await
-    .map(drop)
+async fn open(session: &mut Session, user: UserId, limit: Money, now_ms: i64) -> Result<(), sqlx::Error> {
+    let query = session.query(OPEN).bind(user.get()).bind(limit.currency().code());
+    query.bind(limit.minor()).bind(now_ms).execute(session.connection()).await.map(drop)
 }

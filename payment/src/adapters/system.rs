@@ -3,7 +3,7 @@
 use chassis::ids::{self, Minter};
 
 use crate::{
-    domain::{BillId, PaymentId},
+    domain::{BillId, ChangeId, PaymentId},
     ports::{Clock, Ids},
 };
 
@@ -29,5 +29,9 @@ impl Ids for SystemIds {
 
     fn bill(&self) -> BillId {
         BillId::new(self.0.mint()).expect("minted ids are above 0")
+    }
+
+    fn change(&self) -> ChangeId {
+        ChangeId::new(self.0.mint()).expect("minted ids are above 0")
     }
 }

@@ -44,3 +44,7 @@ id! {
     /// The bill that a charge is on.
     BillId
 }
+id! {
+    /// A change of an account by an operator.
+    ChangeId
+}

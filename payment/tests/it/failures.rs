@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
-use crate::given::{Books, DbBooks, money, order, request, user};
+use crate::books::{Books, DbBooks, execute, money, order, request, user};
 
 fn application(ledger: Arc<dyn Ledger>) -> Application {
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
@@ -33,15 +33,9 @@ fn create(order_id: i64) -> Request<CreatePaymentRequest> {
     Request::new(CreatePaymentRequest { user_id: 123, order_id, total_price: 32.0, total: None })
 }
 
-async fn execute(books: &DbBooks, sql: &'static str) {
-    let mut transaction = books.database.begin().await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut *transaction).await.unwrap();
-    transaction.commit().await.unwrap();
-}
-
 #[tokio::test]
 async fn a_database_that_is_gone_is_not_started_and_told_so() {
-    let books = DbBooks::open().await;
+    let books = DbBooks::in_file().await;
     books.database.close().await;
     let application = application(Arc::new(books.ledger));
     assert_eq!(application.charge(request(1, 1, money("USD", 1))).await, Err(ChargeError::NotStarted));
@@ -61,31 +55,46 @@ async fn a_database_that_is_gone_is_not_started_and_told_so() {
     }
 }
 
+/// What a charge and a void come to that were refused and undone.
+const NOTHING: (ChargeError, VoidError) = (ChargeError::NotStarted, VoidError::NotStarted);
+const ANYTHING: (ChargeError, VoidError) = (ChargeError::Unknown, VoidError::Unknown);
+
 /// Each fails the charge of order 666 at another point: before the payment is written, while SQLite ends the
-/// transaction by itself, and at the commit.
-const SABOTAGE: [&str; 3] = [
-    "CREATE TRIGGER sabotage BEFORE INSERT ON payments WHEN NEW.order_id = 666
+/// transaction by itself, and at the commit; with what is certain then.
+const SABOTAGE: [(&str, (ChargeError, VoidError)); 3] = [
+    (
+        "CREATE TRIGGER sabotage BEFORE INSERT ON payments WHEN NEW.order_id = 666
      BEGIN SELECT RAISE(ABORT, 'sabotage'); END",
-    "CREATE TRIGGER sabotage AFTER INSERT ON payments WHEN NEW.order_id = 666
+        NOTHING,
+    ),
+    (
+        "CREATE TRIGGER sabotage AFTER INSERT ON payments WHEN NEW.order_id = 666
      BEGIN SELECT RAISE(ROLLBACK, 'sabotage'); END",
-    "CREATE TABLE parent (k BIGINT PRIMARY KEY);
+        NOTHING,
+    ),
+    (
+        "CREATE TABLE parent (k BIGINT PRIMARY KEY);
      CREATE TABLE child (k BIGINT REFERENCES parent (k) DEFERRABLE INITIALLY DEFERRED);
      CREATE TRIGGER sabotage AFTER INSERT ON payments WHEN NEW.order_id = 666
      BEGIN INSERT INTO child VALUES (1); END",
+        ANYTHING,
+    ),
 ];
 
 #[tokio::test]
-async fn a_failure_after_the_first_statement_is_no_outcome_and_leaves_nothing() {
-    for sabotage in SABOTAGE {
-        let books = DbBooks::open().await;
-        execute(&books, sabotage).await;
+async fn a_failure_after_the_first_statement_tells_what_is_certain_and_leaves_nothing() {
+    for (sabotage, (charge, void)) in SABOTAGE {
+        let books = DbBooks::in_file().await;
+        execute(&books.database, sabotage).await;
         let application = application(Arc::new(books.ledger.clone()));
         let failed = application.charge(request(666, 123, money("USD", 3_200))).await;
-        assert_eq!(failed, Err(ChargeError::Unknown), "{sabotage}");
-        assert_eq!(application.void(order(666)).await, Err(VoidError::Unknown), "{sabotage}");
+        assert_eq!(failed, Err(charge), "{sabotage}");
+        assert_eq!(application.void(order(666)).await, Err(void), "{sabotage}");
         let service = PaymentService::new(application.clone(), TaskTracker::new());
         let status = service.create(create(666)).await.unwrap_err();
-        assert_eq!((status.code(), status.details()), (Code::Unavailable, &b""[..]), "{sabotage}");
+        assert_eq!(status.code(), Code::Unavailable, "{sabotage}");
+        // Details would say that nothing happened.
+        assert_eq!(status.details().is_empty(), charge == ChargeError::Unknown, "{sabotage}");
         assert!(!status.message().contains("sabotage"));
 
         assert_eq!(application.payment(order(666)).await, Err(ReadError::NotFound { order: order(666) }));
@@ -98,9 +107,9 @@ async fn a_failure_after_the_first_statement_is_no_outcome_and_leaves_nothing() 
 
 #[tokio::test]
 async fn a_row_that_no_payment_has_is_no_answer() {
-    let books = DbBooks::open().await;
+    let books = DbBooks::in_file().await;
     execute(
-        &books,
+        &books.database,
         "INSERT INTO payments VALUES (1, 1, 'PAID', NULL, NULL, NULL, NULL, NULL, 0);
          INSERT INTO payments VALUES (2, 2, 'CHARGED', NULL, 1, 'USD', 1, NULL, 0);
          INSERT INTO payments VALUES (3, 3, 'CHARGED', 3, 1, 'USD', -1, NULL, 0);
@@ -123,13 +132,13 @@ async fn the_audit_finds_an_account_that_does_not_add_up() {
         "DELETE FROM payments WHERE user_id = 1",
         "DELETE FROM accounts WHERE user_id = 1",
     ] {
-        let books = DbBooks::open().await;
+        let books = DbBooks::in_file().await;
         let application = application(Arc::new(books.ledger.clone()));
         for id in 1..=3 {
             application.charge(request(id, id, money("USD", 1))).await.unwrap();
         }
         assert_eq!(books.discrepancies().await, 0);
-        execute(&books, tampering).await;
+        execute(&books.database, tampering).await;
         assert_eq!(books.discrepancies().await, 1, "{tampering}");
     }
 }
@@ -150,11 +159,15 @@ impl Ids for Drawn {
     fn bill(&self) -> payment::domain::BillId {
         self.then.bill()
     }
+
+    fn change(&self) -> payment::domain::ChangeId {
+        self.then.change()
+    }
 }
 
 #[tokio::test]
 async fn an_id_that_another_instance_drew_is_drawn_again() {
-    let books = DbBooks::open().await;
+    let books = DbBooks::in_file().await;
     let mut application = application(Arc::new(books.ledger.clone()));
     let taken = application.charge(request(1, 1, money("USD", 1))).await.unwrap().payment;
     let with = |times: i64| Drawn { taken, times: times.into(), then: SystemIds::default() };
@@ -170,7 +183,7 @@ async fn an_id_that_another_instance_drew_is_drawn_again() {
 
 #[tokio::test]
 async fn a_caller_that_leaves_does_not_cut_the_charge() {
-    let books = DbBooks::open().await;
+    let books = DbBooks::in_file().await;
     let application = application(Arc::new(books.ledger.clone()));
     let tasks = TaskTracker::new();
     let service = PaymentService::new(application.clone(), tasks.clone());
@@ -182,4 +195,9 @@ async fn a_caller_that_leaves_does_not_cut_the_charge() {
     tasks.wait().await;
     application.payment(order(12)).await.unwrap();
     assert_eq!(books.charged_minor(user(123), Currency::USD).await, Some(3_200));
+}
+
+#[test]
+fn ids_below_one_do_not_exist() {
+    assert_eq!((PaymentId::new(0), payment::domain::BillId::new(-1)), (None, None));
 }

@@ -1,5 +1,4 @@
-//! Payment from its port to its process: the contract of the ledger over every adapter, the service over a
-//! real socket, and the binary.
+//! Payment from its failures to its process: the service over a real socket, and the binary.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,10 +6,11 @@
     reason = "clippy's own exception covers test functions, not what they call"
 )]
 
+#[path = "../stores/books.rs"]
+mod books;
+mod commands;
 mod failures;
-mod fake;
 mod given;
-mod ledger;
 mod process;
 mod restart;
 mod service;

@@ -44,11 +44,35 @@ fn a_database_that_cannot_be_opened_is_one_line_and_the_exit_code_is_69() {
 }
 
 #[test]
-fn a_database_of_a_later_version_and_a_password_are_handled_with_care() {
-    let url = "root:verysecretpass@tcp(127.0.0.1:3306)/payment";
-    for driver in ["mysql", "sqlite", "oracle"] {
-        let (code, stderr) = run(&with(url, &[("DB_DRIVER", driver)]));
-        assert_eq!(code, Some(64), "{stderr}");
+fn a_password_is_never_shown() {
+    // Nobody listens on port 1.
+    let url = "root:verysecretpass@tcp(127.0.0.1:1)/payment";
+    for (driver, want) in [("mysql", 69), ("sqlite", 64), ("postgres", 64), ("oracle", 64)] {
+        let (code, stderr) = run(&with(url, &[("DB_DRIVER", driver), ("DB_WAIT_SECONDS", "0")]));
+        assert_eq!((code, stderr.lines().count() > 0), (Some(want), true), "{stderr}");
         assert!(!stderr.contains("verysecretpass"), "{stderr}");
     }
+}
+
+/// A database that never answers: a port that listens and says nothing.
+#[tokio::test]
+async fn a_service_that_waits_for_its_database_is_alive_not_ready_and_ends_when_told() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("mysql://root:pass@{}/payment", silent.local_addr().unwrap());
+    let vars = with(&url, &[("DB_DRIVER", "mysql")]);
+    let mut config = payment::Config::read(&vars.into_iter().collect()).unwrap();
+    config.database.wait = std::time::Duration::from_secs(3600);
+    let sockets = chassis::process::Sockets::bind(&config.process).await.unwrap();
+    let admin = sockets.admin.local_addr().unwrap();
+    let shutdown = chassis::CancellationToken::new();
+    let serving = tokio::spawn(payment::serve(config, sockets, shutdown.clone()));
+    let _asked = silent.accept().await.unwrap();
+    assert!(crate::service::get(admin, "/livez").await.starts_with("HTTP/1.1 200"));
+    let readiness = crate::service::get(admin, "/readyz").await;
+    assert!(
+        readiness.starts_with("HTTP/1.1 503") && readiness.contains("not ready: database"),
+        "{readiness}"
+    );
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
 }

@@ -4,7 +4,10 @@ use proto::payment::{CreatePaymentRequest, GetPaymentRequest, PaymentStatus, Voi
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::given::{Service, open};
+use crate::{
+    books::discrepancies,
+    given::{Service, open},
+};
 
 fn request(order_id: i64) -> CreatePaymentRequest {
     CreatePaymentRequest { user_id: order_id % 7 + 1, order_id, total_price: 0.12, total: None }
@@ -65,6 +68,5 @@ async fn a_stop_in_the_middle_of_many_charges_loses_no_answer() {
     }
     service.stop().await;
     let database = open(directory.path()).await;
-    let found = sqlx::query(payment::adapters::db::AUDIT).fetch_all(database.reader()).await.unwrap();
-    assert_eq!(found.len(), 0);
+    assert_eq!(discrepancies(&database).await, 0);
 }

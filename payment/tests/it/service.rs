@@ -1,12 +1,17 @@
 //! The service over a real socket, called by its generated client: codes, messages and details to the letter.
 
+use std::net::SocketAddr;
+
 use proto::{
     google_type::Money,
     payment::{
         CreatePaymentRequest, GetPaymentRequest, GetPaymentResponse, PaymentStatus, VoidPaymentRequest,
     },
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -33,6 +38,16 @@ async fn recorded(service: &Service, order_id: i64) -> Result<GetPaymentResponse
 fn reason(status: &Status) -> (String, String) {
     let info = status.get_details_error_info().unwrap();
     (info.domain, info.reason)
+}
+
+/// What the operators' listener answers, head and all.
+pub(crate) async fn get(admin: SocketAddr, path: &str) -> String {
+    let mut admin = TcpStream::connect(admin).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    admin.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    admin.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]
@@ -203,10 +218,7 @@ async fn health_and_readiness_tell_that_the_service_serves() {
         let answer = health.check(asked).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{name}");
     }
-    let mut admin = tokio::net::TcpStream::connect(service.admin).await.unwrap();
-    admin.write_all(b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    admin.read_to_string(&mut answer).await.unwrap();
+    let answer = get(service.admin, "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ready\n"), "{answer}");
     drop(health);
     service.stop().await;

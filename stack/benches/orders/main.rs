@@ -13,12 +13,18 @@
     reason = "it computes figures and prints them"
 )]
 
+#[path = "../shared/cpu.rs"]
+mod cpu;
+#[path = "../shared/figures.rs"]
+mod figures;
+#[path = "../shared/load.rs"]
 mod load;
 mod process;
 
 use std::time::Duration;
 
-use load::{Failure, Round};
+use figures::Failure;
+use load::Round;
 use process::StackProcess;
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
@@ -27,8 +33,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(8);
 
 fn main() -> Result<(), Failure> {
-    // `cargo test --benches` runs benches too: a word on the command line tells them apart.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !figures::asked_for() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -50,11 +55,7 @@ async fn measure() -> Result<(), Failure> {
     }
     println!("| connections | orders/s | p50 ms | p99 ms | CPU s per 1,000 orders |\n|---|---|---|---|---|");
     for (cell, connections) in rounds.iter().zip(CONNECTIONS) {
-        let median = |figure: fn(&Round) -> f64| {
-            let mut figures: Vec<f64> = cell.iter().map(figure).collect();
-            figures.sort_by(f64::total_cmp);
-            figures[figures.len() / 2]
-        };
+        let median = |figure: fn(&Round) -> f64| figures::median(cell.iter().map(figure));
         println!(
             "| {connections} | {:.0} | {:.2} | {:.2} | {:.3} |",
             median(Round::per_second),

@@ -9,10 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::load::Failure;
-
-/// Clock ticks a second, as Linux counts a process's time on every machine that this runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::{cpu, figures::Failure};
 
 /// A running stack; killed when dropped.
 pub(crate) struct StackProcess {
@@ -49,10 +46,7 @@ impl StackProcess {
 
     /// Processor time that it has used, of user and system.
     pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no fields")?.split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        Ok(ticks as f64 / TICKS_PER_SECOND)
+        cpu::seconds(self.child.id())
     }
 }
 

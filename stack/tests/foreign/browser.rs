@@ -2,16 +2,13 @@
 //!
 //! `SCREENSHOT=docs/swagger-ui.png cargo test -p stack --test foreign swagger` writes the README's picture.
 
-use libtest_mimic::{Failed, Trial};
 use stack::Stack;
+use trials::{Failed, Need, Trial, succeed, trial};
 
-use crate::{
-    tool::Tool,
-    trial::{python, succeed, trial, workspace},
-};
+use crate::tree::{python, workspace};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("swagger_ui_places_an_order_in_chromium", &[Tool::Chromium], swagger_ui)]
+    vec![trial("swagger_ui_places_an_order_in_chromium", &[Need::Chromium], swagger_ui)]
 }
 
 async fn swagger_ui() -> Result<(), Failed> {

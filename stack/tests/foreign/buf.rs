@@ -2,31 +2,28 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use stack::Stack;
 use tokio::process::Command;
+use trials::{Failed, Need, Trial, check, output, succeed, texts, trial};
 
-use crate::{
-    tool::Tool,
-    trial::{check, output, succeed, texts, trial, workspace},
-};
+use crate::tree::workspace;
 
 /// What `buf` ends with where it found something to complain about.
 const EXIT_FOUND: i32 = 100;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tools = &[Tool::Buf];
+    let needs = &[Need::Buf];
     vec![
-        trial("buf_lint_finds_nothing", tools, || async {
+        trial("buf_lint_finds_nothing", needs, || async {
             succeed(buf(&workspace().join("proto")).arg("lint")).await.map(drop)
         }),
-        trial("buf_breaking_finds_nothing", tools, || async {
+        trial("buf_breaking_finds_nothing", needs, || async {
             succeed(buf(&workspace().join("proto")).args(BREAKING)).await.map(drop)
         }),
-        trial("buf_breaking_finds_a_planted_break", tools, a_planted_break_is_found),
-        trial("buf_curl_orders_and_is_declined", tools, orders),
-        trial("buf_curl_pays", tools, pays),
+        trial("buf_breaking_finds_a_planted_break", needs, a_planted_break_is_found),
+        trial("buf_curl_orders_and_is_declined", needs, orders),
+        trial("buf_curl_pays", needs, pays),
     ]
 }
 

@@ -5,12 +5,9 @@ use std::{
     path::Path,
 };
 
-use libtest_mimic::{Failed, Trial};
+use trials::{Failed, Trial, check, output, texts, trial};
 
-use crate::{
-    service::command,
-    trial::{check, output, texts, trial},
-};
+use crate::service::command;
 
 /// `EX_USAGE` and `EX_UNAVAILABLE` of sysexits.
 const EXIT_CONFIGURATION: i32 = 64;

@@ -1,20 +1,16 @@
 //! The exchanges that clients of the old contract rely on, spoken by grpcio with what reflection tells it.
 
-use libtest_mimic::{Failed, Trial};
 use stack::Stack;
+use trials::{Failed, Need, Trial, succeed, trial};
 
-use crate::{
-    service::Service,
-    tool::Tool,
-    trial::{python, succeed, trial},
-};
+use crate::{service::Service, tree::python};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tools = &[Tool::Grpcio];
+    let needs = &[Need::Grpcio];
     vec![
-        trial("grpcio_pays_and_is_declined", tools, || exchange("payment")),
-        trial("grpcio_orders_and_is_declined", tools, || exchange("order")),
-        trial("production_has_health_and_no_reflection", tools, production),
+        trial("grpcio_pays_and_is_declined", needs, || exchange("payment")),
+        trial("grpcio_orders_and_is_declined", needs, || exchange("order")),
+        trial("production_has_health_and_no_reflection", needs, production),
     ]
 }
 

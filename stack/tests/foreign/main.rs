@@ -12,18 +12,10 @@ mod environment;
 mod exchanges;
 mod openapi;
 mod service;
-mod tool;
-mod trial;
+mod tree;
 
 fn main() -> ExitCode {
-    let arguments = libtest_mimic::Arguments::from_args();
-    let trials = [
-        tool::trials(),
-        environment::trials(),
-        exchanges::trials(),
-        buf::trials(),
-        openapi::trials(),
-        browser::trials(),
-    ];
-    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+    let trials =
+        [environment::trials(), exchanges::trials(), buf::trials(), openapi::trials(), browser::trials()];
+    trials::run(trials.into_iter().flatten())
 }

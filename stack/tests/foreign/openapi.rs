@@ -2,19 +2,16 @@
 
 use std::{fs, path::PathBuf};
 
-use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use tokio::process::Command;
+use trials::{Failed, Need, Trial, check, output, succeed, texts, trial};
 
-use crate::{
-    tool::Tool,
-    trial::{check, output, succeed, texts, trial, workspace},
-};
+use crate::tree::workspace;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("redocly_finds_neither_error_nor_warning", &[Tool::Redocly], redocly),
-        trial("openapi_spec_validator_accepts_the_document", &[Tool::OpenapiSpecValidator], validator),
+        trial("redocly_finds_neither_error_nor_warning", &[Need::Redocly], redocly),
+        trial("openapi_spec_validator_accepts_the_document", &[Need::OpenapiSpecValidator], validator),
     ]
 }
 

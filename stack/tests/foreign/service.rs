@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
-use libtest_mimic::Failed;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStderr, Command},
 };
+use trials::Failed;
 
 /// How long a service may take to say that it serves, the creation of its database included.
 const START_MAX: Duration = Duration::from_secs(30);

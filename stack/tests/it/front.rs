@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use chassis::{CancellationToken, process::Sockets};
 use http::Method;
 use serde_json::json;
-use tokio::task::AbortHandle;
+use tokio::{net::TcpStream, task::AbortHandle};
 
-use crate::support::{Answer, Client, order_body};
+use crate::support::{Answer, Client, order_body, until};
 
 /// The order that [`Ask::Get`] names.
 pub(crate) const ORDER_ID: i64 = 7;
@@ -49,9 +49,9 @@ impl Front {
         let vars = needed.into_iter().chain(vars.iter().copied()).collect();
         let config = gateway::Config::read(&vars).expect("a complete environment");
         let sockets = Sockets::bind(&config.process).await.expect("free ports");
-        let address = sockets.service.local_addr().expect("a bound socket");
-        // The socket is open already: what connects before the gateway runs waits in the backlog.
+        let address = sockets.service.local_addr();
         let serving = tokio::spawn(gateway::serve(config, sockets, CancellationToken::new()));
+        until("the gateway listens", async || TcpStream::connect(address).await.ok()).await;
         Self { client: Client::new(format!("http://{address}")), serving: serving.abort_handle() }
     }
 

@@ -7,11 +7,6 @@ use crate::domain::{
     Decline, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode, Quantity, Status, UserId,
 };
 
-/// What [`Header::read`] reads, of the table `orders o`.
-pub(super) const COLUMNS: &str = "o.order_id, o.user_id, o.idempotency_key, o.fingerprint, o.status, o.currency, \
-     o.total_minor, o.item_count, o.decline_reason, o.decline_description, o.fence, o.attempts, o.created_at_ms, \
-     o.pending_since_ms";
-
 /// An order without its items.
 pub(super) struct Header {
     order: Order,

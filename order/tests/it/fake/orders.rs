@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use order::{
     domain::{Guard, IdempotencyKey, Order, OrderId, Settlement, Status, UserId},
-    ports::{Insert, Orders, Page, StoreError},
+    ports::{Insert, Orders, Page, Permit, StoreError},
 };
 
 /// Orders by id.
@@ -46,8 +46,11 @@ impl FakeOrders {
 
 #[async_trait]
 impl Orders for FakeOrders {
-    async fn insert(&self, order: &Order) -> Result<Insert, StoreError> {
+    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
         let mut rows = self.rows();
+        if !permit() {
+            return Err(StoreError::NotStarted);
+        }
         let taken =
             rows.values().any(|row| row.id == order.id || (row.user, &row.key) == (order.user, &order.key));
         if taken {

@@ -10,11 +10,12 @@ use std::{
 use async_trait::async_trait;
 use order::{
     domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
-    ports::{Insert, Orders, Page, StoreError},
+    ports::{Insert, Orders, Page, Permit, StoreError},
 };
 use tokio::time::sleep;
 
 use super::FakeOrders;
+use crate::samples::always;
 
 /// What a store is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,8 @@ pub(crate) enum Fault {
     AnswerLost,
     /// It is done after this time.
     Late(Duration),
+    /// It is begun after this time, for want of a connection.
+    Queued(Duration),
 }
 
 /// A store that does as it is told, and then fails as it is told.
@@ -65,13 +68,25 @@ impl Store {
         op: Op,
         done: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
+        self.end(self.fault(op), done).await
+    }
+
+    fn fault(&self, op: Op) -> Fault {
         let fault = self.faults.lock().unwrap().get_mut(&op).and_then(VecDeque::pop_front);
-        match fault.unwrap_or(Fault::None) {
+        fault.unwrap_or(Fault::None)
+    }
+
+    async fn end<T>(
+        &self,
+        fault: Fault,
+        done: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        match fault {
             Fault::None => done.await,
             Fault::NotStarted => Err(StoreError::NotStarted),
             Fault::Lost => Err(StoreError::Unknown),
             Fault::AnswerLost => done.await.and(Err(StoreError::Unknown)),
-            Fault::Late(time) => {
+            Fault::Late(time) | Fault::Queued(time) => {
                 sleep(time).await;
                 done.await
             }
@@ -81,8 +96,15 @@ impl Store {
 
 #[async_trait]
 impl Orders for Store {
-    async fn insert(&self, order: &Order) -> Result<Insert, StoreError> {
-        self.pass(Op::Insert, self.kept.insert(order)).await
+    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
+        let fault = self.fault(Op::Insert);
+        let permit = match fault {
+            // Asked when its turn comes, if it does.
+            Fault::NotStarted | Fault::Queued(_) => permit,
+            _ if permit() => always(),
+            _ => return Err(StoreError::NotStarted),
+        };
+        self.end(fault, self.kept.insert(order, permit)).await
     }
 
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {

@@ -69,6 +69,27 @@ async fn a_deadline_while_saving_names_the_order_that_may_come_to_be() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_while_waiting_to_save_starts_nothing() {
+    let world = World::new();
+    world.store.next(Op::Insert, [Fault::Queued(ms(4_000))]);
+    let started = Instant::now();
+    let answer = world.place_within(ms(2_000)).await;
+    assert!(not_started(&answer), "{answer:?}");
+    assert_eq!(started.elapsed(), ms(2_000) - ANSWER_MARGIN);
+    world.drained().await;
+    assert_eq!(world.store.kept.all(), []);
+    assert_eq!(world.payments.calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_while_waiting_to_save_again_names_the_order_that_is_in_doubt() {
+    let world = World::new();
+    world.store.next(Op::Insert, [Fault::Lost, Fault::Queued(ms(4_000))]);
+    assert_eq!(world.place_within(ms(2_000)).await, unknown(1));
+    world.drained().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_before_an_earlier_order_was_found_starts_nothing() {
     let (world, _) = World::with_earlier(Status::NotCharged).await;
     world.store.next(Op::FindByKey, [Fault::Late(ms(4_000))]);

@@ -9,7 +9,7 @@ use order::{
 use super::{BUDGET, World, ms, not_started, unknown};
 use crate::{
     fake::{Charge, Fault, Op},
-    samples::{id, key, order, user},
+    samples::{always, id, key, order, user},
 };
 
 impl World {
@@ -17,7 +17,7 @@ impl World {
     async fn with_first_id_taken() -> Self {
         let world = Self::new();
         let other = order(id(900), user(2), key("k"));
-        assert_eq!(world.store.kept.insert(&other).await, Ok(Insert::Inserted));
+        assert_eq!(world.store.kept.insert(&other, always()).await, Ok(Insert::Inserted));
         world.mint.next([id(900)]);
         world
     }
@@ -67,7 +67,7 @@ async fn a_doubtful_commit_that_appears_late_is_the_order() {
     let placing = world.spawn_place(BUDGET);
     tokio::time::sleep(ms(500)).await;
     let first = order(id(1), user(1), key("k"));
-    assert_eq!(world.store.kept.insert(&first).await, Ok(Insert::Inserted));
+    assert_eq!(world.store.kept.insert(&first, always()).await, Ok(Insert::Inserted));
     let placed = placing.await.unwrap().unwrap();
     assert_eq!((placed.order.id, placed.replayed), (id(1), false));
     assert_eq!(world.own(), [(1, Status::Paid)]);
@@ -153,7 +153,7 @@ async fn an_order_with_the_same_id_and_key_by_another_hand_is_not_taken_for_ones
     // Two instances drew one id for one key, and this one lost.
     let world = World::new();
     let earlier = order(id(1), user(1), key("k"));
-    assert_eq!(world.store.kept.insert(&earlier).await, Ok(Insert::Inserted));
+    assert_eq!(world.store.kept.insert(&earlier, always()).await, Ok(Insert::Inserted));
     assert_eq!(world.place().await, Err(PlaceError::InProgress { order: id(1) }));
     assert_eq!((world.only(), world.payments.calls()), (earlier, vec![]));
 }

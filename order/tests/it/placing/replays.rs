@@ -177,7 +177,7 @@ async fn a_doubtful_reopening_is_read_again() {
 #[tokio::test(start_paused = true)]
 async fn a_reopening_that_keeps_failing_is_tried_at_a_measured_pace() {
     let (world, _) = World::with_earlier(Status::NotCharged).await;
-    world.store.next(Op::Reopen, [Fault::Lost; 10_000]);
+    world.store.next(Op::Reopen, std::iter::repeat_n(Fault::Lost, 10_000));
     assert_eq!(world.place().await, unknown(1));
     tokio::time::sleep(DRIVE_MAX).await;
     assert!(world.store.faults_left(Op::Reopen) > 9_000, "asked in a hot loop");

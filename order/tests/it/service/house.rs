@@ -1,6 +1,6 @@
 //! A running Order service on free ports, with a database of its own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use chassis::{CancellationToken, env::Vars, process::Sockets};
 use order::{Config, ServeError};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Client, payment::FakePayment};
+use super::{Client, payment::FakePayment, until};
 
 /// One process of the service, so to speak. Dropped without [`stop`](Self::stop), it ends with its test.
 pub(crate) struct House {
@@ -46,7 +46,7 @@ impl House {
         ]);
         let config = Config::read(&vars).unwrap();
         let sockets = Sockets::bind(&config.process).await.unwrap();
-        let (address, admin) = (sockets.service.local_addr().unwrap(), sockets.admin.local_addr().unwrap());
+        let (address, admin) = (sockets.service.local_addr(), sockets.admin.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(order::serve(config, sockets, shutdown.clone()));
         Self { address, admin, shutdown, served, directory }
@@ -58,8 +58,8 @@ impl House {
 
     pub(crate) async fn channel(&self) -> Channel {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        // The listener is bound; whoever connects before it is served waits in its queue.
-        endpoint.connect_timeout(Duration::from_secs(10)).connect().await.unwrap()
+        // Whoever connects before the database is open is refused.
+        until("it listens", async || endpoint.connect().await.ok()).await
     }
 
     /// Stops politely, and returns where the database is.

@@ -2,9 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use chassis::{CancellationToken, env::Vars, process::Sockets};
 use futures_util::stream;
+use order::Config;
 use proto::order::{GetOrderRequest, OrderStatus};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -74,6 +80,35 @@ async fn a_stop_waits_for_an_order_whose_caller_has_gone() {
     settled_after(house, &payment, order).await;
 }
 
+#[tokio::test]
+async fn a_stop_while_the_database_is_waited_for_is_a_clean_end() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let vars = Vars::from_iter([
+        ("APPLICATION_PORT", "0"),
+        ("ADMIN_ADDRESS", "127.0.0.1:0"),
+        ("ENV", "development"),
+        ("DB_DRIVER", "postgres"),
+        ("DATA_SOURCE_URL", &format!("postgres://postgres:x@{nobody}/orders")),
+        ("DB_WAIT_SECONDS", "3600"),
+        ("PAYMENT_SERVICE_URL", "127.0.0.1:1"),
+    ]);
+    let config = Config::read(&vars).unwrap();
+    let sockets = Sockets::bind(&config.process).await.unwrap();
+    let admin = sockets.admin.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let served = tokio::spawn(order::serve(config, sockets, shutdown.clone()));
+    until("the admin listener says what is missing", async || {
+        let mut asked = TcpStream::connect(admin).await.unwrap();
+        asked.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        asked.read_to_string(&mut answer).await.unwrap();
+        (answer.starts_with("HTTP/1.1 503 ") && answer.contains("not ready: database")).then_some(())
+    })
+    .await;
+    shutdown.cancel();
+    timeout(Duration::from_secs(5), served).await.unwrap().unwrap().unwrap();
+}
+
 /// Once `house` has stopped, the order is PAID in its file.
 async fn settled_after(house: House, payment: &FakePayment, order: i64) {
     let directory = house.stop().await;
@@ -83,7 +118,7 @@ async fn settled_after(house: House, payment: &FakePayment, order: i64) {
 }
 
 async fn refuses_connections(address: SocketAddr) {
-    until("the listener is closed", async || tokio::net::TcpStream::connect(address).await.err()).await;
+    until("the listener is closed", async || TcpStream::connect(address).await.err()).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Between payments and their rows. A row that no payment could have written is an error, never a guess.
 
+use database::Session;
 use money::{Currency, Money};
-use sqlx::{Any, Row, Transaction, any::AnyRow};
+use sqlx::{Row, any::AnyRow};
 
 use crate::domain::{BillId, DeclineReason, OrderId, Outcome, Payment, PaymentId, Status, UserId};
 
@@ -9,10 +10,12 @@ use crate::domain::{BillId, DeclineReason, OrderId, Outcome, Payment, PaymentId,
 pub(super) const SELECT: &str = "SELECT order_id, payment_id, status, bill_id, user_id, currency, amount_minor, \
      decline_reason, created_at_ms FROM payments WHERE order_id = ?";
 
-pub(super) async fn insert(
-    transaction: &mut Transaction<'static, Any>,
-    payment: &Payment,
-) -> Result<(), sqlx::Error> {
+const INSERT: &str =
+    "INSERT INTO payments (order_id, payment_id, status, bill_id, user_id, currency, amount_minor,
+         decline_reason, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+pub(super) async fn insert(session: &mut Session, payment: &Payment) -> Result<(), sqlx::Error> {
     let (mut bill, mut customer, mut why) = (None, None, None);
     match payment.outcome {
         Outcome::Charged { user, total, bill: id } => {
@@ -23,60 +26,56 @@ pub(super) async fn insert(
         }
         Outcome::Voided => {}
     }
-    sqlx::query(
-        "INSERT INTO payments (order_id, payment_id, status, bill_id, user_id, currency, amount_minor,
-             decline_reason, created_at_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(payment.order.get())
-    .bind(payment.id.get())
-    .bind(payment.outcome.status().name())
-    .bind(bill)
-    .bind(customer.map(|(user, _)| user.get()))
-    .bind(customer.map(|(_, total)| total.currency().code()))
-    .bind(customer.map(|(_, total)| total.minor()))
-    .bind(why)
-    .bind(payment.created_ms)
-    .execute(&mut **transaction)
-    .await
-    .map(drop)
+    let query = session
+        .query(INSERT)
+        .bind(payment.order.get())
+        .bind(payment.id.get())
+        .bind(payment.outcome.status().name())
+        .bind(bill)
+        .bind(customer.map(|(user, _)| user.get()))
+        .bind(customer.map(|(_, total)| total.currency().code()))
+        .bind(customer.map(|(_, total)| total.minor()))
+        .bind(why)
+        .bind(payment.created_ms);
+    query.execute(session.connection()).await.map(drop)
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     let (order, id, status): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let status = Status::from_name(&status).ok_or_else(|| unreadable("status"))?;
+    let status = Status::from_name(&status).ok_or_else(|| unreadable("payments.status"))?;
     let outcome = match status {
         Status::Charged => {
             let bill: i64 = row.try_get(3)?;
-            let bill = BillId::new(bill).ok_or_else(|| unreadable("bill_id"))?;
+            let bill = BillId::new(bill).ok_or_else(|| unreadable("payments.bill_id"))?;
             let (user, total) = (read_user(row)?, read_total(row)?);
             Outcome::Charged { user, total, bill }
         }
         Status::Declined => {
             let reason: String = row.try_get(7)?;
-            let reason = DeclineReason::from_name(&reason).ok_or_else(|| unreadable("decline_reason"))?;
+            let reason =
+                DeclineReason::from_name(&reason).ok_or_else(|| unreadable("payments.decline_reason"))?;
             Outcome::Declined { user: read_user(row)?, total: read_total(row)?, reason }
         }
         Status::Voided => Outcome::Voided,
     };
     Ok(Payment {
-        id: PaymentId::new(id).ok_or_else(|| unreadable("payment_id"))?,
-        order: OrderId::new(order).ok_or_else(|| unreadable("order_id"))?,
+        id: PaymentId::new(id).ok_or_else(|| unreadable("payments.payment_id"))?,
+        order: OrderId::new(order).ok_or_else(|| unreadable("payments.order_id"))?,
         outcome,
         created_ms: row.try_get(8)?,
     })
 }
 
 fn read_user(row: &AnyRow) -> Result<UserId, sqlx::Error> {
-    UserId::new(row.try_get(4)?).ok_or_else(|| unreadable("user_id"))
+    UserId::new(row.try_get(4)?).ok_or_else(|| unreadable("payments.user_id"))
 }
 
 fn read_total(row: &AnyRow) -> Result<Money, sqlx::Error> {
     let (code, minor): (String, i64) = (row.try_get(5)?, row.try_get(6)?);
-    let currency = Currency::from_code(&code).map_err(|_| unreadable("currency"))?;
-    Money::from_minor(currency, minor).map_err(|_| unreadable("amount_minor"))
+    let currency = Currency::from_code(&code).map_err(|_| unreadable("payments.currency"))?;
+    Money::from_minor(currency, minor).map_err(|_| unreadable("payments.amount_minor"))
 }
 
-fn unreadable(column: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("payments.{column} holds what no payment has").into())
+pub(super) fn unreadable(column: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{column} holds what is never written there").into())
 }

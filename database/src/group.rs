@@ -1,0 +1,236 @@
+//! Group commit for SQLite: what has queued up is written by one transaction and synced once, and each caller is
+//! answered after that commit.
+//!
+//! One task owns the only connection that writes. A piece of work that fails is rolled back to its savepoint, and
+//! its neighbours go on. Where the transaction itself is lost, they are run again, each in one of its own.
+
+use std::{mem, sync::Arc};
+
+use async_trait::async_trait;
+use chassis::CancellationToken;
+use sqlx::Executor;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    pool::{Connector, TURN_MAX},
+    work::{Session, Work, WriteError},
+};
+
+/// How many pieces of work may wait for the writer; who comes then waits for a place, [`TURN_MAX`] at most.
+const QUEUE_MAX: usize = 1024;
+
+/// The writer of one SQLite file. Clones speak of the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Box<dyn Queued>>,
+    stop: CancellationToken,
+    stopped: CancellationToken,
+}
+
+impl Writer {
+    /// Starts the writer; at most `group_max` pieces of work share a commit.
+    pub(crate) fn start(connector: Connector, group_max: usize) -> Self {
+        let (queue, queued) = mpsc::channel(QUEUE_MAX);
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let task = WriterTask { connector, session: None };
+        let (stopping, done) = (stop.clone(), stopped.clone());
+        tokio::spawn(async move {
+            task.run(queued, group_max.max(1), stopping).await;
+            done.cancel();
+        });
+        Self { queue, stop, stopped }
+    }
+
+    /// What `work` comes to, once it is committed.
+    pub(crate) async fn write<W: Work>(&self, work: W) -> Result<W::Output, WriteError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(Job { work, output: None, answer: Some(answer) });
+        match timeout(TURN_MAX, self.queue.send(job)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(WriteError::not_started(sqlx::Error::PoolClosed)),
+            Err(_) => return Err(WriteError::not_started(sqlx::Error::PoolTimedOut)),
+        }
+        // The writer answers each; one that is gone without has panicked.
+        answered.await.unwrap_or_else(|_| Err(WriteError::Unknown(Arc::new(sqlx::Error::WorkerCrashed))))
+    }
+
+    /// Ends the writer once what is queued is answered; SQLite then folds its log into the file.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.stopped.cancelled().await;
+    }
+}
+
+/// A piece of work whose caller waits.
+#[async_trait]
+trait Queued: Send {
+    fn may_begin(&self) -> bool;
+    /// Runs it, and keeps what it comes to.
+    async fn run(&mut self, session: &mut Session) -> Result<(), sqlx::Error>;
+    /// Answers the caller: with what was kept, where that was committed.
+    fn answer(&mut self, committed: Result<(), WriteError>);
+}
+
+type Group = Vec<Box<dyn Queued>>;
+
+struct Job<W: Work> {
+    work: W,
+    output: Option<W::Output>,
+    answer: Option<oneshot::Sender<Result<W::Output, WriteError>>>,
+}
+
+#[async_trait]
+impl<W: Work> Queued for Job<W> {
+    fn may_begin(&self) -> bool {
+        // Nobody waits any more for what nobody began.
+        self.answer.as_ref().is_some_and(|answer| !answer.is_closed()) && self.work.may_begin()
+    }
+
+    async fn run(&mut self, session: &mut Session) -> Result<(), sqlx::Error> {
+        self.output = Some(self.work.run(session).await?);
+        Ok(())
+    }
+
+    fn answer(&mut self, committed: Result<(), WriteError>) {
+        let output = committed.and_then(|()| self.output.take().ok_or(WriteError::Withdrawn));
+        if let Some(answer) = self.answer.take() {
+            // A caller that has left needs no answer.
+            let _ = answer.send(output);
+        }
+    }
+}
+
+struct WriterTask {
+    connector: Connector,
+    session: Option<Session>,
+}
+
+/// A transaction that is no more, before its end: the work that ended it, and the rest, which may be run again.
+struct Lost {
+    rest: Group,
+}
+
+impl WriterTask {
+    async fn run(
+        mut self,
+        mut queued: mpsc::Receiver<Box<dyn Queued>>,
+        group_max: usize,
+        stop: CancellationToken,
+    ) {
+        let mut group = Group::new();
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = queued.recv_many(&mut group, group_max) => received,
+                () = stop.cancelled(), if !queued.is_closed() => {
+                    queued.close();
+                    continue;
+                }
+            };
+            if received == 0 {
+                return;
+            }
+            for alone in self.commit(mem::take(&mut group)).await {
+                // By itself, nothing is left over.
+                self.commit(vec![alone]).await;
+            }
+        }
+    }
+
+    /// Commits the group and answers it, but for what must be run again, each alone.
+    async fn commit(&mut self, mut group: Group) -> Group {
+        let mut session = match self.begin().await {
+            Ok(session) => session,
+            Err(error) => {
+                answer_all(&mut group, &WriteError::not_started(error));
+                return Group::new();
+            }
+        };
+        let mut written = match write(&mut session, group).await {
+            Ok(written) => written,
+            // Its connection goes with it.
+            Err(Lost { rest }) => return rest,
+        };
+        let ended = if written.is_empty() { "ROLLBACK" } else { "COMMIT" };
+        match session.connection.execute(ended).await {
+            Ok(_) => {
+                written.iter_mut().for_each(|job| job.answer(Ok(())));
+                self.session = Some(session);
+            }
+            Err(error) => {
+                let refused = self.connector.dialect.is_refusal(&error);
+                // Rolls back, if that has not happened yet.
+                drop(session);
+                let error = Arc::new(error);
+                let why = if refused { WriteError::Refused(error) } else { WriteError::Unknown(error) };
+                answer_all(&mut written, &why);
+            }
+        }
+        Group::new()
+    }
+
+    async fn begin(&mut self) -> Result<Session, sqlx::Error> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.connector.connect().await?,
+        };
+        session.connection.execute(self.connector.dialect.begin()).await?;
+        Ok(session)
+    }
+}
+
+/// Runs each of the group in the transaction, and answers those that fail.
+async fn write(session: &mut Session, group: Group) -> Result<Group, Lost> {
+    // A single one needs no savepoint: where it fails, nothing else is in the transaction.
+    let several = group.len() > 1;
+    let mut written = Group::new();
+    let mut waiting = group.into_iter();
+    while let Some(mut job) = waiting.next() {
+        if !job.may_begin() {
+            job.answer(Err(WriteError::Withdrawn));
+            continue;
+        }
+        let ran = within_savepoint(session, &mut *job, several).await;
+        match ran {
+            Ok(()) => written.push(job),
+            Err(Failed { error, transaction_lives }) => {
+                job.answer(Err(WriteError::Refused(Arc::new(error))));
+                if !transaction_lives {
+                    written.extend(waiting);
+                    return Err(Lost { rest: written });
+                }
+            }
+        }
+    }
+    Ok(written)
+}
+
+struct Failed {
+    error: sqlx::Error,
+    /// Whether everything else that the transaction holds is still there.
+    transaction_lives: bool,
+}
+
+async fn within_savepoint(session: &mut Session, job: &mut dyn Queued, several: bool) -> Result<(), Failed> {
+    let lost = |error| Failed { error, transaction_lives: false };
+    if several {
+        session.connection.execute("SAVEPOINT work").await.map_err(lost)?;
+    }
+    let Err(error) = job.run(session).await else {
+        if several {
+            session.connection.execute("RELEASE work").await.map_err(lost)?;
+        }
+        return Ok(());
+    };
+    // SQLite ends a transaction by itself on some errors (a full disk): then there is no such savepoint.
+    let undone = if several { "ROLLBACK TO work; RELEASE work" } else { "ROLLBACK; BEGIN IMMEDIATE" };
+    let transaction_lives = session.connection.execute(undone).await.is_ok();
+    Err(Failed { error, transaction_lives })
+}
+
+fn answer_all(group: &mut Group, why: &WriteError) {
+    group.iter_mut().for_each(|job| job.answer(Err(why.clone())));
+}

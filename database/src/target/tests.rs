@@ -1,0 +1,250 @@
+//! What the forms of a URL mean, and what sqlx makes of them.
+
+use std::time::Duration;
+
+use sqlx::{
+    mysql::{MySqlConnectOptions, MySqlSslMode},
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use super::{refusals::error, *};
+
+/// Everything that means something in a URL, and more.
+const AWKWARD: &str = "a@b/c:d%e\\f#g?h&i='\"+ é😀%20[.]~,;(x)";
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+fn server(driver: &str, url: &str) -> Server {
+    match &*Target::parse(driver, url).unwrap().0 {
+        Location::MySql(server) | Location::Postgres(server) => server.clone(),
+        Location::Sqlite(path) => panic!("{}", path.display()),
+    }
+}
+
+fn mysql(url: &str) -> MySqlConnectOptions {
+    server("mysql", url).url().parse().unwrap()
+}
+
+fn postgres(url: &str) -> PgConnectOptions {
+    server("postgres", url).url().parse().unwrap()
+}
+
+/// sqlx has no getter for a password.
+fn has_password(options: &impl fmt::Debug, password: &str) -> bool {
+    format!("{options:?}").contains(&format!("password: Some({password:?})"))
+}
+
+#[test]
+fn what_follows_the_scheme_of_sqlite_is_the_path() {
+    for (url, path) in [
+        ("sqlite:///data/x.db", "/data/x.db"),
+        ("sqlite://./data/x.db", "./data/x.db"),
+        ("sqlite://x.db", "x.db"),
+        ("sqlite:///a b/%20#1.db", "/a b/%20#1.db"),
+    ] {
+        let target = Target::parse("sqlite", url).unwrap();
+        assert!(target == Target(Arc::new(Location::Sqlite(path.into()))), "{url}");
+        assert_eq!(target.to_string(), url);
+    }
+}
+
+#[test]
+fn a_url_that_names_no_file_is_refused_without_being_repeated() {
+    for url in [
+        "",
+        "x.db",
+        "sqlite:x.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://data/",
+        "sqlite://:memory:",
+        "sqlite:///x.db?mode=rwc",
+        "mysql://root:hunter2@localhost/order",
+        "root:hunter2@tcp(localhost:3306)/order",
+    ] {
+        let error = error("sqlite", url);
+        assert!(error.contains("it names no file") && error.contains("sqlite:///"), "{error}");
+    }
+}
+
+#[test]
+fn an_unknown_driver_is_named_unless_it_may_be_a_url() {
+    let error = Target::parse("oracle", "x").unwrap_err().to_string();
+    assert_eq!(error, "found \"oracle\"; accepted: sqlite, mysql or postgres");
+    let error = Target::parse("root:hunter2@tcp(db:3306)/order", "mysql").unwrap_err();
+    assert!(error.is_about_driver() && !error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn the_example_of_the_go_form_is_read() {
+    let url = "user:pass@tcp(host:3306)/db?charset=utf8mb4&parseTime=True&loc=Local";
+    assert_eq!(Target::parse("mysql", url).unwrap().to_string(), "mysql://user@host:3306/db");
+    let options = mysql(url);
+    assert_eq!((options.get_host(), options.get_port()), ("host", 3306));
+    assert_eq!((options.get_username(), options.get_database()), ("user", Some("db")));
+    assert_eq!((options.get_charset(), options.get_collation()), ("utf8mb4", None));
+    assert!(has_password(&options, "pass"));
+    let options = mysql("root:verysecretpass@tcp(127.0.0.1:3306)/payment");
+    assert_eq!((options.get_host(), options.get_database()), ("127.0.0.1", Some("payment")));
+    assert!(has_password(&options, "verysecretpass"));
+}
+
+#[test]
+fn any_password_and_any_name_survive() {
+    let part = encoded(AWKWARD);
+    for url in [
+        format!("mysql://{part}:{part}@host:1/{part}"),
+        // A user ends at the first colon there, and nothing but the database's name is decoded.
+        format!("a@b:{AWKWARD}@tcp(host:1)/{part}"),
+    ] {
+        let options = mysql(&url);
+        let user = if url.starts_with("mysql") { AWKWARD } else { "a@b" };
+        assert_eq!((options.get_username(), options.get_database()), (user, Some(AWKWARD)));
+        assert_eq!((options.get_host(), options.get_port()), ("host", 1));
+        assert!(has_password(&options, AWKWARD), "{url}");
+    }
+    for scheme in ["postgres", "postgresql"] {
+        let options = postgres(&format!("{scheme}://{part}:{part}@host:1/{part}"));
+        assert_eq!((options.get_username(), options.get_database()), (AWKWARD, Some(AWKWARD)));
+        assert_eq!((options.get_host(), options.get_port()), ("host", 1));
+        assert!(has_password(&options, AWKWARD));
+    }
+}
+
+#[test]
+fn every_single_character_survives_in_a_password() {
+    for character in "@/:%\\#?&='\"+ é😀()[]{}<>|^`~!$*,;.-_".chars() {
+        for password in [format!("{character}"), format!("a{character}b{character}")] {
+            assert!(has_password(&mysql(&format!("u:{password}@tcp(h)/d")), &password), "{password}");
+            let part = encoded(&password);
+            assert!(has_password(&mysql(&format!("mysql://u:{part}@h/d")), &password), "{password}");
+            assert!(has_password(&postgres(&format!("postgres://u:{part}@h/d")), &password), "{password}");
+        }
+    }
+}
+
+#[test]
+fn neither_password_nor_parameters_are_shown() {
+    for (driver, url, display) in [
+        ("mysql", "u:hunter2@tcp(h)/d?tls=true", "mysql://u@h:3306/d"),
+        ("mysql", "mysql://u:hunter2@h/d%2F?collation=utf8mb4_bin", "mysql://u@h:3306/d%2F"),
+        ("mysql", "u:hunter2@unix(/run/x.sock)/d", "mysql://u@%2Frun%2Fx.sock:3306/d"),
+        ("postgres", "postgresql://u:hunter2@[::1]/d?sslmode=require", "postgres://u@[::1]:5432/d"),
+    ] {
+        let target = Target::parse(driver, url).unwrap();
+        assert_eq!(target.to_string(), display);
+        assert_eq!(format!("{target:?}"), display);
+        assert!(!format!("{:?}", server(driver, url)).contains("hunter2"));
+    }
+}
+
+#[test]
+fn what_the_go_form_leaves_out_has_its_defaults() {
+    for (url, host, port) in [
+        ("u@/d", "127.0.0.1", 3306),
+        ("u:p@tcp/d", "127.0.0.1", 3306),
+        ("u:p@tcp()/d", "127.0.0.1", 3306),
+        ("u:p@tcp(db)/d", "db", 3306),
+        ("u:p@tcp(db:65535)/d", "db", 65_535),
+        ("u:p@(db:1)/d", "db", 1),
+    ] {
+        let options = mysql(url);
+        assert_eq!((options.get_host(), options.get_port()), (host, port), "{url}");
+        assert!(matches!(options.get_ssl_mode(), MySqlSslMode::Preferred));
+    }
+}
+
+#[test]
+fn sockets_are_dialled_in_place_of_hosts() {
+    for url in [
+        "u:p@unix(/run/my sql.sock)/d",
+        "mysql://u:p@%2Frun%2Fmy%20sql.sock/d",
+        "mysql://u:p@/d?socket=/run/my%20sql.sock",
+        "mysql://u:p@localhost/d?socket=/run/my sql.sock",
+    ] {
+        assert_eq!(mysql(url).get_socket(), Some(&"/run/my sql.sock".into()), "{url}");
+    }
+    for url in [
+        "postgres://u:p@%2Frun%2Fpostgresql:5433/d",
+        "postgres://u:p@:5433/d?host=/run/postgresql",
+        "postgres://u:p@localhost:5433/d?host=%2Frun%2Fpostgresql",
+    ] {
+        let options = postgres(url);
+        assert_eq!((options.get_socket(), options.get_port()), (Some(&"/run/postgresql".into()), 5433));
+    }
+}
+
+#[test]
+fn ipv6_addresses_are_given_to_postgres_as_the_resolver_knows_them() {
+    let options = postgres("postgres://u:p@[2001:db8::1]:1/d");
+    assert_eq!((options.get_host(), options.get_port()), ("2001:db8::1", 1));
+    for url in ["u:p@tcp([::1]:3306)/d", "mysql://u:p@[::1]/d"] {
+        assert!(error("mysql", url).contains("an IPv6 address cannot be dialled"), "{url}");
+    }
+}
+
+#[test]
+fn a_password_is_never_taken_from_elsewhere() {
+    assert!(has_password(&postgres("postgres://u@h/d"), ""));
+    for url in ["u@/d", "u:@/d", "mysql://u@h/d", "mysql://u:@h/d"] {
+        assert!(format!("{:?}", mysql(url)).contains("password: None"), "{url}");
+    }
+}
+
+#[test]
+fn tls_is_as_demanded() {
+    use MySqlSslMode as My;
+    for (query, mode) in [
+        ("u@/d?tls=true", My::VerifyIdentity),
+        ("u@/d?tls=FALSE", My::Disabled),
+        ("u@/d?tls=skip-verify", My::Required),
+        ("u@/d?tls=preferred", My::Preferred),
+        ("mysql://u@h/d", My::Preferred),
+        ("mysql://u@h/d?ssl-mode=required", My::Required),
+        ("mysql://u@h/d?ssl-mode=VERIFY_IDENTITY&ssl-ca=/ca.pem", My::VerifyIdentity),
+        ("mysql://u@h/d?ssl-ca=/ca.pem", My::VerifyCa),
+    ] {
+        let options = mysql(query);
+        assert_eq!(format!("{:?}", options.get_ssl_mode()), format!("{mode:?}"), "{query}");
+    }
+    use PgSslMode as Pg;
+    for (query, mode) in [
+        ("", Pg::Prefer),
+        ("?sslmode=disable", Pg::Disable),
+        ("?sslmode=require", Pg::Require),
+        ("?sslmode=require&sslrootcert=/ca.pem", Pg::VerifyCa),
+        ("?sslmode=verify-full&sslrootcert=/ca.pem&sslcert=/c.pem&sslkey=/k.pem", Pg::VerifyFull),
+    ] {
+        let options = postgres(&format!("postgres://u@h/d{query}"));
+        assert_eq!(format!("{:?}", options.get_ssl_mode()), format!("{mode:?}"), "{query}");
+        for file in ["/ca.pem", "/c.pem", "/k.pem"] {
+            assert_eq!(query.contains(file), format!("{options:?}").contains(file), "{query}");
+        }
+    }
+}
+
+#[test]
+fn the_other_parameters_are_passed_on() {
+    let options = mysql("u@/d?charset=utf8mb4,utf8&collation=utf8mb4_0900_ai_ci&multiStatements=true");
+    assert_eq!(options.get_collation(), Some("utf8mb4_0900_ai_ci"));
+    let options = postgres("postgres://u@h/d?application_name=order%20%26%20co");
+    assert_eq!(options.get_application_name(), Some("order & co"));
+}
+
+#[test]
+fn timeouts_are_read_in_their_forms_units() {
+    for (driver, url, connect, io) in [
+        ("mysql", "u@/d", None, None),
+        ("mysql", "u@/d?timeout=1m30s", Some(90), None),
+        ("mysql", "u@/d?timeout=0&readTimeout=2s&writeTimeout=1s", None, Some(2)),
+        ("mysql", "u@/d?readTimeout=0s&writeTimeout=1s", None, Some(1)),
+        ("postgres", "postgres://u@h/d?connect_timeout=7", Some(7), None),
+        ("postgres", "postgres://u@h/d?connect_timeout=0", None, None),
+    ] {
+        let server = server(driver, url);
+        assert_eq!(server.connect_timeout(), connect.map(Duration::from_secs), "{url}");
+        assert_eq!(server.io_timeout(), io.map(Duration::from_secs), "{url}");
+    }
+}

@@ -1,0 +1,87 @@
+//! A server that is down at start, dies, or hangs; and comes back.
+
+use std::time::{Duration, Instant};
+
+use chassis::admin::Readiness;
+use database::{Database, OpenError, WriteError};
+use trials::{
+    Failed, Trial, check,
+    server::{Kind, Server},
+};
+
+use super::{
+    config, driver,
+    given::{FIRST, Insert, at_once, count, insert, migrations},
+    on, open,
+};
+
+/// How soon work must be possible again once the server is.
+const BACK_MAX: Duration = Duration::from_secs(5);
+/// How long anybody may be left without an answer: a turn, a new connection and an answer, twice.
+const ANSWERED_MAX: Duration = Duration::from_secs(30);
+
+pub(super) fn trials(kind: Kind) -> Vec<Trial> {
+    vec![
+        on(kind, "a_server_that_is_down_at_start_is_waited_for", waited_for),
+        on(kind, "work_goes_on_after_the_server_was_killed", killed),
+        on(kind, "a_server_that_hangs_leaves_nobody_without_an_answer", hung),
+    ]
+}
+
+async fn own(kind: Kind) -> Result<(Server, database::Config), Failed> {
+    let server = Server::start(kind).await?;
+    server.create_database("orders").await?;
+    let config = config(driver(kind), &server.url("orders"));
+    Ok((server, config))
+}
+
+async fn waited_for(kind: Kind) -> Result<(), Failed> {
+    let (server, mut config) = own(kind).await?;
+    server.kill()?;
+    config.wait = Duration::ZERO;
+    let refused = Database::open(&config, migrations(&[FIRST])).await;
+    check(matches!(refused, Err(OpenError::Connect { .. })), || format!("{refused:?}"))?;
+    config.wait = ANSWERED_MAX;
+    let (opened, restarted) = tokio::join!(Database::open(&config, migrations(&[FIRST])), server.restart());
+    restarted?;
+    insert(&opened?, 1).await?;
+    Ok(())
+}
+
+async fn killed(kind: Kind) -> Result<(), Failed> {
+    let (server, config) = own(kind).await?;
+    let database = open(&config).await;
+    let readiness = Readiness::default();
+    let mut changes = readiness.subscribe();
+    let watcher = database.watch(readiness);
+    let first = at_once(&database, (0..64).map(Insert::of).collect()).await;
+    check(first.iter().all(Result::is_ok), || format!("{first:?}"))?;
+    server.kill()?;
+    changes.wait_for(|conditions| conditions.get("database") == Some(&false)).await?;
+    let error = insert(&database, 100).await.unwrap_err();
+    check(matches!(error, WriteError::NotStarted(_)), || format!("{error:?}"))?;
+    server.restart().await?;
+    let back = Instant::now();
+    insert(&database, 101).await?;
+    changes.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
+    check(back.elapsed() < BACK_MAX, || format!("{:?}", back.elapsed()))?;
+    watcher.abort();
+    check(count(&database).await == 65, || "what was answered is gone".to_owned())
+}
+
+async fn hung(kind: Kind) -> Result<(), Failed> {
+    let (server, config) = own(kind).await?;
+    let database = open(&config).await;
+    at_once(&database, (0..64).map(Insert::of).collect()).await;
+    server.freeze()?;
+    let asked = Instant::now();
+    let answers = at_once(&database, (100..164).map(Insert::of).collect()).await;
+    let waited = asked.elapsed();
+    server.thaw()?;
+    check(answers.iter().all(Result::is_err) && waited < ANSWERED_MAX, || format!("{waited:?} {answers:?}"))?;
+    insert(&database, 200).await?;
+    // What was never begun is not there, whatever became of the rest.
+    let begun = answers.iter().filter(|answer| !matches!(answer, Err(WriteError::NotStarted(_)))).count();
+    let there = count(&database).await - 65;
+    check(usize::try_from(there).is_ok_and(|there| there <= begun), || format!("{there} of {begun}"))
+}

@@ -1,0 +1,162 @@
+//! Opening and migrating, and transactions that get in each other's way.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use database::{Config, Database, Driver, OpenError, Session, Target, Work};
+use tokio::sync::Barrier;
+use trials::{Failed, Trial, check, server::Kind};
+
+use super::{
+    driver, fresh,
+    given::{Ask, COMPATIBLE, FIRST, INCOMPATIBLE, Insert, at_once, count, insert, migrations},
+    on, open,
+};
+
+pub(super) fn trials(kind: Kind) -> Vec<Trial> {
+    let mut trials = vec![
+        on(kind, "all_that_open_a_new_database_at_once_succeed", all_at_once),
+        on(kind, "a_user_who_may_not_change_the_schema_opens_what_another_migrated", least_privilege),
+        on(kind, "an_older_program_runs_on_a_newer_schema_only_where_that_lets_it", older_program),
+        on(kind, "transactions_that_deadlock_are_run_again", deadlocks),
+        on(kind, "a_taken_key_is_told_from_other_failures", taken_key),
+        on(kind, "a_wrong_password_and_a_missing_database_are_refused_at_once", refused),
+    ];
+    if kind == Kind::MariaDb {
+        trials.push(on(kind, "a_migration_that_was_interrupted_is_run_again", interrupted));
+        trials.push(on(kind, "the_go_form_opens_the_same_database", go_form));
+    }
+    trials
+}
+
+async fn all_at_once(kind: Kind) -> Result<(), Failed> {
+    let (_, _, config) = fresh(kind).await?;
+    let opened = tokio::join!(open(&config), open(&config), open(&config), open(&config));
+    insert(&opened.0, 1).await?;
+    check(count(&opened.3).await == 1, || "not the same database".to_owned())
+}
+
+async fn least_privilege(kind: Kind) -> Result<(), Failed> {
+    let (server, name, config) = fresh(kind).await?;
+    database::migrate(&config, migrations(&[FIRST])).await?;
+    let rights = match kind {
+        Kind::MariaDb => format!(
+            "CREATE USER IF NOT EXISTS 'service'@'%' IDENTIFIED BY 'a@b/c:d%e\\\\f';
+             GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO 'service'@'%'"
+        ),
+        Kind::Postgres => "CREATE USER service PASSWORD 'a@b/c:d%e\\f';
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO service"
+            .to_owned(),
+    };
+    server.execute(&name, &rights).await?;
+    let url = match kind {
+        // The password as it stands.
+        Kind::MariaDb => format!("service:a@b/c:d%e\\f@tcp(127.0.0.1:{})/{name}", server.port()),
+        Kind::Postgres => {
+            format!("postgres://service:a%40b%2Fc%3Ad%25e%5Cf@127.0.0.1:{}/{name}", server.port())
+        }
+    };
+    let own = Config::of(Target::parse(driver(kind), &url)?);
+    insert(&open(&own).await, 1).await?;
+    // What is lacking, it cannot add.
+    let lacking = Database::open(&own, migrations(&[FIRST, COMPATIBLE])).await;
+    check(matches!(lacking, Err(OpenError::Migrate { .. })), || format!("{lacking:?}"))
+}
+
+async fn older_program(kind: Kind) -> Result<(), Failed> {
+    let (_, _, config) = fresh(kind).await?;
+    Database::open(&config, migrations(&[FIRST, COMPATIBLE])).await?;
+    insert(&open(&config).await, 1).await?;
+    let (_, _, config) = fresh(kind).await?;
+    Database::open(&config, migrations(&[FIRST, INCOMPATIBLE])).await?;
+    let older = Database::open(&config, migrations(&[FIRST])).await;
+    check(matches!(older, Err(OpenError::Newer { version: 2, oldest: 2, newest: 1, .. })), || {
+        format!("{older:?}")
+    })
+}
+
+/// Touches two rows in this order; the first time, not the second before the other has touched its first.
+struct Touch {
+    keys: [i64; 2],
+    met: Arc<Barrier>,
+    runs: AtomicUsize,
+}
+
+#[async_trait]
+impl Work for Touch {
+    type Output = usize;
+
+    async fn run(&self, session: &mut Session) -> Result<usize, sqlx::Error> {
+        let runs = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
+        for key in self.keys {
+            let update = session.query("UPDATE t SET v = 'touched' WHERE k = ?").bind(key);
+            update.execute(session.connection()).await?;
+            if runs == 1 && key == self.keys[0] {
+                self.met.wait().await;
+            }
+        }
+        Ok(runs)
+    }
+}
+
+async fn deadlocks(kind: Kind) -> Result<(), Failed> {
+    let (_, _, config) = fresh(kind).await?;
+    let database = open(&config).await;
+    insert(&database, 1).await?;
+    insert(&database, 2).await?;
+    let met = Arc::new(Barrier::new(2));
+    let touch = |keys| database.write(Touch { keys, met: met.clone(), runs: AtomicUsize::new(0) });
+    let (one, other) = tokio::join!(touch([1, 2]), touch([2, 1]));
+    let runs = one? + other?;
+    check(runs == 3, || format!("{runs} runs of two that must deadlock once"))
+}
+
+async fn taken_key(kind: Kind) -> Result<(), Failed> {
+    let (_, _, config) = fresh(kind).await?;
+    let database = open(&config).await;
+    let answers = at_once(&database, vec![Insert::of(7); 64]).await;
+    let won = answers.iter().filter(|answer| answer.is_ok()).count();
+    let lost = answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().err())
+        .all(database::WriteError::is_unique_violation);
+    check(won == 1 && lost, || format!("{answers:?}"))?;
+    let second = database.write(Insert { keys: (8, Some(7)), permitted: true }).await;
+    check(second.is_err() && count(&database).await == 1, || "half of it was written".to_owned())?;
+    let withdrawn = database.write(Insert { permitted: false, ..Insert::of(9) }).await;
+    check(withdrawn.is_err() && count(&database).await == 1, || "it was withdrawn".to_owned())?;
+    let other = database.write(Ask("SELECT nothing FROM t")).await.unwrap_err();
+    check(!other.is_unique_violation(), || other.to_string())
+}
+
+async fn refused(kind: Kind) -> Result<(), Failed> {
+    let (server, name, _) = fresh(kind).await?;
+    for url in [server.url("nothing_here"), server.url(&name).replace("verysecretpass", "hunter2")] {
+        let error =
+            Database::open(&super::config(driver(kind), &url), migrations(&[FIRST])).await.unwrap_err();
+        let told = format!("{error} {error:?}");
+        check(!told.contains("hunter2") && !told.contains("verysecretpass"), || told.clone())?;
+        check(matches!(error, OpenError::Connect { .. }), || told.clone())?;
+    }
+    Ok(())
+}
+
+async fn interrupted(kind: Kind) -> Result<(), Failed> {
+    let (server, name, config) = fresh(kind).await?;
+    open(&config).await;
+    server.execute(&name, "UPDATE _sqlx_migrations SET success = FALSE; DELETE FROM schema_versions").await?;
+    insert(&open(&config).await, 1).await?;
+    let versions = server.execute(&name, "SELECT COUNT(*) FROM schema_versions").await?;
+    check(versions.trim() == "1", || versions.clone())
+}
+
+async fn go_form(kind: Kind) -> Result<(), Failed> {
+    let (server, name, config) = fresh(kind).await?;
+    insert(&open(&config).await, 1).await?;
+    let dsn = format!("{}?charset=utf8mb4&parseTime=True&loc=Local", server.go_dsn(&name));
+    let same = Config::of(Target::parse(Driver::MySql.name(), &dsn)?);
+    check(count(&open(&same).await).await == 1, || "another database".to_owned())
+}

@@ -1,0 +1,51 @@
+//! Servers that would lose what they commit.
+
+use chassis::env::Mode;
+use database::{Config, Database, OpenError, Waiver};
+use trials::{
+    Failed, Trial, check,
+    server::{Kind, Server},
+};
+
+use super::{config, driver, given::FIRST, given::migrations, on};
+
+pub(super) fn trials(kind: Kind) -> Vec<Trial> {
+    vec![
+        on(kind, "production_refuses_a_server_that_loses_commits", refused),
+        on(kind, "production_takes_a_server_as_it_comes", taken),
+    ]
+}
+
+async fn refused(kind: Kind) -> Result<(), Failed> {
+    let (options, waivers): (&[&str], &[Waiver]) = match kind {
+        Kind::MariaDb => (
+            &["--innodb-flush-log-at-trx-commit=2", "--log-bin=binlog", "--server-id=1", "--sync-binlog=0"],
+            &[Waiver::InnodbFlushLogAtTrxCommit, Waiver::SyncBinlog],
+        ),
+        Kind::Postgres => (
+            &["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"],
+            &[Waiver::Fsync, Waiver::SynchronousCommit, Waiver::FullPageWrites],
+        ),
+    };
+    let server = Server::start_with(kind, options).await?;
+    server.create_database("orders").await?;
+    let development = config(driver(kind), &server.url("orders"));
+    Database::open(&development, migrations(&[FIRST])).await?;
+    for missing in waivers {
+        let waived = waivers.iter().filter(|waiver| *waiver != missing).copied().collect();
+        let production = Config { mode: Mode::Production, waived, ..development.clone() };
+        let error = Database::open(&production, migrations(&[FIRST])).await.unwrap_err();
+        let told = error.to_string();
+        let named: Vec<_> = waivers.iter().filter(|waiver| told.contains(waiver.name())).collect();
+        check(matches!(error, OpenError::Settings { .. }) && named == [missing], || told.clone())?;
+    }
+    let production = Config { mode: Mode::Production, waived: waivers.to_vec(), ..development };
+    Database::open(&production, migrations(&[FIRST])).await?;
+    Ok(())
+}
+
+async fn taken(kind: Kind) -> Result<(), Failed> {
+    let (_, _, development) = super::fresh(kind).await?;
+    Database::open(&Config { mode: Mode::Production, ..development }, migrations(&[FIRST])).await?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Schemas and work that the tests of both binaries use.
+
+use async_trait::async_trait;
+use database::{Config, Database, Migrations, Session, Target, Work, WriteError};
+use sqlx::{
+    AssertSqlSafe, Row, SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// The first version of a schema, and where versions are written down.
+pub(crate) const FIRST: &str = "CREATE TABLE IF NOT EXISTS t (k BIGINT PRIMARY KEY, v VARCHAR(20));
+     CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY NOT NULL, oldest_program BIGINT NOT NULL);
+     DELETE FROM schema_versions; INSERT INTO schema_versions VALUES (1, 1)";
+/// A second, on which programs of the first may run.
+pub(crate) const COMPATIBLE: &str =
+    "CREATE TABLE IF NOT EXISTS u (k BIGINT PRIMARY KEY); INSERT INTO schema_versions VALUES (2, 1)";
+/// A second, on which they may not.
+pub(crate) const INCOMPATIBLE: &str =
+    "CREATE TABLE IF NOT EXISTS u (k BIGINT PRIMARY KEY); INSERT INTO schema_versions VALUES (2, 2)";
+
+/// These scripts as migrations 1, 2, … of every kind of database. They live as long as the test.
+pub(crate) fn migrations(scripts: &[&'static str]) -> &'static Migrations {
+    let migrator = || {
+        let migrations = scripts.iter().zip(1..).map(|(sql, version)| {
+            Migration::new(version, "test".into(), MigrationType::Simple, sql.into_sql_str(), false)
+        });
+        Migrator::with_migrations(migrations.collect())
+    };
+    Box::leak(Box::new(Migrations { sqlite: migrator(), mysql: migrator(), postgres: migrator() }))
+}
+
+pub(crate) fn config(driver: &str, url: &str) -> Config {
+    Config::of(Target::parse(driver, url).unwrap())
+}
+
+/// Inserts a row into `t`; two where there is a second key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Insert {
+    pub(crate) keys: (i64, Option<i64>),
+    pub(crate) permitted: bool,
+}
+
+impl Insert {
+    pub(crate) fn of(key: i64) -> Self {
+        Self { keys: (key, None), permitted: true }
+    }
+}
+
+#[async_trait]
+impl Work for Insert {
+    type Output = i64;
+
+    fn may_begin(&self) -> bool {
+        self.permitted
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<i64, sqlx::Error> {
+        for key in [Some(self.keys.0), self.keys.1].into_iter().flatten() {
+            let insert = session.query("INSERT INTO t (k, v) VALUES (?, ?)").bind(key).bind("v");
+            insert.execute(session.connection()).await?;
+        }
+        Ok(self.keys.0)
+    }
+}
+
+/// Any statement, which answers with the first column of its first row as a number or a text.
+pub(crate) struct Ask(pub(crate) &'static str);
+
+#[async_trait]
+impl Work for Ask {
+    type Output = Option<String>;
+
+    async fn run(&self, session: &mut Session) -> Result<Option<String>, sqlx::Error> {
+        let query = session.query(AssertSqlSafe(self.0));
+        let row = query.fetch_optional(session.connection()).await?;
+        row.map(|row| row.try_get::<i64, _>(0).map(|n| n.to_string()).or_else(|_| row.try_get(0))).transpose()
+    }
+}
+
+pub(crate) async fn insert(database: &Database, key: i64) -> Result<i64, WriteError> {
+    database.write(Insert::of(key)).await
+}
+
+pub(crate) async fn count(database: &Database) -> i64 {
+    database.read(Ask("SELECT COUNT(*) FROM t")).await.unwrap().unwrap().parse().unwrap()
+}
+
+/// The keys of 64 works at once that are refused, where each of `keys` is inserted by one of them.
+pub(crate) async fn at_once(database: &Database, works: Vec<Insert>) -> Vec<Result<i64, WriteError>> {
+    let running: Vec<_> = works
+        .into_iter()
+        .map(|work| {
+            let database = database.clone();
+            tokio::spawn(async move { database.write(work).await })
+        })
+        .collect();
+    let mut ended = Vec::new();
+    for task in running {
+        ended.push(task.await.unwrap());
+    }
+    ended
+}

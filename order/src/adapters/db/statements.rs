@@ -1,0 +1,53 @@
+//! What is asked of the database: one set of statements, kept to what SQLite, MySQL and PostgreSQL all take.
+
+/// Orders without their items, as [`Header::read`](super::rows::Header::read) reads them.
+macro_rules! headers {
+    ($which:literal) => {
+        concat!(
+            "SELECT o.order_id, o.user_id, o.idempotency_key, o.fingerprint, o.status, o.currency, o.total_minor,
+                 o.item_count, o.decline_reason, o.decline_description, o.fence, o.attempts, o.created_at_ms,
+                 o.pending_since_ms
+             FROM orders o ",
+            $which
+        )
+    };
+}
+
+pub(super) const FIND: &str = headers!("WHERE o.order_id = ?");
+
+pub(super) const FIND_BY_KEY: &str = headers!("WHERE o.user_id = ? AND o.idempotency_key = ?");
+
+pub(super) const LIST: &str =
+    headers!("WHERE o.user_id = ? AND o.order_id < ? ORDER BY o.order_id DESC LIMIT ?");
+
+pub(super) const ITEMS: &str = "SELECT order_id, product_code, unit_price_minor, quantity FROM order_items
+     WHERE order_id = ? ORDER BY position";
+
+pub(super) const ITEMS_OF_LIST: &str = "SELECT i.order_id, i.product_code, i.unit_price_minor, i.quantity
+     FROM orders o JOIN order_items i ON i.order_id = o.order_id
+     WHERE o.user_id = ? AND o.order_id <= ? AND o.order_id >= ? ORDER BY o.order_id DESC, i.position";
+
+pub(super) const INSERT: &str =
+    "INSERT INTO orders (order_id, user_id, idempotency_key, fingerprint, status, currency, total_minor,
+         item_count, decline_reason, decline_description, fence, attempts, created_at_ms, pending_since_ms,
+         next_check_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// For so many items of an order.
+pub(super) fn insert_items(count: usize) -> String {
+    let values = vec!["(?, ?, ?, ?, ?)"; count].join(", ");
+    format!(
+        "INSERT INTO order_items (order_id, position, product_code, unit_price_minor, quantity) VALUES {values}"
+    )
+}
+
+pub(super) const SETTLE: &str = "UPDATE orders SET status = ?, decline_reason = ?, decline_description = ?
+     WHERE order_id = ? AND status = 'PENDING'";
+
+pub(super) const SETTLE_FENCED: &str =
+    "UPDATE orders SET status = ?, decline_reason = ?, decline_description = ?
+     WHERE order_id = ? AND status = 'PENDING' AND fence = ?";
+
+pub(super) const REOPEN: &str =
+    "UPDATE orders SET status = ?, fence = ?, attempts = ?, pending_since_ms = ?, next_check_at_ms = ?
+     WHERE order_id = ? AND status = ? AND status IN ('NOT_CHARGED', 'PENDING') AND fence = ?";

@@ -1,0 +1,184 @@
+//! What the store of orders does, each as one piece of work.
+
+use async_trait::async_trait;
+use database::{Session, Work};
+use sqlx::{AssertSqlSafe, any::AnyRow};
+
+use super::{
+    FIRST_CHECK_MS,
+    rows::{self, Header},
+    statements,
+};
+use crate::{
+    domain::{Guard, IdempotencyKey, Order, OrderId, Settlement, UserId},
+    ports::{Page, Permit},
+};
+
+/// Keeps an order with its items.
+pub(super) struct Insert {
+    pub(super) order: Order,
+    pub(super) permit: Permit,
+}
+
+#[async_trait]
+impl Work for Insert {
+    type Output = ();
+
+    fn may_begin(&self) -> bool {
+        (self.permit)()
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+        let order = &self.order;
+        let decline = order.decline.as_ref();
+        let item_count = i64::try_from(order.items.len()).unwrap_or(i64::MAX);
+        let insert = session.query(statements::INSERT);
+        let insert = insert
+            .bind(order.id.get())
+            .bind(order.user.get())
+            .bind(order.key.as_str().to_owned())
+            .bind(order.fingerprint.as_str().to_owned())
+            .bind(order.status.name())
+            .bind(order.total.currency().code())
+            .bind(order.total.minor())
+            .bind(item_count)
+            .bind(decline.map(|decline| decline.reason.clone()))
+            .bind(decline.map(|decline| decline.description.clone()))
+            .bind(order.fence)
+            .bind(order.attempts)
+            .bind(order.created_ms)
+            .bind(order.pending_since_ms)
+            .bind(order.pending_since_ms + FIRST_CHECK_MS);
+        insert.execute(session.connection()).await?;
+        let mut insert = session.query(AssertSqlSafe(statements::insert_items(order.items.len())));
+        for (position, item) in (0_i64..).zip(&order.items) {
+            insert = insert
+                .bind(order.id.get())
+                .bind(position)
+                .bind(item.product_code.as_str().to_owned())
+                .bind(item.unit_price.minor())
+                .bind(i64::from(item.quantity.get()));
+        }
+        insert.execute(session.connection()).await.map(drop)
+    }
+}
+
+/// Which order is looked for.
+pub(super) enum Find {
+    Id(OrderId),
+    Key(UserId, IdempotencyKey),
+}
+
+#[async_trait]
+impl Work for Find {
+    type Output = Option<Order>;
+
+    async fn run(&self, session: &mut Session) -> Result<Option<Order>, sqlx::Error> {
+        let query = match self {
+            Self::Id(id) => session.query(statements::FIND).bind(id.get()),
+            Self::Key(user, key) => {
+                session.query(statements::FIND_BY_KEY).bind(user.get()).bind(key.as_str().to_owned())
+            }
+        };
+        let Some(row) = query.fetch_optional(session.connection()).await? else { return Ok(None) };
+        let header = Header::read(&row)?;
+        let items = session.query(statements::ITEMS).bind(header.id());
+        let items = items.fetch_all(session.connection()).await?;
+        header.with_items(&items).map(Some)
+    }
+}
+
+/// Reads a page of a user's orders.
+pub(super) struct List {
+    pub(super) user: UserId,
+    pub(super) before: Option<OrderId>,
+    pub(super) limit: u32,
+    pub(super) items_max: u32,
+}
+
+#[async_trait]
+impl Work for List {
+    type Output = Page;
+
+    async fn run(&self, session: &mut Session) -> Result<Page, sqlx::Error> {
+        let below = self.before.map_or(i64::MAX, OrderId::get);
+        let heads = session.query(statements::LIST);
+        let heads = heads.bind(self.user.get()).bind(below).bind(i64::from(self.limit) + 1);
+        let heads: Vec<AnyRow> = heads.fetch_all(session.connection()).await?;
+        let heads: Vec<Header> = heads.iter().map(Header::read).collect::<Result<_, _>>()?;
+        let kept = rows::fitting(&heads, self.limit, self.items_max);
+        let more = kept < heads.len();
+        let Some((newest, oldest)) = heads.first().zip(heads.get(kept.saturating_sub(1))) else {
+            return Ok(Page { orders: Vec::new(), more: false });
+        };
+        let items = session.query(statements::ITEMS_OF_LIST);
+        let items = items.bind(self.user.get()).bind(newest.id()).bind(oldest.id());
+        let items = items.fetch_all(session.connection()).await?;
+        let orders = rows::assemble(heads.into_iter().take(kept), &items)?;
+        Ok(Page { orders, more })
+    }
+}
+
+/// Settles an order, and tells whether it was there to be settled.
+pub(super) struct Settle {
+    pub(super) id: OrderId,
+    pub(super) fence: i64,
+    pub(super) settlement: Settlement,
+}
+
+#[async_trait]
+impl Work for Settle {
+    type Output = bool;
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
+        let Settlement { status, decline, guard } = &self.settlement;
+        let update = session.query(match guard {
+            Guard::Pending => statements::SETTLE,
+            Guard::Fence => statements::SETTLE_FENCED,
+        });
+        let update = update
+            .bind(status.name())
+            .bind(decline.as_ref().map(|decline| decline.reason.clone()))
+            .bind(decline.as_ref().map(|decline| decline.description.clone()))
+            .bind(self.id.get());
+        let update = match guard {
+            Guard::Pending => update,
+            Guard::Fence => update.bind(self.fence),
+        };
+        Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+    }
+}
+
+/// Takes an order in hand, and tells whether it was there to be taken.
+pub(super) struct Reopen {
+    pub(super) from: Order,
+    pub(super) to: Order,
+}
+
+#[async_trait]
+impl Work for Reopen {
+    type Output = bool;
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
+        let Self { from, to } = self;
+        let update = session.query(statements::REOPEN);
+        let update = update
+            .bind(to.status.name())
+            .bind(to.fence)
+            .bind(to.attempts)
+            .bind(to.pending_since_ms)
+            .bind(to.pending_since_ms + FIRST_CHECK_MS)
+            .bind(from.id.get())
+            .bind(from.status.name())
+            .bind(from.fence);
+        Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+    }
+}

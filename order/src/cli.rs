@@ -1,0 +1,51 @@
+//! The command line of the service.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use chassis::{env::Vars, process::EXIT_CONFIGURATION};
+use clap::{Parser, Subcommand};
+
+use crate::{Config, adapters::db::MIGRATIONS};
+
+/// Saves orders, charges customers through Payment, and settles the orders. Configured by its environment.
+#[derive(Debug, Parser)]
+#[command(name = "order")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT; what is done without a command.
+    Serve,
+    /// Bring the schema of the database up to date and exit; needs only DB_DRIVER and DATA_SOURCE_URL.
+    Migrate,
+}
+
+/// Does what `args` say, the first of which is the program's own name, as this whole process.
+pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
+    match Cli::try_parse_from(args) {
+        Ok(Cli { command: None | Some(Command::Serve) }) => {
+            chassis::process::run(Config::read(vars), |config| &config.process, crate::run)
+        }
+        Ok(Cli { command: Some(Command::Migrate) }) => migrate(vars),
+        Err(told) => {
+            // Nobody is left to hear of a terminal that is gone.
+            let _ = told.print();
+            if told.use_stderr() { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS }
+        }
+    }
+}
+
+/// Brings the schema of the database that `vars` name up to date, as this whole process.
+pub fn migrate(vars: &Vars) -> ExitCode {
+    chassis::process::run_once(
+        database::Config::read_for_command(vars),
+        vars.get("RUST_LOG"),
+        async |config| {
+            database::migrate(&config, &MIGRATIONS).await?;
+            Ok::<_, database::OpenError>(format!("the database {} is up to date", config.target))
+        },
+    )
+}

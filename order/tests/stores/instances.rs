@@ -1,0 +1,58 @@
+//! Several instances over one database, asked in turn: what one was told, the next must know.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use order::{
+    adapters::db::DbOrders,
+    domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
+    ports::{Insert, Orders, Page, Permit, StoreError},
+};
+
+pub(crate) struct Instances {
+    instances: Vec<DbOrders>,
+    calls: AtomicUsize,
+}
+
+impl Instances {
+    pub(crate) fn new(instances: Vec<DbOrders>) -> Self {
+        Self { instances, calls: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> &DbOrders {
+        &self.instances[self.calls.fetch_add(1, Ordering::Relaxed) % self.instances.len()]
+    }
+}
+
+#[async_trait]
+impl Orders for Instances {
+    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
+        self.next().insert(order, permit).await
+    }
+
+    async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
+        self.next().find_by_key(user, key).await
+    }
+
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        self.next().find(id).await
+    }
+
+    async fn list(
+        &self,
+        user: UserId,
+        before: Option<OrderId>,
+        limit: u32,
+        items_max: u32,
+    ) -> Result<Page, StoreError> {
+        self.next().list(user, before, limit, items_max).await
+    }
+
+    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.next().settle(order, settlement).await
+    }
+
+    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
+        self.next().reopen(from, to).await
+    }
+}

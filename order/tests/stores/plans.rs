@@ -1,0 +1,119 @@
+//! What the store of orders asks of each database: written down, cheap, and taken from a program one version older.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use database::{Database, Session, Work};
+use order::adapters::db::{DbOrders, MIGRATIONS};
+use sqlx::{AssertSqlSafe, Row};
+use trials::{
+    Failed, Trial, check,
+    statements::{Plan, Statements, capture, is_alone},
+    trial,
+};
+
+use crate::{
+    given::{Given, Kind},
+    keeps,
+};
+
+/// Where the statements of this version are, which is called after its newest migration.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/statements/0002.sql");
+/// As a user asks who has a hundred orders, for the older half.
+const VALUES: &[(&str, &str)] = &[
+    ("LIMIT ?", "LIMIT 51"),
+    ("status = ? AND", "status = 'NOT_CHARGED' AND"),
+    ("order_id < ?", "order_id < '20000'"),
+    ("order_id <= ?", "order_id <= '20000'"),
+    ("order_id >= ?", "order_id >= '10000'"),
+];
+/// The items of a page of orders, whose ends the statement before has found.
+const PAGE: Option<&str> = Some("o.order_id <= ? AND o.order_id >= ?");
+const NEWEST: Statements =
+    Statements { text: include_str!("../statements/0002.sql"), values: VALUES, page: PAGE };
+const BEFORE: Statements =
+    Statements { text: include_str!("../statements/0001.sql"), values: VALUES, page: PAGE };
+const PLANTED: &[&str] = &[
+    "SELECT * FROM orders WHERE status = 'PAID' ORDER BY created_at_ms",
+    "SELECT order_id FROM orders ORDER BY order_id LIMIT 10",
+    "SELECT quantity FROM order_items WHERE position = 1",
+];
+const WRITTEN_DOWN: &str = "the statements of the contract are written down";
+
+/// A hundred orders of each of 200 users, the last pending, three items each.
+const FILL: &str = "
+INSERT INTO orders (order_id, user_id, idempotency_key, fingerprint, status, currency, total_minor, item_count,
+    fence, attempts, created_at_ms, pending_since_ms, next_check_at_ms)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+SELECT (nth.i - 1) * 200 + owner.i, owner.i, nth.i, 'f',
+    CASE WHEN nth.i = 100 THEN 'PENDING' ELSE 'PAID' END, 'EUR', 3, 3, 1, 1, nth.i, nth.i, nth.i
+FROM n owner CROSS JOIN n nth WHERE nth.i <= 100;
+INSERT INTO order_items (order_id, position, product_code, unit_price_minor, quantity)
+SELECT o.order_id, p.position, 'sku', 1, 1
+FROM orders o CROSS JOIN (SELECT 0 AS position UNION ALL SELECT 1 UNION ALL SELECT 2) p;
+";
+
+pub(crate) fn trials() -> impl Iterator<Item = Trial> {
+    let of_each = Kind::ALL.into_iter().flat_map(|kind| {
+        let name = kind.name();
+        [
+            trial(&format!("{name} scans no table and sorts no more than a page"), kind.needs(), move || {
+                are_cheap(kind)
+            }),
+            trial(&format!("{name} takes the statements of the version before"), kind.needs(), move || {
+                are_taken(kind)
+            }),
+        ]
+    });
+    of_each.chain([trial(WRITTEN_DOWN, &[], are_written_down)])
+}
+
+async fn are_written_down() -> Result<(), Failed> {
+    if !is_alone(WRITTEN_DOWN).await? {
+        return Ok(());
+    }
+    let newest = MIGRATIONS.sqlite.iter().map(|migration| migration.version).max().unwrap();
+    check(FILE.ends_with(&format!("/{newest:04}.sql")), || {
+        format!("{FILE} is not that of migration {newest}")
+    })?;
+    let given = Given::new(Kind::Sqlite).await?;
+    let orders = DbOrders::new(given.open().await?);
+    let sent = capture()?;
+    keeps(Arc::new(orders)).await?;
+    sent.compare(Path::new(FILE), &[])
+}
+
+async fn are_cheap(kind: Kind) -> Result<(), Failed> {
+    let given = Given::new(kind).await?;
+    let database = given.open().await?;
+    let analyze = if kind == Kind::MariaDb { "ANALYZE TABLE orders, order_items" } else { "ANALYZE" };
+    given.execute(&format!("{FILL}{analyze}")).await?;
+    NEWEST.are_cheap(PLANTED, async |statement| plan(&given, &database, statement).await).await
+}
+
+async fn are_taken(kind: Kind) -> Result<(), Failed> {
+    let given = Given::new(kind).await?;
+    let database = given.open().await?;
+    BEFORE.are_taken(async |statement| plan(&given, &database, statement).await).await
+}
+
+async fn plan(given: &Given, database: &Database, statement: String) -> Result<Plan, Failed> {
+    match given {
+        Given::File(_) => Ok(Plan::Sqlite(database.read(Explain(statement)).await?)),
+        Given::Served(server, name) => Plan::of(server, name, &statement).await,
+    }
+}
+
+struct Explain(String);
+
+#[async_trait]
+impl Work for Explain {
+    type Output = String;
+
+    async fn run(&self, session: &mut Session) -> Result<String, sqlx::Error> {
+        let query = session.query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", self.0)));
+        let rows = query.fetch_all(session.connection()).await?;
+        let details: Vec<String> = rows.iter().map(|row| row.try_get(3)).collect::<Result<_, _>>()?;
+        Ok(details.join("\n"))
+    }
+}

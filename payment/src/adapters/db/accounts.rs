@@ -1,0 +1,199 @@
+//! Accounts as operators see and change them.
+
+use async_trait::async_trait;
+use database::{Database, Session, Work};
+use money::{Currency, Money};
+use sqlx::{Row, any::AnyRow};
+
+use super::{ATTEMPTS, open, rows::unreadable, undone, unread};
+use crate::{
+    domain::{Account, Change, ChangeId, UserId},
+    ports::{Accounts, CHANGES_TOLD, LedgerError, NewLimit},
+};
+
+/// Changes nothing, but holds the row until the transaction ends, in a way that all databases take.
+const HOLD: &str =
+    "UPDATE accounts SET credit_limit_minor = credit_limit_minor WHERE user_id = ? AND currency = ?";
+
+const SET: &str = "UPDATE accounts SET credit_limit_minor = ? WHERE user_id = ? AND currency = ?";
+
+const SELECT: &str = "SELECT currency, credit_limit_minor, charged_minor FROM accounts WHERE user_id = ?
+     ORDER BY currency";
+
+const INSERT_CHANGE: &str =
+    "INSERT INTO account_changes (change_id, user_id, currency, changed_at_ms, operator, reason,
+         limit_before_minor, limit_after_minor)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+
+const SELECT_CHANGE: &str =
+    "SELECT change_id, user_id, currency, changed_at_ms, operator, reason, limit_before_minor,
+         limit_after_minor
+     FROM account_changes WHERE change_id = ?";
+
+const SELECT_CHANGES: &str =
+    "SELECT change_id, user_id, currency, changed_at_ms, operator, reason, limit_before_minor,
+         limit_after_minor
+     FROM account_changes WHERE user_id = ? AND currency = ? ORDER BY change_id DESC LIMIT ?";
+
+/// The accounts of one database.
+#[derive(Debug, Clone)]
+pub struct DbAccounts(Database);
+
+impl DbAccounts {
+    /// The accounts of `database`, which has the tables of [`MIGRATIONS`](super::MIGRATIONS).
+    pub fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    async fn change(&self, id: ChangeId) -> Result<Option<Change>, LedgerError> {
+        self.0.read(FindChange(id)).await.map_err(unread)
+    }
+}
+
+#[async_trait]
+impl Accounts for DbAccounts {
+    async fn find(&self, user: UserId, currency: Option<Currency>) -> Result<Vec<Account>, LedgerError> {
+        self.0.read(FindAccounts { user, currency }).await.map_err(unread)
+    }
+
+    async fn set_limit(&self, limit: &NewLimit) -> Result<Change, LedgerError> {
+        for _ in 0..ATTEMPTS {
+            match self.0.write(Set(limit.clone())).await {
+                Ok(change) => return Ok(change),
+                Err(error) if error.is_unique_violation() => {}
+                Err(error) => match undone(&error) {
+                    LedgerError::Unknown => {
+                        let found = self.change(limit.change).await?;
+                        // Another's change may have this id.
+                        return found.filter(|found| is_of(found, limit)).ok_or(LedgerError::Unknown);
+                    }
+                    certain => return Err(certain),
+                },
+            }
+        }
+        Err(LedgerError::Clash)
+    }
+}
+
+fn is_of(change: &Change, limit: &NewLimit) -> bool {
+    change == &change_of(limit, change.before)
+}
+
+fn change_of(limit: &NewLimit, before: Option<Money>) -> Change {
+    let NewLimit { user, limit: after, change: id, operator, reason, now_ms: changed_ms } = limit.clone();
+    Change { id, user, before, after, operator, reason, changed_ms }
+}
+
+struct Set(NewLimit);
+
+#[async_trait]
+impl Work for Set {
+    type Output = Change;
+
+    async fn run(&self, session: &mut Session) -> Result<Change, sqlx::Error> {
+        let NewLimit { user, limit, now_ms, .. } = self.0;
+        let code = limit.currency().code();
+        let hold = session.query(HOLD).bind(user.get()).bind(code);
+        // A row that was not held may be there a moment later, and is then not ours to read.
+        let before = match hold.execute(session.connection()).await?.rows_affected() {
+            0 => None,
+            _ => accounts(session, user, Some(limit.currency())).await?.pop().map(|account| account.limit),
+        };
+        if before.is_some() {
+            let set = session.query(SET).bind(limit.minor()).bind(user.get()).bind(code);
+            set.execute(session.connection()).await?;
+        } else {
+            open(session, user, limit, now_ms).await?;
+        }
+        let change = change_of(&self.0, before);
+        insert(session, &change).await.map(|()| change)
+    }
+}
+
+async fn insert(session: &mut Session, change: &Change) -> Result<(), sqlx::Error> {
+    let query = session
+        .query(INSERT_CHANGE)
+        .bind(change.id.get())
+        .bind(change.user.get())
+        .bind(change.after.currency().code())
+        .bind(change.changed_ms)
+        .bind(change.operator.as_str().to_owned())
+        .bind(change.reason.as_ref().map(|reason| reason.as_str().to_owned()))
+        .bind(change.before.map(Money::minor))
+        .bind(change.after.minor());
+    query.execute(session.connection()).await.map(drop)
+}
+
+struct FindChange(ChangeId);
+
+#[async_trait]
+impl Work for FindChange {
+    type Output = Option<Change>;
+
+    async fn run(&self, session: &mut Session) -> Result<Option<Change>, sqlx::Error> {
+        let query = session.query(SELECT_CHANGE).bind(self.0.get());
+        query.fetch_optional(session.connection()).await?.as_ref().map(read_change).transpose()
+    }
+}
+
+struct FindAccounts {
+    user: UserId,
+    currency: Option<Currency>,
+}
+
+#[async_trait]
+impl Work for FindAccounts {
+    type Output = Vec<Account>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Account>, sqlx::Error> {
+        let mut found = accounts(session, self.user, self.currency).await?;
+        for account in &mut found {
+            let query = session.query(SELECT_CHANGES).bind(self.user.get());
+            let query = query.bind(account.limit.currency().code());
+            let count = i64::try_from(CHANGES_TOLD).unwrap_or(i64::MAX);
+            let rows = query.bind(count).fetch_all(session.connection()).await?;
+            account.changes = rows.iter().map(read_change).collect::<Result<_, _>>()?;
+        }
+        Ok(found)
+    }
+}
+
+/// The customer's accounts, or the one in `currency`, without their changes.
+async fn accounts(
+    session: &mut Session,
+    user: UserId,
+    currency: Option<Currency>,
+) -> Result<Vec<Account>, sqlx::Error> {
+    let query = session.query(SELECT).bind(user.get());
+    let rows = query.fetch_all(session.connection()).await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let code: String = row.try_get(0)?;
+        let limit = read_money(&code, row.try_get(1)?, "accounts.credit_limit_minor")?;
+        let charged = read_money(&code, row.try_get(2)?, "accounts.charged_minor")?;
+        found.push(Account { user, limit, charged, changes: Vec::new() });
+    }
+    found.retain(|account| currency.is_none_or(|currency| account.limit.currency() == currency));
+    Ok(found)
+}
+
+fn read_change(row: &AnyRow) -> Result<Change, sqlx::Error> {
+    let (code, operator): (String, String) = (row.try_get(2)?, row.try_get(4)?);
+    let (reason, before): (Option<String>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
+    let reason = reason.map(|text| text.parse()).transpose();
+    let before = before.map(|minor| read_money(&code, minor, "account_changes.limit_before_minor"));
+    Ok(Change {
+        id: ChangeId::new(row.try_get(0)?).ok_or_else(|| unreadable("account_changes.change_id"))?,
+        user: UserId::new(row.try_get(1)?).ok_or_else(|| unreadable("account_changes.user_id"))?,
+        before: before.transpose()?,
+        after: read_money(&code, row.try_get(7)?, "account_changes.limit_after_minor")?,
+        operator: operator.parse().map_err(|_| unreadable("account_changes.operator"))?,
+        reason: reason.map_err(|_| unreadable("account_changes.reason"))?,
+        changed_ms: row.try_get(3)?,
+    })
+}
+
+fn read_money(code: &str, minor: i64, column: &str) -> Result<Money, sqlx::Error> {
+    let currency = Currency::from_code(code).map_err(|_| unreadable(column))?;
+    Money::from_minor(currency, minor).map_err(|_| unreadable(column))
+}

@@ -1,0 +1,97 @@
+//! The commands of the binary: what they print, what they refuse, and how they exit.
+
+use std::{path::Path, process::Command};
+
+/// Runs the binary over the database in `directory`; returns its exit code, stdout and stderr.
+fn run(directory: &Path, args: &[&str]) -> (i32, String, String) {
+    let url = format!("sqlite://{}/payment.db", directory.display());
+    let output = Command::new(env!("CARGO_BIN_EXE_payment"))
+        .args(args)
+        .env_clear()
+        .envs([("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", &url)])
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+#[test]
+fn a_limit_is_set_shown_and_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| run(directory.path(), args);
+    let set = "account set-limit --user 123 --currency USD --by anna --limit";
+    let (code, out, err) = run(&[words(set), vec!["5000"]].concat());
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "user 123, USD: limit no account → 5000.00\n", ""));
+    let (code, out, _) = run(&[words(set), vec!["0.5", "--reason", "too much"]].concat());
+    assert_eq!((code, out.as_str()), (0, "user 123, USD: limit 5000.00 → 0.50\n"));
+
+    for args in ["account show --user 123", "account show --user 123 --currency USD"] {
+        let (code, out, err) = run(&words(args));
+        let lines: Vec<_> = out.lines().collect();
+        assert_eq!((code, lines.len(), err.as_str()), (0, 3, ""), "{out}");
+        assert_eq!(lines[0], "user 123, USD: limit 0.50, charged 0.00, available 0.50");
+        assert!(lines[1].ends_with("Z  5000.00 → 0.50 by anna: too much"), "{out}");
+        assert!(lines[2].ends_with("Z  no account → 5000.00 by anna"), "{out}");
+    }
+}
+
+#[test]
+fn an_account_that_is_not_there_is_said_to_be_so() {
+    let directory = tempfile::tempdir().unwrap();
+    for (args, want) in [
+        ("account show --user 5", "user 5 has no account\n"),
+        ("account show --user 5 --currency EUR", "user 5 has no account in EUR\n"),
+    ] {
+        let ended = run(directory.path(), &words(args));
+        assert_eq!(ended, (69, String::new(), want.to_owned()));
+    }
+}
+
+#[test]
+fn what_is_typed_wrongly_is_one_line_and_touches_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for (args, tells) in [
+        ("account", "subcommand"),
+        ("acount", "acount"),
+        ("account show", "--user <ID>"),
+        ("account show --user 0", "a whole number from 1"),
+        ("account show --user 1 --currency usd", "usd"),
+        ("account set-limit --user 1", "--currency <CODE> --limit <AMOUNT> --by <NAME>"),
+        ("account set-limit --user 1 --currency USD --limit 0.001 --by a", "0.001"),
+        ("account set-limit --user 1 --currency USD --limit -1 --by a", "-1"),
+        ("account set-limit --user 1 --currency USD --limit 1e99 --by a", "1e99"),
+        ("account set-limit --user 1 --currency USD --limit much --by a", "much"),
+        ("account set-limit --user 1 --currency USD --limit 1 --by \n", "1 to 100 characters"),
+        ("migrate now", "now"),
+    ] {
+        let (code, out, err) = run(directory.path(), &words(args));
+        assert_eq!((code, out.as_str(), err.lines().count()), (64, "", 1), "{args}: {err}");
+        assert!(err.contains(tells) && !err.contains("error:"), "{args}: {err}");
+    }
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+}
+
+#[test]
+fn help_is_no_fault_and_migrating_twice_neither() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, out, _) = run(directory.path(), &["--help"]);
+    assert!(code == 0 && out.contains("migrate") && out.contains("69"), "{out}");
+    for _ in 0..2 {
+        let (code, out, err) = run(directory.path(), &["migrate"]);
+        assert_eq!((code, out.lines().count(), err.as_str()), (0, 1, ""), "{out}");
+        assert!(out.ends_with("payment.db is up to date\n"), "{out}");
+    }
+}
+
+#[test]
+fn a_command_without_a_database_names_what_is_missing() {
+    let output = Command::new(env!("CARGO_BIN_EXE_payment")).arg("migrate").env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let want =
+        "DB_DRIVER environment variable is missing.\nDATA_SOURCE_URL environment variable is missing.\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), want);
+}

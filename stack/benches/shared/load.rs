@@ -1,0 +1,105 @@
+//! A closed loop: each connection sends its next order when the one before was answered.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::JoinSet};
+
+use crate::figures::Failure;
+
+/// Users that the orders are spread over.
+const USERS: usize = 1000;
+const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
+
+/// What one round measured.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    orders: f64,
+    seconds: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) cpu_seconds: f64,
+}
+
+impl Round {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.orders / self.seconds
+    }
+
+    pub(crate) fn cpu_per_thousand(&self) -> f64 {
+        self.cpu_seconds / self.orders * 1000.0
+    }
+}
+
+/// Places orders over `connections` connections for `duration`.
+pub(crate) async fn run(
+    gateway: SocketAddr,
+    connections: usize,
+    duration: Duration,
+) -> Result<Round, Failure> {
+    let started = Instant::now();
+    let mut workers = JoinSet::new();
+    for worker in 0..connections {
+        workers.spawn(work(gateway, worker, started + duration));
+    }
+    let mut all = Histogram::<u64>::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
+    while let Some(worked) = workers.join_next().await {
+        all.add(worked??)?;
+    }
+    let milliseconds = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
+    Ok(Round {
+        orders: all.len() as f64,
+        seconds: started.elapsed().as_secs_f64(),
+        p50_ms: milliseconds(0.5),
+        p99_ms: milliseconds(0.99),
+        cpu_seconds: 0.0,
+    })
+}
+
+async fn work(gateway: SocketAddr, worker: usize, until: Instant) -> Result<Histogram<u64>, Failure> {
+    let stream = TcpStream::connect(gateway).await?;
+    stream.set_nodelay(true)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let driven = tokio::spawn(connection);
+    let mut latencies = Histogram::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
+    let mut user = worker;
+    while Instant::now() < until {
+        let sent = Instant::now();
+        order(&mut sender, gateway, user % USERS + 1).await?;
+        latencies.record(u64::try_from(sent.elapsed().as_micros())?)?;
+        user += 7;
+    }
+    drop(sender);
+    driven.await??;
+    Ok(latencies)
+}
+
+async fn order(
+    sender: &mut SendRequest<Full<Bytes>>,
+    gateway: SocketAddr,
+    user: usize,
+) -> Result<(), Failure> {
+    let body = format!(
+        r#"{{"user_id":{user},"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}]}}"#
+    );
+    let request = Request::post("/orders")
+        .header(header::HOST, gateway.to_string())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(body))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    if status == StatusCode::CREATED {
+        Ok(())
+    } else {
+        Err(format!("{status} voids the run: {body:?}").into())
+    }
+}

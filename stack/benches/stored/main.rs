@@ -1,0 +1,151 @@
+//! What the store of orders takes for each thing that it does, with 1,000,000 orders stored and with 1,000.
+//!
+//!     cargo bench -p stack --bench stored
+//!
+//! On each of the three databases (a MariaDB and a PostgreSQL of its own, with durable commits): an order inserted
+//! and settled, one read by its id, and pages of 50 of a user who owns every 16th order: the newest, and the
+//! thousandth. One after another, now with few stored, now with many; 7 rounds; prints the median of the rounds'
+//! means. With 1,000 stored there is no thousandth page: its ratio is to the first one there.
+
+#![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "it computes figures and prints them")]
+
+#[path = "../shared/backend.rs"]
+mod backend;
+#[path = "../shared/figures.rs"]
+mod figures;
+mod fill;
+#[path = "../shared/store.rs"]
+mod store;
+
+use std::time::Instant;
+
+use backend::Backend;
+use database::{Config, Target};
+use figures::{Failure, median};
+use fill::{BASE, OWN_EVERY, USERS};
+use mimalloc::MiMalloc;
+use order::{
+    adapters::db::DbOrders,
+    domain::{OrderId, UserId},
+    ports::Orders as _,
+};
+
+const FEW: i64 = 1_000;
+const MANY: i64 = 1_000_000;
+const ROUNDS: usize = 7;
+/// Of each round. With few orders stored, those created should stay fewer.
+const CREATES: u32 = 40;
+const GETS: u32 = 400;
+const LISTS: u32 = 100;
+const PAGE: u32 = 50;
+const ITEMS_MAX: u32 = 10_000;
+
+/// What the services allocate with.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> Result<(), Failure> {
+    if !figures::asked_for() {
+        return Ok(());
+    }
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure())
+}
+
+async fn measure() -> Result<(), Failure> {
+    println!("| database | | ms, 1,000 stored | ms, 1,000,000 stored | ratio |\n|---|---|---|---|---|");
+    for backend in Backend::all().await? {
+        let mut few = Stored::fill(&backend, "few", FEW).await?;
+        let mut many = Stored::fill(&backend, "many", MANY).await?;
+        // What was filled in bulk is read into the caches by a round that does not count.
+        few.round().await?;
+        many.round().await?;
+        let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            of_few.push(few.round().await?);
+            of_many.push(many.round().await?);
+        }
+        let figures = |rounds: &[Costs], which: Which| median(rounds.iter().map(which));
+        let rows: [(&str, Which); 4] = [
+            ("Create", |costs| costs.create),
+            ("Get", |costs| costs.get),
+            ("List, first page", |costs| costs.first),
+            ("List, thousandth page", |costs| costs.last),
+        ];
+        for (name, which) in rows {
+            let (before, after) = (figures(&of_few, which), figures(&of_many, which));
+            println!("| {} | {name} | {before:.3} | {after:.3} | {:.2} |", backend.name(), after / before);
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds that each thing took in one round.
+struct Costs {
+    create: f64,
+    get: f64,
+    first: f64,
+    /// The thousandth page; where there are not so many, the first again.
+    last: f64,
+}
+
+/// One of the costs.
+type Which = fn(&Costs) -> f64;
+
+/// A database with orders in it.
+struct Stored {
+    orders: DbOrders,
+    count: i64,
+    created: i64,
+    read: i64,
+}
+
+impl Stored {
+    async fn fill(backend: &Backend, name: &str, count: i64) -> Result<Self, Failure> {
+        let url = backend.create(name).await?;
+        let orders = store::open(&Config::of(Target::parse(backend.driver().name(), &url)?)).await?;
+        fill::fill(backend, name, count).await?;
+        Ok(Self { orders, count, created: 0, read: 0 })
+    }
+
+    async fn round(&mut self) -> Result<Costs, Failure> {
+        let started = Instant::now();
+        for _ in 0..CREATES {
+            self.created += 1;
+            let user = 2 + self.created % USERS;
+            store::create(&self.orders, BASE + self.count + self.created, user).await?;
+        }
+        let create = milliseconds_each(started, CREATES);
+        let started = Instant::now();
+        for _ in 0..GETS {
+            self.read += 611_953;
+            let id = OrderId::new(BASE + 1 + self.read % self.count);
+            self.orders
+                .find(id.ok_or("not an id")?)
+                .await?
+                .ok_or("an order that is missing voids the run")?;
+        }
+        let get = milliseconds_each(started, GETS);
+        let first = self.list(None).await?;
+        // The last of the 999 pages before it.
+        let newer = 999 * i64::from(PAGE);
+        let own = self.count / OWN_EVERY;
+        let before = (own > newer).then(|| BASE + OWN_EVERY * (own - newer + 1));
+        Ok(Costs { create, get, first, last: self.list(before.and_then(OrderId::new)).await? })
+    }
+
+    async fn list(&self, before: Option<OrderId>) -> Result<f64, Failure> {
+        let user = UserId::new(1).ok_or("not a user")?;
+        let started = Instant::now();
+        for _ in 0..LISTS {
+            let page = self.orders.list(user, before, PAGE, ITEMS_MAX).await?;
+            if page.orders.len() != PAGE as usize || !page.more {
+                return Err("a page that is not full voids the run".into());
+            }
+        }
+        Ok(milliseconds_each(started, LISTS))
+    }
+}
+
+fn milliseconds_each(started: Instant, times: u32) -> f64 {
+    started.elapsed().as_secs_f64() * 1000.0 / f64::from(times)
+}

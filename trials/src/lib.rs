@@ -1,0 +1,28 @@
+//! Trials: tests that need something which may not be installed, and database servers of their own.
+//!
+//! A trial whose need is not met counts as ignored, with the reason; `REQUIRE=mariadb,buf` makes the absence
+//! of those a failure. A test binary of trials has `harness = false` and a `main` that calls [`run`].
+
+use std::process::ExitCode;
+
+pub use libtest_mimic::{Failed, Trial};
+
+mod command;
+mod need;
+pub mod server;
+pub mod statements;
+mod trial;
+
+pub use command::{output, succeed, texts};
+pub use need::Need;
+pub use trial::{check, trial};
+
+/// The `main` of a test binary: runs those of `trials` that the command line asks for, then stops the
+/// servers that they shared.
+pub fn run(trials: impl IntoIterator<Item = Trial>) -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let trials = trials.into_iter().chain([need::trial_of_names()]).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    server::stop_shared();
+    conclusion.exit_code()
+}

@@ -1,0 +1,163 @@
+//! What a trial may need: what it is called, whether it is here, whether it must be.
+
+use std::process::{Command, Stdio};
+
+use libtest_mimic::{Failed, Trial};
+
+/// Something that is not part of the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The Python packages grpcio, grpcio-reflection, grpcio-health-checking and grpcio-status.
+    Grpcio,
+    /// `buf`, of the Python package buf-bin for instance.
+    Buf,
+    /// `redocly`, of the npm package @redocly/cli.
+    Redocly,
+    /// `openapi-spec-validator`, of the Python package of that name.
+    OpenapiSpecValidator,
+    /// `chromium` and `chromedriver`, driven by a Python script.
+    Chromium,
+    /// The programs of a MariaDB server and its client.
+    MariaDb,
+    /// The programs of a PostgreSQL server and its client; for root, who may not run it, also `setpriv` and
+    /// a user `postgres`.
+    Postgres,
+    /// The right to mount file systems.
+    Mounts,
+}
+
+/// Looks for the first of its arguments that is a program, in the places of servers too, which Debian keeps
+/// out of the path, and prints where it is.
+const FIND_PROGRAM: &str = r#"
+PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV | tr '\n' ':')$PATH:/usr/local/sbin:/usr/sbin"
+for name; do command -v "$name" && exit; done
+exit 1"#;
+
+impl Need {
+    const ALL: [Self; 8] = [
+        Self::Grpcio,
+        Self::Buf,
+        Self::Redocly,
+        Self::OpenapiSpecValidator,
+        Self::Chromium,
+        Self::MariaDb,
+        Self::Postgres,
+        Self::Mounts,
+    ];
+
+    /// Its name in `REQUIRE`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Grpcio => "grpcio",
+            Self::Buf => "buf",
+            Self::Redocly => "redocly",
+            Self::OpenapiSpecValidator => "openapi-spec-validator",
+            Self::Chromium => "chromium",
+            Self::MariaDb => "mariadb",
+            Self::Postgres => "postgres",
+            Self::Mounts => "mounts",
+        }
+    }
+
+    /// Commands that all succeed where it is here.
+    fn probes(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Grpcio => &[&[
+                "python3",
+                "-c",
+                "import grpc, grpc_health.v1, grpc_reflection.v1alpha, grpc_status, google.rpc",
+            ]],
+            Self::Buf => &[&["buf", "--version"]],
+            Self::Redocly => &[&["redocly", "--version"]],
+            Self::OpenapiSpecValidator => &[&["openapi-spec-validator", "--version"]],
+            Self::Chromium => {
+                &[&["chromium", "--version"], &["chromedriver", "--version"], &["python3", "-V"]]
+            }
+            Self::MariaDb => &[],
+            Self::Postgres => &[&[
+                "sh",
+                "-c",
+                "[ \"$(id -u)\" != 0 ] || setpriv --reuid=postgres --regid=postgres --init-groups true",
+            ]],
+            Self::Mounts => &[&[
+                "sh",
+                "-c",
+                "d=$(mktemp -d) && mount -t tmpfs tmpfs \"$d\" && umount \"$d\"; s=$?; rmdir \"$d\"; exit $s",
+            ]],
+        }
+    }
+
+    /// The programs that it consists of, each by all its names.
+    fn programs(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::MariaDb => &[&["mariadbd", "mysqld"], &["mariadb-install-db"], &["mariadb"]],
+            Self::Postgres => &[&["initdb"], &["postgres"], &["psql"]],
+            _ => &[],
+        }
+    }
+
+    /// Whether it is here; if not, and it need not be, the reason to ignore the trial.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not here and `REQUIRE` names it.
+    pub(crate) fn look_for(self) -> Result<Option<String>, Failed> {
+        let Some(missing) = self.missing() else { return Ok(None) };
+        let reason = format!("{} is not installed: {missing}", self.name());
+        if required().iter().any(|name| name == self.name()) { Err(reason.into()) } else { Ok(Some(reason)) }
+    }
+
+    fn missing(self) -> Option<String> {
+        let program = self.programs().iter().find_map(|names| program(names).err());
+        let failed = |probe: &&&[&str]| !succeeds(probe);
+        program.or_else(|| {
+            self.probes().iter().find(failed).map(|probe| format!("`{}` failed", probe.join(" ")))
+        })
+    }
+}
+
+/// Where the program is that has one of `names`, the first that is found.
+///
+/// # Errors
+///
+/// Names what is not there.
+pub(crate) fn program(names: &[&str]) -> Result<String, String> {
+    let found = Command::new("sh").args(["-c", FIND_PROGRAM, "sh"]).args(names).output();
+    let found = found.map_err(|error| error.to_string())?;
+    let path = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+    if found.status.success() { Ok(path) } else { Err(format!("there is no {}", names.join(" or "))) }
+}
+
+fn succeeds(probe: &[&str]) -> bool {
+    let mut command = Command::new(probe[0]);
+    command.args(&probe[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// The needs that must be met.
+fn required() -> Vec<String> {
+    let list = variable("REQUIRE");
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// A variable of the environment, empty where it is not set.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "switches of the tests themselves, not configuration of a service"
+)]
+pub(crate) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+/// A name that nothing has would require nothing, silently.
+pub(crate) fn trial_of_names() -> Trial {
+    Trial::test("require_names_no_unknown_tool", || {
+        let unknown = required().into_iter().find(|name| Need::ALL.iter().all(|need| need.name() != name));
+        match unknown {
+            Some(name) => {
+                Err(format!("REQUIRE names {name}, which is none of {:?}", Need::ALL.map(Need::name)).into())
+            }
+            None => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,57 @@
+//! A MariaDB server in a directory of its own.
+
+use std::path::Path;
+
+use libtest_mimic::Failed;
+use tokio::process::Command;
+
+use super::{PASSWORD, is_root};
+use crate::{command::succeed, need::program};
+
+/// Root's password, over TCP too; MariaDB wants each statement on a line of its own.
+const ACCOUNTS: &str = "\
+ALTER USER root@localhost IDENTIFIED BY 'verysecretpass';
+CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY 'verysecretpass';
+GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
+";
+
+/// Lays out an empty server in `directory`.
+pub(super) async fn create(directory: &Path) -> Result<(), Failed> {
+    std::fs::write(directory.join("accounts.sql"), ACCOUNTS)?;
+    let mut install = Command::new(program(&["mariadb-install-db"])?);
+    install.arg("--no-defaults").arg(format!("--datadir={}", directory.join("data").display()));
+    install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
+    install.arg(tmpdir(directory)).arg("--innodb-log-file-size=32M").args(is_root().then_some("--user=root"));
+    succeed(&mut install).await.map(drop)
+}
+
+/// The command that runs the server in `directory`.
+pub(super) fn server(directory: &Path, port: u16) -> Result<Vec<String>, Failed> {
+    let within = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
+    let mut command = vec![program(&["mariadbd", "mysqld"])?];
+    // Root must say that he means it; for others the option only brings a warning.
+    command.extend(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"].map(str::to_owned));
+    command.push(format!("--port={port}"));
+    command.extend([within("datadir", "data"), within("socket", "socket"), within("pid-file", "pid")]);
+    command.extend([within("init-file", "accounts.sql"), tmpdir(directory)]);
+    command.extend(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin"].map(str::to_owned));
+    command.extend(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"].map(str::to_owned));
+    command.extend(["--performance-schema=OFF", "--max-connections=300"].map(str::to_owned));
+    command.extend(["--skip-name-resolve", "--character-set-server=utf8mb4"].map(str::to_owned));
+    Ok(command)
+}
+
+/// A server that starts deletes the temporary tables it finds there: in /tmp, those of its neighbours.
+fn tmpdir(directory: &Path) -> String {
+    format!("--tmpdir={}", directory.display())
+}
+
+/// The client, as root; it reads a script from its standard input.
+pub(super) fn client(directory: &Path, database: &str) -> Result<Command, Failed> {
+    let mut client = Command::new(program(&["mariadb"])?);
+    client.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
+    client.arg(format!("--socket={}", directory.join("socket").display()));
+    client.args(["--user=root", &format!("--password={PASSWORD}")]);
+    client.args((!database.is_empty()).then_some(database));
+    Ok(client)
+}
