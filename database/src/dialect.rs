@@ -139,14 +139,17 @@ fn numbered(sql: &str) -> String {
 /// Whether `error` says that the connection is of no more use, rather than what the database thinks of a
 /// statement.
 pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
-    !matches!(
-        error,
-        sqlx::Error::Database(_)
-            | sqlx::Error::RowNotFound
-            | sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::Encode(_)
-    )
+    match error {
+        // SQLSTATE: the server shuts down or ends the session (57P), the connection is lost (08).
+        sqlx::Error::Database(answer) => {
+            answer.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+        }
+        sqlx::Error::RowNotFound
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Encode(_) => false,
+        _ => true,
+    }
 }
 
 /// What a wait that took longer than `bound` ends with.

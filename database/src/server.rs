@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     dialect::is_broken,
-    pool::{Held, Pool},
+    pool::{Connector, Held, Pool},
     work::{Work, WriteError},
 };
 
@@ -51,6 +51,7 @@ async fn transaction<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, WriteE
     let mut held = begin(pool).await.map_err(WriteError::not_started)?;
     let connector = pool.connector();
     if !work.may_begin() {
+        roll_back(connector, held).await;
         return Err(WriteError::Withdrawn);
     }
     let session = held.session();
@@ -58,9 +59,7 @@ async fn transaction<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, WriteE
         Ok(output) => output,
         Err(error) if is_broken(&error) => return Err(WriteError::Unknown(Arc::new(error))),
         Err(error) => {
-            if connector.answered(session.connection.execute("ROLLBACK")).await.is_ok() {
-                held.release();
-            }
+            roll_back(connector, held).await;
             return Err(WriteError::Refused(Arc::new(error)));
         }
     };
@@ -71,6 +70,13 @@ async fn transaction<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, WriteE
         }
         Err(error) if connector.dialect.is_refusal(&error) => Err(WriteError::Refused(Arc::new(error))),
         Err(error) => Err(WriteError::Unknown(Arc::new(error))),
+    }
+}
+
+/// Ends the transaction; a connection on which that fails is dropped, and the server ends it then.
+async fn roll_back(connector: &Connector, mut held: Held) {
+    if connector.answered(held.session().connection.execute("ROLLBACK")).await.is_ok() {
+        held.release();
     }
 }
 
