@@ -6,7 +6,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// 2026-01-01T00:00:00Z in milliseconds since the Unix epoch.
@@ -51,6 +51,11 @@ fn random_start() -> i64 {
 pub fn random_u32() -> u32 {
     getrandom::u32()
         .unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos())
+}
+
+/// Half of `max` to all of it, so that those who met do not meet again.
+pub fn jittered(max: Duration) -> Duration {
+    max / 2 + max / 2 * (random_u32() >> 16) / (1 << 16)
 }
 
 /// A random UUID (version 4) as text.

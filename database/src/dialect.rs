@@ -7,6 +7,8 @@ use sqlx::{
     Any, AssertSqlSafe, SqlSafeStr, SqlStr, error::DatabaseError, mysql::MySqlDatabaseError, query::Query,
 };
 
+/// What a statement calls the database's clock, in milliseconds since the Unix epoch.
+pub const NOW_MS: &str = "NOW_MS()";
 /// How long a statement waits for a row that another transaction holds, in seconds.
 const ROW_WAIT_SECONDS: u64 = 3;
 
@@ -19,14 +21,27 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// `sql`, whose parameters are written `?` (and which holds no other question mark), as this database
-    /// writes them.
+    /// `sql`, whose parameters are written `?` (and which holds no other question mark) and whose clock is
+    /// [`NOW_MS`], as this database writes them.
     pub(crate) fn query(self, sql: impl SqlSafeStr) -> Query<'static, Any, sqlx::any::AnyArguments> {
-        let sql = sql.into_sql_str();
+        let mut sql = sql.into_sql_str();
+        if sql.as_str().contains(NOW_MS) {
+            sql = AssertSqlSafe(sql.as_str().replace(NOW_MS, self.now_ms())).into_sql_str();
+        }
         sqlx::query(match self {
             Self::Sqlite | Self::MySql => sql,
             Self::Postgres => AssertSqlSafe(numbered(sql.as_str())).into_sql_str(),
         })
+    }
+
+    /// [`NOW_MS`] as this database writes it: the same throughout a statement, so that an index can be searched by
+    /// it. (sqlx's sessions on MySQL are in UTC.)
+    pub(crate) fn now_ms(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+            Self::MySql => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)",
+        }
     }
 
     /// What starts a transaction that will write. In SQLite a deferred one that turns from reading to writing is

@@ -20,6 +20,7 @@ mod watch;
 mod work;
 
 pub use config::{Config, Waiver};
+pub use dialect::NOW_MS;
 pub use migrate::Migrations;
 pub use open::{Database, OpenError, migrate};
 pub use target::{Driver, Target, TargetError};

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chassis::ids::jittered;
 use sqlx::Executor;
 use tokio::time::Instant;
 
@@ -39,12 +40,6 @@ pub(crate) async fn write<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, W
             tried => return tried,
         }
     }
-}
-
-/// Half to all of `pause_max`, so that two that met do not meet again.
-fn jittered(pause_max: Duration) -> Duration {
-    let share = getrandom::u32().unwrap_or_default();
-    pause_max / 2 + pause_max / 2 * (share >> 16) / (1 << 16)
 }
 
 async fn transaction<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, WriteError> {

@@ -15,6 +15,8 @@ mod url;
 
 pub(crate) use server::{Host, Server};
 
+use crate::dialect::Dialect;
+
 /// The kinds of database that configuration may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
@@ -37,6 +39,16 @@ impl Driver {
             Self::MySql => "mysql",
             Self::Postgres => "postgres",
         }
+    }
+
+    /// [`NOW_MS`](crate::NOW_MS) as its databases write it.
+    pub fn now_ms(self) -> &'static str {
+        let dialect = match self {
+            Self::Sqlite => Dialect::Sqlite,
+            Self::MySql => Dialect::MySql,
+            Self::Postgres => Dialect::Postgres,
+        };
+        dialect.now_ms()
     }
 
     /// What its URLs look like.

@@ -16,7 +16,8 @@ pub struct Session {
 
 impl Session {
     /// A statement with `?` for each parameter and no other question mark, to be bound and then executed on
-    /// [`connection`](Self::connection).
+    /// [`connection`](Self::connection). `NOW_MS()` in it is the database's clock, in milliseconds since the Unix
+    /// epoch.
     pub fn query(&self, sql: impl SqlSafeStr) -> Query<'static, Any, AnyArguments> {
         self.dialect.query(sql)
     }

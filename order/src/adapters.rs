@@ -2,5 +2,6 @@
 
 pub mod db;
 pub mod grpc;
+pub mod monitor;
 pub mod payment;
 pub mod system;

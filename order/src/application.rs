@@ -1,16 +1,19 @@
-//! In what order things happen: placing an order, and reading orders back.
+//! In what order things happen: placing an order, settling one that was left, and reading orders back.
 
 mod place;
 mod progress;
 mod read;
+mod reconcile;
 mod repeat;
+mod settle;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::ports::{Clock, Mint, Orders, Payments, Spawn};
+use crate::ports::{Clock, Mint, Monitor, Orders, Payments, Spawn};
 
 pub use place::{PlaceError, Placed};
 pub use read::{ITEMS_PER_PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ReadError};
+pub use reconcile::{CONCURRENCY_MAX, MISMATCH_RECHECK_MAX, RECHARGE_MAX, RECHECK_MAX, VOID_AFTER};
 
 /// How long before the caller's deadline it is answered, so that an answer that names the order arrives.
 pub const ANSWER_MARGIN: Duration = Duration::from_millis(500);
@@ -44,4 +47,6 @@ pub struct Application {
     pub mint: Arc<dyn Mint>,
     /// Where tasks run that must not be cut in half.
     pub tasks: Arc<dyn Spawn>,
+    /// Who is told what must never happen.
+    pub monitor: Arc<dyn Monitor>,
 }

@@ -29,6 +29,7 @@ use tonic::service::Routes;
 use adapters::{
     db::{DbOrders, MIGRATIONS},
     grpc::{DOMAIN, OrderService},
+    monitor::Metrics,
     payment::PaymentOverGrpc,
     system::{SystemClock, SystemMint, TrackedTasks},
 };
@@ -69,7 +70,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
     let (readiness, mut registry) = (Readiness::default(), Registry::default());
     let metrics = ServerMetrics::register(&mut registry);
-    let payments = PaymentOverGrpc::new(Channel::connect_lazy(&config.payment), &mut registry);
+    let monitor = Arc::new(Metrics::register(&mut registry));
+    let payments = PaymentOverGrpc::new(Channel::connect_lazy(&config.payment));
     config.database.announce(&readiness);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let opening = Database::open(&config.database, &MIGRATIONS);
@@ -82,7 +84,11 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         clock: Arc::new(SystemClock::default()),
         mint: Arc::new(SystemMint::default()),
         tasks: Arc::new(tasks.clone()),
+        monitor,
     };
+    let reconciling = application.clone();
+    let reconciler = shutdown.clone().run_until_cancelled_owned(async move { reconciling.reconcile().await });
+    tokio::spawn(reconciler);
     let watch = database.watch(readiness.clone());
     let server = Server {
         domain: DOMAIN,

@@ -4,7 +4,13 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::domain::{ChargeOutcome, IdempotencyKey, Order, OrderId, Settlement, UserId};
+use crate::domain::{
+    Backlog, ChargeOutcome, ChargeRequest, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, Status,
+    UserId, VoidOutcome,
+};
+
+/// How long after an order became PENDING it is due for a reconciler: a driver has usually settled it by then.
+pub const FIRST_CHECK: Duration = Duration::from_secs(2);
 
 /// A store that could not do what it was asked. The cause is the adapter's to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,10 +48,10 @@ pub struct Page {
 ///
 /// What a method returned `Ok` for has been committed durably, and every later call on any instance sees
 /// it. Orders are told apart by id, and by user and key, both unique and compared byte for byte. Every field
-/// reads back as it was written.
+/// reads back as it was written. What is due is told by one clock, that of the store, whoever asks.
 #[async_trait]
 pub trait Orders: Send + Sync {
-    /// Keeps a new order with its items, wholly or not at all. `permit` is asked right before the first statement
+    /// Keeps a new order with its items, wholly or not at all; it is due after [`FIRST_CHECK`]. `permit` is asked right before the first statement
     /// is sent; where it says no, the answer is [`StoreError::NotStarted`].
     async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError>;
 
@@ -65,23 +71,49 @@ pub trait Orders: Send + Sync {
         items_max: u32,
     ) -> Result<Page, StoreError>;
 
-    /// Settles `order`, if it is still PENDING and `settlement.guard` holds: with [`Guard::Fence`](crate::domain::Guard),
-    /// if the fence is still `order.fence`. Tells whether it did; one of any number of callers does.
-    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError>;
+    /// Settles the order, if it is still PENDING and `settlement.guard` holds: with
+    /// [`Guard::Fence`](crate::domain::Guard), if the fence is still that of `hold`. Tells whether it did; one of
+    /// any number of callers does.
+    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError>;
 
-    /// Takes an order in hand: replaces `from`, which is NOT_CHARGED or PENDING, by `to`, which is PENDING with a
-    /// higher fence, if the row still has the status and fence of `from`. Tells whether it did; one of any number
-    /// of callers does.
-    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError>;
+    /// Makes a NOT_CHARGED order PENDING, as [`Order::reopened`] has it, and due after [`FIRST_CHECK`], if its
+    /// fence is still that of `hold`. Tells whether it did; one of any number of callers does.
+    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError>;
+
+    /// PENDING orders that are due, those first that have been so for longest, `limit` at most.
+    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError>;
+
+    /// Takes a PENDING order in hand, if its fence is still that of `hold`: its fence rises to that of
+    /// [`Hold::taken`], and it is not due again before `again_in` has passed. Tells whether it did; one of any
+    /// number of callers does.
+    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError>;
+
+    /// The PENDING orders, as far as the first `limit` to become due tell.
+    async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError>;
 }
 
 /// Who charges customers.
 #[async_trait]
 pub trait Payments: Send + Sync {
-    /// Charges the order's total to its user, at most once however often it is called. Returns within
+    /// Charges the total to the user, at most once for the order however often it is called. Returns within
     /// `time_left`, by the clock of whoever drives. The outcome is
     /// [`NeverRan`](ChargeOutcome::NeverRan) only where no attempt can have reached Payment.
-    async fn charge(&self, order: &Order, time_left: Duration) -> ChargeOutcome;
+    async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome;
+
+    /// Makes sure that the order, if nothing is recorded for it yet, is never charged. Returns within `time_left`.
+    async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome;
+}
+
+/// Who watches the service.
+pub trait Monitor: Send + Sync {
+    /// Payment knows the order with another amount, currency or user. Must never happen.
+    fn mismatch(&self, order: OrderId);
+
+    /// The order is recorded as something else than Payment's answer makes it. Must never happen.
+    fn conflict(&self, order: OrderId, recorded: Status, answered: Status);
+
+    /// What is PENDING.
+    fn backlog(&self, backlog: &Backlog);
 }
 
 /// Time.
@@ -104,6 +136,9 @@ pub trait Mint: Send + Sync {
 
     /// A key that no caller will guess or repeat.
     fn key(&self) -> IdempotencyKey;
+
+    /// Half of `max` to all of it, so that those who met do not meet again.
+    fn jittered(&self, max: Duration) -> Duration;
 }
 
 /// A task that runs to its end, whoever waits for it.

@@ -4,14 +4,16 @@ mod rows;
 mod statements;
 mod work;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use database::{Database, Migrations, Work, WriteError};
 
 use crate::{
-    domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
+    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
-use work::{Find, List, Reopen, Settle};
+use work::{Claim, Find, List, ReadBacklog, ReadDue, Reopen, Settle};
 
 /// The tables, version by version.
 pub static MIGRATIONS: Migrations = Migrations {
@@ -19,9 +21,6 @@ pub static MIGRATIONS: Migrations = Migrations {
     mysql: sqlx::migrate!("migrations/mysql"),
     postgres: sqlx::migrate!("migrations/postgres"),
 };
-
-/// How long after it became PENDING an order is due for a reconciler.
-const FIRST_CHECK_MS: i64 = 2_000;
 
 /// The store of orders over one database.
 #[derive(Debug, Clone)]
@@ -38,6 +37,10 @@ impl DbOrders {
             tracing::error!(%error, "the database gave no answer");
             StoreError::Unknown
         })
+    }
+
+    async fn write<W: Work>(&self, work: W) -> Result<W::Output, StoreError> {
+        self.0.write(work).await.map_err(|error| failed(&error))
     }
 }
 
@@ -84,13 +87,23 @@ impl Orders for DbOrders {
         self.read(List { user, before, limit, items_max }).await
     }
 
-    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
-        let settle = Settle { id: order.id, fence: order.fence, settlement: settlement.clone() };
-        self.0.write(settle).await.map_err(|error| failed(&error))
+    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.write(Settle { hold, settlement: settlement.clone() }).await
     }
 
-    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
-        let reopen = Reopen { from: from.clone(), to: to.clone() };
-        self.0.write(reopen).await.map_err(|error| failed(&error))
+    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
+        self.write(Reopen(hold)).await
+    }
+
+    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.read(ReadDue { limit }).await
+    }
+
+    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
+        self.write(Claim { hold, again_in }).await
+    }
+
+    async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
+        self.read(ReadBacklog { limit }).await
     }
 }

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use channel::{Channel, Deadline, Failure};
-use chassis::metrics::{Registry, prometheus_client::metrics::counter::Counter};
 use proto::{
     google_type,
-    payment::{CreatePaymentRequest, payment_client::PaymentClient},
+    payment::{CreatePaymentRequest, PaymentStatus, VoidPaymentRequest, payment_client::PaymentClient},
 };
 use tokio::time::Instant;
 use tonic::{Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
-    domain::{ChargeOutcome, Decline, Order},
+    domain::{ChargeOutcome, ChargeRequest, Decline, OrderId, VoidOutcome},
     ports::Payments,
 };
 
@@ -33,58 +32,75 @@ const DESCRIPTION_CHARS_MAX: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct PaymentOverGrpc {
     client: PaymentClient<Channel>,
-    mismatches: Counter,
 }
 
 impl PaymentOverGrpc {
-    /// Payment at the other end of `channel`; mismatches are counted in `registry`, and must stay 0.
-    pub fn new(channel: Channel, registry: &mut Registry) -> Self {
-        let mismatches = Counter::default();
-        registry.register(
-            "order_payment_mismatches",
-            "Orders that Payment knows with another amount, currency or user",
-            mismatches.clone(),
-        );
+    /// Payment at the other end of `channel`.
+    pub fn new(channel: Channel) -> Self {
         // The channel bounds answers, and can tell an oversized one from other failures.
-        Self { client: PaymentClient::new(channel).max_decoding_message_size(usize::MAX), mismatches }
+        Self { client: PaymentClient::new(channel).max_decoding_message_size(usize::MAX) }
     }
 }
 
 #[async_trait]
 impl Payments for PaymentOverGrpc {
-    async fn charge(&self, order: &Order, time_left: Duration) -> ChargeOutcome {
-        let (units, nanos) = order.total.to_units_nanos();
-        let mut request = Request::new(CreatePaymentRequest {
-            user_id: order.user.get(),
-            order_id: order.id.get(),
-            total_price: order.total.to_float(),
+    async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome {
+        let ChargeRequest { order, user, total } = *request;
+        let (units, nanos) = total.to_units_nanos();
+        let asked = CreatePaymentRequest {
+            user_id: user.get(),
+            order_id: order.get(),
+            total_price: total.to_float(),
             total: Some(google_type::Money {
-                currency_code: order.total.currency().code().to_owned(),
+                currency_code: total.currency().code().to_owned(),
                 units,
                 nanos,
             }),
-        });
-        request.extensions_mut().insert(Deadline(Instant::now() + time_left));
-        if let Some(context) = chassis::trace::current() {
-            context.write_to(request.metadata_mut().as_mut());
-        }
-        match self.client.clone().create(request).await {
+        };
+        match self.client.clone().create(within(asked, time_left)).await {
             Ok(charged) if charged.get_ref().payment_id > 0 => ChargeOutcome::Charged,
             // What answers anything with an empty message is not Payment.
             Ok(_) => {
-                tracing::error!(order_id = order.id.get(), "Payment's success names no payment");
+                tracing::error!(order_id = order.get(), "Payment's success names no payment");
                 ChargeOutcome::Unknown
             }
             Err(status) => {
                 let outcome = outcome_of(&status);
-                if outcome == ChargeOutcome::Mismatch {
-                    self.mismatches.inc();
+                if matches!(outcome, ChargeOutcome::NeverRan | ChargeOutcome::Unknown) {
+                    log(order, &status, &outcome);
                 }
-                log(order, &status, &outcome);
                 outcome
             }
         }
     }
+
+    async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome {
+        let asked = VoidPaymentRequest { order_id: order.get() };
+        match self.client.clone().void(within(asked, time_left)).await {
+            Ok(recorded) => match recorded.into_inner().payment.map(|payment| payment.status()) {
+                Some(PaymentStatus::Voided) => VoidOutcome::Voided,
+                Some(PaymentStatus::Charged | PaymentStatus::Declined) => VoidOutcome::Answered,
+                Some(PaymentStatus::Unspecified) | None => {
+                    tracing::error!(order_id = order.get(), "Payment's answer to Void names no status");
+                    VoidOutcome::Unknown
+                }
+            },
+            Err(status) => {
+                log(order, &status, &VoidOutcome::Unknown);
+                VoidOutcome::Unknown
+            }
+        }
+    }
+}
+
+/// The request, with the time that it may take and the trace that it is part of.
+fn within<T>(message: T, time_left: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(Deadline(Instant::now() + time_left));
+    if let Some(context) = chassis::trace::current() {
+        context.write_to(request.metadata_mut().as_mut());
+    }
+    request
 }
 
 /// The one table from Payment's answers to what is known of a charge.
@@ -119,26 +135,17 @@ fn decline(status: &Status, details: &ErrorDetails) -> Decline {
     Decline { reason, description }
 }
 
-/// A decline is business; everything else that is no charge has a cause that an operator wants to see.
-fn log(order: &Order, status: &Status, outcome: &ChargeOutcome) {
+/// A call without an answer of Payment's has a cause that an operator wants to see.
+fn log(order: OrderId, status: &Status, outcome: &dyn std::fmt::Debug) {
     let source = std::error::Error::source(status).map(chassis::telemetry::chain);
-    match outcome {
-        ChargeOutcome::Charged | ChargeOutcome::Declined(_) => {}
-        ChargeOutcome::Mismatch => {
-            tracing::error!(
-                order_id = order.id.get(),
-                "Payment knows this order with another amount, currency or user"
-            );
-        }
-        outcome => tracing::warn!(
-            order_id = order.id.get(),
-            ?outcome,
-            code = ?status.code(),
-            said = status.message(),
-            source,
-            "the charge failed"
-        ),
-    }
+    tracing::warn!(
+        order_id = order.get(),
+        ?outcome,
+        code = ?status.code(),
+        said = status.message(),
+        source,
+        "the call of Payment failed"
+    );
 }
 
 #[cfg(test)]

@@ -51,6 +51,10 @@ impl Mint for SystemMint {
     fn key(&self) -> IdempotencyKey {
         IdempotencyKey::new(ids::uuid()).expect("a UUID is a key")
     }
+
+    fn jittered(&self, max: Duration) -> Duration {
+        ids::jittered(max)
+    }
 }
 
 /// Tasks that a stopping process waits for. They keep the trace of the request that spawned them.

@@ -9,9 +9,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, SETTLE_PAUSE, SETTLE_TRIES_MAX,
-    WORK_MIN,
+    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, WORK_MIN,
     progress::{Progress, State},
+    settle::Settled,
 };
 use crate::{
     domain::{Attempts, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
@@ -139,7 +139,7 @@ pub(super) struct Driver {
 impl Driver {
     async fn place(&self, draft: Draft, key: IdempotencyKey) -> Answer {
         match self.save(draft, key).await? {
-            Saved::New(order) => self.charge(order, Attempts::AllOwn).await,
+            Saved::New(order) => self.charge(order).await,
             Saved::Before(order, wanted) => self.resume(order, &wanted).await,
         }
     }
@@ -175,39 +175,18 @@ impl Driver {
         Err(unsaved(&doubtful))
     }
 
-    /// Charges an order that is PENDING and in this driver's hands, and settles it.
-    pub(super) async fn charge(&self, order: Order, attempts: Attempts) -> Answer {
-        let Application { payments, clock, .. } = &self.application;
-        let time_left = self.charge_by.saturating_sub(clock.monotonic());
-        let outcome = payments.charge(&order, time_left).await;
-        let Some(settlement) = outcome.settlement(attempts) else {
-            return Err(PlaceError::OutcomeUnknown { order: order.id });
-        };
-        self.settle(order, settlement).await
-    }
-
-    /// Records what is known of the charge. A store that fails is asked again: what was charged must not stay
-    /// PENDING for a hiccup.
-    async fn settle(&self, order: Order, settlement: Settlement) -> Answer {
-        let Application { clock, orders, .. } = &self.application;
-        for _ in 0..SETTLE_TRIES_MAX {
-            let settled = orders.settle(&order, &settlement).await;
-            if settled == Ok(true) {
-                let settled = Order { status: settlement.status, decline: settlement.decline, ..order };
-                return tell(settled, false);
+    /// Charges an order that is PENDING and in this driver's hands alone, and settles it.
+    pub(super) async fn charge(&self, order: Order) -> Answer {
+        let application = &self.application;
+        let time_left = self.charge_by.saturating_sub(application.clock.monotonic());
+        let outcome = application.ask(&order.charge(), time_left).await;
+        match application.conclude(order.hold(), outcome, Attempts::AllOwn).await {
+            Settled::Now(Settlement { status, decline, .. }) => {
+                tell(Order { status, decline, ..order }, false)
             }
-            // Lost to another driver, or not known: the row alone can tell.
-            let found = orders.find(order.id).await.ok().flatten();
-            match found.filter(|found| settled.is_ok() || found.status != Status::Pending) {
-                // A row that says NOT_CHARGED of what Payment answered is wrong, and is not repeated.
-                Some(found) if found.status == Status::NotCharged && found.status != settlement.status => {
-                    break;
-                }
-                Some(found) => return tell(found, false),
-                None => clock.sleep(SETTLE_PAUSE).await,
-            }
+            Settled::Before(found) => tell(found, false),
+            Settled::Open => Err(PlaceError::OutcomeUnknown { order: order.id }),
         }
-        Err(PlaceError::OutcomeUnknown { order: order.id })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use money::Money;
 
-use super::{Decline, Draft, Fingerprint, IdempotencyKey, Item, UserId};
+use super::{ChargeRequest, Decline, Draft, Fingerprint, Hold, IdempotencyKey, Item, UserId};
 
 /// An order's id: above 0, below 2^53, later orders having higher ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,8 +88,6 @@ pub struct Order {
     pub attempts: i64,
     /// When it was placed, in milliseconds since the Unix epoch.
     pub created_ms: i64,
-    /// Since when it has been PENDING, in milliseconds since the Unix epoch.
-    pub pending_since_ms: i64,
 }
 
 impl Order {
@@ -107,26 +105,24 @@ impl Order {
             fence: 1,
             attempts: 1,
             created_ms: now_ms,
-            pending_since_ms: now_ms,
         }
     }
 
     /// The same order, PENDING once more after NOT_CHARGED.
     #[must_use]
-    pub fn reopened(self, now_ms: i64) -> Self {
-        Self {
-            status: Status::Pending,
-            fence: self.fence + 1,
-            attempts: self.attempts + 1,
-            pending_since_ms: now_ms,
-            ..self
-        }
+    pub fn reopened(self) -> Self {
+        let fence = self.hold().taken().fence;
+        Self { status: Status::Pending, fence, attempts: self.attempts + 1, ..self }
     }
 
-    /// The same order, still PENDING, in the hands of another driver.
-    #[must_use]
-    pub fn taken_over(self) -> Self {
-        Self { fence: self.fence + 1, attempts: self.attempts + 1, ..self }
+    /// What Payment is asked to charge for it.
+    pub fn charge(&self) -> ChargeRequest {
+        ChargeRequest { order: self.id, user: self.user, total: self.total }
+    }
+
+    /// The order in the hands of whoever read or wrote this.
+    pub fn hold(&self) -> Hold {
+        Hold { order: self.id, fence: self.fence }
     }
 }
 

@@ -28,6 +28,25 @@ pub enum ChargeOutcome {
     Unknown,
 }
 
+/// What is known of an attempt to give an order up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VoidOutcome {
+    /// Payment holds a tombstone: the order will never be charged.
+    Voided,
+    /// Payment charged or declined the order before; asking for the charge again tells which.
+    Answered,
+    /// Anything else: the tombstone may be there.
+    Unknown,
+}
+
+impl VoidOutcome {
+    /// How the order is settled, or `None` where it must stay PENDING.
+    pub fn settlement(self) -> Option<Settlement> {
+        let voided = Settlement { status: Status::Voided, decline: None, guard: Guard::Pending };
+        (self == Self::Voided).then_some(voided)
+    }
+}
+
 /// Who set out to charge an order since it became PENDING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempts {
@@ -87,6 +106,14 @@ mod tests {
         assert_eq!(status(ChargeOutcome::Charged), Some(Status::Paid));
         assert_eq!(status(ChargeOutcome::Voided), Some(Status::Voided));
         assert_eq!(ChargeOutcome::NeverRan.settlement(Attempts::OthersToo), None);
+    }
+
+    #[test]
+    fn only_a_tombstone_gives_an_order_up() {
+        let status = |outcome: VoidOutcome| outcome.settlement().map(|settlement| settlement.status);
+        assert_eq!(status(VoidOutcome::Voided), Some(Status::Voided));
+        assert_eq!(status(VoidOutcome::Answered), None);
+        assert_eq!(status(VoidOutcome::Unknown), None);
     }
 
     #[test]

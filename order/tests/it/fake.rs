@@ -8,4 +8,4 @@ mod system;
 pub(crate) use orders::FakeOrders;
 pub(crate) use payments::{Charge, FakePayments};
 pub(crate) use store::{Fault, Op, Store};
-pub(crate) use system::{FakeClock, FakeMint};
+pub(crate) use system::{Alarm, FakeClock, FakeMint, FakeMonitor};

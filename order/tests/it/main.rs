@@ -6,5 +6,6 @@ mod commands;
 mod fake;
 mod placing;
 mod reading;
+mod reconciling;
 mod samples;
 mod service;

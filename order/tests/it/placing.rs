@@ -17,7 +17,7 @@ use order::{
 use tokio::task::JoinHandle;
 
 use crate::{
-    fake::{FakeClock, FakeMint, FakePayments, Store},
+    fake::{FakeClock, FakeMint, FakeMonitor, FakePayments, Store},
     samples::{always, draft, id, key, user},
 };
 
@@ -28,7 +28,8 @@ const BUDGET: Duration = Duration::from_secs(10);
 pub(crate) struct World {
     pub(crate) application: Application,
     pub(crate) store: Arc<Store>,
-    payments: Arc<FakePayments>,
+    pub(crate) payments: Arc<FakePayments>,
+    pub(crate) monitor: Arc<FakeMonitor>,
     mint: Arc<FakeMint>,
     tasks: TrackedTasks,
 }
@@ -37,14 +38,16 @@ impl World {
     pub(crate) fn new() -> Self {
         let (store, payments) = (Arc::new(Store::default()), Arc::new(FakePayments::default()));
         let (mint, tasks) = (Arc::new(FakeMint::default()), TrackedTasks::default());
+        let monitor = Arc::new(FakeMonitor::default());
         let application = Application {
             orders: store.clone(),
             payments: payments.clone(),
             clock: Arc::new(FakeClock::default()),
             mint: mint.clone(),
             tasks: Arc::new(tasks.clone()),
+            monitor: monitor.clone(),
         };
-        Self { application, store, payments, mint, tasks }
+        Self { application, store, payments, monitor, mint, tasks }
     }
 
     /// One order of user 1, of 12 cents, with the key `k`.
@@ -69,12 +72,12 @@ impl World {
     }
 
     /// The only order there is.
-    fn only(&self) -> Order {
+    pub(crate) fn only(&self) -> Order {
         let [order] = self.store.kept.all().try_into().unwrap();
         order
     }
 
-    fn only_status(&self) -> (OrderId, Status) {
+    pub(crate) fn only_status(&self) -> (OrderId, Status) {
         let order = self.only();
         (order.id, order.status)
     }
@@ -85,7 +88,7 @@ impl World {
     }
 
     /// An order of user 1 and key `k`, as an earlier request left it.
-    async fn with_earlier(status: Status) -> (Self, Order) {
+    pub(crate) async fn with_earlier(status: Status) -> (Self, Order) {
         use order::ports::{Mint, Orders};
         let world = Self::new();
         let mut earlier = crate::samples::order(world.mint.order_id(), user(1), key("k"));

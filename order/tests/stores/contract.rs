@@ -3,6 +3,7 @@
 //! An adapter's test hands a store to [`broken`]. The store may hold other orders, and
 //! obligations leave theirs behind: each works with users and ids of its own.
 
+mod due;
 mod insert;
 mod list;
 mod read;
@@ -28,7 +29,7 @@ pub(crate) const OBLIGATIONS: &[(&str, Obligation)] = &[
     ("a new order reads back as written", |site| Box::pin(read::as_written(site))),
     ("an order of any status reads back as written", |site| Box::pin(read::of_any_status(site))),
     ("amounts are exact at their extremes", |site| Box::pin(read::exact_amounts(site))),
-    ("times are kept to the millisecond, each by itself", |site| Box::pin(read::exact_times(site))),
+    ("times are kept to the millisecond", |site| Box::pin(read::exact_times(site))),
     ("what was never placed is not found", |site| Box::pin(read::nothing_of_nothing(site))),
     ("texts are kept byte for byte", |site| Box::pin(read::byte_for_byte(site))),
     ("an id that is taken is a clash", |site| Box::pin(insert::id_taken(site))),
@@ -44,10 +45,22 @@ pub(crate) const OBLIGATIONS: &[(&str, Obligation)] = &[
     ("a stale fence settles nothing that is fenced", |site| Box::pin(settle::stale_fence(site))),
     ("a settled order is never settled again", |site| Box::pin(settle::never_again(site))),
     ("an order that is not there is not settled", |site| Box::pin(settle::nothing(site))),
-    ("only what is not final is taken in hand again", |site| Box::pin(reopen::from_open_only(site))),
+    ("only what was not charged is reopened", |site| Box::pin(reopen::not_charged_only(site))),
     ("a stale fence reopens nothing", |site| Box::pin(reopen::stale_fence(site))),
     ("one of racing reopenings wins", |site| Box::pin(reopen::race(site))),
     ("a reopened order is settled under its new fence", |site| Box::pin(reopen::settled_again(site))),
+    ("a new order is due after the first check", |site| Box::pin(due::after_the_first_check(site))),
+    ("only pending orders are due or claimed", |site| Box::pin(due::pending_only(site))),
+    ("a claimed order is due again when it was told", |site| Box::pin(due::again_when_it_was_told(site))),
+    ("what has been due longest is listed first", |site| {
+        Box::pin(due::longest_first_and_no_more_than_asked_for(site))
+    }),
+    ("a stale fence claims nothing", |site| Box::pin(due::stale_fence(site))),
+    ("one of racing claims wins", |site| Box::pin(due::race(site))),
+    ("a reopened order is pending since it was reopened", |site| {
+        Box::pin(due::since_it_became_pending(site))
+    }),
+    ("the backlog counts what is due", |site| Box::pin(due::backlog(site))),
     ("a list is one user's, newest first", |site| Box::pin(list::newest_first(site))),
     ("a page begins and ends where it is told", |site| Box::pin(list::before_and_limit(site))),
     ("a page holds no more items than it may", |site| Box::pin(list::items_max(site))),
@@ -92,7 +105,7 @@ impl Site {
         self.insert(&order).await;
         if status != Status::Pending {
             let settlement = settlement(status);
-            assert_eq!(self.orders.settle(&order, &settlement).await, Ok(true));
+            assert_eq!(self.orders.settle(order.hold(), &settlement).await, Ok(true));
             order = settled(order, &settlement);
         }
         order

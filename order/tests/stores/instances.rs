@@ -1,11 +1,14 @@
 //! Several instances over one database, asked in turn: what one was told, the next must know.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use order::{
     adapters::db::DbOrders,
-    domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
+    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
 
@@ -48,11 +51,23 @@ impl Orders for Instances {
         self.next().list(user, before, limit, items_max).await
     }
 
-    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
-        self.next().settle(order, settlement).await
+    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.next().settle(hold, settlement).await
     }
 
-    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
-        self.next().reopen(from, to).await
+    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
+        self.next().reopen(hold).await
+    }
+
+    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.next().due(limit).await
+    }
+
+    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
+        self.next().claim(hold, again_in).await
+    }
+
+    async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
+        self.next().backlog(limit).await
     }
 }

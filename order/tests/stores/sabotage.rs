@@ -1,12 +1,12 @@
 //! Stores that are broken on purpose: the contract must notice, and name what is broken.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use database::{Database, Session, Work};
 use order::{
     adapters::db::DbOrders,
-    domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
+    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
 use trials::{Failed, Trial, check, trial};
@@ -37,9 +37,7 @@ impl Sabotage {
                 &["a key that its user took is a clash", "one of racing inserts with one key is kept"],
             ),
             Self::KeysIgnoreCase => ("whose keys ignore case", &["keys that differ in case are two"]),
-            Self::TimesSwapped => {
-                ("whose times are swapped", &["times are kept to the millisecond, each by itself"])
-            }
+            Self::TimesSwapped => ("whose times are swapped", &["times are kept to the millisecond"]),
             Self::SettlesBlindly => (
                 "that settles without comparing",
                 &["one of racing settlements wins", "a settled order is never settled again"],
@@ -174,12 +172,24 @@ impl Orders for Blind {
         self.kept.list(user, before, limit, items_max).await
     }
 
-    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
-        let settle = SettleBlindly(order.id, settlement.clone());
+    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
+        let settle = SettleBlindly(hold.order, settlement.clone());
         self.database.write(settle).await.map_err(|_| StoreError::Unknown)
     }
 
-    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
-        self.kept.reopen(from, to).await
+    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
+        self.kept.reopen(hold).await
+    }
+
+    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.kept.due(limit).await
+    }
+
+    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
+        self.kept.claim(hold, again_in).await
+    }
+
+    async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
+        self.kept.backlog(limit).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use database::{Session, Target, Work};
+use database::{Driver, NOW_MS, Session, Target, Work};
 use payment::adapters::db::{AUDIT, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
 use trials::{
@@ -76,7 +76,7 @@ async fn are_written_down() -> Result<(), Failed> {
         clause(store).await;
     }
     // What the contract itself looks into the books with.
-    sent.compare(Path::new(FILE), &[AUDIT, CHARGED])
+    sent.compare(Path::new(FILE), &[AUDIT, CHARGED], (Driver::Sqlite.now_ms(), NOW_MS))
 }
 
 async fn are_cheap(place: Place) -> Result<(), Failed> {

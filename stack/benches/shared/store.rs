@@ -24,7 +24,7 @@ pub(crate) async fn create(orders: &DbOrders, id: i64, user: i64) -> Result<(), 
     let order = order(id, user)?;
     let inserted = orders.insert(&order, Arc::new(|| true)).await?;
     let paid = Settlement { status: Status::Paid, decline: None, guard: Guard::Pending };
-    if inserted == Insert::Inserted && orders.settle(&order, &paid).await? {
+    if inserted == Insert::Inserted && orders.settle(order.hold(), &paid).await? {
         Ok(())
     } else {
         Err("an order that was not written voids the run".into())

@@ -1,10 +1,13 @@
 //! From rows to orders. A row that no order could have written is an error, never a guess.
 
+use std::time::Duration;
+
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
 use crate::domain::{
-    Decline, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode, Quantity, Status, UserId,
+    ChargeRequest, Decline, Due, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode, Quantity,
+    Status, UserId,
 };
 
 /// An order without its items.
@@ -34,7 +37,6 @@ impl Header {
             fence: row.try_get(10)?,
             attempts: row.try_get(11)?,
             created_ms: row.try_get(12)?,
-            pending_since_ms: row.try_get(13)?,
         };
         let item_count =
             u64::try_from(row.try_get::<i64, _>(7)?).map_err(|_| unreadable("orders.item_count"))?;
@@ -55,6 +57,23 @@ impl Header {
             Err(unreadable("order_items"))
         }
     }
+}
+
+/// An order that is due, as `statements::DUE` reads it.
+pub(super) fn due(row: &AnyRow) -> Result<Due, sqlx::Error> {
+    let (order, user, currency): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let currency = Currency::from_code(&currency).map_err(|_| unreadable("orders.currency"))?;
+    let charge = ChargeRequest {
+        order: OrderId::new(order).ok_or_else(|| unreadable("orders.order_id"))?,
+        user: UserId::new(user).ok_or_else(|| unreadable("orders.user_id"))?,
+        total: Money::from_minor(currency, row.try_get(3)?).map_err(|_| unreadable("orders.total_minor"))?,
+    };
+    Ok(Due { charge, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
+}
+
+/// So many milliseconds, none where the clock was set back meanwhile.
+pub(super) fn duration(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
 /// Puts the items, which come in the order of the heads, to the orders that they belong to. Items of other

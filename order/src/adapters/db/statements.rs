@@ -5,8 +5,7 @@ macro_rules! headers {
     ($which:literal) => {
         concat!(
             "SELECT o.order_id, o.user_id, o.idempotency_key, o.fingerprint, o.status, o.currency, o.total_minor,
-                 o.item_count, o.decline_reason, o.decline_description, o.fence, o.attempts, o.created_at_ms,
-                 o.pending_since_ms
+                 o.item_count, o.decline_reason, o.decline_description, o.fence, o.attempts, o.created_at_ms
              FROM orders o ",
             $which
         )
@@ -31,7 +30,7 @@ pub(super) const INSERT: &str =
     "INSERT INTO orders (order_id, user_id, idempotency_key, fingerprint, status, currency, total_minor,
          item_count, decline_reason, decline_description, fence, attempts, created_at_ms, pending_since_ms,
          next_check_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW_MS(), NOW_MS() + ?)";
 
 /// For so many items of an order.
 pub(super) fn insert_items(count: usize) -> String {
@@ -49,5 +48,18 @@ pub(super) const SETTLE_FENCED: &str =
      WHERE order_id = ? AND status = 'PENDING' AND fence = ?";
 
 pub(super) const REOPEN: &str =
-    "UPDATE orders SET status = ?, fence = ?, attempts = ?, pending_since_ms = ?, next_check_at_ms = ?
-     WHERE order_id = ? AND status = ? AND status IN ('NOT_CHARGED', 'PENDING') AND fence = ?";
+    "UPDATE orders SET status = 'PENDING', fence = fence + 1, attempts = attempts + 1,
+         pending_since_ms = NOW_MS(), next_check_at_ms = NOW_MS() + ?
+     WHERE order_id = ? AND status = 'NOT_CHARGED' AND fence = ?";
+
+pub(super) const DUE: &str =
+    "SELECT order_id, user_id, currency, total_minor, fence, NOW_MS() - pending_since_ms FROM orders
+     WHERE status = 'PENDING' AND next_check_at_ms <= NOW_MS() ORDER BY next_check_at_ms LIMIT ?";
+
+/// The fence tells who was first, and rises with every claim: the time need not be compared too.
+pub(super) const CLAIM: &str =
+    "UPDATE orders SET fence = fence + 1, attempts = attempts + 1, next_check_at_ms = NOW_MS() + ?
+     WHERE order_id = ? AND status = 'PENDING' AND fence = ?";
+
+pub(super) const BACKLOG: &str = "SELECT NOW_MS() - pending_since_ms, NOW_MS() - next_check_at_ms FROM orders
+     WHERE status = 'PENDING' ORDER BY next_check_at_ms LIMIT ?";

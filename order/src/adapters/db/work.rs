@@ -1,17 +1,18 @@
 //! What the store of orders does, each as one piece of work.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use database::{Session, Work};
-use sqlx::{AssertSqlSafe, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
-    FIRST_CHECK_MS,
     rows::{self, Header},
     statements,
 };
 use crate::{
-    domain::{Guard, IdempotencyKey, Order, OrderId, Settlement, UserId},
-    ports::{Page, Permit},
+    domain::{Backlog, Due, Guard, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
+    ports::{FIRST_CHECK, Page, Permit},
 };
 
 /// Keeps an order with its items.
@@ -47,8 +48,7 @@ impl Work for Insert {
             .bind(order.fence)
             .bind(order.attempts)
             .bind(order.created_ms)
-            .bind(order.pending_since_ms)
-            .bind(order.pending_since_ms + FIRST_CHECK_MS);
+            .bind(millis(FIRST_CHECK));
         insert.execute(session.connection()).await?;
         let mut insert = session.query(AssertSqlSafe(statements::insert_items(order.items.len())));
         for (position, item) in (0_i64..).zip(&order.items) {
@@ -121,8 +121,7 @@ impl Work for List {
 
 /// Settles an order, and tells whether it was there to be settled.
 pub(super) struct Settle {
-    pub(super) id: OrderId,
-    pub(super) fence: i64,
+    pub(super) hold: Hold,
     pub(super) settlement: Settlement,
 }
 
@@ -144,20 +143,17 @@ impl Work for Settle {
             .bind(status.name())
             .bind(decline.as_ref().map(|decline| decline.reason.clone()))
             .bind(decline.as_ref().map(|decline| decline.description.clone()))
-            .bind(self.id.get());
+            .bind(self.hold.order.get());
         let update = match guard {
             Guard::Pending => update,
-            Guard::Fence => update.bind(self.fence),
+            Guard::Fence => update.bind(self.hold.fence),
         };
         Ok(update.execute(session.connection()).await?.rows_affected() == 1)
     }
 }
 
-/// Takes an order in hand, and tells whether it was there to be taken.
-pub(super) struct Reopen {
-    pub(super) from: Order,
-    pub(super) to: Order,
-}
+/// Makes a NOT_CHARGED order PENDING, and tells whether it was there to be.
+pub(super) struct Reopen(pub(super) Hold);
 
 #[async_trait]
 impl Work for Reopen {
@@ -168,17 +164,77 @@ impl Work for Reopen {
     }
 
     async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
-        let Self { from, to } = self;
-        let update = session.query(statements::REOPEN);
-        let update = update
-            .bind(to.status.name())
-            .bind(to.fence)
-            .bind(to.attempts)
-            .bind(to.pending_since_ms)
-            .bind(to.pending_since_ms + FIRST_CHECK_MS)
-            .bind(from.id.get())
-            .bind(from.status.name())
-            .bind(from.fence);
-        Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+        update(session, statements::REOPEN, FIRST_CHECK, self.0).await
     }
+}
+
+/// Takes a PENDING order in hand, and tells whether it was there to be taken.
+pub(super) struct Claim {
+    pub(super) hold: Hold,
+    pub(super) again_in: Duration,
+}
+
+#[async_trait]
+impl Work for Claim {
+    type Output = bool;
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
+        update(session, statements::CLAIM, self.again_in, self.hold).await
+    }
+}
+
+/// Does what has a row due after `due_in`, if it is still as `hold` has it; tells whether it was.
+async fn update(
+    session: &mut Session,
+    statement: &'static str,
+    due_in: Duration,
+    hold: Hold,
+) -> Result<bool, sqlx::Error> {
+    let update = session.query(statement).bind(millis(due_in)).bind(hold.order.get()).bind(hold.fence);
+    Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+}
+
+/// Reads which orders are due.
+pub(super) struct ReadDue {
+    pub(super) limit: u32,
+}
+
+#[async_trait]
+impl Work for ReadDue {
+    type Output = Vec<Due>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Due>, sqlx::Error> {
+        let due = session.query(statements::DUE).bind(i64::from(self.limit));
+        due.fetch_all(session.connection()).await?.iter().map(rows::due).collect()
+    }
+}
+
+/// Reads what is PENDING.
+pub(super) struct ReadBacklog {
+    pub(super) limit: u32,
+}
+
+#[async_trait]
+impl Work for ReadBacklog {
+    type Output = Backlog;
+
+    async fn run(&self, session: &mut Session) -> Result<Backlog, sqlx::Error> {
+        let pending = session.query(statements::BACKLOG).bind(i64::from(self.limit));
+        let pending = pending.fetch_all(session.connection()).await?;
+        let mut backlog = Backlog::default();
+        for row in &pending {
+            let (pending_for, due_for): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            backlog.oldest = backlog.oldest.max(rows::duration(pending_for));
+            backlog.orphans += usize::from(due_for >= 0);
+        }
+        Ok(backlog)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

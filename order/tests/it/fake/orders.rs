@@ -3,44 +3,61 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use order::{
-    domain::{Guard, IdempotencyKey, Order, OrderId, Settlement, Status, UserId},
-    ports::{Insert, Orders, Page, Permit, StoreError},
+    domain::{Backlog, Due, Guard, Hold, IdempotencyKey, Order, OrderId, Settlement, Status, UserId},
+    ports::{FIRST_CHECK, Insert, Orders, Page, Permit, StoreError},
 };
+use tokio::time::Instant;
 
-/// Orders by id.
+/// Orders by id. Its clock is tokio's.
 #[derive(Debug, Default)]
-pub(crate) struct FakeOrders(Mutex<BTreeMap<OrderId, Order>>);
+pub(crate) struct FakeOrders(Mutex<BTreeMap<OrderId, Row>>);
+
+#[derive(Debug)]
+struct Row {
+    order: Order,
+    pending_since: Instant,
+    next_check: Instant,
+}
+
+impl Row {
+    fn pending(order: Order) -> Self {
+        let now = Instant::now();
+        Self { order, pending_since: now, next_check: now + FIRST_CHECK }
+    }
+
+    fn is_pending(&self) -> bool {
+        self.order.status == Status::Pending
+    }
+}
 
 impl FakeOrders {
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<OrderId, Order>> {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<OrderId, Row>> {
         self.0.lock().unwrap()
     }
 
     /// Every order, oldest first.
     pub(crate) fn all(&self) -> Vec<Order> {
-        self.rows().values().cloned().collect()
-    }
-
-    /// Takes the order in hand, as a reconciler does.
-    pub(crate) fn claim(&self, id: OrderId) {
-        self.rows().get_mut(&id).unwrap().fence += 1;
+        self.rows().values().map(|row| row.order.clone()).collect()
     }
 
     /// Changes the order `id` if it is in this status, and at this fence where one is given.
-    fn change(
-        &self,
-        id: OrderId,
-        status: Status,
-        fence: Option<i64>,
-        change: impl FnOnce(&mut Order),
-    ) -> bool {
+    fn change(&self, id: OrderId, status: Status, fence: Option<i64>, change: impl FnOnce(&mut Row)) -> bool {
         let mut rows = self.rows();
-        let row = rows.get_mut(&id).filter(|row| row.status == status);
-        row.filter(|row| fence.is_none_or(|fence| fence == row.fence)).map(change).is_some()
+        let row = rows.get_mut(&id).filter(|row| row.order.status == status);
+        row.filter(|row| fence.is_none_or(|fence| fence == row.order.fence)).map(change).is_some()
+    }
+
+    /// The PENDING orders, those first that are due first.
+    fn pending<T>(&self, limit: u32, read: impl Fn(&Row) -> T) -> Vec<T> {
+        let rows = self.rows();
+        let mut pending: Vec<&Row> = rows.values().filter(|row| row.is_pending()).collect();
+        pending.sort_by_key(|row| row.next_check);
+        pending.into_iter().take(limit as usize).map(read).collect()
     }
 }
 
@@ -51,21 +68,23 @@ impl Orders for FakeOrders {
         if !permit() {
             return Err(StoreError::NotStarted);
         }
-        let taken =
-            rows.values().any(|row| row.id == order.id || (row.user, &row.key) == (order.user, &order.key));
+        let taken = rows
+            .values()
+            .map(|row| &row.order)
+            .any(|kept| kept.id == order.id || (kept.user, &kept.key) == (order.user, &order.key));
         if taken {
             return Ok(Insert::Clash);
         }
-        rows.insert(order.id, order.clone());
+        rows.insert(order.id, Row::pending(order.clone()));
         Ok(Insert::Inserted)
     }
 
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
-        Ok(self.rows().values().find(|row| (row.user, &row.key) == (user, key)).cloned())
+        Ok(self.all().into_iter().find(|order| (order.user, &order.key) == (user, key)))
     }
 
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        Ok(self.rows().get(&id).cloned())
+        Ok(self.rows().get(&id).map(|row| row.order.clone()))
     }
 
     async fn list(
@@ -76,8 +95,8 @@ impl Orders for FakeOrders {
         items_max: u32,
     ) -> Result<Page, StoreError> {
         let rows = self.rows();
-        let older = rows.values().rev().filter(|row| row.user == user);
-        let older = older.filter(|row| before.is_none_or(|before| row.id < before));
+        let older = rows.values().map(|row| &row.order).rev().filter(|order| order.user == user);
+        let older = older.filter(|order| before.is_none_or(|before| order.id < before));
         let (mut orders, mut items) = (Vec::new(), 0);
         for row in older {
             items += row.items.len();
@@ -90,16 +109,47 @@ impl Orders for FakeOrders {
         Ok(Page { orders, more: false })
     }
 
-    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
-        let fence = (settlement.guard == Guard::Fence).then_some(order.fence);
-        Ok(self.change(order.id, Status::Pending, fence, |row| {
-            row.status = settlement.status;
-            row.decline.clone_from(&settlement.decline);
+    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
+        let fence = (settlement.guard == Guard::Fence).then_some(hold.fence);
+        Ok(self.change(hold.order, Status::Pending, fence, |row| {
+            row.order.status = settlement.status;
+            row.order.decline.clone_from(&settlement.decline);
         }))
     }
 
-    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
-        let open = matches!(from.status, Status::NotCharged | Status::Pending);
-        Ok(open && self.change(from.id, from.status, Some(from.fence), |row| row.clone_from(to)))
+    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
+        Ok(self.change(hold.order, Status::NotCharged, Some(hold.fence), |row| {
+            *row = Row::pending(row.order.clone().reopened());
+        }))
+    }
+
+    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+        let now = Instant::now();
+        let due = self.pending(u32::MAX, |row| {
+            let due = Due {
+                charge: row.order.charge(),
+                fence: row.order.fence,
+                pending_for: now - row.pending_since,
+            };
+            (row.next_check <= now).then_some(due)
+        });
+        Ok(due.into_iter().flatten().take(limit as usize).collect())
+    }
+
+    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
+        Ok(self.change(hold.order, Status::Pending, Some(hold.fence), |row| {
+            row.order.fence = hold.taken().fence;
+            row.order.attempts += 1;
+            row.next_check = Instant::now() + again_in;
+        }))
+    }
+
+    async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
+        let now = Instant::now();
+        let pending = self.pending(limit, |row| (now - row.pending_since, row.next_check <= now));
+        Ok(Backlog {
+            orphans: pending.iter().filter(|(_, is_due)| *is_due).count(),
+            oldest: pending.iter().map(|(age, _)| *age).max().unwrap_or_default(),
+        })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use money::Money;
 use order::{
-    domain::{ChargeOutcome, Order, OrderId},
+    domain::{ChargeOutcome, ChargeRequest, OrderId, VoidOutcome},
     ports::Payments,
 };
 use tokio::{
@@ -42,12 +42,20 @@ pub(crate) struct FakePayments {
     script: Mutex<VecDeque<Charge>>,
     calls: watch::Sender<Vec<Call>>,
     charged: Mutex<BTreeMap<OrderId, Money>>,
+    void_script: Mutex<VecDeque<VoidOutcome>>,
+    voids: Mutex<Vec<OrderId>>,
 }
 
 impl Default for FakePayments {
     fn default() -> Self {
         let calls = watch::Sender::new(Vec::new());
-        Self { script: Mutex::default(), calls, charged: Mutex::default() }
+        Self {
+            script: Mutex::default(),
+            calls,
+            charged: Mutex::default(),
+            void_script: Mutex::default(),
+            voids: Mutex::default(),
+        }
     }
 }
 
@@ -78,10 +86,20 @@ impl FakePayments {
         self.charged.lock().unwrap().clone()
     }
 
-    fn end(&self, order: &Order, outcome: ChargeOutcome) -> ChargeOutcome {
+    /// The next orders that are given up end like this, one after the other; those after them are voided.
+    pub(crate) fn next_voids(&self, outcomes: impl IntoIterator<Item = VoidOutcome>) {
+        self.void_script.lock().unwrap().extend(outcomes);
+    }
+
+    /// The orders that were to be given up.
+    pub(crate) fn voids(&self) -> Vec<OrderId> {
+        self.voids.lock().unwrap().clone()
+    }
+
+    fn end(&self, request: &ChargeRequest, outcome: ChargeOutcome) -> ChargeOutcome {
         if outcome == ChargeOutcome::Charged {
-            let before = self.charged.lock().unwrap().insert(order.id, order.total);
-            assert!(before.is_none_or(|total| total == order.total), "a second charge is another one");
+            let before = self.charged.lock().unwrap().insert(request.order, request.total);
+            assert!(before.is_none_or(|total| total == request.total), "a second charge is another one");
         }
         outcome
     }
@@ -89,8 +107,8 @@ impl FakePayments {
 
 #[async_trait]
 impl Payments for FakePayments {
-    async fn charge(&self, order: &Order, time_left: Duration) -> ChargeOutcome {
-        let call = Call { order: order.id, total: order.total, time_left };
+    async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome {
+        let call = Call { order: request.order, total: request.total, time_left };
         self.calls.send_modify(|calls| calls.push(call));
         let step = self.script.lock().unwrap().pop_front();
         let ended = timeout(time_left, async {
@@ -106,6 +124,11 @@ impl Payments for FakePayments {
                 }
             }
         });
-        ended.await.map_or(ChargeOutcome::Unknown, |outcome| self.end(order, outcome))
+        ended.await.map_or(ChargeOutcome::Unknown, |outcome| self.end(request, outcome))
+    }
+
+    async fn void(&self, order: OrderId, _time_left: Duration) -> VoidOutcome {
+        self.voids.lock().unwrap().push(order);
+        self.void_script.lock().unwrap().pop_front().unwrap_or(VoidOutcome::Voided)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use order::{
-    domain::{IdempotencyKey, Order, OrderId, Settlement, UserId},
+    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
 use tokio::time::sleep;
@@ -26,6 +26,9 @@ pub(crate) enum Op {
     List,
     Settle,
     Reopen,
+    Due,
+    Claim,
+    Backlog,
 }
 
 /// What becomes of it.
@@ -125,11 +128,23 @@ impl Orders for Store {
         self.pass(Op::List, self.kept.list(user, before, limit, items_max)).await
     }
 
-    async fn settle(&self, order: &Order, settlement: &Settlement) -> Result<bool, StoreError> {
-        self.pass(Op::Settle, self.kept.settle(order, settlement)).await
+    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.pass(Op::Settle, self.kept.settle(hold, settlement)).await
     }
 
-    async fn reopen(&self, from: &Order, to: &Order) -> Result<bool, StoreError> {
-        self.pass(Op::Reopen, self.kept.reopen(from, to)).await
+    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
+        self.pass(Op::Reopen, self.kept.reopen(hold)).await
+    }
+
+    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.pass(Op::Due, self.kept.due(limit)).await
+    }
+
+    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
+        self.pass(Op::Claim, self.kept.claim(hold, again_in)).await
+    }
+
+    async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
+        self.pass(Op::Backlog, self.kept.backlog(limit)).await
     }
 }

@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use order::{
-    domain::{IdempotencyKey, OrderId},
-    ports::{Clock, Mint},
+    domain::{Backlog, IdempotencyKey, OrderId, Status},
+    ports::{Clock, Mint, Monitor},
 };
 use tokio::time::Instant;
 
@@ -43,6 +43,45 @@ impl Clock for FakeClock {
     }
 }
 
+/// Remembers what it was told.
+#[derive(Debug, Default)]
+pub(crate) struct FakeMonitor {
+    told: Mutex<Vec<Alarm>>,
+    backlogs: Mutex<Vec<Backlog>>,
+}
+
+/// What must never happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    Mismatch(OrderId),
+    Conflict(OrderId, Status, Status),
+}
+
+impl FakeMonitor {
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        self.told.lock().unwrap().clone()
+    }
+
+    /// What was told last of what is PENDING.
+    pub(crate) fn last_backlog(&self) -> Backlog {
+        self.backlogs.lock().unwrap().last().copied().unwrap()
+    }
+}
+
+impl Monitor for FakeMonitor {
+    fn mismatch(&self, order: OrderId) {
+        self.told.lock().unwrap().push(Alarm::Mismatch(order));
+    }
+
+    fn conflict(&self, order: OrderId, recorded: Status, answered: Status) {
+        self.told.lock().unwrap().push(Alarm::Conflict(order, recorded, answered));
+    }
+
+    fn backlog(&self, backlog: &Backlog) {
+        self.backlogs.lock().unwrap().push(*backlog);
+    }
+}
+
 /// Ids 1, 2, 3… and keys `minted-1`, `minted-2`…, but first those that a test foresaw.
 #[derive(Debug, Default)]
 pub(crate) struct FakeMint {
@@ -66,5 +105,9 @@ impl Mint for FakeMint {
 
     fn key(&self) -> IdempotencyKey {
         key(&format!("minted-{}", self.keys.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+
+    fn jittered(&self, max: Duration) -> Duration {
+        max
     }
 }

@@ -161,7 +161,7 @@ async fn an_order_that_is_still_worked_on_is_said_to_be_so_by_a_slow_store_too()
     world
         .store
         .kept
-        .settle(&earlier, &ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap())
+        .settle(earlier.hold(), &ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap())
         .await
         .unwrap();
     world.drained().await;

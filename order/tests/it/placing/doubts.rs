@@ -92,7 +92,7 @@ async fn whoever_found_a_doubtful_commit_holds_no_more_than_the_fence_it_was_wri
     let placing = world.spawn_place(BUDGET);
     tokio::time::sleep(ms(2_000)).await;
     // A reconciler claims the order, and charges it.
-    world.store.kept.claim(id(1));
+    assert_eq!(world.store.kept.claim(world.only().hold(), BUDGET).await, Ok(true));
     assert_eq!(placing.await.unwrap(), unknown(1));
     assert_eq!(world.own(), [(1, Status::Pending)]);
 }

@@ -8,7 +8,7 @@ use order::{
 
 use super::{BUDGET, World, unknown};
 use crate::{
-    fake::{Charge, Fault, Op},
+    fake::{Alarm, Charge, Fault, Op},
     samples::{decline, id},
 };
 
@@ -23,7 +23,7 @@ async fn while_another_settles(mine: ChargeOutcome, theirs: Status) -> (World, R
         decline: (theirs == Status::Declined).then(decline),
         guard: Guard::Pending,
     };
-    assert_eq!(world.store.kept.settle(&world.only(), &settlement).await, Ok(true));
+    assert_eq!(world.store.kept.settle(world.only().hold(), &settlement).await, Ok(true));
     charge.add_permits(1);
     let answer = placing.await.unwrap();
     (world, answer.map(|placed| assert_eq!((placed.order.status, placed.replayed), (Status::Paid, false))))
@@ -53,7 +53,7 @@ async fn whoever_lost_the_fence_cannot_say_that_nothing_was_charged() {
     let charge = world.payments.hold(ChargeOutcome::NeverRan);
     let placing = world.spawn_place(BUDGET);
     world.payments.called(1).await;
-    world.store.kept.claim(id(1));
+    assert_eq!(world.store.kept.claim(world.only().hold(), BUDGET).await, Ok(true));
     charge.add_permits(1);
     assert_eq!(placing.await.unwrap(), unknown(1));
     assert_eq!(world.only_status(), (id(1), Status::Pending));
@@ -115,7 +115,8 @@ async fn a_charge_is_never_told_as_not_charged() {
     world.payments.called(1).await;
     let by_hand = Settlement { status: Status::NotCharged, decline: None, guard: Guard::Pending };
     let row: Order = world.only();
-    assert_eq!(world.store.kept.settle(&row, &by_hand).await, Ok(true));
+    assert_eq!(world.store.kept.settle(row.hold(), &by_hand).await, Ok(true));
     charge.add_permits(1);
     assert_eq!(placing.await.unwrap(), unknown(1));
+    assert_eq!(world.monitor.alarms(), [Alarm::Conflict(id(1), Status::NotCharged, Status::Paid)]);
 }

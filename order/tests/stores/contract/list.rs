@@ -43,7 +43,7 @@ pub(super) async fn newest_first(site: Site) {
     let others = site.kept_of(other, &[2, 2]).await;
     for (order, status) in orders.iter_mut().zip(SETTLED) {
         let settlement = settlement(status);
-        assert_eq!(site.orders.settle(order, &settlement).await, Ok(true));
+        assert_eq!(site.orders.settle(order.hold(), &settlement).await, Ok(true));
         *order = settled(order.clone(), &settlement);
     }
     assert_eq!(orders[0].status, Status::Paid);

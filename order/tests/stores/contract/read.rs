@@ -17,7 +17,6 @@ pub(super) async fn as_written(site: Site) {
             fence: i64::MAX,
             attempts: 3,
             created_ms: NOW_MS,
-            pending_since_ms: NOW_MS + 1,
             ..Order::place(site.mint.order_id(), key(&longest_key), drafted, NOW_MS)
         };
         assert_eq!(written.total.currency().code(), currency);
@@ -39,10 +38,8 @@ pub(super) async fn exact_amounts(site: Site) {
 }
 
 pub(super) async fn exact_times(site: Site) {
-    for (created_ms, pending_since_ms) in [(NOW_MS, NOW_MS + 1), (NOW_MS + 999, NOW_MS + 1_000), (0, NOW_MS)]
-    {
-        let new = site.new_order(site.new_user());
-        let written = Order { created_ms, pending_since_ms, ..new };
+    for created_ms in [NOW_MS, NOW_MS + 1, NOW_MS + 999, 0] {
+        let written = Order { created_ms, ..site.new_order(site.new_user()) };
         site.insert(&written).await;
         site.holds(&written).await;
     }
