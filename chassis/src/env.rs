@@ -38,6 +38,13 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct EnvErrors(Vec<String>);
 
+impl EnvErrors {
+    /// The faults of several configurations as those of one.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Self {
+        Self(errors.into_iter().flat_map(|errors| errors.0).collect())
+    }
+}
+
 impl fmt::Display for EnvErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))
@@ -56,13 +63,20 @@ pub enum Secrecy {
 /// Reads variables one by one and collects what is wrong with them.
 pub struct Reader<'a> {
     vars: &'a Vars,
+    prefix: &'static str,
     errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader over `vars` that has found no fault yet.
     pub fn new(vars: &'a Vars) -> Self {
-        Self { vars, errors: Vec::new() }
+        Self::with_prefix(vars, "")
+    }
+
+    /// A reader for which every variable is called by its name after `prefix`: for a program that has two of what
+    /// others have one of.
+    pub fn with_prefix(vars: &'a Vars, prefix: &'static str) -> Self {
+        Self { vars, prefix, errors: Vec::new() }
     }
 
     /// A variable that must be there. `accepted` completes the sentence "accepted: …".
@@ -79,7 +93,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         if self.raw(name).is_none() {
-            self.errors.push(format!("{name} environment variable is missing."));
+            self.errors.push(format!("{}{name} environment variable is missing.", self.prefix));
         }
         self.optional_with(name, accepted, secrecy, parse)
     }
@@ -106,15 +120,16 @@ impl<'a> Reader<'a> {
                 Secrecy::Public | Secrecy::Secret => "a value that is not shown".to_owned(),
             };
             self.errors.push(format!(
-                "{name} environment variable is invalid: found {found}; accepted: {accepted}."
+                "{}{name} environment variable is invalid: found {found}; accepted: {accepted}.",
+                self.prefix
             ));
         }
         parsed
     }
 
-    /// Records a fault that no single variable's parser can see.
-    pub fn fault(&mut self, line: String) {
-        self.errors.push(line);
+    /// Records what is wrong with a variable that no parser of its own can see.
+    pub fn fault(&mut self, name: &str, what: &str) {
+        self.errors.push(format!("{}{name} environment variable is invalid: {what}.", self.prefix));
     }
 
     /// The configuration that `build` makes of the values read.
@@ -130,7 +145,7 @@ impl<'a> Reader<'a> {
     }
 
     fn raw(&self, name: &str) -> Option<&'a str> {
-        self.vars.get(name)
+        self.vars.get(&format!("{}{name}", self.prefix))
     }
 }
 

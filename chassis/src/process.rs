@@ -123,18 +123,35 @@ where
     }
 }
 
+/// What a command ends with: a text for stdout, and an exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What is printed; a newline is added where it has none.
+    pub text: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl From<String> for Told {
+    /// Success.
+    fn from(text: String) -> Self {
+        Self { text, code: 0 }
+    }
+}
+
 /// Runs one command as this whole process, prints what it ends with on stdout, and turns how it ended into an
 /// exit code, as [`run`] does. SIGTERM and SIGINT end it on the spot.
 ///
 /// Logs are readable whatever `ENV` says, since somebody has called it by hand. `log_filter` is the value of
 /// `RUST_LOG`; absent, or no filter, it means warnings and errors.
-pub fn run_once<C, F, E>(
+pub fn run_once<C, F, T, E>(
     config: Result<C, EnvErrors>,
     log_filter: Option<&str>,
     work: impl FnOnce(C) -> F,
 ) -> ExitCode
 where
-    F: Future<Output = Result<String, E>>,
+    F: Future<Output = Result<T, E>>,
+    T: Into<Told>,
     E: Display,
 {
     let config = match config {
@@ -143,22 +160,23 @@ where
     };
     let filter = log_filter.filter(|text| telemetry::is_filter(text)).unwrap_or(FILTER_OF_COMMANDS);
     telemetry::install(Mode::Development, filter);
-    let ended = block_on(async { work(config).await.map_err(|error| error.to_string()) });
+    let ended = block_on(async { work(config).await.map(Into::into).map_err(|error| error.to_string()) });
     conclude(ended, &mut std::io::stdout().lock())
 }
 
 /// Shows `out` what a command ended with; stdout may be closed, or on a disk that is full.
-fn conclude(ended: Result<String, String>, out: &mut impl Write) -> ExitCode {
-    let shown = ended.and_then(|text| {
+fn conclude(ended: Result<Told, String>, out: &mut impl Write) -> ExitCode {
+    let shown = ended.and_then(|Told { text, code }| {
         out.write_all(text.as_bytes())
             .and_then(
                 |()| if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") },
             )
             .and_then(|()| out.flush())
+            .map(|()| code)
             .map_err(|error| format!("cannot print the result: {error}"))
     });
     match shown {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(line) => fail(EXIT_UNAVAILABLE, &line),
     }
 }
@@ -226,7 +244,7 @@ mod tests {
 
     fn printed(text: &str) -> String {
         let mut out = Vec::new();
-        assert_eq!(conclude(Ok(text.to_owned()), &mut out), ExitCode::SUCCESS);
+        assert_eq!(conclude(Ok(text.to_owned().into()), &mut out), ExitCode::SUCCESS);
         String::from_utf8(out).unwrap()
     }
 
@@ -243,7 +261,7 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(conclude(Err("no database".to_owned()), &mut out), unavailable);
         assert!(out.is_empty());
-        assert_eq!(conclude(Ok("one".to_owned()), &mut Full), unavailable);
+        assert_eq!(conclude(Ok("one".to_owned().into()), &mut Full), unavailable);
     }
 
     #[test]

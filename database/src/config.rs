@@ -90,7 +90,16 @@ impl Config {
     ///
     /// Every variable that is missing or cannot be used.
     pub fn read_for_command(vars: &Vars) -> Result<Self, EnvErrors> {
-        let mut reader = Reader::new(vars);
+        Self::read_prefixed(vars, "")
+    }
+
+    /// As [`read_for_command`](Self::read_for_command), where the names of the variables begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// Every variable that is missing or cannot be used.
+    pub fn read_prefixed(vars: &Vars, prefix: &'static str) -> Result<Self, EnvErrors> {
+        let mut reader = Reader::with_prefix(vars, prefix);
         let config = Self::read(&mut reader, Some(Mode::Development));
         reader.finish(config)
     }
@@ -150,7 +159,7 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
     match Target::of(driver?, &url?) {
         Ok(target) => Some(target),
         Err(error) => {
-            reader.fault(format!("DATA_SOURCE_URL environment variable is invalid: {error}."));
+            reader.fault("DATA_SOURCE_URL", &error.to_string());
             None
         }
     }

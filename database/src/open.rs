@@ -105,14 +105,28 @@ impl Database {
     ///
     /// [`OpenError`] names what is wrong. On SQLite and PostgreSQL nothing is left half-migrated.
     pub async fn open(config: &Config, migrations: &'static Migrations) -> Result<Self, OpenError> {
-        let connector = prepare(config, migrations).await?;
+        Ok(Self::over(prepare(config, migrations).await?, config))
+    }
+
+    /// Opens a database that is there and has its schema, and changes nothing of it: for operators who look.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Directory`] and [`OpenError::Connect`].
+    pub async fn attach(config: &Config) -> Result<Self, OpenError> {
+        let (_, regular) = connectors(config)?;
+        wait_for(&regular, config).await?;
+        Ok(Self::over(regular, config))
+    }
+
+    fn over(connector: Connector, config: &Config) -> Self {
         let (connections_max, writer) = match connector.dialect {
             Dialect::Sqlite => {
                 (sqlite::READERS_MAX, Some(Writer::start(connector.clone(), config.group_max)))
             }
             Dialect::MySql | Dialect::Postgres => (config.connections_max as usize, None),
         };
-        Ok(Self { pool: Pool::new(connector, connections_max), writer })
+        Self { pool: Pool::new(connector, connections_max), writer }
     }
 
     /// What `work` comes to, once it is committed.
@@ -184,6 +198,17 @@ impl Work for Ping {
 
 /// Makes the database ready, and tells how to connect to it from then on.
 async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, OpenError> {
+    let target = &config.target;
+    let (first, regular) = connectors(config)?;
+    let mut session = wait_for(&first, config).await?;
+    let findings = durability::findings(&mut session).await.map_err(OpenError::connect(target))?;
+    durability::judge(config, &findings)?;
+    bring_up(target, session, migrations).await?;
+    Ok(regular)
+}
+
+/// How the database is connected to the first time, when a file may have to be created, and from then on.
+fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
     sqlx::any::install_default_drivers();
     let target = &config.target;
     let (first, later, dialect) = match &*target.0 {
@@ -206,11 +231,7 @@ async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, 
         connect_max: connect_max.unwrap_or(CONNECT_MAX),
         answer_max: answer_max.unwrap_or(ANSWER_MAX),
     };
-    let mut session = wait_for(&Connector { options: first, ..regular.clone() }, config).await?;
-    let findings = durability::findings(&mut session).await.map_err(OpenError::connect(target))?;
-    durability::judge(config, &findings)?;
-    bring_up(target, session, migrations).await?;
-    Ok(regular)
+    Ok((Connector { options: first, ..regular.clone() }, regular))
 }
 
 fn server_options(

@@ -7,7 +7,7 @@ mod key;
 mod order;
 mod settlement;
 
-pub use charge::{Backlog, ChargeRequest, Due, Hold};
+pub use charge::{Backlog, ChargeRequest, Due, Entry, Hold};
 pub use draft::{
     Draft, DraftError, ITEMS_MAX, Item, PRODUCT_CODE_CHARS_MAX, ProductCode, QUANTITY_MAX, Quantity, UserId,
 };

@@ -1,11 +1,15 @@
 //! The command line of `stack`.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use chassis::{
     CancellationToken,
-    env::{Mode, Vars},
-    process::{self, EXIT_UNAVAILABLE},
+    env::{EnvErrors, Mode, Vars},
+    process::{self, EXIT_UNAVAILABLE, Told},
     telemetry,
 };
 use clap::{Args, Parser, Subcommand};
@@ -50,9 +54,27 @@ enum Command {
     /// Run Payment alone, configured by the environment, or one of its commands
     #[command(disable_help_flag = true)]
     Payment(Passed),
+    /// Hold Order's books against Payment's, while the services run or not; changes nothing
+    #[command(after_help = AUDIT_HELP)]
+    Audit {
+        /// Where the database files are
+        #[arg(long, default_value = "./data")]
+        data: PathBuf,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
+
+const AUDIT_HELP: &str = "\
+The databases are those in --data, or those that ORDER_DB_DRIVER, ORDER_DATA_SOURCE_URL, PAYMENT_DB_DRIVER and \
+PAYMENT_DATA_SOURCE_URL name as DB_DRIVER and DATA_SOURCE_URL do for each service.
+
+Prints what disagrees, a line each: a PAID order that is not charged, or otherwise; a charge whose order is not PAID; \
+an account whose charges do not add up. What is PENDING is not known yet, and no disagreement.
+
+Exit codes: 0; 1: something disagrees; 64: a variable is wrong; 69: a database cannot be read.";
+/// What the exit code is where the books disagree.
+const EXIT_DISAGREES: u8 = 1;
 
 /// What a service makes of its own command line.
 #[derive(Args)]
@@ -81,10 +103,40 @@ pub(crate) fn run() -> ExitCode {
         }
         Some(Command::Order(passed)) => order::cli::run(passed.after("stack order"), &vars),
         Some(Command::Payment(passed)) => payment::cli::run(passed.after("stack payment"), &vars),
+        Some(Command::Audit { data }) => audit(&data, &vars),
         Some(Command::Openapi) => {
             say(&gateway::openapi::document_json());
             ExitCode::SUCCESS
         }
+    }
+}
+
+fn audit(data: &Path, vars: &Vars) -> ExitCode {
+    process::run_once(books(data, vars), vars.get("RUST_LOG"), async |(order, payment)| {
+        let report = stack::audit::audit(&order, &payment).await?;
+        let code = if report.agrees() { 0 } else { EXIT_DISAGREES };
+        anyhow::Ok(Told { text: report.to_string(), code })
+    })
+}
+
+/// The databases of the variables, or the files in `data` where none of them is set.
+fn books(data: &Path, vars: &Vars) -> Result<(database::Config, database::Config), EnvErrors> {
+    const NAMES: [&str; 4] =
+        ["ORDER_DB_DRIVER", "ORDER_DATA_SOURCE_URL", "PAYMENT_DB_DRIVER", "PAYMENT_DATA_SOURCE_URL"];
+    let in_data = |service: &str| format!("sqlite://{}", data.join(format!("{service}.db")).display());
+    let files = [
+        (NAMES[0], "sqlite".to_owned()),
+        (NAMES[1], in_data("order")),
+        (NAMES[2], "sqlite".to_owned()),
+        (NAMES[3], in_data("payment")),
+    ];
+    let vars =
+        if NAMES.iter().all(|name| vars.get(name).is_none()) { &files.into_iter().collect() } else { vars };
+    let order = database::Config::read_prefixed(vars, "ORDER_");
+    let payment = database::Config::read_prefixed(vars, "PAYMENT_");
+    match (order, payment) {
+        (Ok(order), Ok(payment)) => Ok((order, payment)),
+        (order, payment) => Err(EnvErrors::all(order.err().into_iter().chain(payment.err()))),
     }
 }
 

@@ -218,6 +218,10 @@ impl Service {
     }
 
     async fn end(&mut self) -> anyhow::Result<()> {
+        if self.stop.is_cancelled() {
+            // It ended before, and was heard then.
+            return Ok(());
+        }
         self.stop.cancel();
         (&mut self.task).await?
     }

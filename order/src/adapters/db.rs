@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use database::{Database, Migrations, Work, WriteError};
 
 use crate::{
-    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
+    domain::{Backlog, Due, Entry, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
-use work::{Claim, Find, List, ReadBacklog, ReadDue, Reopen, Settle};
+use work::{Claim, Find, List, ReadBacklog, ReadDue, ReadEntries, Reopen, Settle};
 
 /// The tables, version by version.
 pub static MIGRATIONS: Migrations = Migrations {
@@ -30,6 +30,15 @@ impl DbOrders {
     /// The store over `database`, which has the tables of [`MIGRATIONS`].
     pub fn new(database: Database) -> Self {
         Self(database)
+    }
+
+    /// The orders with ids above `after` as the books have them, lowest first, `limit` at most: for an audit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn entries(&self, after: i64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.read(ReadEntries { after, limit }).await
     }
 
     async fn read<W: Work>(&self, work: W) -> Result<W::Output, StoreError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use money::Money;
 
-use super::{OrderId, UserId};
+use super::{OrderId, Status, UserId};
 
 /// A charge that Payment is asked for: as the order is stored, never as it would be derived again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,17 @@ impl Due {
     pub fn hold(&self) -> Hold {
         Hold { order: self.charge.order, fence: self.fence }
     }
+}
+
+/// An order as the books have it: what was to be charged, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What was to be charged.
+    pub charge: ChargeRequest,
+    /// What became of it.
+    pub status: Status,
+    /// Its fence: one that is higher than before tells that somebody took the order in hand meanwhile.
+    pub fence: i64,
 }
 
 /// The orders that are PENDING, or so many of them.

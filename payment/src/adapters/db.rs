@@ -7,7 +7,7 @@ mod rows;
 
 use async_trait::async_trait;
 use database::{Database, Migrations, Session, Work, WriteError};
-use money::Money;
+use money::{Currency, Money};
 
 use crate::{
     domain::{DeclineReason, OrderId, Outcome, Payment, UserId},
@@ -49,6 +49,24 @@ impl DbLedger {
     /// The ledger over `database`, which has the tables of [`MIGRATIONS`].
     pub fn new(database: Database) -> Self {
         Self(database)
+    }
+
+    /// The payments of orders with ids above `after`, lowest first, `limit` at most: for an audit.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unknown`]
+    pub async fn entries(&self, after: i64, limit: u32) -> Result<Vec<Payment>, LedgerError> {
+        self.0.read(ReadEntries { after, limit }).await.map_err(unread)
+    }
+
+    /// The accounts whose charged amount is not the sum of their CHARGED payments: none, ever.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unknown`]
+    pub async fn unbalanced(&self) -> Result<Vec<(UserId, Currency)>, LedgerError> {
+        self.0.read(ReadUnbalanced).await.map_err(unread)
     }
 
     /// Does the work that records a payment for `order`, or finds what was there before.
@@ -113,6 +131,33 @@ impl Work for Find {
     async fn run(&self, session: &mut Session) -> Result<Option<Payment>, sqlx::Error> {
         let query = session.query(rows::SELECT).bind(self.0.get());
         query.fetch_optional(session.connection()).await?.as_ref().map(rows::read).transpose()
+    }
+}
+
+struct ReadEntries {
+    after: i64,
+    limit: u32,
+}
+
+#[async_trait]
+impl Work for ReadEntries {
+    type Output = Vec<Payment>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Payment>, sqlx::Error> {
+        let query = session.query(rows::SELECT_AFTER).bind(self.after).bind(i64::from(self.limit));
+        query.fetch_all(session.connection()).await?.iter().map(rows::read).collect()
+    }
+}
+
+struct ReadUnbalanced;
+
+#[async_trait]
+impl Work for ReadUnbalanced {
+    type Output = Vec<(UserId, Currency)>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<(UserId, Currency)>, sqlx::Error> {
+        let rows = session.query(AUDIT).fetch_all(session.connection()).await?;
+        rows.iter().map(rows::read_account).collect()
     }
 }
 

@@ -6,6 +6,7 @@
     reason = "clippy's own exception covers test functions, not what they call"
 )]
 
+mod audit;
 mod backend;
 mod front;
 mod input;

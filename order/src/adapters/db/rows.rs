@@ -6,8 +6,8 @@ use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
 use crate::domain::{
-    ChargeRequest, Decline, Due, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode, Quantity,
-    Status, UserId,
+    ChargeRequest, Decline, Due, Entry, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode,
+    Quantity, Status, UserId,
 };
 
 /// An order without its items.
@@ -61,14 +61,24 @@ impl Header {
 
 /// An order that is due, as `statements::DUE` reads it.
 pub(super) fn due(row: &AnyRow) -> Result<Due, sqlx::Error> {
+    Ok(Due { charge: charge(row)?, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
+}
+
+/// An order as the books have it, as `statements::ENTRIES` reads it.
+pub(super) fn entry(row: &AnyRow) -> Result<Entry, sqlx::Error> {
+    let status: String = row.try_get(5)?;
+    let status = Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))?;
+    Ok(Entry { charge: charge(row)?, status, fence: row.try_get(4)? })
+}
+
+fn charge(row: &AnyRow) -> Result<ChargeRequest, sqlx::Error> {
     let (order, user, currency): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let currency = Currency::from_code(&currency).map_err(|_| unreadable("orders.currency"))?;
-    let charge = ChargeRequest {
+    Ok(ChargeRequest {
         order: OrderId::new(order).ok_or_else(|| unreadable("orders.order_id"))?,
         user: UserId::new(user).ok_or_else(|| unreadable("orders.user_id"))?,
         total: Money::from_minor(currency, row.try_get(3)?).map_err(|_| unreadable("orders.total_minor"))?,
-    };
-    Ok(Due { charge, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
+    })
 }
 
 /// So many milliseconds, none where the clock was set back meanwhile.

@@ -52,6 +52,10 @@ pub(super) const REOPEN: &str =
          pending_since_ms = NOW_MS(), next_check_at_ms = NOW_MS() + ?
      WHERE order_id = ? AND status = 'NOT_CHARGED' AND fence = ?";
 
+/// What [`rows::entry`](super::rows::entry) reads.
+pub(super) const ENTRIES: &str = "SELECT order_id, user_id, currency, total_minor, fence, status FROM orders
+     WHERE order_id > ? ORDER BY order_id LIMIT ?";
+
 pub(super) const DUE: &str =
     "SELECT order_id, user_id, currency, total_minor, fence, NOW_MS() - pending_since_ms FROM orders
      WHERE status = 'PENDING' AND next_check_at_ms <= NOW_MS() ORDER BY next_check_at_ms LIMIT ?";

@@ -11,7 +11,7 @@ use super::{
     statements,
 };
 use crate::{
-    domain::{Backlog, Due, Guard, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
+    domain::{Backlog, Due, Entry, Guard, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{FIRST_CHECK, Page, Permit},
 };
 
@@ -210,6 +210,23 @@ impl Work for ReadDue {
     async fn run(&self, session: &mut Session) -> Result<Vec<Due>, sqlx::Error> {
         let due = session.query(statements::DUE).bind(i64::from(self.limit));
         due.fetch_all(session.connection()).await?.iter().map(rows::due).collect()
+    }
+}
+
+/// Reads orders as the books have them, in the order of their ids.
+pub(super) struct ReadEntries {
+    /// Only those with higher ids.
+    pub(super) after: i64,
+    pub(super) limit: u32,
+}
+
+#[async_trait]
+impl Work for ReadEntries {
+    type Output = Vec<Entry>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Entry>, sqlx::Error> {
+        let entries = session.query(statements::ENTRIES).bind(self.after).bind(i64::from(self.limit));
+        entries.fetch_all(session.connection()).await?.iter().map(rows::entry).collect()
     }
 }
 

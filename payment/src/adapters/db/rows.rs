@@ -10,6 +10,10 @@ use crate::domain::{BillId, DeclineReason, OrderId, Outcome, Payment, PaymentId,
 pub(super) const SELECT: &str = "SELECT order_id, payment_id, status, bill_id, user_id, currency, amount_minor, \
      decline_reason, created_at_ms FROM payments WHERE order_id = ?";
 
+/// The same for those of higher orders.
+pub(super) const SELECT_AFTER: &str = "SELECT order_id, payment_id, status, bill_id, user_id, currency, \
+     amount_minor, decline_reason, created_at_ms FROM payments WHERE order_id > ? ORDER BY order_id LIMIT ?";
+
 const INSERT: &str =
     "INSERT INTO payments (order_id, payment_id, status, bill_id, user_id, currency, amount_minor,
          decline_reason, created_at_ms)
@@ -64,6 +68,13 @@ pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
         outcome,
         created_ms: row.try_get(8)?,
     })
+}
+
+/// Whose account it is, and in which currency.
+pub(super) fn read_account(row: &AnyRow) -> Result<(UserId, Currency), sqlx::Error> {
+    let (user, code): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let user = UserId::new(user).ok_or_else(|| unreadable("accounts.user_id"))?;
+    Ok((user, Currency::from_code(&code).map_err(|_| unreadable("accounts.currency"))?))
 }
 
 fn read_user(row: &AnyRow) -> Result<UserId, sqlx::Error> {

@@ -1,0 +1,152 @@
+//! What one order and its payment must be to each other.
+
+use std::fmt;
+
+use order::domain::{Entry, Status as OrderStatus};
+use payment::domain::{Outcome, Payment};
+
+/// An order and a payment that do not agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The id of the order.
+    pub order: i64,
+    /// What Order has, and what Payment.
+    pub what: String,
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "order {}: {}", self.order, self.what)
+    }
+}
+
+/// How the two disagree, unless they agree or the order is PENDING.
+pub(super) fn disagreement(order: Option<&Entry>, payment: Option<&Payment>) -> Option<Disagreement> {
+    let agree = match (order, payment) {
+        (None, None) => true,
+        // A refused charge or a tombstone without an order has cost nobody anything.
+        (None, Some(payment)) => !matches!(payment.outcome, Outcome::Charged { .. }),
+        (Some(order), payment) => agrees(order, payment),
+    };
+    let id = order.map(|order| order.charge.order.get()).or(payment.map(|payment| payment.order.get()));
+    let what = || format!("{}, but {}", in_orders(order), in_payments(payment));
+    id.filter(|_| !agree).map(|order| Disagreement { order, what: what() })
+}
+
+fn agrees(order: &Entry, payment: Option<&Payment>) -> bool {
+    let outcome = payment.map(|payment| payment.outcome);
+    match (order.status, outcome) {
+        (OrderStatus::Pending, _) => true,
+        (OrderStatus::Paid, Some(Outcome::Charged { user, total, .. })) => {
+            (user.get(), total) == (order.charge.user.get(), order.charge.total)
+        }
+        (OrderStatus::Declined, Some(Outcome::Declined { .. })) => true,
+        (OrderStatus::Voided, Some(Outcome::Voided)) => true,
+        (OrderStatus::NotCharged, outcome) => outcome.is_none(),
+        _ => false,
+    }
+}
+
+fn in_orders(order: Option<&Entry>) -> String {
+    order.map_or_else(
+        || "unknown to Order".to_owned(),
+        |order| {
+            let (status, charge) = (order.status.name(), order.charge);
+            let (user, total) = (charge.user.get(), charge.total);
+            format!("{status}, {total} {} of user {user}", total.currency())
+        },
+    )
+}
+
+fn in_payments(payment: Option<&Payment>) -> String {
+    let Some(payment) = payment else { return "unknown to Payment".to_owned() };
+    let name = payment.outcome.status().name();
+    match payment.outcome {
+        Outcome::Charged { user, total, .. } | Outcome::Declined { user, total, .. } => {
+            format!("Payment has {name}, {total} {} of user {user}", total.currency())
+        }
+        Outcome::Voided => format!("Payment has {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use money::{Currency, Money};
+    use order::domain::{ChargeRequest, OrderId, UserId};
+    use payment::domain::{self as paid, BillId, DeclineReason, PaymentId};
+
+    use super::*;
+
+    fn money(minor: i64) -> Money {
+        Money::from_minor(Currency::USD, minor).unwrap()
+    }
+
+    fn order(status: OrderStatus) -> Entry {
+        let (order, user) = (OrderId::new(7).unwrap(), UserId::new(1).unwrap());
+        Entry { charge: ChargeRequest { order, user, total: money(12) }, status, fence: 1 }
+    }
+
+    fn payment(outcome: Outcome) -> Payment {
+        Payment {
+            id: PaymentId::new(1).unwrap(),
+            order: paid::OrderId::new(7).unwrap(),
+            outcome,
+            created_ms: 0,
+        }
+    }
+
+    fn charged(user: i64, minor: i64) -> Payment {
+        let (user, bill) = (paid::UserId::new(user).unwrap(), BillId::new(1).unwrap());
+        payment(Outcome::Charged { user, total: money(minor), bill })
+    }
+
+    fn declined() -> Payment {
+        let (user, reason) = (paid::UserId::new(1).unwrap(), DeclineReason::InsufficientBalance);
+        payment(Outcome::Declined { user, total: money(12), reason })
+    }
+
+    #[test]
+    fn each_status_has_its_payment_and_no_other() {
+        let payments = [None, Some(charged(1, 12)), Some(declined()), Some(payment(Outcome::Voided))];
+        for (status, agreeing) in [
+            (OrderStatus::NotCharged, 0),
+            (OrderStatus::Paid, 1),
+            (OrderStatus::Declined, 2),
+            (OrderStatus::Voided, 3),
+        ] {
+            for (index, payment) in payments.iter().enumerate() {
+                let found = disagreement(Some(&order(status)), payment.as_ref());
+                assert_eq!(found.is_none(), index == agreeing, "{status:?} {payment:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_pending_order_nothing_is_known() {
+        for payment in [None, Some(charged(2, 13)), Some(declined())] {
+            assert_eq!(disagreement(Some(&order(OrderStatus::Pending)), payment.as_ref()), None);
+        }
+    }
+
+    #[test]
+    fn another_amount_or_user_is_told_with_both_sides() {
+        for (other, told) in [
+            (charged(1, 13), "PAID, 0.12 USD of user 1, but Payment has CHARGED, 0.13 USD of user 1"),
+            (charged(2, 12), "PAID, 0.12 USD of user 1, but Payment has CHARGED, 0.12 USD of user 2"),
+        ] {
+            let found = disagreement(Some(&order(OrderStatus::Paid)), Some(&other)).unwrap();
+            assert_eq!(found.to_string(), format!("order 7: {told}"));
+        }
+    }
+
+    #[test]
+    fn a_charge_without_an_order_is_told_and_other_payments_are_not() {
+        let found = disagreement(None, Some(&charged(1, 12))).unwrap();
+        assert_eq!(
+            found.to_string(),
+            "order 7: unknown to Order, but Payment has CHARGED, 0.12 USD of user 1"
+        );
+        assert_eq!(disagreement(None, Some(&declined())), None);
+        assert_eq!(disagreement(None, Some(&payment(Outcome::Voided))), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! `stack audit`: agrees with books that are right, also while they are written, and names what is wrong with others.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::json;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
+use stack::{Options, Stack};
+use tempfile::TempDir;
+
+use crate::support::{Client, order_body, process::Process};
+
+/// What the audit printed, and its exit code.
+async fn audit(data: &Path) -> (String, Option<i32>) {
+    let ended = Process::start(&["audit", "--data", data.to_str().unwrap()], &[]).end().await;
+    assert_eq!(ended.log, Vec::<String>::new());
+    (ended.out.join("\n"), ended.code)
+}
+
+async fn started(data: &TempDir) -> (Stack, Client) {
+    let options = Options { data: Some(data.path().to_owned()), ..Options::default() };
+    let stack = Stack::start_with(options).await.unwrap();
+    let client = Client::new(stack.gateway_url());
+    (stack, client)
+}
+
+/// Changes a database behind the back of its service.
+async fn falsify(data: &TempDir, service: &str, sql: String) {
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}", data.path().join(format!("{service}.db")).display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn books_of_every_outcome_agree() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut stack, client) = started(&data).await;
+    assert_eq!(client.post(order_body(1, json!("0.12"))).await.status, 201);
+    assert_eq!(client.post(order_body(1, json!(1000))).await.status, 402);
+    stack.stop_payment().await.unwrap();
+    assert_eq!(client.post(order_body(1, json!("0.12"))).await.status, 503);
+    assert_eq!(audit(data.path()).await, ("3 orders and 2 payments: 0 disagreements".to_owned(), Some(0)));
+    stack.stop().await.unwrap();
+    assert_eq!(audit(data.path()).await, ("3 orders and 2 payments: 0 disagreements".to_owned(), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_wrong_is_named_once() {
+    let data = tempfile::tempdir().unwrap();
+    let (stack, client) = started(&data).await;
+    let mut ids = Vec::new();
+    for user in 1..=5 {
+        ids.push(client.post(order_body(user, json!("0.12"))).await.order_id());
+    }
+    stack.stop().await.unwrap();
+    let [amount, uncharged, unknown, pending, untouched] = ids[..] else { panic!("{ids:?}") };
+    falsify(&data, "payment", format!("UPDATE payments SET amount_minor = 13 WHERE order_id = {amount}"))
+        .await;
+    falsify(&data, "payment", format!("DELETE FROM payments WHERE order_id = {uncharged}")).await;
+    falsify(&data, "order", format!("DELETE FROM order_items WHERE order_id = {unknown}")).await;
+    falsify(&data, "order", format!("DELETE FROM orders WHERE order_id = {unknown}")).await;
+    falsify(&data, "order", format!("UPDATE orders SET status = 'PENDING' WHERE order_id = {pending}")).await;
+    let expected = [
+        format!("order {amount}: PAID, 0.12 USD of user 1, but Payment has CHARGED, 0.13 USD of user 1"),
+        format!("order {uncharged}: PAID, 0.12 USD of user 2, but unknown to Payment"),
+        format!("order {unknown}: unknown to Order, but Payment has CHARGED, 0.12 USD of user 3"),
+        "user 1, USD: the amount charged is not the sum of the CHARGED payments".to_owned(),
+        "user 2, USD: the amount charged is not the sum of the CHARGED payments".to_owned(),
+        "4 orders and 4 payments: 5 disagreements".to_owned(),
+    ];
+    let (told, code) = audit(data.path()).await;
+    assert_eq!((told, code), (expected.join("\n"), Some(1)));
+    assert!(!expected.iter().any(|line| line.contains(&untouched.to_string())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_are_being_placed_are_no_disagreement() {
+    let data = tempfile::tempdir().unwrap();
+    let (stack, client) = started(&data).await;
+    let placing: Vec<_> = (1..=8)
+        .map(|user| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for _ in 0..1000 {
+                    assert_eq!(client.post(order_body(user, json!("0.01"))).await.status, 201);
+                }
+            })
+        })
+        .collect();
+    let mut audits = 0;
+    while !placing.iter().all(tokio::task::JoinHandle::is_finished) && audits < 5 {
+        let (told, code) = audit(data.path()).await;
+        assert_eq!(code, Some(0), "{told}");
+        audits += 1;
+    }
+    assert!(audits > 1, "the orders were placed before anybody looked");
+    for task in placing {
+        task.abort();
+    }
+    tokio::time::timeout(Duration::from_secs(60), stack.stop()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_and_not_made() {
+    let data = tempfile::tempdir().unwrap();
+    let ended = Process::start(&["audit", "--data", data.path().to_str().unwrap()], &[]).end().await;
+    assert_eq!((ended.code, ended.log.len()), (Some(69), 1), "{ended:?}");
+    assert!(ended.log[0].contains("order.db"), "{ended:?}");
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn variables_that_are_wrong_are_all_named() {
+    let environment = [("ORDER_DB_DRIVER", "oracle".to_owned())];
+    let ended = Process::start(&["audit"], &environment).end().await;
+    let expected = [
+        "ORDER_DB_DRIVER environment variable is invalid: found \"oracle\"; accepted: sqlite, mysql or postgres.",
+        "ORDER_DATA_SOURCE_URL environment variable is missing.",
+        "PAYMENT_DB_DRIVER environment variable is missing.",
+        "PAYMENT_DATA_SOURCE_URL environment variable is missing.",
+    ];
+    assert_eq!((ended.log, ended.code), (expected.map(str::to_owned).to_vec(), Some(64)));
+}
