@@ -11,6 +11,26 @@ use sqlx::{
 pub const NOW_MS: &str = "NOW_MS()";
 /// How long a statement waits for a row that another transaction holds, in seconds.
 const ROW_WAIT_SECONDS: u64 = 3;
+const POSTGRES_LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
+
+/// What lets one process at a time migrate a database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MigrationLock {
+    /// The transaction that migrates, which `patience` has wait for as long as it takes.
+    Transaction {
+        /// A statement.
+        patience: &'static str,
+    },
+    /// A lock that the session holds until it ends.
+    Session {
+        /// Has the session wait for locks as long as it takes.
+        patience: &'static str,
+        /// Takes the lock, and answers 1.
+        lock: &'static str,
+        /// Has the session wait for locks as others do.
+        habit: &'static str,
+    },
+}
 
 /// Which SQL, and which habits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,20 +92,26 @@ impl Dialect {
             ))
             .into_sql_str(),
             Self::Postgres => AssertSqlSafe(format!(
-                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                 SET lock_timeout = '{ROW_WAIT_SECONDS}s'"
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; {POSTGRES_LOCK_TIMEOUT}"
             ))
             .into_sql_str(),
         }
     }
 
-    /// Keeps other migrations out until the session ends; answers 1. (MariaDB knows no wait without end.)
-    pub(crate) fn migration_lock(self) -> Option<&'static str> {
+    /// What keeps other migrations out. (MariaDB knows no wait without end, and no long names of locks.)
+    pub(crate) fn migration_lock(self) -> MigrationLock {
         match self {
-            // The transaction that migrates is the lock.
-            Self::Sqlite => None,
-            Self::MySql => Some("SELECT GET_LOCK(CONCAT('migrations.', DATABASE()), 3600)"),
-            Self::Postgres => Some("SELECT 1::bigint FROM pg_advisory_lock(7305808932)"),
+            Self::Sqlite => MigrationLock::Transaction { patience: "PRAGMA busy_timeout = 3600000" },
+            Self::MySql => MigrationLock::Session {
+                patience: "DO 0",
+                lock: "SELECT GET_LOCK(CONCAT('migrations.', SHA1(DATABASE())), 3600)",
+                habit: "DO 0",
+            },
+            Self::Postgres => MigrationLock::Session {
+                patience: "SET lock_timeout = 0",
+                lock: "SELECT 1::bigint FROM pg_advisory_lock(7305808932)",
+                habit: POSTGRES_LOCK_TIMEOUT,
+            },
         }
     }
 

@@ -11,7 +11,11 @@ use sqlx::{
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use crate::{OpenError, Target, dialect::Dialect, work::Session};
+use crate::{
+    OpenError, Target,
+    dialect::{Dialect, MigrationLock},
+    work::Session,
+};
 
 /// The migrations of one service: the same versions for each kind of database.
 ///
@@ -42,70 +46,98 @@ impl Migrations {
     }
 }
 
-/// Applies what `session`'s database lacks of `migrations`. A user without the right to change the schema
-/// succeeds where nothing is lacking.
-pub(crate) async fn bring_up(
+/// Whether the schema is as this program has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// It has every migration that the program knows.
+    Current,
+    /// It lacks one, or one was interrupted.
+    Behind,
+}
+
+/// How the schema of a database stands to `migrations`. Reads only.
+pub(crate) async fn look(
     target: &Target,
-    mut session: Session,
+    connection: &mut AnyConnection,
+    dialect: Dialect,
     migrations: &Migrations,
-) -> Result<(), OpenError> {
-    let (dialect, failed) = (session.dialect, OpenError::migrate(target));
+) -> Result<Schema, OpenError> {
     let known = migrations.of(dialect);
-    // A table that is not there yet is the usual reason for this to fail, and any other shows below.
-    let applied = session.connection.list_applied_migrations(APPLIED).await.unwrap_or_default();
+    // A table that is not there yet is the usual reason for this to fail, and any other shows when it is made.
+    let applied = connection.list_applied_migrations(APPLIED).await.unwrap_or_default();
     let newest = known.iter().map(|migration| migration.version).max().unwrap_or_default();
     if let Some(newer) = applied.iter().map(|applied| applied.version).max().filter(|max| *max > newest) {
-        let oldest = oldest_program(&mut session).await.map_err(OpenError::connect(target))?;
+        let oldest = oldest_program(connection).await.map_err(OpenError::connect(target))?;
         if oldest > newest {
             return Err(OpenError::Newer { target: target.clone(), version: newer, oldest, newest });
         }
     }
     let is_applied = |version| applied.iter().any(|applied| applied.version == version);
     let lacking = known.iter().any(|migration| !is_applied(migration.version));
-    let clean = session.connection.dirty_version(APPLIED).await.is_ok_and(|dirty| dirty.is_none());
-    let mut migrator = Migrator::with_migrations(known.iter().cloned().collect());
-    migrator.set_ignore_missing(true).set_locking(false);
+    let clean = connection.dirty_version(APPLIED).await.is_ok_and(|dirty| dirty.is_none());
     if lacking || !clean {
-        run(&mut session, &migrator).await.map_err(failed)?;
-    } else if let Some(changed) = known.iter().find(|migration| {
+        return Ok(Schema::Behind);
+    }
+    let changed = known.iter().find(|migration| {
         applied.iter().any(|one| one.version == migration.version && one.checksum != migration.checksum)
-    }) {
-        return Err(failed(MigrateError::VersionMismatch(changed.version)));
-    }
-    // Gives the lock back, too.
-    session.connection.close().await.map_err(OpenError::connect(target))
-}
-
-async fn run(session: &mut Session, migrator: &Migrator) -> Result<(), MigrateError> {
-    let connection = &mut session.connection;
-    match session.dialect {
-        // All or nothing, and one process at a time.
-        Dialect::Sqlite => {
-            let mut transaction = connection.begin_with(session.dialect.begin()).await?;
-            apply(&mut transaction, migrator).await?;
-            Ok(transaction.commit().await?)
-        }
-        Dialect::MySql | Dialect::Postgres => {
-            lock(session).await?;
-            if session.dialect == Dialect::MySql && session.connection.dirty_version(APPLIED).await.is_ok() {
-                // What was interrupted there is run again.
-                session.connection.execute("DELETE FROM _sqlx_migrations WHERE success = FALSE").await?;
-            }
-            apply(&mut session.connection, migrator).await
-        }
+    });
+    match changed {
+        Some(changed) => Err(OpenError::migrate(target)(MigrateError::VersionMismatch(changed.version))),
+        None => Ok(Schema::Current),
     }
 }
 
-async fn apply(connection: &mut AnyConnection, migrator: &Migrator) -> Result<(), MigrateError> {
+/// Applies what `session`'s database lacks of `migrations`, one process at a time.
+pub(crate) async fn bring_up(
+    target: &Target,
+    session: &mut Session,
+    migrations: &Migrations,
+) -> Result<(), OpenError> {
+    let failed = |error: sqlx::Error| OpenError::migrate(target)(error.into());
+    let (connection, dialect) = (&mut session.connection, session.dialect);
+    match dialect.migration_lock() {
+        MigrationLock::Transaction { patience } => {
+            connection.execute(patience).await.map_err(failed)?;
+            let mut transaction = connection.begin_with(dialect.begin()).await.map_err(failed)?;
+            catch_up(target, &mut transaction, dialect, migrations).await?;
+            transaction.commit().await.map_err(failed)
+        }
+        MigrationLock::Session { patience, lock: statement, habit } => {
+            connection.execute(patience).await.map_err(failed)?;
+            lock(connection, statement).await.map_err(failed)?;
+            connection.execute(habit).await.map_err(failed)?;
+            catch_up(target, connection, dialect, migrations).await
+        }
+    }
+}
+
+/// Whoever had to wait for the lock looks again: another may have done the work, so that a user without the right to
+/// change the schema succeeds; or the schema is too new by now.
+async fn catch_up(
+    target: &Target,
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    migrations: &Migrations,
+) -> Result<(), OpenError> {
+    if look(target, connection, dialect, migrations).await? == Schema::Current {
+        return Ok(());
+    }
+    let failed = OpenError::migrate(target);
+    if dialect == Dialect::MySql && connection.dirty_version(APPLIED).await.is_ok() {
+        // What was interrupted there is run again.
+        let forgotten = connection.execute("DELETE FROM _sqlx_migrations WHERE success = FALSE").await;
+        forgotten.map_err(|error| failed(error.into()))?;
+    }
+    let mut migrator = Migrator::with_migrations(migrations.of(dialect).iter().cloned().collect());
+    migrator.set_ignore_missing(true).set_locking(false);
     // `run` is generic over `Acquire`, of whose future the compiler cannot tell that it is `Send`: no caller
     // could spawn what awaits it. This is the way around that sqlx leaves open.
-    migrator.run_direct(None, connection, false).await
+    migrator.run_direct(None, connection, false).await.map_err(failed)
 }
 
-async fn lock(session: &mut Session) -> Result<(), sqlx::Error> {
-    let Some(statement) = session.dialect.migration_lock() else { return Ok(()) };
-    let query = session.query(statement);
-    let locked = tokio::time::timeout(LOCK_MAX, query.fetch_one(session.connection())).await;
+/// Waits for the lock that `statement` takes.
+async fn lock(connection: &mut AnyConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    let locked = tokio::time::timeout(LOCK_MAX, sqlx::query(statement).fetch_one(connection)).await;
     let row = locked.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     match row.try_get::<Option<i64>, _>(0)? {
         Some(1) => Ok(()),
@@ -116,9 +148,9 @@ async fn lock(session: &mut Session) -> Result<(), sqlx::Error> {
 }
 
 /// The oldest program that may run on this schema.
-async fn oldest_program(session: &mut Session) -> Result<i64, sqlx::Error> {
-    let query = session.query("SELECT MAX(oldest_program) FROM schema_versions");
-    let row = query.fetch_one(session.connection()).await?;
+async fn oldest_program(connection: &mut AnyConnection) -> Result<i64, sqlx::Error> {
+    let query = sqlx::query("SELECT MAX(oldest_program) FROM schema_versions");
+    let row = query.fetch_one(connection).await?;
     // A schema that does not say is for no program but its own.
     Ok(row.try_get::<Option<i64>, _>(0)?.unwrap_or(i64::MAX))
 }

@@ -3,15 +3,15 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use sqlx::{any::AnyConnectOptions, migrate::MigrateError};
-use tokio::time::Instant;
+use sqlx::{Connection, any::AnyConnectOptions, migrate::MigrateError};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     Config, Migrations, Session, Target, Work, WriteError,
-    dialect::Dialect,
-    durability,
+    dialect::{Dialect, timed_out},
+    durability::{self, Finding},
     group::Writer,
-    migrate::bring_up,
+    migrate::{Schema, bring_up, look},
     pool::{Connector, Pool},
     server, sqlite,
     target::Location,
@@ -115,7 +115,10 @@ impl Database {
     /// [`OpenError::Directory`] and [`OpenError::Connect`].
     pub async fn attach(config: &Config) -> Result<Self, OpenError> {
         let (_, regular) = connectors(config)?;
-        wait_for(&regular, config).await?;
+        let mut patience = Patience::new(config, regular.dialect);
+        while let Err(error) = regular.connect().await {
+            patience.after(OpenError::connect(&config.target)(error)).await?;
+        }
         Ok(Self::over(regular, config))
     }
 
@@ -200,11 +203,35 @@ impl Work for Ping {
 async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, OpenError> {
     let target = &config.target;
     let (first, regular) = connectors(config)?;
-    let mut session = wait_for(&first, config).await?;
-    let findings = durability::findings(&mut session).await.map_err(OpenError::connect(target))?;
+    let mut patience = Patience::new(config, first.dialect);
+    let (mut session, findings, schema) = loop {
+        match first_look(&first, target, migrations).await {
+            Ok(looked) => break looked,
+            Err(error) => patience.after(error).await?,
+        }
+    };
     durability::judge(config, &findings)?;
-    bring_up(target, session, migrations).await?;
-    Ok(regular)
+    if schema == Schema::Behind {
+        bring_up(target, &mut session, migrations).await?;
+    }
+    // Gives the lock back, too.
+    let closed = first.answered(session.connection.close()).await;
+    closed.map(|()| regular).map_err(OpenError::connect(target))
+}
+
+/// The first session, and what it found. Bounded, so that a database which falls silent then is tried again.
+async fn first_look(
+    connector: &Connector,
+    target: &Target,
+    migrations: &Migrations,
+) -> Result<(Session, Vec<Finding>, Schema), OpenError> {
+    let failed = OpenError::connect(target);
+    let mut session = connector.connect().await.map_err(&failed)?;
+    let findings = connector.answered(durability::findings(&mut session)).await.map_err(&failed)?;
+    let looking = look(target, &mut session.connection, connector.dialect, migrations);
+    let looked = timeout(connector.answer_max, looking).await;
+    let schema = looked.unwrap_or_else(|_| Err(failed(timed_out(connector.answer_max))))?;
+    Ok((session, findings, schema))
 }
 
 /// How the database is connected to the first time, when a file may have to be created, and from then on.
@@ -243,22 +270,34 @@ fn server_options(
     Ok((options.clone(), options, dialect))
 }
 
-/// The first session with the database, which may be down for a while.
-async fn wait_for(connector: &Connector, config: &Config) -> Result<Session, OpenError> {
-    let started = Instant::now();
-    let mut told = false;
-    loop {
-        match connector.connect().await {
-            Ok(session) => return Ok(session),
-            Err(error) if connector.dialect.may_come_up(&error) && started.elapsed() < config.wait => {
-                if !told {
-                    let wait = config.wait;
-                    tracing::warn!(database = %config.target, %error, "waiting up to {wait:?} for the database");
+/// Waiting for a database that is down at start.
+struct Patience<'a> {
+    config: &'a Config,
+    dialect: Dialect,
+    started: Instant,
+    told: bool,
+}
+
+impl<'a> Patience<'a> {
+    fn new(config: &'a Config, dialect: Dialect) -> Self {
+        Self { config, dialect, started: Instant::now(), told: false }
+    }
+
+    /// Pauses before the next attempt, unless there is no sense in one after `error`, or no time.
+    async fn after(&mut self, error: OpenError) -> Result<(), OpenError> {
+        let Config { target, wait, .. } = self.config;
+        match error {
+            OpenError::Connect { source, .. }
+                if self.dialect.may_come_up(&source) && self.started.elapsed() < *wait =>
+            {
+                if !self.told {
+                    tracing::warn!(database = %target, error = %source, "waiting up to {wait:?} for the database");
                 }
-                told = true;
+                self.told = true;
                 tokio::time::sleep(WAIT_PAUSE).await;
+                Ok(())
             }
-            Err(error) => return Err(OpenError::connect(&config.target)(error)),
+            error => Err(error),
         }
     }
 }

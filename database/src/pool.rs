@@ -4,7 +4,7 @@
 //! is given back, keeps the place of one that hangs until the operating system gives it up, and says of whatever
 //! goes wrong at connecting only that the time was up.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use deadpool::{
     Runtime,
@@ -23,8 +23,8 @@ pub(crate) const TURN_MAX: Duration = Duration::from_secs(5);
 /// A connection that was not used for this long is asked whether it still lives, and has as long to say so.
 const IDLE_TRUSTED: Duration = Duration::from_secs(1);
 
-/// How connections are made.
-#[derive(Debug, Clone)]
+/// How connections are made. `Debug` shows no options, since they hold a password.
+#[derive(Clone)]
 pub(crate) struct Connector {
     pub(crate) dialect: Dialect,
     pub(crate) options: AnyConnectOptions,
@@ -32,6 +32,12 @@ pub(crate) struct Connector {
     pub(crate) connect_max: Duration,
     /// How long one piece of work may take from its first statement to the answer.
     pub(crate) answer_max: Duration,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
 }
 
 impl Connector {

@@ -6,10 +6,11 @@
 mod given;
 mod group;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use chassis::admin::Readiness;
 use database::{Config, Database, Migrations, OpenError};
+use sqlx::{AnyConnection, Connection, Executor};
 
 use given::{Ask, COMPATIBLE, FIRST, INCOMPATIBLE, config, count, insert, migrations};
 
@@ -118,6 +119,21 @@ async fn all_that_open_a_new_file_at_once_succeed() {
     let (one, other, ..) = tokio::join!(open(&file), open(&file), open(&file), open(&file));
     insert(&one, 1).await.unwrap();
     assert_eq!(count(&other).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_migrates_for_long_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.db");
+    sqlx::any::install_default_drivers();
+    let mut other = AnyConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+    other.execute("PRAGMA journal_mode = WAL").await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let opening = tokio::spawn(async move { open(&file).await });
+    // Longer than a statement waits otherwise.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    other.execute("ROLLBACK").await.unwrap();
+    insert(&opening.await.unwrap(), 1).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 #[path = "../support/given.rs"]
 mod given;
 mod gone;
+mod migrating;
 mod opening;
 mod settings;
 
@@ -20,9 +21,9 @@ use trials::{
 use given::{FIRST, config, migrations};
 
 fn main() -> ExitCode {
-    let trials = Kind::ALL
-        .into_iter()
-        .flat_map(|kind| [opening::trials(kind), gone::trials(kind), settings::trials(kind)]);
+    let trials = Kind::ALL.into_iter().flat_map(|kind| {
+        [opening::trials(kind), migrating::trials(kind), gone::trials(kind), settings::trials(kind)]
+    });
     trials::run(trials.flatten())
 }
 

@@ -1,0 +1,97 @@
+//! Instances that start while another migrates for longer than anybody waits for a lock otherwise.
+
+use std::time::Duration;
+
+use database::{Config, Database, OpenError, Target};
+use tokio::task::JoinHandle;
+use trials::{
+    Failed, Trial, check,
+    server::{Kind, Server},
+};
+
+use super::{
+    driver, fresh,
+    given::{FIRST, INCOMPATIBLE, insert, migrations},
+    on,
+};
+
+pub(super) fn trials(kind: Kind) -> Vec<Trial> {
+    vec![
+        on(kind, "a_long_migration_is_waited_for", waited_for),
+        on(kind, "whoever_waited_is_told_that_the_schema_became_too_new", too_new),
+        on(kind, "whoever_waited_need_not_be_allowed_to_migrate", unprivileged),
+        on(kind, "no_open_database_shows_its_password", no_password),
+    ]
+}
+
+/// A first migration that takes four seconds.
+fn slow(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MariaDb => "DO SLEEP(4)",
+        Kind::Postgres => "SELECT pg_sleep(4)",
+    }
+}
+
+type Opening = JoinHandle<Result<Database, OpenError>>;
+
+/// Opens the database with these migrations after the slow one, which has begun when this returns.
+async fn migrating(
+    (server, name): (&Server, &str),
+    config: &Config,
+    after: &[&'static str],
+) -> Result<Opening, Failed> {
+    let all = migrations(&[&[slow(server.kind())], after].concat());
+    let config = config.clone();
+    let opening = tokio::spawn(async move { Database::open(&config, all).await });
+    while server.execute(name, "SELECT COUNT(*) FROM _sqlx_migrations").await.is_err() {
+        check(!opening.is_finished(), || "it is over before it was seen to begin".to_owned())?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(opening)
+}
+
+async fn waited_for(kind: Kind) -> Result<(), Failed> {
+    let (server, name, config) = fresh(kind).await?;
+    let first = migrating((&server, &name), &config, &[FIRST]).await?;
+    let second = Database::open(&config, migrations(&[slow(kind), FIRST])).await?;
+    insert(&second, 1).await?;
+    insert(&first.await??, 2).await?;
+    Ok(())
+}
+
+async fn too_new(kind: Kind) -> Result<(), Failed> {
+    let (server, name, config) = fresh(kind).await?;
+    let newer = migrating((&server, &name), &config, &[FIRST, INCOMPATIBLE]).await?;
+    let older = Database::open(&config, migrations(&[slow(kind)])).await;
+    newer.await??;
+    check(matches!(older, Err(OpenError::Newer { oldest: 2, newest: 1, .. })), || format!("{older:?}"))
+}
+
+async fn unprivileged(kind: Kind) -> Result<(), Failed> {
+    let (server, name, config) = fresh(kind).await?;
+    let rights = match kind {
+        Kind::MariaDb => format!(
+            "CREATE USER IF NOT EXISTS 'waiter'@'%' IDENTIFIED BY 'w';
+             GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO 'waiter'@'%'"
+        ),
+        Kind::Postgres => "CREATE USER waiter PASSWORD 'w';
+             ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO waiter"
+            .to_owned(),
+    };
+    server.execute(&name, &rights).await?;
+    let scheme = if kind == Kind::MariaDb { "mysql" } else { "postgres" };
+    let url = format!("{scheme}://waiter:w@127.0.0.1:{}/{name}", server.port());
+    let admin = migrating((&server, &name), &config, &[FIRST]).await?;
+    let waiter = Config::of(Target::parse(driver(kind), &url)?);
+    insert(&Database::open(&waiter, migrations(&[slow(kind), FIRST])).await?, 1).await?;
+    admin.await??;
+    Ok(())
+}
+
+async fn no_password(kind: Kind) -> Result<(), Failed> {
+    let (_, _, config) = fresh(kind).await?;
+    let database = super::open(&config).await;
+    insert(&database, 1).await?;
+    let shown = format!("{database:?} {config:?}");
+    check(!shown.contains("verysecretpass"), || shown.clone())
+}
