@@ -13,6 +13,7 @@ mod group;
 mod migrate;
 mod open;
 mod pool;
+mod relay;
 mod server;
 mod sqlite;
 mod target;

@@ -14,7 +14,7 @@ use crate::{
     migrate::{Schema, bring_up, look},
     pool::{Connector, Pool},
     server, sqlite,
-    target::Location,
+    target::{Location, Server},
 };
 
 /// How long connecting may take, unless the URL says otherwise.
@@ -246,17 +246,16 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         Location::MySql(server) => server_options(target, &server.url(), Dialect::MySql)?,
         Location::Postgres(server) => server_options(target, &server.url(), Dialect::Postgres)?,
     };
-    let (connect_max, answer_max) = match &*target.0 {
-        Location::Sqlite(_) => (None, None),
-        Location::MySql(server) | Location::Postgres(server) => {
-            (server.connect_timeout(), server.io_timeout())
-        }
+    let server = match &*target.0 {
+        Location::Sqlite(_) => None,
+        Location::MySql(server) | Location::Postgres(server) => Some(server),
     };
     let regular = Connector {
         dialect,
         options: later,
-        connect_max: connect_max.unwrap_or(CONNECT_MAX),
-        answer_max: answer_max.unwrap_or(ANSWER_MAX),
+        relayed: server.and_then(Server::relayed),
+        connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
+        answer_max: server.and_then(Server::io_timeout).unwrap_or(ANSWER_MAX),
     };
     Ok((Connector { options: first, ..regular.clone() }, regular))
 }

@@ -4,7 +4,7 @@
 //! is given back, keeps the place of one that hangs until the operating system gives it up, and says of whatever
 //! goes wrong at connecting only that the time was up.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use deadpool::{
     Runtime,
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::{
     dialect::{Dialect, timed_out},
+    relay,
     work::{Session, Work},
 };
 
@@ -28,6 +29,8 @@ const IDLE_TRUSTED: Duration = Duration::from_secs(1);
 pub(crate) struct Connector {
     pub(crate) dialect: Dialect,
     pub(crate) options: AnyConnectOptions,
+    /// Where the server is that sqlx cannot dial.
+    pub(crate) relayed: Option<SocketAddr>,
     /// How long connecting may take.
     pub(crate) connect_max: Duration,
     /// How long one piece of work may take from its first statement to the answer.
@@ -44,7 +47,10 @@ impl Connector {
     /// A new session, told what every session is told.
     pub(crate) async fn connect(&self) -> Result<Session, sqlx::Error> {
         let connected = timeout(self.connect_max, async {
-            let mut connection = AnyConnection::connect_with(&self.options).await?;
+            let mut connection = match self.relayed {
+                Some(server) => relay::connect(server, &self.options).await?,
+                None => AnyConnection::connect_with(&self.options).await?,
+            };
             connection.execute(self.dialect.preparation()).await?;
             Ok(Session { connection, dialect: self.dialect })
         });

@@ -13,7 +13,7 @@ mod server;
 mod tests;
 mod url;
 
-pub(crate) use server::{Host, Server};
+pub(crate) use server::Server;
 
 use crate::dialect::Dialect;
 
@@ -168,9 +168,13 @@ fn mysql(url: &str, faults: &mut Vec<String>) -> Option<Location> {
         Some(rest) => url::parse(Driver::MySql, rest, faults),
         None => go::parse(url, faults),
     }?;
-    // sqlx passes the brackets on to the resolver, and no other spelling passes through a URL.
-    if matches!(server.host, Host::Ipv6(_)) {
-        faults.push("an IPv6 address cannot be dialled: give a name that resolves to it".to_owned());
+    // sqlx checks it against the URL's host, where no address of this kind can stand without its brackets.
+    if server.relayed().is_some() && server.settings.checks_name() {
+        faults.push(
+            "tls=true and ssl-mode=VERIFY_IDENTITY check a certificate against a name: give one that resolves to \
+             the IPv6 address, or check its authority alone (mysql://…?ssl-mode=VERIFY_CA)"
+                .to_owned(),
+        );
     }
     Some(Location::MySql(server))
 }

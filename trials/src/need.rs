@@ -24,6 +24,10 @@ pub enum Need {
     Postgres,
     /// The right to mount file systems.
     Mounts,
+    /// The address `::1`.
+    Ipv6,
+    /// The program `openssl`, of version 3.
+    Openssl,
 }
 
 /// Looks for the first of its arguments that is a program, in the places of servers too, which Debian keeps
@@ -34,7 +38,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -43,6 +47,8 @@ impl Need {
         Self::MariaDb,
         Self::Postgres,
         Self::Mounts,
+        Self::Ipv6,
+        Self::Openssl,
     ];
 
     /// Its name in `REQUIRE`.
@@ -56,6 +62,8 @@ impl Need {
             Self::MariaDb => "mariadb",
             Self::Postgres => "postgres",
             Self::Mounts => "mounts",
+            Self::Ipv6 => "ipv6",
+            Self::Openssl => "openssl",
         }
     }
 
@@ -84,6 +92,8 @@ impl Need {
                 "-c",
                 "d=$(mktemp -d) && mount -t tmpfs tmpfs \"$d\" && umount \"$d\"; s=$?; rmdir \"$d\"; exit $s",
             ]],
+            Self::Openssl => &[&["sh", "-c", "openssl version | grep -q '^OpenSSL 3'"]],
+            Self::Ipv6 => &[&["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]],
         }
     }
 

@@ -18,6 +18,13 @@ pub(super) struct Settings {
     has_authority: bool,
 }
 
+impl Settings {
+    /// Whether MySQL's certificate must hold the host's name.
+    pub(super) fn checks_name(&self) -> bool {
+        self.tls == Some("VERIFY_IDENTITY")
+    }
+}
+
 /// The parameters of one form of URL.
 pub(super) struct Form {
     accepted: &'static str,

@@ -1,6 +1,10 @@
 //! A database server, and the URL that sqlx reads it from.
 
-use std::{fmt, net::Ipv6Addr, time::Duration};
+use std::{
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::{Driver, parameters::Settings};
 
@@ -50,9 +54,13 @@ pub(crate) struct Server {
 impl Server {
     /// The URL from which sqlx makes what was configured. It holds the password: never show it.
     pub(crate) fn url(&self) -> String {
-        // A name for the parts of a URL and a certificate to go by, where a parameter says what is dialled.
-        let host =
-            if let Host::Socket(_) = self.host { "localhost".to_owned() } else { self.host.to_string() };
+        // A name for the parts of a URL and a certificate to go by, where something else says what is dialled.
+        let host = match self.host {
+            Host::Socket(_) => "localhost".to_owned(),
+            // That of no server (RFC 6761 §6.4): sqlx wants a name for TLS even where it checks none.
+            _ if self.relayed().is_some() => "relayed.invalid".to_owned(),
+            _ => self.host.to_string(),
+        };
         // MySQL takes an empty password for a wrong one.
         let password = Some(encoded(&self.password.0)).filter(|password| !password.is_empty());
         let mut url = format!(
@@ -69,6 +77,14 @@ impl Server {
             separator = '&';
         }
         url
+    }
+
+    /// The address of a server that sqlx cannot dial (see `relay`); `None` where it can.
+    pub(crate) fn relayed(&self) -> Option<SocketAddr> {
+        match (&self.host, self.driver) {
+            (Host::Ipv6(address), Driver::MySql) => Some((*address, self.port).into()),
+            _ => None,
+        }
     }
 
     /// How long connecting may take; `None` where the configuration does not limit it.

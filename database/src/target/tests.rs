@@ -180,8 +180,31 @@ fn sockets_are_dialled_in_place_of_hosts() {
 fn ipv6_addresses_are_given_to_postgres_as_the_resolver_knows_them() {
     let options = postgres("postgres://u:p@[2001:db8::1]:1/d");
     assert_eq!((options.get_host(), options.get_port()), ("2001:db8::1", 1));
-    for url in ["u:p@tcp([::1]:3306)/d", "mysql://u:p@[::1]/d"] {
-        assert!(error("mysql", url).contains("an IPv6 address cannot be dialled"), "{url}");
+    assert_eq!(server("postgres", "postgres://u:p@[::1]/d").relayed(), None);
+}
+
+#[test]
+fn ipv6_addresses_are_kept_from_mysql_which_cannot_dial_them() {
+    for url in ["u:p@tcp([2001:db8::1])/d", "mysql://u:p@[2001:db8::1]:3306/d", "u:p@tcp([2001:DB8:0::1])/d"]
+    {
+        let relayed = server("mysql", url).relayed().map(|address| address.to_string());
+        assert_eq!(relayed.as_deref(), Some("[2001:db8::1]:3306"), "{url}");
+        // A name that TLS takes and no resolver knows.
+        assert_eq!((mysql(url).get_host(), mysql(url).get_socket()), ("relayed.invalid", None));
+        assert_eq!(Target::parse("mysql", url).unwrap().to_string(), "mysql://u@[2001:db8::1]:3306/d");
+    }
+    for url in ["u:p@tcp(127.0.0.1)/d", "mysql://u:p@localhost/d", "mysql://u:p@[::1]/d?socket=/run/x.sock"] {
+        assert_eq!(server("mysql", url).relayed(), None, "{url}");
+    }
+}
+
+#[test]
+fn no_certificate_is_checked_against_an_ipv6_address() {
+    for url in ["u:hunter2@tcp([::1])/d?tls=true", "mysql://u:hunter2@[::1]/d?ssl-mode=verify_identity"] {
+        assert!(error("mysql", url).contains("give one that resolves to the IPv6 address"), "{url}");
+    }
+    for url in ["u@tcp([::1])/d?tls=skip-verify", "mysql://u@[::1]/d?ssl-ca=/ca.pem", "u@tcp(h)/d?tls=true"] {
+        Target::parse("mysql", url).unwrap();
     }
 }
 

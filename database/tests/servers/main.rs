@@ -5,6 +5,7 @@
 #[path = "../support/given.rs"]
 mod given;
 mod gone;
+mod ipv6;
 mod migrating;
 mod opening;
 mod settings;
@@ -22,7 +23,13 @@ use given::{FIRST, config, migrations};
 
 fn main() -> ExitCode {
     let trials = Kind::ALL.into_iter().flat_map(|kind| {
-        [opening::trials(kind), migrating::trials(kind), gone::trials(kind), settings::trials(kind)]
+        [
+            opening::trials(kind),
+            migrating::trials(kind),
+            gone::trials(kind),
+            ipv6::trials(kind),
+            settings::trials(kind),
+        ]
     });
     trials::run(trials.flatten())
 }
