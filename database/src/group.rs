@@ -2,12 +2,18 @@
 //! answered after that commit.
 //!
 //! One task owns the only connection that writes. A piece of work that fails is rolled back to its savepoint, and
-//! its neighbours go on. Where the transaction itself is lost, they are run again, each in one of its own.
+//! its neighbours go on. Where the transaction itself is lost, they are run again, each in one of its own. So they
+//! are where one panics, which costs the connection and not the writer.
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use chassis::CancellationToken;
+use futures_util::FutureExt as _;
 use sqlx::Executor;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -53,7 +59,7 @@ impl Writer {
             Ok(Err(_)) => return Err(WriteError::not_started(sqlx::Error::PoolClosed)),
             Err(_) => return Err(WriteError::not_started(sqlx::Error::PoolTimedOut)),
         }
-        // The writer answers each; one that is gone without has panicked.
+        // The writer answers each, unless its runtime ends first.
         answered.await.unwrap_or_else(|_| Err(WriteError::Unknown(Arc::new(sqlx::Error::WorkerCrashed))))
     }
 
@@ -189,15 +195,23 @@ async fn write(session: &mut Session, group: Group) -> Result<Group, Lost> {
     let mut written = Group::new();
     let mut waiting = group.into_iter();
     while let Some(mut job) = waiting.next() {
-        if !job.may_begin() {
-            job.answer(Err(WriteError::Withdrawn));
-            continue;
+        // Nothing here is used after a panic but to answer.
+        match catch_unwind(AssertUnwindSafe(|| job.may_begin())) {
+            Ok(true) => {}
+            Ok(false) => {
+                job.answer(Err(WriteError::Withdrawn));
+                continue;
+            }
+            Err(_) => {
+                job.answer(Err(WriteError::Panicked));
+                continue;
+            }
         }
         let ran = within_savepoint(session, &mut *job, several).await;
         match ran {
             Ok(()) => written.push(job),
-            Err(Failed { error, transaction_lives }) => {
-                job.answer(Err(WriteError::Refused(Arc::new(error))));
+            Err(Failed { why, transaction_lives }) => {
+                job.answer(Err(why));
                 if !transaction_lives {
                     written.extend(waiting);
                     return Err(Lost { rest: written });
@@ -209,26 +223,32 @@ async fn write(session: &mut Session, group: Group) -> Result<Group, Lost> {
 }
 
 struct Failed {
-    error: sqlx::Error,
+    why: WriteError,
     /// Whether everything else that the transaction holds is still there.
     transaction_lives: bool,
 }
 
 async fn within_savepoint(session: &mut Session, job: &mut dyn Queued, several: bool) -> Result<(), Failed> {
-    let lost = |error| Failed { error, transaction_lives: false };
+    let refused = |error| WriteError::Refused(Arc::new(error));
+    let lost = |error| Failed { why: refused(error), transaction_lives: false };
     if several {
         session.connection.execute("SAVEPOINT work").await.map_err(lost)?;
     }
-    let Err(error) = job.run(session).await else {
-        if several {
-            session.connection.execute("RELEASE work").await.map_err(lost)?;
+    let error = match AssertUnwindSafe(job.run(session)).catch_unwind().await {
+        Ok(Ok(())) => {
+            if several {
+                session.connection.execute("RELEASE work").await.map_err(lost)?;
+            }
+            return Ok(());
         }
-        return Ok(());
+        Ok(Err(error)) => error,
+        // In the middle of anything: the connection is not used again, and rolls back when it is dropped.
+        Err(_) => return Err(Failed { why: WriteError::Panicked, transaction_lives: false }),
     };
     // SQLite ends a transaction by itself on some errors (a full disk): then there is no such savepoint.
     let undone = if several { "ROLLBACK TO work; RELEASE work" } else { "ROLLBACK; BEGIN IMMEDIATE" };
     let transaction_lives = session.connection.execute(undone).await.is_ok();
-    Err(Failed { error, transaction_lives })
+    Err(Failed { why: refused(error), transaction_lives })
 }
 
 fn answer_all(group: &mut Group, why: &WriteError) {

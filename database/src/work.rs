@@ -61,6 +61,10 @@ pub enum WriteError {
     /// Nothing was written: the database said no, and everything was rolled back.
     #[error("refused: {0}")]
     Refused(Arc<sqlx::Error>),
+    /// Nothing was written: the work panicked on SQLite, and everything was rolled back. (On a server the panic is the
+    /// caller's own.)
+    #[error("panicked")]
+    Panicked,
     /// It may have been written: there was no answer.
     #[error("no answer: {0}")]
     Unknown(Arc<sqlx::Error>),

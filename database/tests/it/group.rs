@@ -3,7 +3,7 @@
 use database::WriteError;
 
 use super::{
-    given::{Ask, Insert, at_once, count, insert},
+    given::{Ask, Insert, Panics, at_once, count, insert},
     open,
 };
 
@@ -58,4 +58,36 @@ async fn a_transaction_that_is_lost_costs_only_the_one_that_lost_it() {
     assert!(broken.is_err_and(|error| error.is_unique_violation()));
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(count(&database).await, 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_panics_writes_nothing_and_costs_nobody_else_a_thing() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(&directory.path().join("x.db")).await;
+    for (works, first) in [(Panics::Written, 0), (Panics::NotBegun, 100), (Panics::Alone, 200)] {
+        let neighbours = at_once(&database, (first..first + 32).map(Insert::of).collect());
+        let panics = database.write(works);
+        let more = at_once(&database, (first + 32..first + 64).map(Insert::of).collect());
+        let (answers, panicked, more) = tokio::join!(neighbours, panics, more);
+        assert!(matches!(panicked, Err(WriteError::Panicked)), "{panicked:?}");
+        assert!(answers.iter().chain(&more).all(Result::is_ok), "{answers:?} {more:?}");
+        // By itself, too.
+        let alone = database.write(works).await;
+        assert!(matches!(alone, Err(WriteError::Panicked)), "{alone:?}");
+        insert(&database, first + 99).await.unwrap();
+    }
+    assert_eq!(count(&database).await, 3 * 65);
+    database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_panic_cost_no_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = open(&directory.path().join("x.db")).await;
+    for _ in 0..8 {
+        let database = database.clone();
+        let panicked = tokio::spawn(async move { database.read(Panics::Alone).await }).await;
+        assert!(panicked.is_err_and(|error| error.is_panic()));
+    }
+    assert_eq!(count(&database).await, 0);
 }

@@ -1,4 +1,4 @@
-//! A server that is down at start, dies, or hangs; and comes back.
+//! A server that is down at start, dies, or hangs, and comes back; and work that dies on it.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use trials::{
 
 use super::{
     config, driver,
-    given::{FIRST, Insert, at_once, count, insert, migrations},
+    given::{FIRST, Insert, Panics, at_once, count, insert, migrations},
     on, open,
 };
 
@@ -25,6 +25,7 @@ pub(super) fn trials(kind: Kind) -> Vec<Trial> {
         on(kind, "a_server_that_is_down_at_start_is_waited_for", waited_for),
         on(kind, "work_goes_on_after_the_server_was_killed", killed),
         on(kind, "a_server_that_hangs_leaves_nobody_without_an_answer", hung),
+        on(kind, "work_that_panics_writes_nothing_and_costs_no_connection", panicked),
     ]
 }
 
@@ -84,4 +85,21 @@ async fn hung(kind: Kind) -> Result<(), Failed> {
     let begun = answers.iter().filter(|answer| !matches!(answer, Err(WriteError::NotStarted(_)))).count();
     let there = count(&database).await - 65;
     check(usize::try_from(there).is_ok_and(|there| there <= begun), || format!("{there} of {begun}"))
+}
+
+async fn panicked(kind: Kind) -> Result<(), Failed> {
+    let (_, _, mut config) = super::fresh(kind).await?;
+    config.connections_max = 2;
+    let database = open(&config).await;
+    for works in [Panics::Written, Panics::NotBegun, Panics::Alone].into_iter().cycle().take(12) {
+        let (writing, reading) = (database.clone(), database.clone());
+        let written = tokio::spawn(async move { writing.write(works).await });
+        let read = tokio::spawn(async move { reading.read(Panics::Alone).await });
+        let both = [written.await.map(drop), read.await.map(drop)];
+        let all = both.iter().all(|ended| ended.as_ref().is_err_and(tokio::task::JoinError::is_panic));
+        check(all, || format!("{works:?}: {both:?}"))?;
+    }
+    let answers = at_once(&database, (0..64).map(Insert::of).collect()).await;
+    check(answers.iter().all(Result::is_ok), || format!("{answers:?}"))?;
+    check(count(&database).await == 64, || "a row of work that panicked".to_owned())
 }

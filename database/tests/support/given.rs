@@ -63,6 +63,38 @@ impl Work for Insert {
     }
 }
 
+/// Panics: the test's log shows it each time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Panics {
+    /// When it is asked whether it may begin.
+    NotBegun,
+    /// With a row written.
+    Written,
+    /// As a work of a single statement, which was not sent yet.
+    Alone,
+}
+
+#[async_trait]
+impl Work for Panics {
+    type Output = ();
+
+    fn may_begin(&self) -> bool {
+        assert!(!matches!(self, Self::NotBegun), "as it should, before it begins");
+        true
+    }
+
+    fn is_single(&self) -> bool {
+        matches!(self, Self::Alone)
+    }
+
+    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+        if matches!(self, Self::Written) {
+            Insert::of(1000).run(session).await?;
+        }
+        panic!("as it should, once it has begun");
+    }
+}
+
 /// Any statement, which answers with the first column of its first row as a number or a text.
 pub(crate) struct Ask(pub(crate) &'static str);
 

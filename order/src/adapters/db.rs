@@ -57,7 +57,7 @@ impl DbOrders {
 fn failed(error: &WriteError) -> StoreError {
     match error {
         WriteError::Withdrawn => StoreError::NotStarted,
-        WriteError::NotStarted(_) | WriteError::Refused(_) => {
+        WriteError::NotStarted(_) | WriteError::Refused(_) | WriteError::Panicked => {
             tracing::error!(%error, "the database wrote nothing");
             StoreError::NotStarted
         }

@@ -97,7 +97,9 @@ impl DbLedger {
 fn undone(error: &WriteError) -> LedgerError {
     tracing::error!(%error, "the database did not write");
     match error {
-        WriteError::Withdrawn | WriteError::NotStarted(_) | WriteError::Refused(_) => LedgerError::NotStarted,
+        WriteError::Withdrawn | WriteError::NotStarted(_) | WriteError::Refused(_) | WriteError::Panicked => {
+            LedgerError::NotStarted
+        }
         WriteError::Unknown(_) => LedgerError::Unknown,
     }
 }
