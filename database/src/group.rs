@@ -9,15 +9,16 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use chassis::CancellationToken;
+use chassis::{CancellationToken, ids::jittered};
 use futures_util::FutureExt as _;
 use sqlx::Executor;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -27,6 +28,11 @@ use crate::{
 
 /// How many pieces of work may wait for the writer; who comes then waits for a place, [`TURN_MAX`] at most.
 const QUEUE_MAX: usize = 1024;
+
+/// For how long another process that writes (an operator's shell) is waited for, and how long a pause is between two
+/// attempts, each of which waits as long as SQLite does.
+const BUSY_MAX: Duration = Duration::from_secs(10);
+const BUSY_PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// The writer of one SQLite file. Clones speak of the same.
 #[derive(Debug, Clone)]
@@ -183,7 +189,13 @@ impl WriterTask {
             Some(session) => session,
             None => self.connector.connect().await?,
         };
-        session.connection.execute(self.connector.dialect.begin()).await?;
+        let started = Instant::now();
+        while let Err(error) = session.connection.execute(self.connector.dialect.begin()).await {
+            if !self.connector.dialect.is_transient(&error) || started.elapsed() >= BUSY_MAX {
+                return Err(error);
+            }
+            tokio::time::sleep(jittered(BUSY_PAUSE_MAX)).await;
+        }
         Ok(session)
     }
 }

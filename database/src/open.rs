@@ -2,7 +2,6 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use async_trait::async_trait;
 use sqlx::{Connection, any::AnyConnectOptions, migrate::MigrateError};
 use tokio::time::{Instant, timeout};
 
@@ -156,21 +155,16 @@ impl Database {
         server::read(&self.pool, &work).await
     }
 
-    /// Reads from the database, so that one that is gone is noticed.
-    ///
-    /// # Errors
-    ///
-    /// What the read failed with.
-    pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        self.read(Ping).await
-    }
-
     /// Closes it once what was to be written is; whoever asks for more is refused.
     pub async fn close(&self) {
         self.pool.close();
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        self.pool.connector()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -185,18 +179,6 @@ impl Database {
 /// As [`Database::open`].
 pub async fn migrate(config: &Config, migrations: &'static Migrations) -> Result<(), OpenError> {
     prepare(config, migrations).await.map(drop)
-}
-
-struct Ping;
-
-#[async_trait]
-impl Work for Ping {
-    type Output = ();
-
-    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
-        let query = session.query("SELECT MAX(version) FROM _sqlx_migrations");
-        query.fetch_one(session.connection()).await.map(drop)
-    }
 }
 
 /// Makes the database ready, and tells how to connect to it from then on.

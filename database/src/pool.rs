@@ -8,7 +8,9 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use deadpool::{
     Runtime,
-    managed::{Manager, Metrics, Object, Pool as Objects, PoolError, RecycleError, RecycleResult},
+    managed::{
+        Manager, Metrics, Object, Pool as Objects, PoolError, RecycleError, RecycleResult, TimeoutType,
+    },
 };
 use sqlx::{AnyConnection, Connection, Executor, any::AnyConnectOptions};
 use tokio::time::timeout;
@@ -111,9 +113,11 @@ impl Pool {
         self.0.manager()
     }
 
-    /// A connection, after waiting for one no longer than [`TURN_MAX`].
+    /// A connection, after waiting for one no longer than [`TURN_MAX`], and for a new one no longer than making it may
+    /// take; asking those that idled whether they live is part of either.
     pub(crate) async fn get(&self) -> Result<Held, sqlx::Error> {
-        match self.0.get().await {
+        let bound = TURN_MAX + self.connector().connect_max;
+        match timeout(bound, self.0.get()).await.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait))) {
             Ok(object) => Ok(Held(Some(object))),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Closed) => Err(sqlx::Error::PoolClosed),

@@ -235,17 +235,21 @@ impl Statements {
         check(noticed.is_empty(), || format!("a scan or a sort: {noticed:#?}"))
     }
 
-    /// Every statement is taken.
+    /// Every statement is run, and taken: first those that write into the tables called `parents`, whose rows others
+    /// refer to.
     ///
     /// # Errors
     ///
     /// The database's, at the first statement that is not.
-    pub async fn are_taken<E>(self, explain: E) -> Result<(), Failed>
+    pub async fn are_taken<E>(self, parents: &str, run: E) -> Result<(), Failed>
     where
-        E: AsyncFn(String) -> Result<Plan, Failed>,
+        E: AsyncFn(String) -> Result<(), Failed>,
     {
-        for statement in listed(self.text) {
-            explain(self.filled(statement)).await?;
+        let parent = format!("INSERT INTO {parents} ");
+        let mut statements: Vec<&str> = listed(self.text).collect();
+        statements.sort_by_key(|statement| !statement.starts_with(&parent));
+        for statement in statements {
+            run(self.filled(statement)).await?;
         }
         Ok(())
     }

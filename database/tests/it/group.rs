@@ -1,6 +1,9 @@
 //! Many writers of one file: each is answered for itself, after a commit that others share.
 
+use std::time::Duration;
+
 use database::WriteError;
+use sqlx::{AnyConnection, Connection, Executor};
 
 use super::{
     given::{Ask, Insert, Panics, at_once, count, insert},
@@ -90,4 +93,18 @@ async fn reads_that_panic_cost_no_connection() {
         assert!(panicked.is_err_and(|error| error.is_panic()));
     }
     assert_eq!(count(&database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_that_writes_for_longer_than_sqlite_waits_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.db");
+    let database = open(&file).await;
+    let mut shell = AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    shell.execute("BEGIN IMMEDIATE").await.unwrap();
+    let writing = tokio::spawn(async move { insert(&database, 1).await });
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(!writing.is_finished());
+    shell.execute("ROLLBACK").await.unwrap();
+    writing.await.unwrap().unwrap();
 }

@@ -10,8 +10,8 @@ use trials::{
 };
 
 use super::{
-    config, driver,
-    given::{FIRST, Insert, Panics, at_once, count, insert, migrations},
+    config, driver, fresh,
+    given::{Ask, FIRST, Insert, Panics, at_once, count, insert, migrations},
     on, open,
 };
 
@@ -23,10 +23,35 @@ const ANSWERED_MAX: Duration = Duration::from_secs(30);
 pub(super) fn trials(kind: Kind) -> Vec<Trial> {
     vec![
         on(kind, "a_server_that_is_down_at_start_is_waited_for", waited_for),
+        on(kind, "a_database_whose_connections_are_all_in_use_is_not_gone", busy_is_not_gone),
         on(kind, "work_goes_on_after_the_server_was_killed", killed),
         on(kind, "a_server_that_hangs_leaves_nobody_without_an_answer", hung),
         on(kind, "work_that_panics_writes_nothing_and_costs_no_connection", panicked),
     ]
+}
+
+/// Longer than the watch waits for an answer.
+fn busy(kind: Kind) -> Ask {
+    Ask(match kind {
+        Kind::MariaDb => "SELECT CAST(SLEEP(3) AS SIGNED)",
+        Kind::Postgres => "SELECT CAST(1 AS BIGINT) FROM pg_sleep(3)",
+    })
+}
+
+async fn busy_is_not_gone(kind: Kind) -> Result<(), Failed> {
+    let (_server, _, mut config) = fresh(kind).await?;
+    config.connections_max = 1;
+    let database = Database::open(&config, migrations(&[FIRST])).await?;
+    let readiness = Readiness::default();
+    let mut conditions = readiness.subscribe();
+    database.watch(readiness);
+    conditions.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
+    let gone = conditions.wait_for(|conditions| conditions.get("database") == Some(&false));
+    tokio::select! {
+        asked = database.read(busy(kind)) => drop(asked?),
+        _ = gone => return Err("a database whose only connection was in use was called gone".into()),
+    }
+    Ok(())
 }
 
 async fn own(kind: Kind) -> Result<(Server, database::Config), Failed> {

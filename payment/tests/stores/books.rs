@@ -11,7 +11,7 @@ use payment::{
     domain::{BillId, ChargeRequest, OrderId, Payment, PaymentId, Total, UserId},
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
-use sqlx::{Row, any::AnyRow};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tempfile::TempDir;
 
 pub(crate) fn order(id: i64) -> OrderId {
@@ -143,17 +143,17 @@ impl Work for Audit {
 }
 
 /// Sends statements that take no parameters.
-pub(crate) async fn execute(database: &Database, sql: &'static str) {
-    database.write(Raw(sql)).await.unwrap();
+pub(crate) async fn execute(database: &Database, sql: impl Into<String>) {
+    database.write(Raw(sql.into())).await.unwrap();
 }
 
-struct Raw(&'static str);
+struct Raw(String);
 
 #[async_trait]
 impl Work for Raw {
     type Output = ();
 
     async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(self.0).execute(session.connection()).await.map(drop)
+        sqlx::raw_sql(AssertSqlSafe(self.0.clone())).execute(session.connection()).await.map(drop)
     }
 }

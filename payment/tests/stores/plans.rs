@@ -87,7 +87,7 @@ async fn are_cheap(place: Place) -> Result<(), Failed> {
 
 async fn are_taken(place: Place) -> Result<(), Failed> {
     let empty = Asked::of(place).await?;
-    BEFORE.are_taken(async |statement| empty.plan(statement).await).await
+    BEFORE.are_taken("accounts", async |statement| empty.execute(statement).await).await
 }
 
 /// A database of its own, after the migrations.
@@ -122,6 +122,14 @@ impl Asked {
                 };
                 server.execute(name, &format!("{FILL}{analyze}")).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn execute(&self, statement: String) -> Result<(), Failed> {
+        match self {
+            Self::File(books) => execute(&books.database, statement).await,
+            Self::Served(server, name) => drop(server.execute(name, &statement).await?),
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use database::{Config, Database, Target};
+use sqlx::{AnyConnection, Connection};
 use stack::{Options, Stack};
 use trials::{Failed, Need, Trial, check, trial};
 
@@ -15,7 +17,7 @@ use crate::{
     whole,
 };
 
-/// How long an order that was cut off may take: nobody else takes it over for 30 s.
+/// How long an order that was cut off may take, whatever else the machine does.
 const SETTLED_MAX: Duration = Duration::from_secs(60);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -76,17 +78,19 @@ async fn full() -> Result<(), Failed> {
     let client = Client::new([stack.gateway_url()]);
     let before = client.insist(&Wish { number: 0 }, SETTLED_MAX).await.ok_or("no order on an empty disk")?;
     let filler = disk.fill()?;
-    let mut refused = 0;
-    for number in 1..=40 {
-        let (status, body) = client.post(&Wish { number }, 0).await;
-        match status {
+    let (mut refused, mut not_started) = (0, Vec::new());
+    for wish in (1..=40).map(|number| Wish { number }) {
+        let (status, body) = client.post(&wish, 0).await;
+        match (status, body["reason"].as_str()) {
             // The log had room for it still.
-            201 => {}
-            503 | 504 => refused += 1,
+            (201, _) => {}
+            (503, Some("NOT_STARTED")) => not_started.push(wish.key()),
+            (503, Some("NOT_CHARGED")) | (504, Some("OUTCOME_UNKNOWN")) => refused += 1,
             _ => return Err(format!("a full disk was told as {status}: {body}").into()),
         }
     }
-    check(refused > 0, || "the disk was not full".to_owned())?;
+    check(refused + not_started.len() > 0, || "the disk was not full".to_owned())?;
+    nothing_is_half_written(&disk.data(), &not_started).await?;
     let (status, _) = client.get(0, before).await;
     check(status == 200, || format!("what is kept cannot be read: {status}"))?;
     fs::remove_file(filler)?;
@@ -99,6 +103,29 @@ async fn full() -> Result<(), Failed> {
     stack.stop().await.map_err(whole)
 }
 
+fn file(data: &Path, service: &str) -> String {
+    format!("sqlite://{}", data.join(format!("{service}.db")).display())
+}
+
+/// What is in the files while there is no room: no part of what was told as not begun, no order without its items, no
+/// order that is at odds with its charge.
+async fn nothing_is_half_written(data: &Path, not_started: &[String]) -> Result<(), Failed> {
+    let mut orders = AnyConnection::connect(&format!("{}?mode=ro", file(data, "order"))).await?;
+    for key in not_started {
+        let written = sqlx::query("SELECT order_id FROM orders WHERE idempotency_key = ?").bind(key.clone());
+        let written = written.fetch_optional(&mut orders).await?;
+        check(written.is_none(), || format!("{key} was told as not begun, and is there"))?;
+    }
+    let halves = "SELECT order_id FROM orders o WHERE item_count <>
+         (SELECT COUNT(*) FROM order_items i WHERE i.order_id = o.order_id)
+         UNION SELECT order_id FROM order_items WHERE order_id NOT IN (SELECT order_id FROM orders)";
+    let halves = sqlx::query(halves).fetch_all(&mut orders).await?;
+    check(halves.is_empty(), || format!("{} orders are half written", halves.len()))?;
+    let config = |service: &str| Target::parse("sqlite", &file(data, service)).map(Config::of);
+    let report = stack::audit::audit(&config("order")?, &config("payment")?).await.map_err(whole)?;
+    check(report.agrees(), || report.to_string())
+}
+
 async fn read_only() -> Result<(), Failed> {
     let disk = Disk::mount()?;
     let stack = Stack::start_with(on(&disk.data())).await.map_err(whole)?;
@@ -108,7 +135,14 @@ async fn read_only() -> Result<(), Failed> {
     stack.stop().await.map_err(whole)?;
     disk.run("mount", &["-o", "remount,ro"])?;
     let refused = Stack::start_with(on(&disk.data())).await;
-    check(refused.is_err(), || "it starts where nothing can be written".to_owned())?;
+    // The whole stack, for which a file says who runs it, and a service alone.
+    let whole_stack = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    let config = Config::of(Target::parse("sqlite", &file(&disk.data(), "payment"))?);
+    let refused = Database::open(&config, &payment::adapters::db::MIGRATIONS).await;
+    let service = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    check(whole_stack.contains("Read-only") && service.contains("payment.db"), || {
+        format!("what can only be read was told as {whole_stack:?} and {service:?}")
+    })?;
     disk.run("mount", &["-o", "remount,rw"])?;
     let stack = Stack::start_with(on(&disk.data())).await.map_err(whole)?;
     let client = Client::new([stack.gateway_url()]);

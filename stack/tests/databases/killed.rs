@@ -28,7 +28,7 @@ const ORDERS_BETWEEN: usize = 100;
 const WISHES_MAX: usize = 20_000;
 /// How soon an order must be charged after the server is back.
 const BACK_MAX: Duration = Duration::from_secs(5);
-/// How long an order that was cut off may take: nobody else takes it over for 30 s.
+/// How long an order that was cut off may take, whatever else the machine does.
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 
 pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
