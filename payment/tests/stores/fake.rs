@@ -1,115 +1,50 @@
-//! A ledger in memory, kept honest by the contract suite.
+//! A ledger in memory with its accounts, kept honest by the contract suite.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use money::{Currency, Money};
 use payment::{
-    domain::{self, Change, DeclineReason, OrderId, Outcome, Payment, UserId},
+    domain::{self, Change, OrderId, Outcome, Payment, UserId},
     ports::{Accounts, CHANGES_TOLD, Ledger, LedgerError, NewCharge, NewLimit, NewVoid},
 };
 
 use crate::books::Books;
 
+mod ledger;
+
+use ledger::Account;
+
+/// The ledger, and what operators changed of its accounts.
 #[derive(Clone, Default)]
-pub(crate) struct FakeLedger(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    accounts: BTreeMap<(UserId, &'static str), Account>,
-    payments: BTreeMap<OrderId, Payment>,
-    changes: Vec<Change>,
-}
-
-struct Account {
-    limit_minor: i64,
-    charged_minor: i64,
-}
-
-impl FakeLedger {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
-    }
-}
-
-impl State {
-    /// Keeps the payment, unless one of its ids is taken.
-    fn keep(&mut self, payment: Payment) -> Result<Payment, LedgerError> {
-        let bill = |payment: &Payment| match payment.outcome {
-            Outcome::Charged { bill, .. } => Some(bill),
-            _ => None,
-        };
-        let taken = self
-            .payments
-            .values()
-            .any(|kept| kept.id == payment.id || (bill(kept).is_some() && bill(kept) == bill(&payment)));
-        if taken {
-            return Err(LedgerError::Clash);
-        }
-        self.payments.insert(payment.order, payment);
-        Ok(payment)
-    }
+pub(crate) struct FakeLedger {
+    ledger: ledger::FakeLedger,
+    changes: Arc<Mutex<Vec<Change>>>,
 }
 
 #[async_trait]
 impl Ledger for FakeLedger {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
-        let mut state = self.state();
-        let (user, total) = (charge.request.user, charge.request.total.get());
-        if let Some(there) = state.payments.get(&charge.request.order) {
-            return Ok(*there);
-        }
-        let key = (user, total.currency().code());
-        let (limit, charged) =
-            state.accounts.get(&key).map_or((charge.opening_limit.minor(), 0), |account| {
-                (account.limit_minor, account.charged_minor)
-            });
-        let after = charged + total.minor();
-        let outcome = if after <= limit {
-            Outcome::Charged { user, total, bill: charge.bill }
-        } else {
-            Outcome::Declined { user, total, reason: DeclineReason::InsufficientBalance }
-        };
-        let kept = state.keep(Payment {
-            id: charge.payment,
-            order: charge.request.order,
-            outcome,
-            created_ms: charge.now_ms,
-        })?;
-        let charged_minor = if after <= limit { after } else { charged };
-        state.accounts.insert(key, Account { limit_minor: limit, charged_minor });
-        Ok(kept)
+        self.ledger.record_charge(charge).await
     }
 
     async fn record_void(&self, void: &NewVoid) -> Result<Payment, LedgerError> {
-        let mut state = self.state();
-        if let Some(there) = state.payments.get(&void.order) {
-            return Ok(*there);
-        }
-        state.keep(Payment {
-            id: void.payment,
-            order: void.order,
-            outcome: Outcome::Voided,
-            created_ms: void.now_ms,
-        })
+        self.ledger.record_void(void).await
     }
 
     async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError> {
-        Ok(self.state().payments.get(&order).copied())
+        self.ledger.find(order).await
     }
 }
 
 #[async_trait]
 impl Books for FakeLedger {
     async fn charged_minor(&self, user: UserId, currency: Currency) -> Option<i64> {
-        self.state().accounts.get(&(user, currency.code())).map(|account| account.charged_minor)
+        self.ledger.state().accounts.get(&(user, currency.code())).map(|account| account.charged_minor)
     }
 
     async fn discrepancies(&self) -> usize {
-        let state = self.state();
+        let state = self.ledger.state();
         let paid = |key: &(UserId, &'static str)| -> i64 {
             let payments = state.payments.values().filter_map(|payment| match payment.outcome {
                 Outcome::Charged { user, total, .. } if (user, total.currency().code()) == *key => {
@@ -130,10 +65,10 @@ impl Accounts for FakeLedger {
         user: UserId,
         currency: Option<Currency>,
     ) -> Result<Vec<domain::Account>, LedgerError> {
-        let state = self.state();
+        let (state, changes) = (self.ledger.state(), self.changes.lock().unwrap());
         let all = state.accounts.iter().map(|(&(owner, code), account)| {
             let in_currency = |minor| Money::from_minor(Currency::from_code(code).unwrap(), minor).unwrap();
-            let changes = state.changes.iter().rev();
+            let changes = changes.iter().rev();
             let changes = changes.filter(|one| (one.user, one.after.currency().code()) == (owner, code));
             domain::Account {
                 user: owner,
@@ -149,8 +84,8 @@ impl Accounts for FakeLedger {
     }
 
     async fn set_limit(&self, new: &NewLimit) -> Result<Change, LedgerError> {
-        let mut state = self.state();
-        if state.changes.iter().any(|change| change.id == new.change) {
+        let (mut state, mut changes) = (self.ledger.state(), self.changes.lock().unwrap());
+        if changes.iter().any(|change| change.id == new.change) {
             return Err(LedgerError::Clash);
         }
         let (key, limit_minor) = ((new.user, new.limit.currency().code()), new.limit.minor());
@@ -161,7 +96,7 @@ impl Accounts for FakeLedger {
         state.accounts.insert(key, Account { limit_minor, charged_minor });
         let NewLimit { user, limit: after, change: id, operator, reason, now_ms: changed_ms } = new.clone();
         let change = Change { id, user, before, after, operator, reason, changed_ms };
-        state.changes.push(change.clone());
+        changes.push(change.clone());
         Ok(change)
     }
 }
