@@ -18,7 +18,7 @@ use crate::{
 
 /// How often a customer asks while things go wrong, and then, at the most.
 const TRIES_IN_CHAOS_MAX: usize = 6;
-const TRIES_AT_LAST_MAX: usize = 6;
+const TRIES_AT_LAST_MAX: usize = 4;
 /// How long a customer waits before asking again.
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 50..=3_000;
 
@@ -104,6 +104,9 @@ async fn ask(world: &Arc<World>, wish: &Wish, (application, process): (Applicati
 
 /// How long a request may take: now and then hardly anything, else up to what the gateway allows.
 fn budget(world: &World) -> Duration {
+    if world.is_healed() {
+        return world.ms(2_000..=3_000);
+    }
     let mut random = world.random();
     match random.within(0..=9) {
         0 => random.ms(500..=700),

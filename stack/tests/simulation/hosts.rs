@@ -81,7 +81,12 @@ impl<A: Clone> Host<A> {
                 process.kill();
             } else if world.strikes(stop) {
                 world.log(format_args!("{} is stopped", process.name));
-                process.stop().await;
+                tokio::select! {
+                    biased;
+                    () = process.stop() => {}
+                    // All is well means that all are up.
+                    () = world.healed.cancelled() => process.kill(),
+                }
             }
         }
     }

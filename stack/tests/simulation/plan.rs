@@ -67,7 +67,7 @@ impl Plan {
             10 => Outage::Partition,
             _ => Outage::None,
         };
-        let storm = random.ms(10_000..=40_000);
+        let storm = random.ms(8_000..=25_000);
         Self {
             calm,
             order_instances: random.within(2..=3).try_into().unwrap(),
@@ -123,7 +123,7 @@ fn relative(random: &mut Random, wish: &Wish) -> Wish {
         // At once, or nearly.
         0 => other.begins += random.ms(0..=50),
         // Long after, perhaps: a request that was under way for long.
-        1 => other.begins += random.ms(0..=30_000),
+        1 => other.begins += random.ms(0..=20_000),
         // With another meaning.
         2 => {
             other.draft = draft(random, user);

@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, time::sleep};
 use crate::{faults::Fault, process::Process, world::World};
 
 /// How long after its caller was given no answer a commit may land.
-const LATE_MS_MAX: u64 = 20_000;
+const LATE_MS_MAX: u64 = 12_000;
 /// How long a store that takes its time takes.
 const SLOW_MS_MAX: u64 = 4_000;
 
@@ -127,7 +127,7 @@ impl Site {
         if self.world.strikes(Fault::StoreSlow) {
             self.world.ms(10..=SLOW_MS_MAX)
         } else {
-            self.world.ms(0..=3)
+            self.world.ms(0..=4).saturating_sub(Duration::from_millis(2))
         }
     }
 }
