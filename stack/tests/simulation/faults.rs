@@ -60,7 +60,7 @@ faults! {
     /// The clock of an instance is set forwards or back, by up to hours.
     ClockJump: (20, 150),
     /// An instance draws an id that another one drew.
-    IdRepeated: (5, 100),
+    IdRepeated: (5, 400),
     /// A customer leaves before there is an answer.
     HangUp: (20, 200),
     /// Somebody else charges the order, with another amount or for another user.

@@ -23,6 +23,7 @@ use crate::{
 /// How long after all is well what was PENDING then is settled: it is due again within 2 s, a call that hangs
 /// takes 2 s, a reconciler that was not answered pauses for 1 s, and stores that were slow may still be so.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+const SETTLED_POLL: Duration = Duration::from_millis(200);
 /// How long customers may take to be answered once all is well, with all that they try.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
 
@@ -85,11 +86,24 @@ async fn heal(world: &Arc<World>) {
     world.commits.close();
     world.calls.close();
     let healed_at = world.now();
-    sleep(SETTLED_WITHIN).await;
-    for order in pending(world) {
-        if world.orders.history(order).last().is_some_and(|(since, _)| *since <= healed_at) {
-            world.violated(format!("order {order} is PENDING, {SETTLED_WITHIN:?} after all is well"));
+    let left_over =
+        |order: &OrderId| world.orders.history(*order).last().is_some_and(|(at, _)| *at <= healed_at);
+    settled(world, left_over).await;
+}
+
+/// Waits until no order of this kind is PENDING, which is soon.
+async fn settled(world: &World, kind: impl Fn(&OrderId) -> bool) {
+    let since = world.now();
+    loop {
+        let mut waiting = pending(world);
+        waiting.retain(&kind);
+        if waiting.is_empty() {
+            return;
         }
+        if world.now() - since > SETTLED_WITHIN {
+            return world.violated(format!("PENDING, {SETTLED_WITHIN:?} after all was well: {waiting:?}"));
+        }
+        sleep(SETTLED_POLL).await;
     }
 }
 
@@ -99,10 +113,7 @@ async fn settle(world: &Arc<World>, customers: JoinSet<()>) {
         world.violated("customers are still not answered".to_owned());
     }
     world.commits.wait().await;
-    sleep(SETTLED_WITHIN).await;
-    for order in pending(world) {
-        world.violated(format!("order {order} is PENDING at the end"));
-    }
+    settled(world, |_| true).await;
 }
 
 /// The orders that are PENDING although Payment does not know them otherwise.

@@ -56,13 +56,20 @@ impl Site {
         }
     }
 
-    /// Makes `work` end by its fate. What was sent to the store is done there, whatever becomes of this process.
+    /// Makes `work` end by its fate. What is on its way to the store is often done there whatever becomes of this
+    /// process meanwhile.
     pub(crate) async fn write<T, E>(&self, fate: Fate, errors: Errors<E>, work: Work<T, E>) -> Result<T, E>
     where
         T: Send + 'static,
         E: Send + 'static,
     {
         match fate {
+            Fate::Done if self.world.chance(700) => {
+                pass(self.latency()).await;
+                let done = work.await;
+                pass(self.latency()).await;
+                done
+            }
             Fate::Done => {
                 let (tell, told) = oneshot::channel();
                 let way = self.latency();
