@@ -140,7 +140,7 @@ impl Dialect {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
             sqlx::Error::Database(answer) => match self {
                 Self::Sqlite => is_sqlite_code(&**answer, &[SQLITE_BUSY, SQLITE_LOCKED]),
-                // Too many connections, blocked hosts, shutting down.
+                // Too many connections, shutting down.
                 Self::MySql => matches!(mysql_number(&**answer), Some(1040 | 1053 | 1203)),
                 // Cannot connect now (starting up, recovering, shutting down), too many connections.
                 Self::Postgres => matches!(answer.code().as_deref(), Some("57P01" | "57P03" | "53300")),

@@ -174,7 +174,7 @@ fn postgres(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refu
         "connect_timeout" => {
             const SECONDS_MAX: u64 = 86_400;
             let seconds = value.parse().ok().filter(|seconds| *seconds <= SECONDS_MAX);
-            let accepted = "a whole number of seconds up to 86400, or 0 for no limit";
+            let accepted = "a whole number of seconds up to 86400, or 0 for the default of 5 s";
             settings.connect_timeout = limit(seconds.map(Duration::from_secs), accepted)?;
             Ok(())
         }
@@ -225,7 +225,7 @@ fn socket(settings: &mut Settings, value: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Zero is no limit.
+/// Zero leaves the default.
 fn limit(duration: Option<Duration>, accepted: &'static str) -> Result<Option<Duration>, Refused> {
     let duration = duration.ok_or(Refused::Value(accepted))?;
     Ok((!duration.is_zero()).then_some(duration))
