@@ -9,9 +9,13 @@
 //! - [`refusal`]: refusals that say that nothing was done
 //! - [`admin`]: the operators' listener: `/livez`, `/readyz`, `/metrics`
 //! - [`metrics`]: what the gRPC server counts
+//!
+//! With the feature `fail-points`, which no build but that of tests has, `fail_points` lets a process fail on purpose.
 
 pub mod admin;
 pub mod env;
+#[cfg(feature = "fail-points")]
+pub mod fail_points;
 pub mod grpc;
 pub mod ids;
 pub mod metrics;

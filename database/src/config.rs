@@ -38,6 +38,9 @@ pub struct Config {
     pub mode: Mode,
     /// How many pieces of work share a commit on SQLite.
     pub group_max: usize,
+    /// Where commits fail on purpose; the service reads it with its own points.
+    #[cfg(feature = "fail-points")]
+    pub fail_points: chassis::fail_points::FailPoints,
 }
 
 /// A setting of a server that decides whether a commit survives a power failure, and that an operator has
@@ -121,6 +124,8 @@ impl Config {
             waived: Vec::new(),
             mode: Mode::Development,
             group_max: GROUP_MAX,
+            #[cfg(feature = "fail-points")]
+            fail_points: Default::default(),
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use crate::{
+    commit::commit,
     pool::{Connector, TURN_MAX},
     work::{Session, Work, WriteError},
 };
@@ -166,8 +167,11 @@ impl WriterTask {
             // Its connection goes with it.
             Err(Lost { rest }) => return rest,
         };
-        let ended = if written.is_empty() { "ROLLBACK" } else { "COMMIT" };
-        match session.connection.execute(ended).await {
+        let ended = match written.is_empty() {
+            true => session.connection.execute("ROLLBACK").await,
+            false => commit(&self.connector, session.connection.execute("COMMIT")).await,
+        };
+        match ended {
             Ok(_) => {
                 written.iter_mut().for_each(|job| job.answer(Ok(())));
                 self.session = Some(session);

@@ -6,6 +6,7 @@
 //! databases stands in `dialect` and `durability`; a file (`sqlite`) differs from a server (`server`) in how work is
 //! committed: `group` lets many share one commit.
 
+mod commit;
 mod config;
 mod dialect;
 mod durability;
@@ -20,6 +21,8 @@ mod target;
 mod watch;
 mod work;
 
+#[cfg(feature = "fail-points")]
+pub use commit::POINTS;
 pub use config::{Config, Waiver};
 pub use dialect::NOW_MS;
 pub use migrate::Migrations;

@@ -238,6 +238,8 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         relayed: server.and_then(Server::relayed),
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
         answer_max: server.and_then(Server::io_timeout).unwrap_or(ANSWER_MAX),
+        #[cfg(feature = "fail-points")]
+        fail_points: config.fail_points.clone(),
     };
     Ok((Connector { options: first, ..regular.clone() }, regular))
 }

@@ -37,6 +37,8 @@ pub(crate) struct Connector {
     pub(crate) connect_max: Duration,
     /// How long one piece of work may take from its first statement to the answer.
     pub(crate) answer_max: Duration,
+    #[cfg(feature = "fail-points")]
+    pub(crate) fail_points: chassis::fail_points::FailPoints,
 }
 
 impl fmt::Debug for Connector {

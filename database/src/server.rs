@@ -8,6 +8,7 @@ use sqlx::Executor;
 use tokio::time::Instant;
 
 use crate::{
+    commit::commit,
     dialect::is_broken,
     pool::{Connector, Held, Pool},
     work::{Work, WriteError},
@@ -58,7 +59,8 @@ async fn transaction<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, WriteE
             return Err(WriteError::Refused(Arc::new(error)));
         }
     };
-    match connector.answered(session.connection.execute("COMMIT")).await {
+    let committing = connector.answered(session.connection.execute("COMMIT"));
+    match commit(connector, committing).await {
         Ok(_) => {
             held.release();
             Ok(output)
@@ -97,7 +99,7 @@ async fn single<W: Work>(pool: &Pool, work: &W) -> Result<W::Output, WriteError>
         return Err(WriteError::Withdrawn);
     }
     let connector = pool.connector();
-    match connector.run(work, held.session()).await {
+    match commit(connector, connector.run(work, held.session())).await {
         Ok(output) => {
             held.release();
             Ok(output)

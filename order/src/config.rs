@@ -10,6 +10,7 @@
 //! | `DB_WAIT_SECONDS`, `DB_CONNECTIONS_MAX`, `DB_DURABILITY_WAIVED` | | how the database is used ([`database::Config`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
+//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use channel::Address;
@@ -41,6 +42,8 @@ impl Config {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
+        #[cfg(feature = "fail-points")]
+        let database = crate::adapters::failing::read(&mut reader, database);
         let payment: Option<Address> = reader.required("PAYMENT_SERVICE_URL", Address::ACCEPTED);
         let built = match (process, database, payment) {
             (Some(process), Some(database), Some(payment)) => Some(Self { process, database, payment }),

@@ -78,9 +78,12 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let database = opened?;
     let tasks = TrackedTasks::default();
+    let (orders, payments) = (Arc::new(DbOrders::new(database.clone())), Arc::new(payments));
+    #[cfg(feature = "fail-points")]
+    let (orders, payments) = adapters::failing::around(orders, payments, &config.database.fail_points);
     let application = Application {
-        orders: Arc::new(DbOrders::new(database.clone())),
-        payments: Arc::new(payments),
+        orders,
+        payments,
         clock: Arc::new(SystemClock::default()),
         mint: Arc::new(SystemMint::default()),
         tasks: Arc::new(tasks.clone()),

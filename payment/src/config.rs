@@ -8,6 +8,7 @@
 //! | `PAYMENT_CREDIT_LIMIT` | | credit limit of new accounts, in major units of their currency; default 1000 |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
+//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use crate::domain::CreditLimit;
@@ -39,6 +40,8 @@ impl Config {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
+        #[cfg(feature = "fail-points")]
+        let database = crate::adapters::failing::read(&mut reader, database);
         let credit_limit = reader.optional("PAYMENT_CREDIT_LIMIT", CreditLimit::ACCEPTED).unwrap_or_default();
         let built = process.zip(database);
         reader.finish(built.map(|(process, database)| Self { process, database, credit_limit }))

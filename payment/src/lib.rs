@@ -74,8 +74,11 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let database = opened?;
     readiness.set("database", true);
     let tasks = TaskTracker::new();
+    let ledger = Arc::new(DbLedger::new(database.clone()));
+    #[cfg(feature = "fail-points")]
+    let ledger = adapters::failing::around(ledger, &config.database.fail_points);
     let application = Application {
-        ledger: Arc::new(DbLedger::new(database.clone())),
+        ledger,
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds::default()),
         credit_limit: config.credit_limit,
