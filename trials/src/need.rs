@@ -28,6 +28,8 @@ pub enum Need {
     Ipv6,
     /// The program `openssl`, of version 3.
     Openssl,
+    /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
+    PlainPrograms,
 }
 
 /// Looks for the first of its arguments that is a program, in the places of servers too, which Debian keeps
@@ -38,7 +40,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -49,6 +51,7 @@ impl Need {
         Self::Mounts,
         Self::Ipv6,
         Self::Openssl,
+        Self::PlainPrograms,
     ];
 
     /// Its name in `REQUIRE`.
@@ -64,6 +67,7 @@ impl Need {
             Self::Mounts => "mounts",
             Self::Ipv6 => "ipv6",
             Self::Openssl => "openssl",
+            Self::PlainPrograms => "plain-programs",
         }
     }
 
@@ -94,6 +98,7 @@ impl Need {
             ]],
             Self::Openssl => &[&["sh", "-c", "openssl version | grep -q '^OpenSSL 3'"]],
             Self::Ipv6 => &[&["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]],
+            Self::PlainPrograms => &[&["sh", "-c", "[ -x \"$PLAIN_PROGRAMS/stack\" ]"]],
         }
     }
 

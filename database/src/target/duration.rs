@@ -6,7 +6,8 @@ use std::time::Duration;
 const HOURS_MAX: u64 = 24;
 
 /// What [`parse`] reads.
-pub(super) const ACCEPTED: &str = "a duration such as 30s, 1m30s or 500ms, up to 24h, or 0 for the default of 5 s";
+pub(super) const ACCEPTED: &str =
+    "a duration such as 30s, 1m30s or 500ms, up to 24h, or 0 for the default of 5 s";
 
 /// `time.ParseDuration`, without the negative ones.
 pub(super) fn parse(text: &str) -> Option<Duration> {
