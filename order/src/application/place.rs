@@ -139,7 +139,8 @@ pub(super) struct Driver {
 impl Driver {
     async fn place(&self, draft: Draft, key: IdempotencyKey) -> Answer {
         match self.save(draft, key).await? {
-            Saved::New(order) => self.charge(order).await,
+            Saved::New(order) => self.charge(order, Attempts::AllOwn).await,
+            Saved::Doubtful(order) => self.charge(order, Attempts::OthersToo).await,
             Saved::Before(order, wanted) => self.resume(order, &wanted).await,
         }
     }
@@ -164,8 +165,8 @@ impl Driver {
             }
             match orders.find_by_key(order.user, &order.key).await {
                 // As it was written: whoever has taken it in hand since holds a higher fence.
-                Ok(Some(found)) if doubtful.contains(&found.id) => {
-                    return Ok(Saved::New(Order { id: found.id, ..order }));
+                Ok(Some(found)) if doubtful.contains(&found.id) && found.fingerprint == order.fingerprint => {
+                    return Ok(Saved::Doubtful(Order { id: found.id, ..order }));
                 }
                 Ok(Some(found)) => return Ok(Saved::Before(found, Box::new(order))),
                 Ok(None) => order.id = mint.order_id(),
@@ -175,12 +176,12 @@ impl Driver {
         Err(unsaved(&doubtful))
     }
 
-    /// Charges an order that is PENDING and in this driver's hands alone, and settles it.
-    pub(super) async fn charge(&self, order: Order) -> Answer {
+    /// Charges an order that is PENDING and in this driver's hands, and settles it.
+    pub(super) async fn charge(&self, order: Order, attempts: Attempts) -> Answer {
         let application = &self.application;
         let time_left = self.charge_by.saturating_sub(application.clock.monotonic());
         let outcome = application.ask(&order.charge(), time_left).await;
-        match application.conclude(order.hold(), outcome, Attempts::AllOwn).await {
+        match application.conclude(order.hold(), outcome, attempts).await {
             Settled::Now(Settlement { status, decline, .. }) => {
                 tell(Order { status, decline, ..order }, false)
             }
@@ -202,6 +203,9 @@ pub(super) fn unsaved(doubtful: &[OrderId]) -> PlaceError {
 enum Saved {
     /// This request saved it.
     New(Order),
+    /// This request saved it, or another instance did that drew the same id for the same key at the same time; the
+    /// row does not tell which.
+    Doubtful(Order),
     /// An earlier request saved the first; this one would have saved the second.
     Before(Order, Box<Order>),
 }

@@ -5,7 +5,7 @@ use super::{
     place::{Answer, Driver, PlaceError, tell, unsaved},
 };
 use crate::{
-    domain::{Order, Status},
+    domain::{Attempts, Order, Status},
     ports::StoreError,
 };
 
@@ -31,7 +31,7 @@ impl Driver {
                 }
                 Status::NotCharged => {
                     match orders.reopen(found.hold()).await {
-                        Ok(true) => return self.charge(found.reopened()).await,
+                        Ok(true) => return self.charge(found.reopened(), Attempts::AllOwn).await,
                         // Another retry may have charged it since it was read.
                         Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
                         Ok(false) if doubtful.is_empty() => self.progress.waits_for(found.id),

@@ -52,7 +52,7 @@ impl VoidOutcome {
 pub enum Attempts {
     /// The driver that asks, and nobody else; every attempt ended as the one it asks of.
     AllOwn,
-    /// Another driver as well, whose call may have run.
+    /// Another driver as well, or perhaps, whose call may have run.
     OthersToo,
 }
 

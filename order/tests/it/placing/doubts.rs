@@ -1,15 +1,15 @@
 //! Saving an order in a store that fails: nothing is said to be undone that may have been done.
 
 use order::{
-    application::PlaceError,
-    domain::{ChargeOutcome, Status},
+    application::{PlaceError, Placed},
+    domain::{ChargeOutcome, Order, Status},
     ports::{Insert, Orders},
 };
 
 use super::{BUDGET, World, ms, not_started, unknown};
 use crate::{
     fake::{Charge, Fault, Op},
-    samples::{always, id, key, order, user},
+    samples::{NOW_MS, always, draft, id, key, order, user},
 };
 
 impl World {
@@ -94,6 +94,35 @@ async fn whoever_found_a_doubtful_commit_holds_no_more_than_the_fence_it_was_wri
     // A reconciler claims the order, and charges it.
     assert_eq!(world.store.kept.claim(world.only().hold(), BUDGET).await, Ok(true));
     assert_eq!(placing.await.unwrap(), unknown(1));
+    assert_eq!(world.own(), [(1, Status::Pending)]);
+}
+
+impl World {
+    /// What becomes of a commit that was lost, where another instance that drew the same id for the same key
+    /// saves this order before anyone looks.
+    async fn overtaken_by(&self, other: Order) -> Result<Placed, PlaceError> {
+        self.store.next(Op::Insert, [Fault::Lost]);
+        self.store.next(Op::FindByKey, [Fault::Late(ms(1_000))]);
+        let placing = self.spawn_place(BUDGET);
+        tokio::time::sleep(ms(500)).await;
+        assert_eq!(self.store.kept.insert(&other, always()).await, Ok(Insert::Inserted));
+        placing.await.unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_another_meaning_is_not_the_doubtful_commit_whatever_its_id() {
+    let world = World::new();
+    let other = Order::place(id(1), key("k"), draft(user(1), 13), NOW_MS);
+    assert_eq!(world.overtaken_by(other).await, Err(PlaceError::KeyReused { order: id(1) }));
+    assert_eq!((world.own(), world.payments.calls()), (vec![(1, Status::Pending)], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_found_a_doubtful_commit_may_not_be_the_only_one_that_charges_it() {
+    let world = World::new();
+    world.payments.next([Charge::Ends(ChargeOutcome::NeverRan)]);
+    assert_eq!(world.overtaken_by(order(id(1), user(1), key("k"))).await, unknown(1));
     assert_eq!(world.own(), [(1, Status::Pending)]);
 }
 
