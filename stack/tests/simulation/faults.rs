@@ -82,7 +82,12 @@ impl Rates {
     pub(crate) fn drawn(random: &mut Random) -> Self {
         let mut rate = |fault: &Fault| {
             let (mild, rough) = fault.rates();
-            if random.chance(400) { 0 } else { random.within(mild..=rough) }
+            match random.within(0..=19) {
+                0..=7 => 0,
+                8..=18 => random.within(mild..=rough),
+                // Far too often, so that it meets whatever else is rare.
+                _ => (rough * 4).min(600),
+            }
         };
         Self(Fault::ALL.iter().map(&mut rate).collect())
     }

@@ -133,13 +133,13 @@ impl PaymentFromSite {
         let world = &self.site.world;
         let crash_after = world.strikes(self.site.crash);
         if crash_after && world.chance(500) {
-            self.site.process.die().await
+            self.site.process.die().await;
         }
         let target = world.index(world.payment_hosts.len());
         let sent = self.send(target, time_left, ask);
         let reply = timeout(time_left, sent).await.unwrap_or(Reply::Lost);
         if crash_after {
-            self.site.process.die().await
+            self.site.process.die().await;
         }
         reply
     }

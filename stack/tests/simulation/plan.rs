@@ -119,13 +119,18 @@ fn wishes(random: &mut Random) -> Vec<Wish> {
 fn relative(random: &mut Random, wish: &Wish) -> Wish {
     let mut other = Wish { habit: habit(random), ..wish.clone() };
     let user = wish.draft.user();
-    match random.within(0..=3) {
+    match random.within(0..=4) {
         // At once, or nearly.
         0 => other.begins += random.ms(0..=50),
+        // At once, with another meaning.
+        1 => {
+            other.draft = draft(random, user);
+            other.begins += random.ms(0..=10);
+        }
         // Long after, perhaps: a request that was under way for long.
-        1 => other.begins += random.ms(0..=20_000),
+        2 => other.begins += random.ms(0..=20_000),
         // With another meaning.
-        2 => {
+        3 => {
             other.draft = draft(random, user);
             other.begins += random.ms(0..=5_000);
         }

@@ -23,7 +23,7 @@ use crate::{
 /// How long after all is well what was PENDING then is settled: it is due again within 2 s, a call that hangs
 /// takes 2 s, a reconciler that was not answered pauses for 1 s, and stores that were slow may still be so.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
-const SETTLED_POLL: Duration = Duration::from_millis(200);
+const SETTLED_POLL: Duration = Duration::from_secs(1);
 /// How long customers may take to be answered once all is well, with all that they try.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
 

@@ -64,7 +64,12 @@ impl payment::ports::Clock for Clock {
     }
 }
 
-/// The id that any instance drew last, by kind: orders, payments and bills.
+/// Kinds of ids.
+const ORDERS: usize = 0;
+const PAYMENTS: usize = 1;
+const BILLS: usize = 2;
+
+/// The id that any instance drew last, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct LastIds([AtomicI64; 3]);
 
@@ -92,6 +97,9 @@ impl Minter {
             let ms = self.clock.wall_ms() - IDS_EPOCH_MS;
             ((ms << RANDOM_BITS) + i64::try_from(low).unwrap()).max(own[kind] + 1)
         };
+        if kind == ORDERS && !world.record().order_ids.insert(id) {
+            world.record().repeated.insert(id);
+        }
         own[kind] = id;
         shared.store(id, Ordering::Relaxed);
         id
@@ -100,7 +108,7 @@ impl Minter {
 
 impl Mint for Minter {
     fn order_id(&self) -> OrderId {
-        OrderId::new(self.mint(0)).unwrap()
+        OrderId::new(self.mint(ORDERS)).unwrap()
     }
 
     fn key(&self) -> IdempotencyKey {
@@ -116,11 +124,11 @@ impl Mint for Minter {
 
 impl Ids for Minter {
     fn payment(&self) -> PaymentId {
-        PaymentId::new(self.mint(1)).unwrap()
+        PaymentId::new(self.mint(PAYMENTS)).unwrap()
     }
 
     fn bill(&self) -> BillId {
-        BillId::new(self.mint(2)).unwrap()
+        BillId::new(self.mint(BILLS)).unwrap()
     }
 
     fn change(&self) -> ChangeId {

@@ -53,6 +53,9 @@ pub(crate) struct Record {
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
     pub(crate) requests: Vec<Request>,
+    /// The ids that were drawn for orders, and those that were drawn more than once.
+    pub(crate) order_ids: BTreeSet<i64>,
+    pub(crate) repeated: BTreeSet<i64>,
     /// Orders that a stray caller charged, or set out to.
     pub(crate) touched: BTreeSet<OrderId>,
     /// What customers wished for to the end, without a final answer.

@@ -80,7 +80,9 @@ impl Orders for FakeOrders {
     }
 
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
-        Ok(self.all().into_iter().find(|order| (order.user, &order.key) == (user, key)))
+        let rows = self.rows();
+        let mut orders = rows.values().map(|row| &row.order);
+        Ok(orders.find(|order| (order.user, &order.key) == (user, key)).cloned())
     }
 
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {

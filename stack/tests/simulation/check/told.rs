@@ -14,7 +14,7 @@ use payment::domain::Payment;
 use super::is_mismatch;
 use crate::{
     requests::{Request, Told},
-    world::World,
+    world::{Record, World},
 };
 
 /// How long after it was sent a request may still do something: its driver, and a commit of its that lands late.
@@ -25,7 +25,7 @@ type Payments = BTreeMap<OrderId, Payment>;
 
 /// Every answer is true.
 pub(super) fn requests(world: &World, orders: &Orders, payments: &Payments) -> Vec<String> {
-    let requests = &world.record().requests;
+    let Record { requests, repeated, .. } = &*world.record();
     let mut found = Vec::new();
     for (number, request) in requests.iter().enumerate() {
         let Some((at, told)) = &request.told else {
@@ -33,39 +33,45 @@ pub(super) fn requests(world: &World, orders: &Orders, payments: &Payments) -> V
             continue;
         };
         let named = told.order().and_then(|order| orders.get(&order));
-        let tried_again = || {
-            let mut others = requests.iter().enumerate().filter(|(other, _)| *other != number);
-            others.any(|(_, other)| same_key(request, other) && may_act_after(other, *at))
-        };
         let holds = match told {
-            Told::Paid(..) => {
-                named.is_some_and(|order| order.status == Status::Paid && is_its(request, order))
-            }
-            Told::Declined(..) => {
-                named.is_some_and(|order| order.status == Status::Declined && is_its(request, order))
-            }
-            Told::Voided(_) => {
-                named.is_some_and(|order| order.status == Status::Voided && is_its(request, order))
-            }
             Told::NotCharged(_) => named.is_some_and(|order| {
-                let charged =
-                    payments.contains_key(&order.id) && !is_mismatch(order, payments.get(&order.id));
-                is_its(request, order) && (!charged && order.status == Status::NotCharged || tried_again())
+                let others = requests.iter().enumerate().filter(|(other, _)| *other != number);
+                let mut under_key = others.map(|(_, other)| other).filter(|other| same_key(request, other));
+                let tried_again = under_key.any(|other| may_act_after(other, *at));
+                let charged = is_answered(order, payments) || order.status != Status::NotCharged;
+                is_its(request, order) && (!charged || tried_again)
             }),
-            Told::KeyReused(_) => named.is_some_and(|order| {
-                is_under_its_key(request, order) && order.fingerprint != request.meaning
-            }),
-            // What may never have been saved may not be there, and its id another's.
-            Told::OutcomeUnknown(_) | Told::InProgress(_) => {
-                named.is_none_or(|order| !is_under_its_key(request, order) || is_its(request, order))
-            }
-            Told::NotStarted | Told::Lost | Told::HungUp => true,
+            // What it may have saved under an id that another instance drew is perhaps the other's.
+            Told::OutcomeUnknown(order) if repeated.contains(&order.get()) => true,
+            _ => is_true(request, told, named),
         };
         if !holds {
             found.push(format!("request {number} was told {told:?} of {named:?}"));
         }
     }
     found
+}
+
+/// Whether what was told of the order holds for ever.
+fn is_true(request: &Request, told: &Told, named: Option<&Order>) -> bool {
+    let became = |status| named.is_some_and(|order| order.status == status && is_its(request, order));
+    match told {
+        Told::Paid(..) => became(Status::Paid),
+        Told::Declined(..) => became(Status::Declined),
+        Told::Voided(_) => became(Status::Voided),
+        Told::InProgress(_) => named.is_some_and(|order| is_its(request, order)),
+        Told::KeyReused(_) => named
+            .is_some_and(|order| is_under_its_key(request, order) && order.fingerprint != request.meaning),
+        // It may never have been saved.
+        Told::OutcomeUnknown(_) => named.is_none_or(|order| is_its(request, order)),
+        Told::NotCharged(_) | Told::NotStarted | Told::Lost | Told::HungUp => true,
+    }
+}
+
+/// Whether Payment has recorded something for the order, as the order is.
+fn is_answered(order: &Order, payments: &Payments) -> bool {
+    let payment = payments.get(&order.id);
+    payment.is_some() && !is_mismatch(order, payment)
 }
 
 /// Whether the order is what the request asked for, as far as it said.
