@@ -9,6 +9,8 @@ use crate::{
     customer::{Answer, Attempt, Record},
 };
 
+pub(crate) mod lies;
+
 /// Holds everything that `records` say against `entries`, which nobody changes any more.
 ///
 /// # Errors
@@ -115,9 +117,11 @@ fn is_charge_for(payment: &PaymentRow, order: &OrderRow) -> bool {
         && payment.currency.as_deref() == Some(&order.currency)
 }
 
-/// Whether nothing of these attempts may still have been on its way: each had a whole answer.
+/// Whether nothing of these attempts can still be on its way: each had an answer, and not that of a gateway which
+/// has none of Order's.
 fn heard(attempts: &[Attempt]) -> bool {
-    attempts.iter().all(|attempt| attempt.answer.is_some())
+    let settled = |answer: &Answer| answer.status != 504 || answer.order.is_some();
+    attempts.iter().all(|attempt| attempt.answer.as_ref().is_some_and(settled))
 }
 
 /// Whether an answer was true, given how the order stands in the end; `was_last`: the key was not used after it.

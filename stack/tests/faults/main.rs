@@ -31,7 +31,9 @@ fn main() -> ExitCode {
         [crashes::trials(on), outage::trials(on), orphans::trials(on)].into_iter().flatten().collect()
     });
     let servers = Kind::ALL.into_iter().flat_map(rolling::trials);
-    trials::run(everywhere.chain(servers).chain(random::trials()).chain(plain::trials()))
+    trials::run(
+        everywhere.chain(servers).chain(random::trials()).chain(plain::trials()).chain(judge::lies::trials()),
+    )
 }
 
 /// Whoever measures has the machine alone; all others share it.
