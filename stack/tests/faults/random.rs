@@ -29,9 +29,9 @@ const SCHEDULES_DEFAULT: u64 = 20;
 /// Schedules that run at once: each waits most of the time.
 const AT_ONCE: usize = 6;
 /// How long things go wrong, unless all orders are placed before.
-const MISCHIEF_MAX: Duration = Duration::from_secs(5);
+const MISCHIEF_MAX: Duration = Duration::from_secs(8);
 /// How soon after that every customer who insists knows how it ended.
-const ENDED_MAX: Duration = Duration::from_secs(45);
+const ENDED_MAX: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1500);
 
 pub(crate) fn trials() -> Vec<Trial> {

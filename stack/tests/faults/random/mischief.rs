@@ -100,7 +100,7 @@ impl Mischief {
             1 => {
                 self.tally.kills += 1;
                 service.kill().await?;
-                tokio::time::sleep(self.dice.ms(0..=600)).await;
+                tokio::time::sleep(self.dice.ms(0..=400)).await;
                 self.start(service).await;
             }
             2 => {
@@ -112,7 +112,7 @@ impl Mischief {
             _ => {
                 self.tally.freezes += 1;
                 if service.freeze().is_ok() {
-                    tokio::time::sleep(self.dice.ms(50..=2000)).await;
+                    tokio::time::sleep(self.dice.ms(50..=1500)).await;
                     let _ = service.thaw();
                 }
             }
@@ -121,7 +121,7 @@ impl Mischief {
     }
 
     async fn disturb(&mut self, proxy: &Proxy) {
-        let long = self.dice.ms(50..=1500);
+        let long = self.dice.ms(50..=1000);
         match self.dice.within(1..=6) {
             1 => proxy.reset(),
             2 | 3 => {

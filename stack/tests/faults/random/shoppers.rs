@@ -21,7 +21,7 @@ use crate::{
 const ORDERS: usize = 200;
 const CONCURRENCY: usize = 16;
 /// An insistent customer asks for so long where nobody says that it has to end.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Of how many paid orders one is looked at again.
 const SEEN: usize = 8;
 
@@ -33,6 +33,8 @@ struct Shopper {
     hangs_up: Option<Duration>,
     /// Takes whatever the first answer is.
     comes_once: bool,
+    /// How long it takes to make up its mind: without that all would be over before anything goes wrong.
+    thinks: Duration,
 }
 
 /// Customers who are at it.
@@ -81,11 +83,13 @@ fn shopper(number: usize, dice: &mut Dice) -> Shopper {
         record: Record::of(user, key, minor),
         hangs_up: dice.percent(10).then(|| dice.ms(1..=500)),
         comes_once: dice.percent(20),
+        thinks: dice.ms(0..=600),
     }
 }
 
 async fn buy(customers: &Customers, shopper: Shopper, hurry: &watch::Receiver<Instant>) -> Record {
-    let Shopper { mut record, hangs_up, comes_once } = shopper;
+    let Shopper { mut record, hangs_up, comes_once, thinks } = shopper;
+    tokio::time::sleep(thinks).await;
     if let Some(patience) = hangs_up {
         customers.hang_up_after(patience, &mut record).await;
     }
