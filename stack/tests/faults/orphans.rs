@@ -13,28 +13,28 @@ use crate::{
 };
 
 const ORPHANS: usize = 1000;
-/// Who ask for them; each waits until it is told that nothing is known yet.
-const CUSTOMERS: usize = 200;
-const REQUEST_TIMEOUT: Duration = Duration::from_millis(1500);
-/// Of a hundred orphans, 99 are settled so soon after Order and Payment can be called again.
-const P99_MAX: Duration = Duration::from_secs(5);
-const ALL_MAX: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
+/// Who ask for them.
+const CUSTOMERS: usize = 32;
+/// No call of Order reaches Payment, and Order does not know that.
+const NEVER_ANSWERED: &str = "payments.charge.before=error";
+/// Of a hundred orphans, 99 are settled so soon after Order and Payment can be called again. An unoptimised build, on a
+/// machine that does other things, is not held to what is promised; it must come to an end.
+const P99_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 5 });
+const ALL_MAX: Duration = Duration::from_secs(60);
+/// Seldom: on a server each look is a new connection.
+const POLL: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(300);
 
 pub(crate) fn trials(on: On) -> Vec<Trial> {
-    let name = format!("{}::orphans::a_thousand_settle_within_five_seconds", on.name());
+    let name = format!("{}::orphans::a_thousand_settle_soon", on.name());
     vec![trial(&name, &on.needs(), move || settle(on))]
 }
 
 async fn settle(on: On) -> Result<(), Failed> {
     // What is measured here is not to be that other trials run.
     let _alone = crate::MACHINE.write().await;
-    let mut house = House::build(Plan::on(on).request_timeout(REQUEST_TIMEOUT)).await?;
-    // One that answers: Order has a connection, and learns nothing from the system when it freezes.
-    let mut first = Record::of(1, "first", 12);
-    house.customers.attempt(&mut first).await;
-    let mut records = leave_orphans(&mut house).await?;
+    let mut house = House::build(Plan::on(on).order_fails(NEVER_ANSWERED)).await?;
+    let records = leave_orphans(&mut house).await?;
 
     let (payment, order) = (&mut house.payments[0], &mut house.orders[0]);
     let (payment, order) = tokio::join!(payment.start(&[]), order.start(&[]));
@@ -54,16 +54,14 @@ async fn settle(on: On) -> Result<(), Failed> {
     }
     let (p99, all) = (p99.unwrap_or_default(), healed.elapsed());
     crate::say(&format!("{}: {ORPHANS} orphans settled: p99 {p99:?}, all {all:?}", on.name()));
-    records.push(first);
     judge(&records, &house.books.entries().await?)?;
     check(p99 <= P99_MAX, || format!("p99 of {ORPHANS} orphans: {p99:?}"))?;
     house.leave();
     Ok(())
 }
 
-/// Customers place orders at a Payment that is frozen; then it and Order are killed.
+/// Customers place orders that are not known to be charged; then Order and Payment are killed.
 async fn leave_orphans(house: &mut House) -> Result<Vec<Record>, Failed> {
-    house.payments[0].freeze()?;
     let mut asking = JoinSet::new();
     for first in 0..CUSTOMERS {
         let customers = house.customers.clone();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use trials::{Failed, Trial, check};
 
 use crate::{
@@ -16,6 +17,9 @@ const SETTLED_MAX: Duration = Duration::from_secs(5);
 /// How long Payment is frozen: shorter, and longer, than a connection that does not answer is kept (15 s).
 const FREEZES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(18)];
 const POLL: Duration = Duration::from_millis(25);
+/// Orders that are placed at a frozen Payment, and how long what is late may take to show.
+const CROWD: i64 = 1000;
+const LATE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials(on: On) -> Vec<Trial> {
@@ -32,6 +36,11 @@ pub(crate) fn trials(on: On) -> Vec<Trial> {
                 let (short, long) = tokio::join!(frozen(on, short), frozen(on, long));
                 short.and(long)
             },
+        ),
+        crate::shared(
+            &named("a_payment_frozen_under_load_charges_nobody_who_was_told_otherwise"),
+            &on.needs(),
+            move || crowded(on),
         ),
     ]
 }
@@ -80,6 +89,37 @@ async fn frozen(on: On, freeze: Duration) -> Result<(), Failed> {
     let replay = told(&house, &mut record).await?;
     check(replay.status == 201 && replay.replayed && replay.order == Some(order), || format!("{replay:?}"))?;
     conclude(house, record).await
+}
+
+/// Calls that wait for a Payment that is frozen until their connection is given up: some lie in its socket, and run
+/// when it goes on; some never left Order.
+async fn crowded(on: On) -> Result<(), Failed> {
+    let house = House::build(Plan::on(on)).await?;
+    let mut first = Record::of(1, "first", 12);
+    told(&house, &mut first).await?;
+    house.payments[0].freeze()?;
+    let mut asking = JoinSet::new();
+    for number in 0..CROWD {
+        let customers = house.customers.clone();
+        asking.spawn(async move {
+            let mut record = Record::of(number % 20 + 1, format!("crowd-{number}"), 12);
+            customers.attempt(&mut record).await;
+            record
+        });
+    }
+    let mut records = asking.join_all().await;
+    records.push(first);
+    tokio::time::sleep(FREEZES[1]).await;
+    house.payments[0].thaw()?;
+    house.settle().await?;
+    let entries = house.books.entries().await?;
+    let not_charged = entries.orders.iter().filter(|order| order.status == "NOT_CHARGED").count();
+    crate::say(&format!("{}: of {CROWD} calls of a frozen Payment, {not_charged} never ran", on.name()));
+    // What lay in its socket may run now: as long as that takes, nothing may change.
+    tokio::time::sleep(LATE).await;
+    judge(&records, &house.books.entries().await?)?;
+    house.leave();
+    Ok(())
 }
 
 async fn told(house: &House, record: &mut Record) -> Result<Answer, Failed> {
