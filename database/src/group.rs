@@ -1,8 +1,8 @@
 //! Group commit for SQLite: what has queued up is written by one transaction and synced once, and each caller is
 //! answered after that commit.
 //!
-//! One task owns the only connection that writes. A piece of work that fails is rolled back to its savepoint, and
-//! its neighbours go on. Where the transaction itself is lost, they are run again, each in one of its own. So they
+//! One task owns the only connection that writes. Where a piece of work fails, the group is run again with a savepoint
+//! for each: it is rolled back to its own, and its neighbours go on. Where the transaction itself is lost, they are run again, each in one of its own. So they
 //! are where one panics, which costs the connection and not the writer.
 
 use std::{
@@ -162,11 +162,34 @@ impl WriterTask {
                 return Group::new();
             }
         };
-        let mut written = match write(&mut session, group).await {
-            Ok(written) => written,
+        if group.len() > 1 {
+            match write_bare(&mut session, group).await {
+                Ok(written) => {
+                    self.end(session, written).await;
+                    return Group::new();
+                }
+                Err(Failing { all, session_lives }) => {
+                    // SQLite may have ended the transaction by itself.
+                    let again = "ROLLBACK; BEGIN IMMEDIATE";
+                    if !session_lives || session.connection.execute(again).await.is_err() {
+                        return all;
+                    }
+                    group = all;
+                }
+            }
+        }
+        match write(&mut session, group).await {
+            Ok(written) => {
+                self.end(session, written).await;
+                Group::new()
+            }
             // Its connection goes with it.
-            Err(Lost { rest }) => return rest,
-        };
+            Err(Lost { rest }) => rest,
+        }
+    }
+
+    /// Ends the transaction, and answers those who have written in it.
+    async fn end(&mut self, mut session: Session, mut written: Group) {
         let ended = match written.is_empty() {
             true => session.connection.execute("ROLLBACK").await,
             false => commit(&self.connector, session.connection.execute("COMMIT")).await,
@@ -185,7 +208,6 @@ impl WriterTask {
                 answer_all(&mut written, &why);
             }
         }
-        Group::new()
     }
 
     async fn begin(&mut self) -> Result<Session, sqlx::Error> {
@@ -204,24 +226,53 @@ impl WriterTask {
     }
 }
 
-/// Runs each of the group in the transaction, and answers those that fail.
+/// A group of which one failed while nothing kept it apart from the others: all are to be run again.
+struct Failing {
+    all: Group,
+    /// Whether the connection is still of use.
+    session_lives: bool,
+}
+
+/// Runs each of the group in the transaction, with nothing to roll one back by: hardly any fails, and a savepoint
+/// costs two statements.
+async fn write_bare(session: &mut Session, group: Group) -> Result<Group, Failing> {
+    let mut written = Group::new();
+    let mut waiting = group.into_iter();
+    while let Some(mut job) = waiting.next() {
+        if !begins(&mut *job) {
+            continue;
+        }
+        let ran = AssertUnwindSafe(job.run(session)).catch_unwind().await;
+        written.push(job);
+        if !matches!(ran, Ok(Ok(()))) {
+            written.extend(waiting);
+            return Err(Failing { all: written, session_lives: ran.is_ok() });
+        }
+    }
+    Ok(written)
+}
+
+/// Whether the job may begin; one that may not is answered.
+fn begins(job: &mut dyn Queued) -> bool {
+    // Nothing here is used after a panic but to answer.
+    let refused = match catch_unwind(AssertUnwindSafe(|| job.may_begin())) {
+        Ok(true) => return true,
+        Ok(false) => WriteError::Withdrawn,
+        Err(_) => WriteError::Panicked,
+    };
+    job.answer(Err(refused));
+    false
+}
+
+/// Runs each of the group in the transaction, a savepoint each, and answers those that fail.
 async fn write(session: &mut Session, group: Group) -> Result<Group, Lost> {
     // A single one needs no savepoint: where it fails, nothing else is in the transaction.
     let several = group.len() > 1;
     let mut written = Group::new();
     let mut waiting = group.into_iter();
     while let Some(mut job) = waiting.next() {
-        // Nothing here is used after a panic but to answer.
-        match catch_unwind(AssertUnwindSafe(|| job.may_begin())) {
-            Ok(true) => {}
-            Ok(false) => {
-                job.answer(Err(WriteError::Withdrawn));
-                continue;
-            }
-            Err(_) => {
-                job.answer(Err(WriteError::Panicked));
-                continue;
-            }
+        if !begins(&mut *job) {
+            continue;
         }
         let ran = within_savepoint(session, &mut *job, several).await;
         match ran {
