@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -202,7 +203,8 @@ fn welcome(url: &str) {
     ));
 }
 
-#[allow(clippy::print_stdout, reason = "what the program is asked to show goes to stdout; logs go to stderr")]
+/// Shows on stdout what the program is asked to show; logs go to stderr.
 fn say(text: &str) {
-    println!("{}", text.trim_end_matches('\n'));
+    // A reader that has seen enough is no reason to end.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
 }
