@@ -26,8 +26,9 @@ const CONCURRENCY: usize = 64;
 const ORDERS_BETWEEN: usize = 100;
 /// No more than this many orders are wished for, however fast the machine is.
 const WISHES_MAX: usize = 20_000;
-/// How soon an order must be charged after the server is back.
-const BACK_MAX: Duration = Duration::from_secs(5);
+/// How soon an order must be charged after the server is back. An unoptimised build, on a machine that does other things,
+/// is not held to what is promised; it must come back.
+const BACK_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 5 });
 /// How long an order that was cut off may take, whatever else the machine does.
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 
