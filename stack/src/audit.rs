@@ -26,7 +26,7 @@ const PAGE_ROWS: u32 = 1000;
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many orders were looked at, and how many payments.
+    /// How many orders were looked at.
     pub orders: u64,
     /// How many payments were looked at.
     pub payments: u64,
