@@ -100,11 +100,11 @@ async fn a_call_that_never_ran_makes_no_orphan_not_charged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_is_pending_for_long_is_given_up() {
+async fn an_order_that_is_pending_for_a_quarter_of_an_hour_is_given_up() {
     let (world, _) = World::with_earlier(Status::Pending).await;
     world.payments.next(vec![Charge::Ends(ChargeOutcome::Unknown); 10_000]);
     world.reconcile();
-    sleep(VOID_AFTER - Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(15 * 60 - 1)).await;
     assert_eq!((world.only().status, world.payments.voids()), (Status::Pending, vec![]));
     sleep(RECHECK_MAX * 2).await;
     assert_eq!((world.only().status, world.payments.voids()), (Status::Voided, vec![id(1)]));
@@ -142,6 +142,33 @@ async fn a_payment_that_is_down_is_probed_by_one_order_at_a_time() {
     let calls = world.payments.calls().len();
     assert!((CONCURRENCY_MAX..CONCURRENCY_MAX + 100).contains(&calls), "{calls} calls");
     assert_eq!(world.with_status(Status::Pending).len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_payment_answers_each_answer_doubles_how_many_are_worked_on() {
+    let world = World::with_orphans(100).await;
+    let down = vec![Charge::Ends(ChargeOutcome::NeverRan); CONCURRENCY_MAX];
+    world.payments.next(down.into_iter().chain([Charge::Ends(ChargeOutcome::Charged)]));
+    let gates: Vec<_> = (0..100).map(|_| world.payments.hold(ChargeOutcome::Charged)).collect();
+    world.reconcile();
+    // One answers, while the others are under way: of twice as many, so many more are begun.
+    let mut called = CONCURRENCY_MAX + 1;
+    for (begun, gate) in [2, 3, 5].into_iter().zip(&gates) {
+        called += begun;
+        world.payments.called(called).await;
+        sleep(Duration::from_millis(10)).await;
+        assert_eq!(world.payments.calls().len(), called);
+        gate.add_permits(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_orphans_than_are_read_at_once_are_read_without_a_pause() {
+    let world = World::with_orphans(1000).await;
+    world.reconcile();
+    // Where less is due, the store is asked every half second.
+    sleep(FIRST_CHECK + Duration::from_millis(500)).await;
+    assert_eq!(world.with_status(Status::Paid).len(), 1000);
 }
 
 #[tokio::test(start_paused = true)]

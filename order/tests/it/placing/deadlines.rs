@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use order::{
-    application::{ANSWER_MARGIN, DRIVE_MAX, PlaceError, WORK_MIN},
+    application::{ANSWER_MARGIN, CHARGE_MAX, DRIVE_MAX, PlaceError, Placed, WORK_MIN},
     domain::{Attempts, ChargeOutcome, Status},
     ports::Orders,
 };
@@ -145,6 +145,9 @@ async fn an_order_that_is_still_worked_on_is_said_to_be_so_in_time() {
     assert_eq!(answer, Err(PlaceError::InProgress { order: earlier.id }));
     let latest = ms(2_000) - ANSWER_MARGIN;
     assert!(started.elapsed() <= latest && started.elapsed() >= latest - ms(100), "{:?}", started.elapsed());
+    // Nobody is left who waits for a caller that was answered.
+    world.drained().await;
+    assert!(started.elapsed() <= latest, "{:?}", started.elapsed());
     assert_eq!(world.only(), earlier);
     assert_eq!(world.payments.calls(), []);
 }
@@ -177,4 +180,49 @@ async fn a_deadline_while_reopening_names_the_order_that_may_be_charged() {
     assert_eq!(world.only_status(), (id(1), Status::NotCharged));
     world.drained().await;
     assert_eq!(world.only_status(), (id(1), Status::Paid));
+}
+
+/// What a retry is told that loses a race for reopening the order, and whose time is up before it reads who won.
+async fn overtaken_while_reopening(mine: impl IntoIterator<Item = Fault>) -> Result<Placed, PlaceError> {
+    let (world, earlier) = World::with_earlier(Status::NotCharged).await;
+    let mine: Vec<_> = mine.into_iter().chain([Fault::Late(ms(1_000))]).collect();
+    // Each attempt but the last is followed by a read.
+    world.store.next(Op::Find, vec![Fault::None; mine.len() - 1]);
+    world.store.next(Op::Find, [Fault::Late(ms(4_000))]);
+    world.store.next(Op::Reopen, mine);
+    let placing = world.spawn_place(ms(2_000));
+    tokio::time::sleep(ms(500)).await;
+    assert_eq!(world.store.kept.reopen(earlier.hold()).await, Ok(true));
+    placing.await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_after_another_reopened_the_order_tells_who_may_have_begun() {
+    let in_progress = Err(PlaceError::InProgress { order: id(1) });
+    assert_eq!(overtaken_while_reopening([]).await, in_progress);
+    // The attempt without an answer may be the one that won.
+    assert_eq!(overtaken_while_reopening([Fault::Lost]).await, unknown(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_has_no_time_left_to_charge_repeats_that_nothing_was_charged() {
+    let (world, earlier) = World::with_earlier(Status::Pending).await;
+    let retry = world.spawn_place(DRIVE_MAX);
+    tokio::time::sleep(CHARGE_MAX).await;
+    let not_charged = ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap();
+    assert_eq!(world.store.kept.settle(earlier.hold(), &not_charged).await, Ok(true));
+    assert_eq!(retry.await.unwrap(), Err(PlaceError::NotCharged { order: id(1) }));
+    world.drained().await;
+    assert_eq!(world.only_status(), (id(1), Status::NotCharged));
+    assert_eq!(world.payments.calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reopening_that_keeps_failing_ends_when_there_is_no_time_left_to_charge() {
+    let (world, _) = World::with_earlier(Status::NotCharged).await;
+    world.store.next(Op::Reopen, vec![Fault::Lost; 10_000]);
+    let started = Instant::now();
+    assert_eq!(world.place_within(DRIVE_MAX).await, unknown(1));
+    world.drained().await;
+    assert!(started.elapsed() <= CHARGE_MAX + ms(100), "{:?}", started.elapsed());
 }

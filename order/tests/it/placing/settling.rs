@@ -1,10 +1,13 @@
 //! Settling an order that others settle too, or in a store that fails: the row alone decides.
 
+use std::time::Duration;
+
 use order::{
     application::PlaceError,
     domain::{ChargeOutcome, Guard, Order, Settlement, Status},
     ports::Orders,
 };
+use tokio::time::Instant;
 
 use super::{BUDGET, World, unknown};
 use crate::{
@@ -55,7 +58,10 @@ async fn whoever_lost_the_fence_cannot_say_that_nothing_was_charged() {
     world.payments.called(1).await;
     assert_eq!(world.store.kept.claim(world.only().hold(), BUDGET).await, Ok(true));
     charge.add_permits(1);
+    let lost = Instant::now();
     assert_eq!(placing.await.unwrap(), unknown(1));
+    // Asking again would bring it back no more.
+    assert_eq!(lost.elapsed(), Duration::ZERO);
     assert_eq!(world.only_status(), (id(1), Status::Pending));
 }
 
