@@ -28,6 +28,7 @@ async fn a_refused_connection() {
     for id in 1..=3 {
         let status = call(&channel, id).await.unwrap_err();
         assert_eq!((Failure::of(&status), status.code()), (Failure::NeverRan, Code::Unavailable));
+        assert!(Failure::of(&status).never_ran());
     }
 }
 
