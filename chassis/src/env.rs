@@ -132,6 +132,11 @@ impl<'a> Reader<'a> {
         self.errors.push(format!("{}{name} environment variable is invalid: {what}.", self.prefix));
     }
 
+    /// Records that a variable must be there after all, for a reason that its own reading cannot see.
+    pub fn missing(&mut self, name: &str, why: &str) {
+        self.errors.push(format!("{}{name} environment variable is missing: {why}.", self.prefix));
+    }
+
     /// The configuration that `build` makes of the values read.
     ///
     /// # Errors

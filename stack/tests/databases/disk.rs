@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use database::{Config, Database, Target};
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long an order that was cut off may take, whatever else the machine does.
 const SETTLED_MAX: Duration = Duration::from_secs(60);
+
+/// How long a stack that has stopped may take to close its files.
+const CLOSED_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -46,6 +49,19 @@ impl Disk {
     fn run(&self, program: &str, arguments: &[&str]) -> Result<(), Failed> {
         let status = Command::new(program).args(arguments).arg(self.directory.path()).status()?;
         check(status.success(), || format!("{program} {arguments:?}: {status}"))
+    }
+
+    /// Waits until nothing on it is open for writing any more: a thread that closes a file may be the last of a stack that
+    /// has stopped.
+    async fn make_read_only(&self) -> Result<(), Failed> {
+        let started = Instant::now();
+        loop {
+            let remounted = self.run("mount", &["-o", "remount,ro"]);
+            if remounted.is_ok() || started.elapsed() > CLOSED_MAX {
+                return remounted;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Writes a file that leaves no room for anything else.
@@ -133,7 +149,7 @@ async fn read_only() -> Result<(), Failed> {
     let kept = client.insist(&Wish { number: 0 }, SETTLED_MAX).await.ok_or("no order")?;
     drop(client);
     stack.stop().await.map_err(whole)?;
-    disk.run("mount", &["-o", "remount,ro"])?;
+    disk.make_read_only().await?;
     let refused = Stack::start_with(on(&disk.data())).await;
     // The whole stack, for which a file says who runs it, and a service alone.
     let whole_stack = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
