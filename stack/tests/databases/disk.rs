@@ -51,8 +51,8 @@ impl Disk {
         check(status.success(), || format!("{program} {arguments:?}: {status}"))
     }
 
-    /// Waits until nothing on it is open for writing any more: a thread that closes a file may be the last of a stack that
-    /// has stopped.
+    /// Waits until nothing on it is open for writing any more: a remount finds it busy until then, and the threads that
+    /// sqlx reads SQLite by close their files a moment after a stack has stopped.
     async fn make_read_only(&self) -> Result<(), Failed> {
         let started = Instant::now();
         loop {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use order::{
     application::{ANSWER_MARGIN, CHARGE_MAX, DRIVE_MAX, PlaceError, Placed, WORK_MIN},
-    domain::{Attempts, ChargeOutcome, Status},
+    domain::{Attempts, ChargeOutcome, Order, Status},
     ports::Orders,
 };
 use tokio::time::Instant;
@@ -161,15 +161,8 @@ async fn an_order_that_is_still_worked_on_is_said_to_be_so_by_a_slow_store_too()
     assert_eq!(answer, Err(PlaceError::InProgress { order: earlier.id }));
     assert_eq!(started.elapsed(), ms(2_000) - ANSWER_MARGIN);
     // Nor does it begin anything when the first ends without a charge.
-    world
-        .store
-        .kept
-        .settle(earlier.hold(), &ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap())
-        .await
-        .unwrap();
-    world.drained().await;
-    assert_eq!(world.only_status(), (id(1), Status::NotCharged));
-    assert_eq!(world.payments.calls(), []);
+    ends_not_charged(&world, &earlier).await;
+    begins_nothing(&world).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,6 +173,19 @@ async fn a_deadline_while_reopening_names_the_order_that_may_be_charged() {
     assert_eq!(world.only_status(), (id(1), Status::NotCharged));
     world.drained().await;
     assert_eq!(world.only_status(), (id(1), Status::Paid));
+}
+
+/// The driver that placed `earlier` ends without a charge.
+async fn ends_not_charged(world: &World, earlier: &Order) {
+    let not_charged = ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap();
+    assert_eq!(world.store.kept.settle(earlier.hold(), &not_charged).await, Ok(true));
+}
+
+/// Whoever still works leaves the order as it ended, and asks Payment for nothing.
+async fn begins_nothing(world: &World) {
+    world.drained().await;
+    assert_eq!(world.only_status(), (id(1), Status::NotCharged));
+    assert_eq!(world.payments.calls(), []);
 }
 
 /// What a retry is told that loses a race for reopening the order, and whose time is up before it reads who won.
@@ -209,12 +215,9 @@ async fn a_retry_that_has_no_time_left_to_charge_repeats_that_nothing_was_charge
     let (world, earlier) = World::with_earlier(Status::Pending).await;
     let retry = world.spawn_place(DRIVE_MAX);
     tokio::time::sleep(CHARGE_MAX).await;
-    let not_charged = ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap();
-    assert_eq!(world.store.kept.settle(earlier.hold(), &not_charged).await, Ok(true));
+    ends_not_charged(&world, &earlier).await;
     assert_eq!(retry.await.unwrap(), Err(PlaceError::NotCharged { order: id(1) }));
-    world.drained().await;
-    assert_eq!(world.only_status(), (id(1), Status::NotCharged));
-    assert_eq!(world.payments.calls(), []);
+    begins_nothing(&world).await;
 }
 
 #[tokio::test(start_paused = true)]
