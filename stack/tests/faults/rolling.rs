@@ -26,9 +26,6 @@ const ORDERS: usize = if cfg!(debug_assertions) { 2_000 } else { 10_000 };
 const RESTARTS: usize = 8;
 /// How long a service has to be ready before the next is stopped: longer than whoever tries again waits (1 s).
 const READY_MIN: Duration = Duration::from_secs(2);
-/// Of the orders, how many may need more than one try again: none. An unoptimised build on a machine that is busy with
-/// other trials may be late for a few, which proves nothing of the services.
-const LATE_MAX: usize = if cfg!(debug_assertions) { ORDERS / 200 } else { 0 };
 const CONCURRENCY: usize = 24;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who tries again waits as long as it was told, or so long.
@@ -69,10 +66,8 @@ async fn roll(kind: Kind) -> Result<(), Failed> {
     let entries = house.books.entries().await?;
     judge(&records, &entries)?;
     check(entries.orders.len() == records.len(), || format!("{} orders are kept", entries.orders.len()))?;
-    let unended = records.iter().find(|record| !record.has_ended());
-    check(unended.is_none(), || format!("tried ten times: {unended:?}"))?;
-    let late: Vec<_> = records.iter().filter(|record| record.attempts.len() > 2).collect();
-    check(late.len() <= LATE_MAX, || format!("errors after trying again: {late:?}"))?;
+    let failed = records.iter().find(|record| record.attempts.len() > 2 || !record.has_ended());
+    check(failed.is_none(), || format!("an error after trying again: {failed:?}"))?;
     house.leave();
     Ok(())
 }
