@@ -4,46 +4,87 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use h2::RecvStream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
-use tonic::{Status, metadata::MetadataMap};
+use tonic::{Code, Status, metadata::MetadataMap};
 
-use crate::failure::{ANSWERED, Raised, broken_off};
+use crate::{
+    attempt::Attempt,
+    failure::{ANSWERED, Raised},
+};
 
 /// The number of a gRPC code.
 pub(crate) const GRPC_STATUS: &str = "grpc-status";
 /// A serialized `google.rpc.Status`, in base64.
 const DETAILS: &str = "grpc-status-details-bin";
 
-pin_project_lite::pin_project! {
-    /// What a generated client reads an answer from.
-    #[derive(Debug)]
-    pub struct Checked {
-        #[pin]
-        inner: tonic::body::Body,
-        deadline: Pin<Box<Sleep>>,
-        bytes_left: usize,
-        bytes_max: usize,
-        http: StatusCode,
-        complete: bool,
-    }
+/// What a generated client reads an answer from.
+#[derive(Debug)]
+pub struct Checked(Option<Reading>);
+
+/// An answer that is not complete yet.
+#[derive(Debug)]
+struct Reading {
+    stream: RecvStream,
+    deadline: Pin<Box<Sleep>>,
+    bytes_left: usize,
+    bytes_max: usize,
+    http: StatusCode,
+    data_is_complete: bool,
+    attempt: Attempt,
 }
 
 impl Checked {
+    /// Nothing comes after the head.
+    pub(crate) fn empty() -> Self {
+        Self(None)
+    }
+
+    /// The rest of the answer to `attempt`, which comes with `http` as its status.
     pub(crate) fn new(
-        inner: tonic::body::Body,
+        stream: RecvStream,
         deadline: Pin<Box<Sleep>>,
         bytes_max: usize,
         http: StatusCode,
+        attempt: Attempt,
     ) -> Self {
-        // An answer whose head holds its status has neither message nor trailers.
-        let complete = http_body::Body::is_end_stream(&inner);
-        Self { inner, deadline, bytes_left: bytes_max, bytes_max, http, complete }
+        let (bytes_left, data_is_complete) = (bytes_max, false);
+        Self(Some(Reading { stream, deadline, bytes_left, bytes_max, http, data_is_complete, attempt }))
+    }
+}
+
+impl Reading {
+    /// The next frame; that there is none is never the end of a gRPC answer.
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame<Bytes>, Raised>> {
+        if !self.data_is_complete {
+            if let Some(data) = ready!(self.stream.poll_data(cx)) {
+                return Poll::Ready(self.take(data));
+            }
+            self.data_is_complete = true;
+        }
+        Poll::Ready(match ready!(self.stream.poll_trailers(cx)) {
+            Ok(Some(mut trailers)) if trailers.contains_key(GRPC_STATUS) => {
+                mark(&mut trailers);
+                Ok(Frame::trailers(trailers))
+            }
+            Ok(_) => Err(Raised::NotGrpc(self.http)),
+            Err(error) => Err(Raised::BrokenOff(Arc::new(error))),
+        })
+    }
+
+    fn take(&mut self, data: Result<Bytes, h2::Error>) -> Result<Frame<Bytes>, Raised> {
+        let data = data.map_err(|error| Raised::BrokenOff(Arc::new(error)))?;
+        // An error means that the stream has ended, which is seen next.
+        let _ = self.stream.flow_control().release_capacity(data.len());
+        self.bytes_left = self.bytes_left.checked_sub(data.len()).ok_or(Raised::TooLarge(self.bytes_max))?;
+        Ok(Frame::data(data))
     }
 }
 
@@ -52,22 +93,31 @@ impl Body for Checked {
     type Error = Status;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = self.project();
-        if *this.complete {
-            return Poll::Ready(None);
+        let this = self.get_mut();
+        let Some(reading) = &mut this.0 else { return Poll::Ready(None) };
+        let frame = match reading.poll_stream(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(reading.deadline.as_mut().poll(cx));
+                Err(Raised::DeadlineExceeded)
+            }
+        };
+        let goes_on = frame.as_ref().is_ok_and(Frame::is_data);
+        if let Some(Reading { attempt, .. }) = this.0.take_if(|_| !goes_on) {
+            match &frame {
+                Ok(frame) => {
+                    let none = HeaderMap::new();
+                    let trailers = frame.trailers_ref().unwrap_or(&none);
+                    attempt.answered(status_code(trailers), trailers, false);
+                }
+                Err(raised) => attempt.failed(raised),
+            }
         }
-        let Poll::Ready(frame) = this.inner.poll_frame(cx) else {
-            ready!(this.deadline.as_mut().poll(cx));
-            *this.complete = true;
-            return Poll::Ready(Some(Err(Raised::DeadlineExceeded.into())));
-        };
-        let checked = match frame {
-            None => Err(Raised::NotGrpc(*this.http).into()),
-            Some(Err(error)) => Err(broken_off(error)),
-            Some(Ok(frame)) => check(frame, this.bytes_left, *this.bytes_max, *this.http),
-        };
-        *this.complete = checked.as_ref().map_or(true, Frame::is_trailers);
-        Poll::Ready(Some(checked))
+        Poll::Ready(Some(frame.map_err(Status::from)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -75,25 +125,9 @@ impl Body for Checked {
     }
 }
 
-fn check(
-    frame: Frame<Bytes>,
-    bytes_left: &mut usize,
-    bytes_max: usize,
-    http: StatusCode,
-) -> Result<Frame<Bytes>, Status> {
-    match frame.into_data() {
-        Ok(data) => {
-            *bytes_left = bytes_left.checked_sub(data.remaining()).ok_or(Raised::TooLarge(bytes_max))?;
-            Ok(Frame::data(data))
-        }
-        Err(other) => match other.into_trailers() {
-            Ok(mut trailers) if trailers.contains_key(GRPC_STATUS) => {
-                mark(&mut trailers);
-                Ok(Frame::trailers(trailers))
-            }
-            _ => Err(Raised::NotGrpc(http).into()),
-        },
-    }
+/// The code of headers that hold one.
+pub(crate) fn status_code(headers: &HeaderMap) -> Code {
+    headers.get(GRPC_STATUS).map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
 }
 
 /// Marks the headers that hold a status of the backend's own.

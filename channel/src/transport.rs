@@ -1,74 +1,156 @@
-//! The channel itself: one lazily connected HTTP/2 connection, and a deadline on every call.
+//! The channel itself: what a generated client is given.
 
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, header};
-use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Code, Status, body::Body, transport::Endpoint};
+use http::{Request, Response};
+use tokio::time::Instant;
+use tonic::{Status, body::Body};
 use tower::Service;
 
 use crate::{
-    Address,
-    body::{Checked, GRPC_STATUS, mark},
-    failure::{ANSWERED, Raised, is_timeout},
+    Metrics, ServiceConfig, SystemResolver, Target,
+    balancer::Balancer,
+    body::Checked,
+    call::Call,
+    endpoints::{Endpoints, Making},
+    resolve::Resolve,
+    service_config::Policy,
+    shared::{Refusals, Shared},
+    target::Places,
+    throttle::Throttle,
+    tls::{ClientTls, Files, TlsError},
 };
 
-/// How long connecting may take, name resolution included.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The deadline of a call that was given none.
+/// The deadline of a call that was given none, neither by its caller nor by the service config.
 pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
-/// Bytes of one answer's headers or trailers, where a status stands with all of its details. The HTTP/2
-/// library refuses an answer with more, and where it is a quarter more the connection too.
-const RESPONSE_HEADER_BYTES_MAX: u32 = 1024 * 1024;
+/// How much earlier than its caller a callee is told to give up, so that its answer is there in time; half of what is left
+/// where that is less.
+pub const DEADLINE_MARGIN: Duration = Duration::from_millis(10);
 /// Bytes of one answer's body.
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How often a connection with calls in flight is asked whether it is alive, and how long it may take.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// HTTP/2 flow-control windows: a page of orders fits a stream's, many of them the connection's.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
 /// When a call must have ended, by this process's clock. Put it into a request's extensions.
+///
+/// ```
+/// # use std::time::Duration;
+/// let mut request = tonic::Request::new(());
+/// let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
+/// request.extensions_mut().insert(channel::Deadline(deadline));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);
 
-/// The transport of a generated client. Clones share one connection, made by the first call and made
-/// anew by the first call after it was lost.
+/// The transport of a generated client: a service that balances, retries and bounds calls to a [`Target`].
+///
+/// Clones share everything. Connections are made when they are first needed, and made anew after they were lost.
 #[derive(Debug, Clone)]
-pub struct Channel {
-    inner: tonic::transport::Channel,
+pub struct Channel(Arc<Shared>);
+
+/// A [`Channel`] that is being put together.
+#[must_use = "it is no channel before it is built"]
+pub struct Builder {
+    target: Target,
+    config: ServiceConfig,
+    tls: Option<ClientTls>,
+    metrics: Metrics,
+    refusals: Option<Refusals>,
+    resolver: Arc<dyn Resolve>,
     response_bytes_max: usize,
 }
 
 impl Channel {
-    /// A channel to `address` that connects when it is first used. Must be called within a tokio runtime.
-    pub fn connect_lazy(address: &Address) -> Self {
-        let inner = Endpoint::from(address.uri().clone())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .http2_max_header_list_size(RESPONSE_HEADER_BYTES_MAX)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .connect_lazy();
-        Self { inner, response_bytes_max: RESPONSE_BYTES_MAX }
+    /// A channel to `target`, with gRPC's default service config, in plain text unless the target says otherwise.
+    pub fn builder(target: Target) -> Builder {
+        Builder {
+            target,
+            config: ServiceConfig::default(),
+            tls: None,
+            metrics: Metrics::default(),
+            refusals: None,
+            resolver: Arc::new(SystemResolver),
+            response_bytes_max: RESPONSE_BYTES_MAX,
+        }
+    }
+}
+
+impl Builder {
+    /// How calls are balanced, retried and bounded.
+    pub fn service_config(mut self, config: ServiceConfig) -> Self {
+        self.config = config;
+        self
     }
 
-    /// The same with another bound on the bytes of an answer than [`RESPONSE_BYTES_MAX`].
+    /// TLS wherever the target does not ask for plain text.
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Where attempts are counted.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Tells which of a backend's own statuses promise that the call did nothing. The channel takes such an attempt as one
+    /// that never ran: it is made anew at another endpoint, whether or not the method has a retry policy.
+    pub fn refusals(mut self, is_refusal: impl Fn(&Status) -> bool + Send + Sync + 'static) -> Self {
+        self.refusals = Some(Arc::new(is_refusal));
+        self
+    }
+
+    /// Who is asked for the addresses of a `dns:` target, instead of the [`SystemResolver`].
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Another bound on the bytes of an answer than [`RESPONSE_BYTES_MAX`].
     ///
     /// Generated clients have a bound of their own, of 4 MiB: raise it with `max_decoding_message_size`, so
     /// that this one decides and [`Failure::of`](crate::Failure::of) can tell it from other failures.
-    #[must_use]
-    pub fn with_response_bytes_max(mut self, bytes: usize) -> Self {
+    pub fn response_bytes_max(mut self, bytes: usize) -> Self {
         self.response_bytes_max = bytes;
         self
+    }
+
+    /// The channel; nothing is connected yet. Must be called within a tokio runtime, whose tasks look after the endpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] where the target asks for TLS, none was given, and the system has no certificates to trust.
+    pub fn build(self) -> Result<Channel, TlsError> {
+        let asks_for_tls = match &self.target.places {
+            Places::Listed(places) => places.iter().any(|place| place.is_tls(false)),
+            Places::Dns(place) => place.is_tls(false),
+        };
+        let given = self.tls.is_some();
+        let tls = match self.tls {
+            None if asks_for_tls => Some(ClientTls::load(Files::default())?),
+            tls => tls,
+        };
+        let making = Making {
+            target: self.target.to_string().into(),
+            tls,
+            tls_where_unsaid: given,
+            metrics: self.metrics,
+            health_service: self.config.health_service.as_str().into(),
+        };
+        Ok(Channel(Arc::new(Shared {
+            endpoints: Endpoints::start(&self.target, making, self.resolver),
+            balancer: Balancer::new(self.config.policy),
+            throttle: Throttle::new(self.config.throttling),
+            wants_reports: matches!(self.config.policy, Policy::LeastLoaded { reports: true, .. }),
+            config: self.config,
+            refusals: self.refusals,
+            response_bytes_max: self.response_bytes_max,
+        })))
     }
 }
 
@@ -78,89 +160,12 @@ impl Service<Request<Body>> for Channel {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        // Waiting for readiness is part of a call, so that its deadline covers it.
+        // Waiting for a connection is part of a call, so that its deadline covers it.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let deadline = match request.extensions().get::<Deadline>() {
-            Some(deadline) => deadline.0,
-            None => Instant::now() + DEADLINE_DEFAULT,
-        };
-        let bytes_max = self.response_bytes_max;
-        let mut inner = self.inner.clone();
-        Box::pin(async move {
-            let mut timer = Box::pin(sleep_until(deadline));
-            bounded(&mut timer, Raised::NeverSent, std::future::poll_fn(|cx| inner.poll_ready(cx))).await?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Raised::NeverSent.into());
-            }
-            request.headers_mut().insert("grpc-timeout", grpc_timeout(left));
-            let mut response = bounded(&mut timer, Raised::DeadlineExceeded, inner.call(request)).await?;
-            check_head(&mut response)?;
-            let http = response.status();
-            Ok(response.map(|body| Checked::new(body, timer, bytes_max, http)))
-        })
-    }
-}
-
-/// What `future` ends with, or, where the timer is first, what `late` says.
-async fn bounded<T, E: Into<tonic::codegen::StdError>>(
-    timer: &mut Pin<Box<Sleep>>,
-    late: Raised,
-    future: impl Future<Output = Result<T, E>>,
-) -> Result<T, Status> {
-    tokio::select! {
-        biased;
-        ended = future => ended.map_err(|error| match Status::from_error(error.into()) {
-            status if is_timeout(&status) => late.into(),
-            status => status,
-        }),
-        () = timer => Err(late.into()),
-    }
-}
-
-/// Refuses a head that no gRPC server sends, and marks a status that stands in it.
-fn check_head(response: &mut Response<Body>) -> Result<(), Status> {
-    let status = response.status();
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.remove(ANSWERED);
-    let grpc = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if !grpc || status != http::StatusCode::OK {
-        return Err(Raised::NotGrpc(status).into());
-    }
-    match headers.get(GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes())) {
-        // Trailers alone tell that a call succeeded: an OK ahead of them would hide what they say.
-        Some(Code::Ok) => drop(headers.remove(GRPC_STATUS)),
-        Some(_) => mark(headers),
-        None => {}
-    }
-    Ok(())
-}
-
-/// The `grpc-timeout` of the gRPC protocol: at most eight digits and a unit, rounded down so that the
-/// callee gives up first.
-fn grpc_timeout(left: Duration) -> HeaderValue {
-    const DIGITS_MAX: u128 = 99_999_999;
-    let text = match left {
-        left if left.as_micros() <= DIGITS_MAX => format!("{}u", left.as_micros()),
-        left if left.as_millis() <= DIGITS_MAX => format!("{}m", left.as_millis()),
-        left => format!("{}S", left.as_secs().min(99_999_999)),
-    };
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0u"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeout_is_sent_in_the_finest_unit_that_fits_eight_digits() {
-        assert_eq!(grpc_timeout(Duration::from_millis(9_500)), "9500000u");
-        assert_eq!(grpc_timeout(Duration::from_secs(3_600)), "3600000m");
-        assert_eq!(grpc_timeout(Duration::from_secs(1 << 20)), "1048576S");
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move { Call::new(shared, request).await?.run().await })
     }
 }

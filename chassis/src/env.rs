@@ -4,7 +4,11 @@
 //! [`finish`](Reader::finish); what is missing or unparsable is then one error with a line for each.
 //! Tests pass a map ([`Vars`] collects from pairs) and never touch the process's environment.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    str::FromStr,
+};
 
 /// The environment variables that a service is configured from.
 #[derive(Clone, Default)]
@@ -98,9 +102,28 @@ impl<'a> Reader<'a> {
         self.optional_with(name, accepted, secrecy, parse)
     }
 
+    /// As [`required`](Self::required), where the parser's error says which part of the value is at fault.
+    pub fn required_in_parts<T: FromStr<Err: Display>>(&mut self, name: &str, accepted: &str) -> Option<T> {
+        let mut at_fault = None;
+        let value = self.required_with(name, accepted, Secrecy::Public, |text| {
+            text.parse().map_err(|error: T::Err| at_fault = Some(error.to_string())).ok()
+        });
+        if let (Some(at_fault), Some(error)) = (at_fault, self.errors.last_mut()) {
+            error.push_str(&format!(" {at_fault}."));
+        }
+        value
+    }
+
     /// A variable that may be absent.
     pub fn optional<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<T> {
         self.optional_with(name, accepted, Secrecy::Public, |text| text.parse().ok())
+    }
+
+    /// As [`optional`](Self::optional), where a fault and absence are not the same: `None` is a fault.
+    pub fn optional_or_fault<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<Option<T>> {
+        let faults = self.errors.len();
+        let value = self.optional(name, accepted);
+        (self.errors.len() == faults).then_some(value)
     }
 
     /// As [`optional`](Self::optional), with a parser of its own.
@@ -130,6 +153,11 @@ impl<'a> Reader<'a> {
     /// Records what is wrong with a variable that no parser of its own can see.
     pub fn fault(&mut self, name: &str, what: &str) {
         self.errors.push(format!("{}{name} environment variable is invalid: {what}.", self.prefix));
+    }
+
+    /// Records that a variable must be there after all, for a reason that its own reading cannot see.
+    pub fn missing(&mut self, name: &str, why: &str) {
+        self.errors.push(format!("{}{name} environment variable is missing: {why}.", self.prefix));
     }
 
     /// The configuration that `build` makes of the values read.

@@ -1,8 +1,10 @@
 //! The gRPC server that every service starts: health, reflection in development, limits, trace context,
-//! panics caught, and a drain that cuts nothing.
+//! panics caught, deadlines kept, load reported, and a drain that cuts nothing.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
+use channel::tls::ServerTls;
+use futures_util::future::Either;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::server::TcpIncoming};
@@ -16,8 +18,11 @@ use crate::{
 };
 
 mod gate;
+mod load;
+mod secured;
 
-pub use gate::Deadline;
+pub use gate::{Deadline, TIME_LEFT_MIN};
+pub use secured::{HANDSHAKE_MAX, HANDSHAKES_MAX};
 
 /// Calls that one server works on at once; the next is refused with NOT_STARTED.
 pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
@@ -50,6 +55,8 @@ pub struct Server {
     pub metrics: ServerMetrics,
     /// Work that goes on when its caller has left, and that a stop waits for.
     pub tasks: TaskTracker,
+    /// How connections are made secure; without it they are plain text.
+    pub tls: Option<ServerTls>,
 }
 
 /// A server that could not go on.
@@ -81,14 +88,7 @@ impl Server {
         last: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let (reporter, health) = tonic_health::server::health_reporter();
-        let mut routes = routes.add_service(health);
-        if self.mode == Mode::Development {
-            let builder = || {
-                tonic_reflection::server::Builder::configure()
-                    .register_encoded_file_descriptor_set(self.descriptor_set)
-            };
-            routes = routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
-        }
+        let routes = self.reflected(routes.add_service(health))?;
         let gate = gate::GateLayer::new(self.domain, self.metrics, self.tasks.clone());
         let address = socket.local_addr();
         let listener = socket.listen()?;
@@ -98,7 +98,7 @@ impl Server {
         let changes = self.readiness.subscribe();
         health.report().await;
         let _stop_watching = AbortOnDrop(tokio::spawn(health.follow(changes)));
-        tracing::info!(service = self.domain, %address, "serving gRPC");
+        tracing::info!(service = self.domain, %address, tls = self.tls.is_some(), "serving gRPC");
 
         let drain = shutdown.clone();
         let readiness = self.readiness.clone();
@@ -112,9 +112,18 @@ impl Server {
             .http2_max_header_list_size(HEADER_BYTES_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_routes(routes)
-            // `tcp_nodelay` of the builder does nothing for a listener that is handed in.
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stopped);
+            .add_routes(routes);
+        // `tcp_nodelay` of the builder does nothing for a listener that is handed in.
+        let server = match self.tls {
+            None => {
+                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                Either::Left(server.serve_with_incoming_shutdown(incoming, stopped))
+            }
+            Some(tls) => {
+                let incoming = secured::incoming(listener, tls);
+                Either::Right(server.serve_with_incoming_shutdown(incoming, stopped))
+            }
+        };
         let working = async {
             let served = server.await;
             self.tasks.close();
@@ -134,6 +143,18 @@ impl Server {
                 Ok(())
             }
         }
+    }
+
+    /// `routes`, with reflection in development.
+    fn reflected(&self, routes: Routes) -> Result<Routes, ServeError> {
+        if self.mode != Mode::Development {
+            return Ok(routes);
+        }
+        let builder = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(self.descriptor_set)
+        };
+        Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
     }
 }
 

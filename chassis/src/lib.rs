@@ -3,9 +3,11 @@
 //! - [`mod@env`]: configuration from environment variables, every fault named at once
 //! - [`process`]: from configuration to exit code: runtime, telemetry, signals, sockets
 //! - [`telemetry`]: logs, readable or as JSON lines
+//! - [`tls`]: certificates of calls between services, and when plain text will do
 //! - [`trace`]: W3C trace context and request ids, in, through and out
 //! - [`ids`]: time-ordered ids below 2^53
 //! - [`grpc`]: the gRPC server that every service starts
+//! - [`callee`]: another service that this one calls
 //! - [`refusal`]: refusals that say that nothing was done
 //! - [`admin`]: the operators' listener: `/livez`, `/readyz`, `/metrics`
 //! - [`metrics`]: what the gRPC server counts
@@ -13,6 +15,7 @@
 //! With the feature `fail-points`, which no build but that of tests has, `fail_points` lets a process fail on purpose.
 
 pub mod admin;
+pub mod callee;
 pub mod env;
 #[cfg(feature = "fail-points")]
 pub mod fail_points;
@@ -22,6 +25,7 @@ pub mod metrics;
 pub mod process;
 pub mod refusal;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 
 pub use tokio_util::sync::CancellationToken;

@@ -65,7 +65,8 @@ impl Process {
         let port: Option<u16> =
             reader.required("APPLICATION_PORT", "a port number from 0 to 65535, 0 for any free one");
         let mode: Option<Mode> = reader.required("ENV", "development or production");
-        let bind: Option<IpAddr> = reader.optional("BIND_ADDRESS", "an IP address");
+        // Its default is open to everyone, and would be found fault with for what was meant to be closed.
+        let bind: Option<Option<IpAddr>> = reader.optional_or_fault("BIND_ADDRESS", "an IP address");
         let admin: Option<SocketAddr> =
             reader.optional("ADMIN_ADDRESS", "an IP address and port, 127.0.0.1:9000 for instance");
         let log_filter = reader.optional_with(
@@ -74,7 +75,7 @@ impl Process {
             crate::env::Secrecy::Public,
             |text| telemetry::is_filter(text).then(|| text.to_owned()),
         );
-        let (port, mode) = port.zip(mode)?;
+        let ((port, mode), bind) = port.zip(mode).zip(bind)?;
         let bind_default = match mode {
             Mode::Development => Ipv4Addr::LOCALHOST,
             Mode::Production => Ipv4Addr::UNSPECIFIED,

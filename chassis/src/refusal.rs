@@ -21,3 +21,8 @@ pub fn not_started(domain: &str, message: &str) -> Status {
     details.set_retry_info(Some(RETRY_AFTER));
     Status::with_error_details(Code::Unavailable, message, details)
 }
+
+/// Whether a backend's own status promises that its call did nothing, as [`not_started`] does.
+pub fn is_not_started(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == NOT_STARTED)
+}

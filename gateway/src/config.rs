@@ -4,7 +4,9 @@
 //! |---|---|---|
 //! | `APPLICATION_PORT` | port of the public listener | required |
 //! | `ENV` | `development` or `production` | required |
-//! | `ORDER_SERVICE_URL` | where the Order service is | required |
+//! | `ORDER_SERVICE_URL` | where the Order service is ([`channel::Target`]) | required |
+//! | `ORDER_SERVICE_CONFIG` | how it is called ([`channel::ServiceConfig`]) | [`ORDER_SERVICE_CONFIG_DEFAULT`] |
+//! | `TLS_CA_FILE`, `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS` | how the Order service is called ([`chassis::tls`]) | none |
 //! | `BIND_ADDRESS` | address of the public listener | 127.0.0.1; 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | the operators' listener | 127.0.0.1:9080 |
 //! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
@@ -13,10 +15,11 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use channel::Address;
 use chassis::{
+    callee::{Callee, Names},
     env::{EnvErrors, Reader, Secrecy, Vars},
     process::Process,
+    tls::{self, Part},
 };
 use http::{Uri, uri::Scheme};
 
@@ -25,17 +28,39 @@ use crate::limits::{REQUEST_TIMEOUT_DEFAULT, REQUEST_TIMEOUT_MS};
 /// The port of `ADMIN_ADDRESS` where none is given.
 pub const ADMIN_PORT_DEFAULT: u16 = 9080;
 
+/// How the Order service is called: by load, and reads again where they could not be answered. An order is placed by
+/// one attempt, or by more of which all but the last provably never ran.
+pub const ORDER_SERVICE_CONFIG_DEFAULT: &str = r#"{
+    "loadBalancingConfig": [{"least_loaded": {}}],
+    "methodConfig": [{
+        "name": [{"service": "Order", "method": "Get"}, {"service": "Order", "method": "List"}],
+        "retryPolicy": {
+            "maxAttempts": 3, "initialBackoff": "0.05s", "maxBackoff": "0.5s", "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"], "perAttemptRecvTimeout": "2s"
+        }
+    }],
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
+}"#;
+
+const ORDER: Names = Names {
+    url: "ORDER_SERVICE_URL",
+    service_config: "ORDER_SERVICE_CONFIG",
+    default: ORDER_SERVICE_CONFIG_DEFAULT,
+};
+
 /// The gateway's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every process is configured with.
     pub process: Process,
-    /// `ORDER_SERVICE_URL`
-    pub order: Address,
+    /// `ORDER_SERVICE_URL`, `ORDER_SERVICE_CONFIG`
+    pub order: Callee,
     /// `REQUEST_TIMEOUT_MS`
     pub request_timeout: Duration,
     /// `PUBLIC_URL`
     pub public_url: Option<PublicUrl>,
+    /// How the Order service is called.
+    pub tls: tls::Config,
 }
 
 impl Config {
@@ -47,7 +72,9 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
-        let order: Option<Address> = reader.required("ORDER_SERVICE_URL", Address::ACCEPTED);
+        let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Caller);
+        let mode = process.as_ref().map(|process| process.mode);
+        let order = Callee::read(&mut reader, ORDER, mode, tls.as_ref());
         let accepted = format!(
             "milliseconds, a whole number from {} to {}",
             REQUEST_TIMEOUT_MS.start(),
@@ -57,11 +84,12 @@ impl Config {
             text.parse().ok().filter(|ms| REQUEST_TIMEOUT_MS.contains(ms)).map(Duration::from_millis)
         });
         let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
-        let config = process.zip(order).map(|(process, order)| Self {
+        let config = process.zip(order).zip(tls).map(|((process, order), tls)| Self {
             process,
             order,
             request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
             public_url,
+            tls,
         });
         reader.finish(config)
     }
@@ -125,7 +153,7 @@ mod tests {
         let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
         assert_eq!(config.process.service_address.to_string(), "0.0.0.0:8080");
         assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9080");
-        assert_eq!(config.order.to_string(), "localhost:3000");
+        assert_eq!(config.order.target.to_string(), "localhost:3000");
         assert_eq!(config.request_timeout, Duration::from_secs(10));
         assert_eq!(config.public_url, None);
     }

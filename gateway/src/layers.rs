@@ -7,7 +7,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use channel::Deadline;
 use chassis::trace;
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -18,6 +17,7 @@ use crate::{
     metrics::Visit,
     problem::{self, Problem},
     routes::Shared,
+    timeout,
 };
 
 /// The layers, outermost first. They are one function since each is a line of it:
@@ -30,10 +30,11 @@ use crate::{
 /// 5. the [`Leftover`], outside of the catch, so that a panic does not cut off a client that is still sending;
 /// 6. the catch, inside of all that an answer to a panic needs.
 ///
-/// The [`Deadline`] is an extension of the request, counted from its arrival.
+/// The [`Deadline`](channel::Deadline) is an extension of the request, counted from its arrival.
 pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let arrived = Instant::now();
-    request.extensions_mut().insert(Deadline(arrived + shared.request_timeout()));
+    let deadline = timeout::deadline(request.headers(), arrived, shared.request_timeout());
+    request.extensions_mut().insert(deadline);
     let context = trace::Context::from_headers(request.headers());
     let request_id = trace::request_id_value(context.request_id);
     let route = request.extensions().get::<MatchedPath>().cloned();

@@ -1,12 +1,13 @@
 //! The gateway: it translates between HTTP with JSON and the Order contract, and decides nothing.
 //!
 //! A request's way in: `server` (connections) → `routes` → `layers` (context, log, deadline, panics) →
-//! `orders` (with `negotiation`, `body`, `json`, `key`) → the Order service. Its way back: an answer through
+//! `orders` (with `negotiation`, `body`, `json`, `key`, `timeout`) → the Order service. Its way back: an answer through
 //! `orders`, or a failure through [`problem`]. [`openapi`] describes it all, `docs` shows it, and [`limits`]
 //! bounds it.
 
 use std::sync::Arc;
 
+use channel::tls::TlsError;
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
@@ -29,15 +30,27 @@ mod orders;
 pub mod problem;
 mod routes;
 mod server;
+mod timeout;
 
 pub use config::{Config, PublicUrl};
+
+/// Why the gateway could not start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address is taken or not ours.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system's certificates are needed to call Order, and there are none.
+    #[error("Order cannot be called by TLS: {0}")]
+    Tls(#[from] TlsError),
+}
 
 /// Binds the sockets that `config` names, and serves.
 ///
 /// # Errors
 ///
-/// [`BindError`] where an address is taken or not ours.
-pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), BindError> {
+/// [`ServeError`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ServeError> {
     let sockets = Sockets::bind(&config.process).await?;
     serve(config, sockets, shutdown).await
 }
@@ -47,8 +60,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Bind
 ///
 /// # Errors
 ///
-/// [`BindError`] where somebody else has come to listen on its address.
-pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), BindError> {
+/// [`ServeError`].
+pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
     let address = sockets.service.local_addr();
     let listener = sockets.service.listen()?;
     let mut registry = Registry::default();
@@ -56,10 +69,12 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
     let site = problem::Site::new(public_url.as_deref(), &mut registry);
     let readiness = Readiness::default();
+    config.tls.announce(&readiness);
+    let orders = config.order.channel(&config.tls, &mut registry)?;
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
 
-    let shared = Arc::new(routes::Shared::new(&config, readiness.clone(), site, metrics));
-    tracing::info!(%address, order = %config.order, "serving HTTP");
+    let shared = Arc::new(routes::Shared::new(&config, orders, readiness.clone(), site, metrics));
+    tracing::info!(%address, order = %config.order.target, "serving HTTP");
     let served = server::serve(listener, routes::router(shared), &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");

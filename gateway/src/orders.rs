@@ -24,6 +24,7 @@ use crate::{
     limits, negotiation,
     problem::{self, Asked, IDEMPOTENT_REPLAYED, Problem, Violation},
     routes::Shared,
+    timeout,
 };
 
 mod answer;
@@ -51,9 +52,10 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     check_accept(&parts.headers)?;
-    let order_id = query::order_id(path, &parts.uri).map_err(Problem::invalid)?;
+    let order_id = read(&parts.headers, query::order_id(path, &parts.uri))?;
+    let deadline = deadline(&parts)?;
     let asked = Asked { order_id: Some(order_id), ..asked(&parts.headers) };
-    let call = call(GetOrderRequest { order_id, user_id: 0 }, deadline(&parts));
+    let call = call(GetOrderRequest { order_id, user_id: 0 }, deadline);
     let failed = |status: Status| problem::from_status(&status, &asked);
     let answer = shared.orders().get(call).await.map_err(failed)?.into_inner();
     let order = answer::stored(order_id, &answer).map_err(|nonsense| failed(nonsense.into()))?;
@@ -64,7 +66,8 @@ pub(crate) async fn get(
 pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     check_accept(&parts.headers)?;
-    let call = call(query::list(&parts.uri).map_err(Problem::invalid)?, deadline(&parts));
+    let query = read(&parts.headers, query::list(&parts.uri))?;
+    let call = call(query, deadline(&parts)?);
     let asked = asked(&parts.headers);
     let failed = |status: Status| problem::from_status(&status, &asked);
     let answer = shared.orders().list(call).await.map_err(failed)?.into_inner();
@@ -78,9 +81,10 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
     if !negotiation::is_json(&parts.headers) {
         return Err(unreadable(&parts.headers));
     }
-    let deadline = deadline(&parts);
+    let deadline = deadline(&parts)?;
     let body = body::read(body, deadline.0).await?;
-    let mut violations: Vec<Violation> = key.violation.into_iter().chain(query::none(&parts.uri)).collect();
+    let headers = key.violation.into_iter().chain(timeout::violation(&parts.headers));
+    let mut violations: Vec<Violation> = headers.chain(query::none(&parts.uri)).collect();
     let order = match request::read(&body) {
         Ok(order) if violations.is_empty() => order,
         read => {
@@ -128,10 +132,21 @@ fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {
     if negotiation::accepts_json(headers) { Ok(()) } else { Err(Problem::not_acceptable()) }
 }
 
-/// When the request must be answered; every request is given that on its way in.
-fn deadline(parts: &Parts) -> Deadline {
+/// `asked`, if there is nothing wrong with it nor with the headers of a request to read.
+fn read<T>(headers: &HeaderMap, asked: Result<T, Vec<Violation>>) -> Result<T, Problem> {
+    match (timeout::violation(headers), asked) {
+        (None, Ok(asked)) => Ok(asked),
+        (header, asked) => {
+            Err(Problem::invalid(header.into_iter().chain(asked.err().unwrap_or_default()).collect()))
+        }
+    }
+}
+
+/// When the request must be answered, which every request is given on its way in; or that it is too late for that.
+fn deadline(parts: &Parts) -> Result<Deadline, Problem> {
     let given = parts.extensions.get().copied();
-    given.unwrap_or_else(|| Deadline(Instant::now() + limits::REQUEST_TIMEOUT_DEFAULT))
+    let deadline = given.unwrap_or_else(|| Deadline(Instant::now() + limits::REQUEST_TIMEOUT_DEFAULT));
+    timeout::check(deadline).map(|()| deadline)
 }
 
 /// A call that ends by the deadline and carries the request's context on.

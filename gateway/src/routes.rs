@@ -36,11 +36,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config, readiness: Readiness, site: Site, metrics: Metrics) -> Self {
-        let channel = Channel::connect_lazy(&config.order);
+    pub(crate) fn new(
+        config: &Config,
+        orders: Channel,
+        readiness: Readiness,
+        site: Site,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             // The channel bounds answers itself, and tells one that is too long from other failures.
-            orders: OrderClient::new(channel).max_decoding_message_size(usize::MAX),
+            orders: OrderClient::new(orders).max_decoding_message_size(usize::MAX),
             public_url: config.public_url.clone(),
             request_timeout: config.request_timeout,
             readiness,
@@ -49,7 +54,7 @@ impl Shared {
         }
     }
 
-    /// A client of its own for one call; all share one connection.
+    /// A client of its own for one call; all share the connections.
     pub(crate) fn orders(&self) -> OrderClient<Channel> {
         self.orders.clone()
     }

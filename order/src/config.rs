@@ -6,20 +6,43 @@
 //! | `ENV` | yes | `development` or `production` |
 //! | `DB_DRIVER` | yes | `sqlite`, `mysql` or `postgres` |
 //! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::Target::parse`]) |
-//! | `PAYMENT_SERVICE_URL` | yes | where Payment is, `host:port` |
+//! | `PAYMENT_SERVICE_URL` | yes | where Payment is ([`channel::Target`]) |
+//! | `PAYMENT_SERVICE_CONFIG` | | how it is called ([`channel::ServiceConfig`]), instead of [`PAYMENT_SERVICE_CONFIG_DEFAULT`] |
 //! | `DB_WAIT_SECONDS`, `DB_CONNECTIONS_MAX`, `DB_DURABILITY_WAIVED` | | how the database is used ([`database::Config`]) |
+//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`chassis::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
 //! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
-use channel::Address;
 use chassis::{
+    callee::{Callee, Names},
     env::{EnvErrors, Reader, Vars},
     process::Process,
+    tls::{self, Part},
 };
 
 const ADMIN_PORT_DEFAULT: u16 = 9000;
+
+/// How Payment is called: by load, and again where it could not be reached or did not answer. Every method of Payment
+/// may be called any number of times: its answer for an order never changes.
+pub const PAYMENT_SERVICE_CONFIG_DEFAULT: &str = r#"{
+    "loadBalancingConfig": [{"least_loaded": {}}],
+    "methodConfig": [{
+        "name": [{"service": "Payment"}],
+        "retryPolicy": {
+            "maxAttempts": 4, "initialBackoff": "0.05s", "maxBackoff": "0.5s", "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"], "perAttemptRecvTimeout": "2s"
+        }
+    }],
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
+}"#;
+
+const PAYMENT: Names = Names {
+    url: "PAYMENT_SERVICE_URL",
+    service_config: "PAYMENT_SERVICE_CONFIG",
+    default: PAYMENT_SERVICE_CONFIG_DEFAULT,
+};
 
 /// The configuration of one Order process.
 #[derive(Debug, Clone)]
@@ -28,8 +51,10 @@ pub struct Config {
     pub process: Process,
     /// Where orders are kept.
     pub database: database::Config,
-    /// Where Payment is.
-    pub payment: Address,
+    /// Where Payment is, and how it is called.
+    pub payment: Callee,
+    /// How Payment is called, and Order by its callers.
+    pub tls: tls::Config,
 }
 
 impl Config {
@@ -44,9 +69,13 @@ impl Config {
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
         #[cfg(feature = "fail-points")]
         let database = crate::adapters::failing::read(&mut reader, database);
-        let payment: Option<Address> = reader.required("PAYMENT_SERVICE_URL", Address::ACCEPTED);
-        let built = match (process, database, payment) {
-            (Some(process), Some(database), Some(payment)) => Some(Self { process, database, payment }),
+        let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Both);
+        let mode = process.as_ref().map(|process| process.mode);
+        let payment = Callee::read(&mut reader, PAYMENT, mode, tls.as_ref());
+        let built = match (process, database, payment, tls) {
+            (Some(process), Some(database), Some(payment), Some(tls)) => {
+                Some(Self { process, database, payment, tls })
+            }
             _ => None,
         };
         reader.finish(built)

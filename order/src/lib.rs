@@ -14,7 +14,7 @@ pub mod ports;
 
 use std::sync::Arc;
 
-use channel::Channel;
+use channel::tls::TlsError;
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
@@ -46,6 +46,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error("the database of orders cannot be used: {0}")]
     Database(#[from] OpenError),
+    /// The system's certificates are needed to call Payment, and there are none.
+    #[error("Payment cannot be called by TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
@@ -71,8 +74,9 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let (readiness, mut registry) = (Readiness::default(), Registry::default());
     let metrics = ServerMetrics::register(&mut registry);
     let monitor = Arc::new(Metrics::register(&mut registry));
-    let payments = PaymentOverGrpc::new(Channel::connect_lazy(&config.payment));
+    let payments = PaymentOverGrpc::new(config.payment.channel(&config.tls, &mut registry)?);
     config.database.announce(&readiness);
+    config.tls.announce(&readiness);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let opening = Database::open(&config.database, &MIGRATIONS);
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
@@ -101,6 +105,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         readiness,
         metrics,
         tasks: tasks.0,
+        tls: config.tls.server,
     };
     let orders =
         OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);

@@ -6,6 +6,7 @@
 //! | `ENV` | yes | `development` or `production` |
 //! | `DB_…`, `DATA_SOURCE_URL` | | where payments are kept: [`database::Config`] |
 //! | `PAYMENT_CREDIT_LIMIT` | | credit limit of new accounts, in major units of their currency; default 1000 |
+//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`chassis::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
 //! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
@@ -15,6 +16,7 @@ use crate::domain::CreditLimit;
 use chassis::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
+    tls::{self, Part},
 };
 
 const ADMIN_PORT_DEFAULT: u16 = 9001;
@@ -28,6 +30,8 @@ pub struct Config {
     pub database: database::Config,
     /// The credit limit of accounts that are opened.
     pub credit_limit: CreditLimit,
+    /// How it is called.
+    pub tls: tls::Config,
 }
 
 impl Config {
@@ -43,8 +47,9 @@ impl Config {
         #[cfg(feature = "fail-points")]
         let database = crate::adapters::failing::read(&mut reader, database);
         let credit_limit = reader.optional("PAYMENT_CREDIT_LIMIT", CreditLimit::ACCEPTED).unwrap_or_default();
-        let built = process.zip(database);
-        reader.finish(built.map(|(process, database)| Self { process, database, credit_limit }))
+        let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Called);
+        let built = process.zip(database).zip(tls);
+        reader.finish(built.map(|((process, database), tls)| Self { process, database, credit_limit, tls }))
     }
 }
 

@@ -68,6 +68,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let (readiness, mut registry) = (Readiness::default(), Registry::default());
     let metrics = ServerMetrics::register(&mut registry);
     config.database.announce(&readiness);
+    config.tls.announce(&readiness);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let opening = Database::open(&config.database, &MIGRATIONS);
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
@@ -92,6 +93,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         readiness,
         metrics,
         tasks: tasks.clone(),
+        tls: config.tls.server,
     };
     let payments = PaymentServer::new(PaymentService::new(application, tasks))
         .max_decoding_message_size(REQUEST_BYTES_MAX);

@@ -3,7 +3,11 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use proto::order::{
@@ -35,6 +39,27 @@ impl Handler {
     pub(crate) fn echo() -> Self {
         Self::new(|request| async move { Ok(Response::new(order(request.get_ref().order_id))) })
     }
+
+    /// As [`echo`](Self::echo), after `wait`; `entered` counts the calls.
+    pub(crate) fn echo_after(wait: Duration, entered: &Arc<AtomicUsize>) -> Self {
+        let entered = entered.clone();
+        Self::new(move |request| {
+            entered.fetch_add(1, Ordering::Relaxed);
+            async move {
+                tokio::time::sleep(wait).await;
+                Ok(Response::new(order(request.get_ref().order_id)))
+            }
+        })
+    }
+
+    /// Fails every call with `status`; `entered` counts them.
+    pub(crate) fn failing(status: Status, entered: &Arc<AtomicUsize>) -> Self {
+        let entered = entered.clone();
+        Self::new(move |_| {
+            entered.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err(status.clone()))
+        })
+    }
 }
 
 pub(crate) fn order(id: i64) -> GetOrderResponse {
@@ -56,6 +81,14 @@ impl Order for Handler {
     }
 }
 
+/// A loopback address that no other test of this process uses, where the system has more than one: the port of a server
+/// that is gone for a while is nobody else's then.
+pub(crate) fn own_ip() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    if cfg!(target_os = "linux") { Ipv4Addr::new(127, 77, high, low) } else { Ipv4Addr::LOCALHOST }
+}
+
 /// A running server; killed when dropped.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
@@ -66,7 +99,15 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) fn start(handler: Handler) -> Self {
-        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), handler)
+        Self::start_at((own_ip(), 0).into(), handler)
+    }
+
+    /// `N` servers, and what each of them has counted.
+    pub(crate) fn start_each<const N: usize>(
+        handler: impl Fn(usize, &Arc<AtomicUsize>) -> Handler,
+    ) -> ([Self; N], [Arc<AtomicUsize>; N]) {
+        let counts = std::array::from_fn(|_| Arc::default());
+        (std::array::from_fn(|index| Self::start(handler(index, &counts[index]))), counts)
     }
 
     /// As [`start`](Self::start), on an address that an earlier one may have had.
@@ -102,9 +143,7 @@ impl Backend {
     /// Ends at once, as `kill -9` would: every task is dropped where it is, every socket closed.
     pub(crate) async fn kill(mut self) {
         let runtime = self.runtime.take().unwrap();
-        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(std::time::Duration::from_secs(5)))
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use channel::{Address, Channel, Deadline, Failure};
+use channel::{Builder, Channel, Deadline, Failure, Target};
 use proto::order::{GetOrderRequest, GetOrderResponse, order_client::OrderClient};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -11,7 +11,42 @@ use tonic::{Request, Response, Status};
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
 pub(crate) fn channel_to(address: SocketAddr) -> Channel {
-    Channel::connect_lazy(&address.to_string().parse::<Address>().unwrap())
+    channel_at(&address.to_string())
+}
+
+pub(crate) fn channel_at(target: &str) -> Channel {
+    Channel::builder(target.parse::<Target>().unwrap()).build().unwrap()
+}
+
+/// A channel to `targets`, in that order, by a service config.
+pub(crate) fn channel_by(config: &str, targets: &[SocketAddr]) -> Channel {
+    builder(config, targets).build().unwrap()
+}
+
+pub(crate) fn builder(config: &str, targets: &[SocketAddr]) -> Builder {
+    let listed: Vec<_> = targets.iter().map(SocketAddr::to_string).collect();
+    Channel::builder(listed.join(",").parse().unwrap()).service_config(config.parse().unwrap())
+}
+
+/// A service config that balances by `policy` and says nothing else.
+pub(crate) fn balanced(policy: &str) -> String {
+    format!(r#"{{"loadBalancingConfig": [{{"{policy}": {{}}}}]}}"#)
+}
+
+/// A service config of gRPC's default policy, under which every method is tried again on UNAVAILABLE: three
+/// attempts, a hundredth of a second apart. `more` is put into its `retryPolicy`, where it wins.
+pub(crate) fn retrying(more: &str) -> String {
+    retrying_on("UNAVAILABLE", more)
+}
+
+/// As [`retrying`], on another code.
+pub(crate) fn retrying_on(code: &str, more: &str) -> String {
+    format!(
+        r#"{{"methodConfig": [{{"name": [{{}}], "retryPolicy": {{
+            "maxAttempts": 3, "initialBackoff": "0.01s", "maxBackoff": "0.01s", "backoffMultiplier": 1,
+            "retryableStatusCodes": ["{code}"]{more}
+        }}}}]}}"#
+    )
 }
 
 /// Gets the order `id`, with nothing but the default deadline.

@@ -6,7 +6,7 @@ use channel::Failure;
 use tokio::net::TcpListener;
 
 use crate::{
-    backend::{Backend, Handler},
+    backend::{Backend, Handler, own_ip},
     client::{BOUND, call, channel_to, failure},
     wire::{GRPC, Wire, framed},
 };
@@ -79,8 +79,38 @@ async fn a_call_refused_by_one_connection_is_taken_by_the_next() {
         second.head_only(stream, &[GRPC[0], ("grpc-status", "5")]).await;
         second.stall().await;
     });
-    assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
-    let second = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
-    assert_eq!(failure(second), Failure::Answered);
+    // The call that was refused is made anew by the channel itself.
+    let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
+    assert_eq!(failure(ended), Failure::Answered);
     served.abort();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// What a connection needs of its runtime is gone with that.
+#[test]
+fn a_channel_connects_anew_after_the_end_of_the_runtime_that_it_connected_in() {
+    let backend = Backend::start(Handler::echo());
+    let others = runtime();
+    let _entered = others.enter();
+    let channel = channel_to(backend.address);
+    for id in 0..3 {
+        runtime().block_on(call(&channel, id)).unwrap();
+    }
+}
+
+#[test]
+fn a_channel_connects_anew_after_the_end_of_the_runtime_that_it_was_connecting_in() {
+    let listener = std::net::TcpListener::bind((own_ip(), 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let others = runtime();
+    let _entered = others.enter();
+    let channel = channel_to(address);
+    let moment = Duration::from_millis(50);
+    runtime().block_on(async { tokio::time::timeout(moment, call(&channel, 1)).await }).unwrap_err();
+    drop(listener);
+    let _backend = Backend::start_at(address, Handler::echo());
+    runtime().block_on(call(&channel, 2)).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Calls that provably never reached a handler: nothing else may be told so.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,12 +9,17 @@ use std::{
 };
 
 use channel::Failure;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::Instant,
+};
 use tonic::Code;
 
 use crate::{
-    backend::{Backend, Handler},
-    client::{call, call_by, channel_to, failure},
+    backend::{Backend, Handler, own_ip},
+    client::{call, call_by, channel_at, channel_to, failure},
+    network::full_backlog,
     wire::{self, GRPC, Wire},
 };
 
@@ -34,8 +39,9 @@ async fn a_refused_connection() {
 
 #[tokio::test]
 async fn a_host_name_that_does_not_resolve() {
-    let address: channel::Address = "nowhere.invalid:1".parse().unwrap();
-    assert_eq!(failure(call(&channel::Channel::connect_lazy(&address), 1).await), Failure::NeverRan);
+    for target in ["nowhere.invalid:1", "dns:///nowhere.invalid:1"] {
+        assert_eq!(failure(call(&channel_at(target), 1).await), Failure::NeverRan, "{target}");
+    }
 }
 
 /// Only the first call may have been written to the dead connection before it was seen to be dead.
@@ -52,7 +58,7 @@ async fn calls_after_an_idle_connection_s_server_has_died() {
     }
 }
 
-/// hyper's `is_canceled`: the connection died before it took the request from its queue.
+/// The peer takes one call at a time, and dies while others wait for their turn.
 #[tokio::test]
 async fn a_call_still_queued_when_its_connection_died() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -66,8 +72,7 @@ async fn a_call_still_queued_when_its_connection_died() {
     let stream = wire.request().await;
     wire.head_only(stream, &[GRPC[0], ("grpc-status", "5")]).await;
     assert_eq!(first.await.unwrap(), Failure::Answered);
-    // By now the client knows that one stream may be open: of three calls one has it, one waits for its
-    // place, and one is queued behind that.
+    // By now the client knows that one stream may be open.
     let calls = [1, 2, 3].map(start);
     wire.request().await;
     drop((wire, listener));
@@ -75,7 +80,7 @@ async fn a_call_still_queued_when_its_connection_died() {
     for call in calls {
         ended.push(call.await.unwrap());
     }
-    assert_eq!(ended, [Failure::Lost, Failure::Lost, Failure::NeverRan]);
+    assert_eq!(ended, [Failure::Lost, Failure::NeverRan, Failure::NeverRan]);
 }
 
 #[tokio::test]
@@ -94,8 +99,11 @@ async fn a_stream_above_the_last_id_of_a_goaway() {
 #[tokio::test]
 async fn a_stream_that_the_peer_refused() {
     let (address, _played) = Wire::playing(|mut wire| async move {
-        let stream = wire.request().await;
-        wire.reset(stream, wire::REFUSED_STREAM).await;
+        // The channel tries such a call once more, for lack of another endpoint.
+        for _ in 0..2 {
+            let stream = wire.request().await;
+            wire.reset(stream, wire::REFUSED_STREAM).await;
+        }
         wire.stall().await;
     })
     .await;
@@ -121,24 +129,35 @@ async fn a_call_whose_deadline_has_passed_before_it_is_sent() {
 /// A connection attempt that is never answered: the kernel drops what comes to a full backlog.
 #[tokio::test]
 async fn a_connect_that_never_completes_ends_by_its_own_bound() {
-    let (address, _full) = full_backlog().await;
+    let (address, _full) = full_backlog((own_ip(), 0).into()).await;
     tokio::time::pause();
     let started = Instant::now();
     let ended = failure(call(&channel_to(address), 1).await);
     assert_eq!((ended, started.elapsed().as_secs()), (Failure::NeverRan, channel::CONNECT_TIMEOUT.as_secs()));
 }
 
-/// An address whose listener takes no more connections, and what keeps it so.
-async fn full_backlog() -> (SocketAddr, impl Sized) {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut filling = Vec::new();
-    let wait = std::time::Duration::from_millis(100);
-    while let Ok(connected) = tokio::time::timeout(wait, tokio::net::TcpStream::connect(address)).await {
-        filling.push(connected.unwrap());
-        assert!(filling.len() < 100, "the backlog never fills");
+/// Such a peer is found out before any call is sent to it.
+#[tokio::test]
+async fn a_peer_that_speaks_only_http_1() {
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..], b""] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let channel = channel_to(listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drop(listener);
+            stream.read_u8().await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        });
+        assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
+        served.await.unwrap();
     }
-    (address, (listener, filling))
+}
+
+/// The kernel takes connections for a process that is frozen.
+#[tokio::test]
+async fn a_peer_that_takes_a_connection_and_says_nothing() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let started = Instant::now();
+    let ended = failure(call(&channel_to(listener.local_addr().unwrap()), 1).await);
+    assert_eq!((ended, started.elapsed().as_secs()), (Failure::NeverRan, channel::CONNECT_TIMEOUT.as_secs()));
 }

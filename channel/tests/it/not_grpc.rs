@@ -1,17 +1,13 @@
 //! Peers that do not speak gRPC, or speak it wrongly: what they did is not known.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
-use channel::Failure;
+use channel::{Channel, Failure};
 use proto::order::{GetOrderResponse, order_client::OrderClient};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
 use tonic::{Response, Status};
 
 use crate::{
-    client::{BOUND, call, channel_to, failure, get},
+    client::{call, channel_to, failure, get},
     wire::{GRPC, Wire, framed},
 };
 
@@ -125,27 +121,6 @@ async fn a_peer_that_breaks_the_protocol() {
     assert_eq!(failure(ended.await), Failure::NotGrpc);
 }
 
-/// The request was written, whatever such a peer made of it.
-#[tokio::test]
-async fn a_peer_that_speaks_only_http_1() {
-    let refusal = &b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..];
-    for (answer, expected) in [(refusal, Failure::NotGrpc), (b"", Failure::Lost)] {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let channel = channel_to(listener.local_addr().unwrap());
-        let served = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (mut read, message) = (Vec::new(), framed(&[8, 1]));
-            while !read.windows(message.len()).any(|window| window == message) {
-                assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0);
-            }
-            stream.write_all(answer).await.unwrap();
-        });
-        let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
-        served.await.unwrap();
-        assert_eq!(failure(ended), expected);
-    }
-}
-
 #[tokio::test]
 async fn an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not() {
     // GetOrderResponse { decline_reason: "x" * 1000 }
@@ -161,7 +136,8 @@ async fn an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not() {
             wire.stall().await;
         })
         .await;
-        let channel = channel_to(address).with_response_bytes_max(room);
+        let channel =
+            Channel::builder(address.to_string().parse().unwrap()).response_bytes_max(room).build().unwrap();
         let ended = call(&channel, 1).await;
         assert_eq!(ended.err().map(|status| Failure::of(&status)), too_large.then_some(Failure::TooLarge));
     }

@@ -14,6 +14,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GO_AWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -36,7 +37,7 @@ pub(crate) const GRPC: &[(&str, &str)] = &[("content-type", "application/grpc")]
 pub(crate) struct Wire(TcpStream);
 
 impl Wire {
-    /// A peer that plays `script` on the first connection made to it, while later ones wait for ever.
+    /// A peer that plays `script` on the first connection made to it, and refuses later ones.
     pub(crate) async fn playing<F>(
         script: impl FnOnce(Wire) -> F + Send + 'static,
     ) -> (SocketAddr, JoinHandle<()>)
@@ -45,7 +46,11 @@ impl Wire {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let played = tokio::spawn(async move { script(Self::accept(&listener, None).await).await });
+        let played = tokio::spawn(async move {
+            let wire = Self::accept(&listener, None).await;
+            drop(listener);
+            script(wire).await;
+        });
         (address, played)
     }
 
@@ -68,15 +73,41 @@ impl Wire {
 
     /// Reads until one whole request has come: its stream.
     pub(crate) async fn request(&mut self) -> u32 {
+        self.next_request().await.unwrap().0
+    }
+
+    /// As [`request`](Self::request), with the bytes that came after the head; `None` once the client has left.
+    pub(crate) async fn next_request(&mut self) -> Option<(u32, Vec<u8>)> {
+        let mut body = Vec::new();
         loop {
-            let (kind, flags, stream, payload) = self.read().await.unwrap();
+            let (kind, flags, stream, payload) = self.read().await?;
             match kind {
                 SETTINGS if flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]).await,
                 PING if flags & ACK == 0 => self.frame(PING, ACK, 0, &payload).await,
-                DATA | HEADERS if flags & END_STREAM != 0 => return stream,
+                DATA => {
+                    body.extend(&payload);
+                    self.take_more(stream, payload.len()).await;
+                }
                 _ => {}
             }
+            if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
+                return Some((stream, body));
+            }
         }
+    }
+
+    /// Lets the client send as many bytes more.
+    async fn take_more(&mut self, stream: u32, bytes: usize) {
+        let more = u32::try_from(bytes).unwrap().to_be_bytes();
+        if bytes > 0 {
+            self.frame(WINDOW_UPDATE, 0, 0, &more).await;
+            self.frame(WINDOW_UPDATE, 0, stream, &more).await;
+        }
+    }
+
+    /// Reads until the client has closed the connection.
+    pub(crate) async fn closed_by_client(&mut self) {
+        while self.read().await.is_some() {}
     }
 
     /// Reads until the client resets a stream: that stream, or `None` where it left instead.

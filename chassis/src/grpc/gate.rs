@@ -1,36 +1,36 @@
-//! What every call passes before its handler: trace context, the bound on calls in flight, the deadline,
-//! and a catch for panics; and what is counted when it has been answered.
+//! What every call passes before its handler: trace context, the bounds on time and on calls in flight, and a
+//! catch for panics; and what is counted, and reported, when it has been answered.
+//!
+//! - `deadline`: when the caller gives up
+//! - `slot`: the places of calls, and the counting of their answers
 
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures_util::FutureExt;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tonic::{Code, Status, body::Body};
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
-use super::CALLS_IN_FLIGHT_MAX;
-use crate::{
-    metrics::{CallLabels, ServerMetrics},
-    refusal, trace,
-};
+use super::load::{Load, Reporting};
+use crate::{metrics::ServerMetrics, refusal, trace};
 
-/// When the caller will give up, by this process's clock: an extension of every request that came with a
-/// `grpc-timeout`.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(pub Instant);
+mod deadline;
+mod slot;
+
+pub use deadline::{Deadline, TIME_LEFT_MIN};
+use slot::Slot;
+
+/// The beginning of every path of gRPC's own services, health and reflection.
+const GRPC_S_OWN: &str = "/grpc.";
 
 #[derive(Clone)]
 pub(super) struct GateLayer(Arc<Shared>);
@@ -41,11 +41,12 @@ struct Shared {
     in_flight: AtomicUsize,
     /// Work whose caller may have left: it counts as much as a call.
     tasks: TaskTracker,
+    load: Load,
 }
 
 impl GateLayer {
     pub(super) fn new(domain: &'static str, metrics: ServerMetrics, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Shared { domain, metrics, in_flight: AtomicUsize::new(0), tasks }))
+        Self(Arc::new(Shared { domain, metrics, in_flight: AtomicUsize::new(0), tasks, load: Load::new() }))
     }
 }
 
@@ -78,108 +79,48 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         // Health must answer a server that refuses everything else, and its watches are not work.
-        if request.uri().path().starts_with("/grpc.") {
+        if request.uri().path().starts_with(GRPC_S_OWN) {
             return Box::pin(self.inner.call(request));
         }
-        let started = Instant::now();
-        let Some(slot) = Slot::take(&self.shared) else {
-            self.shared.metrics.refused.inc();
-            let refused = refusal::not_started(self.shared.domain, "too many calls in flight");
-            return Box::pin(std::future::ready(Ok(refused.into_http())));
+        let (started, shared) = (Instant::now(), self.shared.clone());
+        let deadline = Deadline::of(request.headers(), started);
+        let slot = match admit(&shared, deadline, started) {
+            Ok(slot) => slot,
+            Err(why) => {
+                shared.metrics.refused.inc();
+                let refused = refusal::not_started(shared.domain, why).into_http();
+                return Box::pin(std::future::ready(Ok(Reporting::add(shared, refused))));
+            }
         };
-        if let Some(timeout) = grpc_timeout(request.headers()) {
-            request.extensions_mut().insert(Deadline(started + timeout));
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
         }
         let context = trace::Context::from_headers(request.headers());
         let span = context.span(request.uri().path());
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
-            let response = match handled.await {
-                Ok(response) => response?,
-                Err(panic) => answer_panic(&*panic),
+            let response = match deadline::within(deadline, handled).await {
+                Some(Ok(response)) => response?,
+                Some(Err(panic)) => answer_panic(&*panic),
+                None => deadline::passed().into_http(),
             };
             slot.count(method, &response, started);
-            Ok(response)
+            Ok(Reporting::add(shared, response))
         };
         Box::pin(trace::within(context, answered).instrument(span))
     }
 }
 
-/// One call in flight; gives its place back when dropped, by an answer or by a caller that went away.
-struct Slot(Arc<Shared>);
-
-impl Slot {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let room = shared.in_flight.fetch_add(1, Ordering::Relaxed) < CALLS_IN_FLIGHT_MAX
-            && shared.tasks.len() < CALLS_IN_FLIGHT_MAX;
-        let slot = room.then(|| Self(shared.clone()));
-        match slot {
-            Some(_) => drop(shared.metrics.in_flight.inc()),
-            None => drop(shared.in_flight.fetch_sub(1, Ordering::Relaxed)),
-        }
-        slot
+/// A place for a call that came `now`, or why it gets none.
+fn admit(shared: &Arc<Shared>, deadline: Option<Deadline>, now: Instant) -> Result<Slot, &'static str> {
+    if deadline.is_some_and(|deadline| deadline.0 < now + TIME_LEFT_MIN) {
+        return Err("too little time is left");
     }
-
-    fn count(&self, method: String, response: &Response<Body>, started: Instant) {
-        // A unary answer that failed has its status in the headers; any other is counted as OK.
-        let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
-        // Any path may be asked for, and each would be kept for ever.
-        let method = if code == Code::Unimplemented { "unknown".to_owned() } else { method };
-        let code = i32::from(code).unsigned_abs();
-        self.0.metrics.calls.get_or_create(&CallLabels { method, code }).inc();
-        self.0.metrics.seconds.observe(started.elapsed().as_secs_f64());
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.metrics.in_flight.dec();
-    }
+    Slot::take(shared).ok_or("too many calls in flight")
 }
 
 /// The panic itself was logged by the process's hook; its text is nobody else's business.
 fn answer_panic(_panic: &(dyn Any + Send)) -> Response<Body> {
     Status::internal("internal error").into_http()
-}
-
-/// The `grpc-timeout` of the gRPC protocol: at most eight digits and a unit.
-fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let value: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(value * 3600)),
-        "M" => Some(Duration::from_secs(value * 60)),
-        "S" => Some(Duration::from_secs(value)),
-        "m" => Some(Duration::from_millis(value)),
-        "u" => Some(Duration::from_micros(value)),
-        "n" => Some(Duration::from_nanos(value)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_grpc_timeout_is_read_in_every_unit() {
-        let read = |text: &str| {
-            grpc_timeout(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]))
-        };
-        assert_eq!(read("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(read("3M"), Some(Duration::from_secs(180)));
-        assert_eq!(read("4S"), Some(Duration::from_secs(4)));
-        assert_eq!(read("5m"), Some(Duration::from_millis(5)));
-        assert_eq!(read("6u"), Some(Duration::from_micros(6)));
-        assert_eq!(read("7n"), Some(Duration::from_nanos(7)));
-        for bad in ["", "S", "1", "-1S", "123456789S", "1x"] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::{
 use chassis::{env::Mode, telemetry};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
-use tracing::{Dispatch, subscriber::NoSubscriber};
+use tracing::{Dispatch, dispatcher::DefaultGuard, subscriber::NoSubscriber};
 
 use crate::serving::{Handler, Serving, get, order};
 
@@ -18,7 +18,28 @@ const REQUEST_ID: &str = "0190c5f1-6a44-7c53-8d2f-4a9f1b2c3d4e";
 
 /// What was logged so far.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines that say `what`.
+    pub(crate) fn lines(&self, what: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+}
+
+/// Keeps in `log` what this thread logs until the value returned is dropped.
+pub(crate) fn keep(log: &Log, mode: Mode, filter: &str) -> DefaultGuard {
+    // While there is but one subscriber, tracing asks the thread that first meets a line whether it is
+    // wanted, and believes the answer for every other thread.
+    static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+    LazyLock::force(&ANOTHER);
+    let writer = log.clone();
+    tracing::dispatcher::set_default(&telemetry::subscriber(mode, filter, false, move || writer.clone()))
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -65,15 +86,9 @@ impl<'de> Deserialize<'de> for Object {
 
 /// What a server logs for one traced request whose handler runs `work`.
 async fn logged(mode: Mode, filter: &str, work: fn()) -> String {
-    // While there is but one subscriber, tracing asks the thread that first meets a line whether it is
-    // wanted, and believes the answer for every other thread.
-    static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
-    LazyLock::force(&ANOTHER);
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = telemetry::subscriber(mode, filter, false, move || writer.clone());
     // The test's runtime has this one thread, so that every task of the server logs to it.
-    let _guard = tracing::dispatcher::set_default(&subscriber);
+    let _guard = keep(&log, mode, filter);
     let serving = Serving::start(Handler::new(move |_| async move {
         work();
         Ok(order(1))
@@ -84,7 +99,7 @@ async fn logged(mode: Mode, filter: &str, work: fn()) -> String {
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     request.metadata_mut().insert("x-request-id", REQUEST_ID.parse().unwrap());
     serving.client().await.get(request).await.unwrap();
-    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+    log.text()
 }
 
 /// The line with `message`, and the span of the request that it stands in.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use channel::tls::ServerTls;
 use chassis::{
     CancellationToken,
     admin::{ACCEPTING, Admin, Readiness},
@@ -108,10 +109,17 @@ impl Starting {
             readiness: readiness.clone(),
             metrics: ServerMetrics::register(&mut registry),
             tasks: TaskTracker::new(),
+            tls: None,
         };
         let admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
         let routes = Routes::new(OrderServer::new(handler).max_decoding_message_size(REQUEST_BYTES_MAX));
         Self { address, readiness, server, routes, socket, admin_address, admin }
+    }
+
+    /// The same, with connections that are made secure.
+    pub(crate) fn secured(mut self, tls: ServerTls) -> Self {
+        self.server.tls = Some(tls);
+        self
     }
 
     /// Status and body of an admin page.

@@ -10,9 +10,10 @@ use utoipa::openapi::{
 };
 
 use super::{DOCUMENTATION, OPERATION, ORDERS, examples, headers, headers::Named, problems, schemas};
-use crate::{docs, key, limits, problem::registry};
+use crate::{docs, key, limits, problem::registry, timeout};
 
 const REQUEST_ID_PARAMETER: &str = "XRequestId";
+const TIMEOUT_PARAMETER: &str = "GrpcTimeout";
 const JSON: &str = "application/json";
 
 /// Every path with its operations.
@@ -36,7 +37,12 @@ pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
         .description(Some(
             "An id to find this request by in logs. A UUID is kept; anything else is replaced.",
         ));
-    vec![(REQUEST_ID_PARAMETER, request_id.build())]
+    let timeout = text().pattern(Some(timeout::PATTERN));
+    let timeout = parameter(ParameterIn::Header, "Grpc-Timeout", Required::False, timeout).description(Some(
+        "How long the client waits for the answer: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u or n. It \
+         lowers the gateway's own deadline and never raises it. An order that is given too little is not started.",
+    ));
+    vec![(REQUEST_ID_PARAMETER, request_id.build()), (TIMEOUT_PARAMETER, timeout.build())]
 }
 
 fn place_order() -> OperationBuilder {
@@ -60,6 +66,7 @@ fn place_order() -> OperationBuilder {
              wrong with the request itself; whether the customer can be charged is for the services to say.",
         ))
         .parameter(key)
+        .parameter_ref(grpc_timeout())
         .parameter_ref(request_id())
         .request_body(Some(
             RequestBodyBuilder::new()
@@ -98,6 +105,7 @@ fn list_orders() -> OperationBuilder {
             parameter(ParameterIn::Query, "page_token", Required::False, text())
                 .description(Some("next_page_token of the page before; empty or absent for the first page.")),
         )
+        .parameter_ref(grpc_timeout())
         .parameter_ref(request_id())
         .response("200", with_headers(page, &[headers::REQUEST_ID]));
     with_problems(operation, &problems::of_reads())
@@ -110,6 +118,7 @@ fn read_order() -> OperationBuilder {
             parameter(ParameterIn::Path, "order_id", Required::True, schemas::order_id())
                 .description(Some("Which order; Location of the answer that placed it ends with it.")),
         )
+        .parameter_ref(grpc_timeout())
         .parameter_ref(request_id())
         .response("200", with_headers(order, &[headers::REQUEST_ID]));
     with_problems(operation, &problems::of_reads())
@@ -159,6 +168,10 @@ fn parameter(place: ParameterIn, name: &str, required: Required, schema: ObjectB
 
 fn request_id() -> Ref {
     Ref::new(format!("#/components/parameters/{REQUEST_ID_PARAMETER}"))
+}
+
+fn grpc_timeout() -> Ref {
+    Ref::new(format!("#/components/parameters/{TIMEOUT_PARAMETER}"))
 }
 
 fn text() -> ObjectBuilder {

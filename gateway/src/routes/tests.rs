@@ -1,7 +1,7 @@
 //! Requests through every layer, in front of an Order service that is not there.
 
 use axum::{body::Body, extract::Request};
-use chassis::{env::Mode, metrics::Registry, process::Process};
+use chassis::{callee::Callee, env::Mode, metrics::Registry, process::Process};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -39,15 +39,17 @@ pub(crate) fn shared() -> Arc<Shared> {
     let config = Config {
         process: Process::on_loopback(Mode::Development),
         // Nothing listens on port 1.
-        order: "127.0.0.1:1".parse().unwrap(),
+        order: Callee::parse("127.0.0.1:1", "{}").unwrap(),
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         public_url: None,
+        tls: chassis::tls::Config::default(),
     };
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
+    let orders = config.order.channel(&config.tls, &mut registry).unwrap();
     let readiness = Readiness::default();
     readiness.set("accepting", true);
-    Arc::new(Shared::new(&config, readiness, Site::new(None, &mut registry), metrics))
+    Arc::new(Shared::new(&config, orders, readiness, Site::new(None, &mut registry), metrics))
 }
 
 async fn asked(router: Router, request: Request) -> Answer {

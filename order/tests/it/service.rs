@@ -8,6 +8,7 @@ mod outcomes;
 mod payment;
 mod reading;
 mod requests;
+mod retried;
 mod told;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};

@@ -40,6 +40,7 @@ impl Service {
             process,
             database: database::Config::of(target(directory)),
             credit_limit: "100".parse().unwrap(),
+            tls: chassis::tls::Config::default(),
         };
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(payment::serve(config, sockets, shutdown.clone()));

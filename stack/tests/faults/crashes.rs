@@ -165,7 +165,7 @@ where
 }
 
 async fn one(on: On, case: Case) -> Result<(), Failed> {
-    let plan = Plan::on(on).order_fails(case.order).payment_fails(case.payment);
+    let plan = Plan::on(on).without_retries().order_fails(case.order).payment_fails(case.payment);
     let mut house = House::build(plan).await?;
     let mut record = Record::of(1, "key", MINOR);
     expect(&house, &mut record, case.told).await?;

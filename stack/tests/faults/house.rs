@@ -34,6 +34,9 @@ pub(crate) struct Plan {
     pub(crate) proxied: bool,
     /// `REQUEST_TIMEOUT_MS`: Order's answer comes half a second before it.
     pub(crate) request_timeout: Duration,
+    balanced: bool,
+    /// Whether Order asks Payment again, as it does where nothing else is said.
+    retried: bool,
     /// `FAIL_POINTS` of every Order, and of every Payment.
     pub(crate) order_fails: String,
     pub(crate) payment_fails: String,
@@ -43,7 +46,16 @@ impl Plan {
     pub(crate) fn on(on: On) -> Self {
         let request_timeout = Duration::from_millis(2000);
         let (order_fails, payment_fails) = Default::default();
-        Self { on, instances: 1, proxied: false, request_timeout, order_fails, payment_fails }
+        Self {
+            on,
+            instances: 1,
+            proxied: false,
+            balanced: false,
+            retried: true,
+            request_timeout,
+            order_fails,
+            payment_fails,
+        }
     }
 
     pub(crate) fn instances(self, instances: usize) -> Self {
@@ -56,6 +68,22 @@ impl Plan {
 
     pub(crate) fn request_timeout(self, request_timeout: Duration) -> Self {
         Self { request_timeout, ..self }
+    }
+
+    /// Everyone calls every instance of the next service, rather than one of its own.
+    pub(crate) fn balanced(self) -> Self {
+        Self { balanced: true, ..self }
+    }
+
+    /// Order asks Payment once, so that the failure of a step is what its customer is told of.
+    pub(crate) fn without_retries(self) -> Self {
+        Self { retried: false, ..self }
+    }
+
+    /// What the instance `index` is told of where the next service is.
+    fn callees_of(&self, index: usize, doors: &[SocketAddr]) -> String {
+        let known = if self.balanced { doors } else { &doors[index..=index] };
+        known.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
     }
 
     pub(crate) fn order_fails(self, points: impl Into<String>) -> Self {
@@ -105,40 +133,67 @@ impl House {
             in_peace: false,
             _directory: directory,
         };
-        let mut fronts = Vec::new();
-        for index in 0..plan.instances {
-            fronts.push(house.build_row(&plan, index).await?);
-        }
+        let payments = house.build_payments(&plan).await?;
+        let orders = house.build_orders(&plan, &payments).await?;
+        let fronts = house.build_gateways(&plan, &orders).await?;
         house.customers = Customers::of(fronts.iter().map(|front| format!("http://{front}")));
         Ok(house)
     }
 
-    /// One gateway, one Order, one Payment: from the callee up. Returns where customers go.
-    async fn build_row(&mut self, plan: &Plan, index: usize) -> Result<SocketAddr, Failed> {
-        let path = self._directory.path().to_owned();
-        let port = self.database_port(plan, Between::PaymentAndDatabase).await?;
-        let mut vars = self.books.vars(Whose::Payment, port).to_vec();
-        vars.push(("PAYMENT_CREDIT_LIMIT", CREDIT_LIMIT.to_string()));
-        let mut payment = Service::new("payment", index, &path, vars);
-        payment.start(&fails(&plan.payment_fails)).await?;
-        let callee = self.through(plan, Between::OrderAndPayment, payment.address).await?;
-        self.payments.push(payment);
+    /// Every Payment; returns where Order finds each.
+    async fn build_payments(&mut self, plan: &Plan) -> Result<Vec<SocketAddr>, Failed> {
+        let mut doors = Vec::new();
+        for index in 0..plan.instances {
+            let port = self.database_port(plan, Between::PaymentAndDatabase).await?;
+            let mut vars = self.books.vars(Whose::Payment, port).to_vec();
+            vars.push(("PAYMENT_CREDIT_LIMIT", CREDIT_LIMIT.to_string()));
+            let mut payment = Service::new("payment", index, self._directory.path(), vars);
+            payment.start(&fails(&plan.payment_fails)).await?;
+            doors.push(self.through(plan, Between::OrderAndPayment, payment.address).await?);
+            self.payments.push(payment);
+        }
+        Ok(doors)
+    }
 
-        let port = self.database_port(plan, Between::OrderAndDatabase).await?;
-        let mut vars = self.books.vars(Whose::Order, port).to_vec();
-        vars.push(("PAYMENT_SERVICE_URL", callee.to_string()));
-        let mut order = Service::new("order", index, &path, vars);
-        order.start(&fails(&plan.order_fails)).await?;
-        let callee = self.through(plan, Between::GatewayAndOrder, order.address).await?;
-        self.orders.push(order);
+    /// Every Order, which calls `payments`; returns where a gateway finds each.
+    async fn build_orders(
+        &mut self,
+        plan: &Plan,
+        payments: &[SocketAddr],
+    ) -> Result<Vec<SocketAddr>, Failed> {
+        let mut doors = Vec::new();
+        for index in 0..plan.instances {
+            let port = self.database_port(plan, Between::OrderAndDatabase).await?;
+            let mut vars = self.books.vars(Whose::Order, port).to_vec();
+            vars.push(("PAYMENT_SERVICE_URL", plan.callees_of(index, payments)));
+            if !plan.retried {
+                vars.push(("PAYMENT_SERVICE_CONFIG", "{}".to_owned()));
+            }
+            let mut order = Service::new("order", index, self._directory.path(), vars);
+            order.start(&fails(&plan.order_fails)).await?;
+            doors.push(self.through(plan, Between::GatewayAndOrder, order.address).await?);
+            self.orders.push(order);
+        }
+        Ok(doors)
+    }
 
-        let timeout = plan.request_timeout.as_millis().to_string();
-        let vars = vec![("ORDER_SERVICE_URL", callee.to_string()), ("REQUEST_TIMEOUT_MS", timeout)];
-        let mut gateway = Service::new("gateway", index, &path, vars);
-        gateway.start(&[]).await?;
-        let callee = self.through(plan, Between::CustomerAndGateway, gateway.address).await?;
-        self.gateways.push(gateway);
-        Ok(callee)
+    /// Every gateway, which calls `orders`; returns where customers go.
+    async fn build_gateways(
+        &mut self,
+        plan: &Plan,
+        orders: &[SocketAddr],
+    ) -> Result<Vec<SocketAddr>, Failed> {
+        let mut doors = Vec::new();
+        for index in 0..plan.instances {
+            let timeout = plan.request_timeout.as_millis().to_string();
+            let callees = plan.callees_of(index, orders);
+            let vars = vec![("ORDER_SERVICE_URL", callees), ("REQUEST_TIMEOUT_MS", timeout)];
+            let mut gateway = Service::new("gateway", index, self._directory.path(), vars);
+            gateway.start(&[]).await?;
+            doors.push(self.through(plan, Between::CustomerAndGateway, gateway.address).await?);
+            self.gateways.push(gateway);
+        }
+        Ok(doors)
     }
 
     /// Where to call to reach `callee`: a proxy, where there are any.

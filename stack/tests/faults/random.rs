@@ -88,6 +88,9 @@ async fn schedule(seed: u64) -> Result<Outcome, Failed> {
     let on = on(seed);
     let instances = if on == On::Sqlite { 1 } else { usize::try_from(dice.within(1..=2))? };
     let mut plan = Plan::on(on).instances(instances).request_timeout(REQUEST_TIMEOUT);
+    if dice.within(0..=1) == 1 {
+        plan = plan.balanced();
+    }
     if dice.percent(70) {
         plan = plan.proxied();
     }

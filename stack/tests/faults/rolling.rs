@@ -37,7 +37,7 @@ pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
 }
 
 async fn roll(kind: Kind) -> Result<(), Failed> {
-    let plan = Plan::on(On::Server(kind)).instances(2).request_timeout(REQUEST_TIMEOUT);
+    let plan = Plan::on(On::Server(kind)).instances(2).balanced().request_timeout(REQUEST_TIMEOUT);
     let mut house = House::build(plan).await?;
     let started = Instant::now();
     let (next, over) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());

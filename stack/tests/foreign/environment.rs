@@ -106,6 +106,7 @@ async fn one_is_unparsable() -> Result<(), Failed> {
         ("DB_DRIVER", "oracle"),
         ("PAYMENT_SERVICE_URL", "ftp://payment:3001"),
         ("ORDER_SERVICE_URL", "localhost"),
+        ("ORDER_SERVICE_URL", "order-1:3000,order-2"),
         ("BIND_ADDRESS", "everywhere"),
         ("ADMIN_ADDRESS", "9000"),
     ];
@@ -121,6 +122,10 @@ async fn one_is_unparsable() -> Result<(), Failed> {
                 code == Some(EXIT_CONFIGURATION) && lines.len() == 1 && lines[0].starts_with(&start),
                 || format!("{service} with {name}={value}: {code:?} {lines:#?}"),
             )?;
+            let (_, part) = value.rsplit_once(',').unwrap_or_default();
+            check(lines[0].ends_with(&format!("{part}\" has no port number.")) || part.is_empty(), || {
+                lines[0].clone()
+            })?;
         }
     }
     Ok(())

@@ -10,12 +10,19 @@ mod browser;
 mod buf;
 mod environment;
 mod exchanges;
+mod load_reports;
 mod openapi;
 mod service;
 mod tree;
 
 fn main() -> ExitCode {
-    let trials =
-        [environment::trials(), exchanges::trials(), buf::trials(), openapi::trials(), browser::trials()];
+    let trials = [
+        environment::trials(),
+        exchanges::trials(),
+        load_reports::trials(),
+        buf::trials(),
+        openapi::trials(),
+        browser::trials(),
+    ];
     trials::run(trials.into_iter().flatten())
 }

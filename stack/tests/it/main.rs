@@ -21,3 +21,4 @@ mod shutdown;
 mod support;
 mod this_side;
 mod tidy;
+mod timeouts;

@@ -29,7 +29,7 @@ async fn start_with_limit(limit: &str) -> (Stack, Client) {
 
 /// What Payment recorded for an order.
 async fn payment_of(stack: &Stack, order_id: i64) -> GetPaymentResponse {
-    let channel = Channel::connect_lazy(&stack.payment_address().to_string().parse().unwrap());
+    let channel = Channel::builder(stack.payment_address().to_string().parse().unwrap()).build().unwrap();
     let answer = PaymentClient::new(channel).get(GetPaymentRequest { order_id }).await;
     answer.unwrap().into_inner()
 }

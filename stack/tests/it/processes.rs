@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use crate::support::{Client, process::Process};
 
 mod failing;
+mod secured;
 mod walls;
 
 const EXAMPLE: &str =

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use channel::{Address, Channel, Failure};
+use channel::{Channel, Failure};
 use proto::order::{GetOrderRequest, order_client::OrderClient};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ async fn a_call_that_never_ran_was_not_started_be_it_a_read_or_a_write() {
 #[tokio::test]
 async fn a_refused_connection_is_not_started_and_its_address_stays_here() {
     let address = free_address().await;
-    let channel = Channel::connect_lazy(&address.to_string().parse::<Address>().unwrap());
+    let channel = Channel::builder(address.to_string().parse().unwrap()).build().unwrap();
     let request = GetOrderRequest { order_id: 7, ..Default::default() };
     let status = OrderClient::new(channel).get(request).await.unwrap_err();
     let seen = see(from_status(&status, &Asked { order_id: Some(7), ..Asked::default() })).await;

@@ -126,6 +126,8 @@ async fn a_peer_that_takes_the_call_and_hangs_up_leaves_the_outcome_open() {
         let served = tokio::spawn(async move {
             loop {
                 let (mut socket, _) = listener.accept().await.unwrap();
+                // An empty SETTINGS frame (RFC 9113, section 6.5): without one, no call is sent.
+                socket.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
                 // Preface, settings and the head of the call: enough to have acted on.
                 let mut read = Vec::new();
                 while read.len() < 200 && socket.read_buf(&mut read).await.unwrap() > 0 {}

@@ -20,7 +20,10 @@ pub(crate) struct House {
     directory: Arc<TempDir>,
 }
 
-/// A service and the Payment that it calls.
+/// How Payment is called where each of its replies is to be that to one order: once.
+const ONE_ATTEMPT: &str = "{}";
+
+/// A service and the Payment that it calls, once for each order.
 pub(crate) async fn house() -> (Client, FakePayment, House) {
     let payment = FakePayment::start();
     let house = House::start(payment.address).await;
@@ -34,6 +37,22 @@ impl House {
     }
 
     pub(crate) async fn start_in(directory: Arc<TempDir>, payment: SocketAddr, mode: &str) -> Self {
+        Self::start_calling(directory, payment, mode, ONE_ATTEMPT).await
+    }
+
+    /// A service with a new database that calls Payment as it does where nothing else is said.
+    pub(crate) async fn start_with_retries(payment: SocketAddr) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let default = order::config::PAYMENT_SERVICE_CONFIG_DEFAULT;
+        Self::start_calling(directory, payment, "development", default).await
+    }
+
+    async fn start_calling(
+        directory: Arc<TempDir>,
+        payment: SocketAddr,
+        mode: &str,
+        service_config: &str,
+    ) -> Self {
         let url = format!("sqlite://{}", directory.path().join("orders.db").display());
         let vars = Vars::from_iter([
             ("APPLICATION_PORT", "0"),
@@ -43,6 +62,7 @@ impl House {
             ("DB_DRIVER", "sqlite"),
             ("DATA_SOURCE_URL", &url),
             ("PAYMENT_SERVICE_URL", &payment.to_string()),
+            ("PAYMENT_SERVICE_CONFIG", service_config),
         ]);
         let config = Config::read(&vars).unwrap();
         let sockets = Sockets::bind(&config.process).await.unwrap();

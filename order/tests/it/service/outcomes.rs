@@ -16,7 +16,7 @@ use super::{
 };
 
 /// A failure that Payment answers with: code, message, domain, reason, metadata, violations.
-fn answered(code: Code, message: &str, domain: &str, reason: &str, violations: &[&str]) -> Reply {
+pub(crate) fn answered(code: Code, message: &str, domain: &str, reason: &str, violations: &[&str]) -> Reply {
     let because = HashMap::from([("decline_reason".to_owned(), "INSUFFICIENT_BALANCE".to_owned())]);
     let mut details = ErrorDetails::with_error_info(reason, domain, because);
     if !violations.is_empty() {

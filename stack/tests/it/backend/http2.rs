@@ -15,6 +15,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     task::AbortHandle,
 };
 
@@ -37,6 +38,15 @@ impl Http2 {
     /// A server that takes every request and answers none.
     pub(crate) async fn hanging() -> Self {
         Self::serving(|_| std::future::pending()).await
+    }
+
+    /// The same; the headers of every request are sent to `told`.
+    pub(crate) async fn hanging_told_to(told: mpsc::UnboundedSender<HeaderMap>) -> Self {
+        Self::serving(move |request| {
+            let _ = told.send(request.headers().clone());
+            std::future::pending()
+        })
+        .await
     }
 
     async fn serving<F>(handler: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self

@@ -8,7 +8,7 @@ use proto::{
     order::{CreateOrderResponse, GetOrderResponse, ListOrdersResponse, OrderItem, OrderStatus},
 };
 
-use super::{BAD_GATEWAY, OUTCOME_UNKNOWN, hold, hold_every};
+use super::{BAD_GATEWAY, NOT_STARTED, OUTCOME_UNKNOWN, hold, hold_every};
 use crate::{
     backend::{
         frames::{Frames, Then},
@@ -67,7 +67,8 @@ async fn a_peer_that_speaks_http_1() {
     let log = Log::keep();
     let order = Frames::start(Then::Http1).await;
     let gateway = Front::of(order.address).await;
-    hold_every(&gateway, &log, UNUSABLE, "NotGrpc").await;
+    // It is found out before a request is sent to it.
+    hold_every(&gateway, &log, [NOT_STARTED; 2], "NeverRan").await;
 }
 
 #[tokio::test]

@@ -1,0 +1,158 @@
+//! What stands in the files: read together, compared as a whole, and turned into certificates and keys.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    Error, InconsistentKeys, RootCertStore,
+    crypto::CryptoProvider,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject},
+};
+use webpki::EndEntityCert;
+
+use super::{
+    Files,
+    fault::{Fault, Role},
+};
+
+/// Bytes of one file. The roots that a system trusts are a quarter of it.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What was found at one path.
+#[derive(Clone, PartialEq, Eq)]
+struct Found {
+    role: Role,
+    path: PathBuf,
+    bytes: Result<Vec<u8>, String>,
+}
+
+/// What was found at every path, one after the other. Two that are equal make the same configuration.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Contents {
+    ca: Option<Found>,
+    identity: Option<(Found, Found)>,
+}
+
+impl Contents {
+    pub(super) fn read(files: &Files) -> Self {
+        Self {
+            ca: files.ca.as_deref().map(|path| Found::read(Role::Ca, path)),
+            identity: files.identity.as_ref().map(|identity| {
+                (Found::read(Role::Certificate, &identity.certificate), Found::read(Role::Key, &identity.key))
+            }),
+        }
+    }
+
+    /// The authorities of the CA file, if there is one.
+    pub(super) fn roots(&self, faults: &mut Vec<Fault>) -> Option<RootCertStore> {
+        let found = self.ca.as_ref()?;
+        let mut roots = RootCertStore::empty();
+        for (index, certificate) in found.certificates(faults)?.into_iter().enumerate() {
+            if let Err(error) = roots.add(certificate) {
+                faults.push(found.fault(format!("its certificate {} cannot be used: {error}", index + 1)));
+            }
+        }
+        Some(roots)
+    }
+
+    /// Certificate and key, if there are any; they belong together.
+    pub(super) fn identity(
+        &self,
+        provider: &CryptoProvider,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Arc<SingleCertAndKey>> {
+        let (certificate, key) = self.identity.as_ref()?;
+        let chain = certificate.chain(faults);
+        let private = key.private_key(faults);
+        let (chain, private) = chain.zip(private)?;
+        let Ok(private) = provider.key_provider.load_private_key(private) else {
+            faults.push(
+                key.fault("its private key is of no supported kind (RSA, ECDSA P-256 or P-384, Ed25519)"),
+            );
+            return None;
+        };
+        let certified = CertifiedKey::new(chain, private);
+        match certified.keys_match() {
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Some(Arc::new(SingleCertAndKey::from(certified)))
+            }
+            Err(_) => {
+                let of = certificate.path.display();
+                faults.push(key.fault(format!("its private key does not belong to the certificate in {of}")));
+                None
+            }
+        }
+    }
+}
+
+impl Found {
+    fn read(role: Role, path: &Path) -> Self {
+        let read = || {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = match read() {
+            Ok(bytes) if bytes.len() as u64 > FILE_BYTES_MAX => {
+                Err(format!("it has more than {FILE_BYTES_MAX} bytes"))
+            }
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(std::io::Error::to_string(&error)),
+        };
+        Self { role, path: path.to_owned(), bytes }
+    }
+
+    fn fault(&self, what: impl Into<String>) -> Fault {
+        Fault::of(self.role, &self.path, what)
+    }
+
+    /// Every section of one kind, at least one.
+    fn sections<T: PemObject>(&self, kind: &str, faults: &mut Vec<Fault>) -> Option<Vec<T>> {
+        let sections = match &self.bytes {
+            Ok(bytes) => T::pem_slice_iter(bytes).collect::<Result<Vec<T>, _>>(),
+            Err(error) => {
+                faults.push(self.fault(error));
+                return None;
+            }
+        };
+        let what = match sections {
+            Ok(sections) if !sections.is_empty() => return Some(sections),
+            Ok(_) => format!("there is no {kind} in it"),
+            // What the library says of an error repeats what stands in the file.
+            Err(pem::Error::MissingSectionEnd { .. }) => "a PEM section in it has no end".to_owned(),
+            Err(_) => "it is no PEM file".to_owned(),
+        };
+        faults.push(self.fault(what));
+        None
+    }
+
+    fn certificates(&self, faults: &mut Vec<Fault>) -> Option<Vec<CertificateDer<'static>>> {
+        self.sections("certificate", faults)
+    }
+
+    /// The certificate that is shown, and those after it.
+    fn chain(&self, faults: &mut Vec<Fault>) -> Option<Vec<CertificateDer<'static>>> {
+        let chain = self.certificates(faults)?;
+        // A certificate of version 1, as openssl makes without extensions, would be refused by every peer.
+        match chain.first().map(EndEntityCert::try_from)? {
+            Ok(_) => Some(chain),
+            Err(error) => {
+                faults.push(self.fault(format!("its first certificate cannot be used: {error}")));
+                None
+            }
+        }
+    }
+
+    fn private_key(&self, faults: &mut Vec<Fault>) -> Option<PrivateKeyDer<'static>> {
+        let kind = "private key (PKCS#8, PKCS#1 or SEC1, not encrypted)";
+        self.sections(kind, faults)?.into_iter().next()
+    }
+}

@@ -1,0 +1,66 @@
+//! Calls that no generated client of the proto makes: of a request that is a stream, or long, or answered by one.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use channel::{Channel, Checked};
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame};
+use tokio::sync::mpsc;
+use tonic::Status;
+use tower::Service;
+
+/// A body of pieces that are still to come.
+struct Pieces(mpsc::Receiver<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// A call of `Order/Get` whose request is what is sent to `pieces`, until its sender is dropped.
+pub(crate) async fn send_pieces(
+    channel: &Channel,
+    pieces: mpsc::Receiver<Bytes>,
+) -> Result<Response<Checked>, Status> {
+    let request =
+        Request::post("/Order/Get").header("content-type", "application/grpc").header("te", "trailers");
+    channel.clone().call(request.body(tonic::body::Body::new(Pieces(pieces))).unwrap()).await
+}
+
+/// As [`send_pieces`], where all of the request is there.
+pub(crate) async fn send_whole(channel: &Channel, body: Vec<u8>) -> Result<Response<Checked>, Status> {
+    let (sender, pieces) = mpsc::channel(1);
+    sender.try_send(body.into()).unwrap();
+    drop(sender);
+    send_pieces(channel, pieces).await
+}
+
+/// The next frame of an answer.
+pub(crate) async fn frame(answer: &mut Checked) -> Result<Frame<Bytes>, Status> {
+    std::future::poll_fn(|cx| Pin::new(&mut *answer).poll_frame(cx)).await.unwrap()
+}
+
+/// The code that an answer ends with, after data that is not looked at.
+pub(crate) async fn code_of(answer: Response<Checked>) -> Result<tonic::Code, Status> {
+    let code = |headers: &HeaderMap| Status::from_header_map(headers).map(|status| status.code());
+    if let Some(code) = code(answer.headers()) {
+        return Ok(code);
+    }
+    let mut body = answer.into_body();
+    loop {
+        if let Some(code) = frame(&mut body).await?.trailers_ref().and_then(code) {
+            return Ok(code);
+        }
+    }
+}

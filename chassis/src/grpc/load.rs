@@ -1,0 +1,148 @@
+//! What a server says of its load with each answer (gRFC A51), for those who choose among several of it.
+//!
+//! - [`Load`]: what is reported, and how often it is reckoned
+//! - `rate`: answers, and errors, of the last second
+//! - `processor`: this process's part of the machine's processors
+//! - `reporting`: how a report gets into an answer's trailers
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use channel::orca::LoadReport;
+use http::HeaderValue;
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::CALLS_IN_FLIGHT_MAX;
+
+mod processor;
+mod rate;
+mod reporting;
+
+use processor::Processor;
+use rate::Rate;
+pub(super) use reporting::{Reporter, Reporting};
+
+/// How long a report is sent before another is reckoned.
+const REPORT_MAX_AGE: Duration = Duration::from_millis(100);
+
+/// The load of one server.
+pub(super) struct Load {
+    answers: Rate,
+    errors: Rate,
+    last: Mutex<Last>,
+}
+
+/// The last report.
+struct Last {
+    value: HeaderValue,
+    /// `None` before the first.
+    at: Option<Instant>,
+    processor: Processor,
+}
+
+impl Load {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        let value = LoadReport::default().to_value();
+        let last = Mutex::new(Last { value, at: None, processor: Processor::new(now) });
+        Self { answers: Rate::new(now), errors: Rate::new(now), last }
+    }
+
+    /// Counts an answer that is sent `now`, while so many calls and tasks are worked on, and returns the report that
+    /// goes with it.
+    pub(super) fn report(&self, answered: Code, working: usize, now: Instant) -> HeaderValue {
+        self.answers.count(now);
+        if is_error(answered) {
+            self.errors.count(now);
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.at.is_none_or(|at| now.saturating_duration_since(at) >= REPORT_MAX_AGE) {
+            let utilization = part_of_places(working).max(last.processor.used(now));
+            let (rps, eps) = (f64::from(self.answers.of(now)), f64::from(self.errors.of(now)));
+            last.value = LoadReport { utilization, rps, eps }.to_value();
+            last.at = Some(now);
+        }
+        last.value.clone()
+    }
+}
+
+/// Whether an answer is an error of the server's. What its callers did wrong is none, nor what its business refuses;
+/// nor that it does not know a method, which anybody could make it look bad with.
+fn is_error(code: Code) -> bool {
+    match code {
+        Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => false,
+    }
+}
+
+/// The part of [`CALLS_IN_FLIGHT_MAX`] that is taken; more than 1 where both calls and tasks are many.
+#[expect(clippy::float_arithmetic, reason = "it is a ratio")]
+fn part_of_places(working: usize) -> f64 {
+    let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
+    number(working) / number(CALLS_IN_FLIGHT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use channel::orca::TRAILER;
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn read(value: HeaderValue) -> LoadReport {
+        LoadReport::from_trailers(&HeaderMap::from_iter([(TRAILER, value)])).unwrap()
+    }
+
+    #[test]
+    fn a_report_tells_of_the_answers_of_the_last_second_and_of_the_errors_among_them() {
+        let (load, now) = (Load::new(), Instant::now());
+        let first = read(load.report(Code::Internal, 0, now));
+        assert_eq!((first.rps, first.eps), (1.0, 1.0));
+        for code in [Code::Ok, Code::InvalidArgument, Code::Unavailable] {
+            load.report(code, 0, now);
+        }
+        let next = read(load.report(Code::Ok, 0, now + REPORT_MAX_AGE));
+        assert_eq!((next.rps, next.eps), (5.0, 2.0));
+        let last = read(load.report(Code::Ok, 0, now + Duration::from_secs(2)));
+        assert_eq!((last.rps, last.eps), (1.0, 0.0));
+    }
+
+    #[test]
+    fn a_report_is_reckoned_once_in_a_while() {
+        let (load, now) = (Load::new(), Instant::now());
+        let first = load.report(Code::Ok, 0, now);
+        assert_eq!(load.report(Code::Ok, CALLS_IN_FLIGHT_MAX * 2, now + REPORT_MAX_AGE / 2), first);
+        let next = read(load.report(Code::Ok, CALLS_IN_FLIGHT_MAX * 2, now + REPORT_MAX_AGE));
+        assert_eq!(next.utilization, 2.0);
+    }
+
+    #[test]
+    fn the_part_of_the_places_that_is_taken_is_told() {
+        for (working, part) in [
+            (0, 0.0),
+            (CALLS_IN_FLIGHT_MAX / 4, 0.25),
+            (CALLS_IN_FLIGHT_MAX, 1.0),
+            (CALLS_IN_FLIGHT_MAX * 3, 3.0),
+        ] {
+            assert_eq!(part_of_places(working), part);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Services that are called over TLS, and production without it.
+
+use std::{net::SocketAddr, path::Path};
+
+use channel::tls::{ClientTls, Files, Identity};
+use http::Method;
+use hyper_util::rt::TokioIo;
+use proto::{
+    order::{GetOrderRequest, order_client::OrderClient},
+    payment::{GetPaymentRequest, payment_client::PaymentClient},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::net::TcpStream;
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint, Uri},
+};
+
+use super::{Environment, STOP_MAX, and, common, database, free_address};
+use crate::support::{Client, process::Process, until};
+
+/// `EX_USAGE` of sysexits.
+const EXIT_CONFIGURATION: i32 = 64;
+
+/// The environment of a service in production at every address of this host, whose callee is not there.
+fn off_loopback(service: &str, data: &Path) -> Environment {
+    let callee = match service {
+        "gateway" => vec![("ORDER_SERVICE_URL", "localhost:3000".to_owned())],
+        "order" => vec![("PAYMENT_SERVICE_URL", "localhost:3001".to_owned())],
+        _ => Vec::new(),
+    };
+    let everywhere = [("BIND_ADDRESS", "0.0.0.0".to_owned())];
+    and(and(and(common("production"), &database(data, service)), &callee), &everywhere)
+}
+
+#[tokio::test]
+async fn production_off_loopback_does_not_start_without_tls() {
+    let data = tempfile::tempdir().unwrap();
+    for service in ["order", "payment"] {
+        let ended = Process::start(&[service], &off_loopback(service, data.path())).end().await;
+        assert_eq!(ended.code, Some(EXIT_CONFIGURATION), "{ended:#?}");
+        assert_eq!(
+            ended.log,
+            ["TLS_CERT_FILE environment variable is missing: production is not called off loopback, at \
+              0.0.0.0:0, in plain text; accepted: a PEM file with a certificate, or TLS=none, or a loopback \
+              BIND_ADDRESS."]
+        );
+    }
+}
+
+#[tokio::test]
+async fn plain_text_that_was_asked_for_is_shown() {
+    let data = tempfile::tempdir().unwrap();
+    for service in ["gateway", "order", "payment"] {
+        let admin = free_address();
+        let asked = [("TLS", "none".to_owned()), ("ADMIN_ADDRESS", admin.to_string())];
+        let mut process = Process::start(&[service], &and(off_loopback(service, data.path()), &asked));
+        process.address().await;
+        let operator = Client::new(format!("http://{admin}"));
+        until("it is ready, and says what was waived", async || {
+            let page = operator.exchange(&Method::GET, "/readyz", &[], "").await.unwrap();
+            (page.text() == "ready\nwaived: TLS\n").then_some(())
+        })
+        .await;
+        let ended = process.terminate(STOP_MAX).await;
+        let warned = ended.log.iter().filter(|line| line.contains("TLS=none")).count();
+        assert_eq!((ended.code, warned), (Some(0), 1), "{service}: {:#?}", ended.log);
+    }
+}
+
+/// Writes an authority and a certificate of it, with its key, for each service.
+fn issue(directory: &Path) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
+    for service in ["gateway", "order", "payment"] {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![service.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        std::fs::write(directory.join(format!("{service}.pem")), certificate.pem()).unwrap();
+        std::fs::write(directory.join(format!("{service}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+/// What makes `service` show its certificate, and take calls of `caller` alone.
+fn secured(directory: &Path, service: &str, caller: &str) -> Environment {
+    let file = |name: String| directory.join(name).display().to_string();
+    vec![
+        ("TLS_CERT_FILE", file(format!("{service}.pem"))),
+        ("TLS_KEY_FILE", file(format!("{service}.key"))),
+        ("TLS_CA_FILE", file("ca.pem".to_owned())),
+        ("TLS_CLIENTS", caller.to_owned()),
+    ]
+}
+
+/// A channel to `service` at `address` for who has the certificate of `caller`.
+fn channel(directory: &Path, caller: &str, service: &'static str, address: SocketAddr) -> Channel {
+    let identity = Identity {
+        certificate: directory.join(format!("{caller}.pem")),
+        key: directory.join(format!("{caller}.key")),
+    };
+    let tls =
+        ClientTls::load(Files { ca: Some(directory.join("ca.pem")), identity: Some(identity) }).unwrap();
+    let connector = tower::service_fn(move |_: Uri| {
+        let tls = tls.clone();
+        async move { tls.connect(service, TcpStream::connect(address).await?).await.map(TokioIo::new) }
+    });
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector_lazy(connector)
+}
+
+/// How a call ends for something that is not there.
+async fn asked(service: &str, channel: Channel) -> Code {
+    let answer: Result<(), Status> = if service == "payment" {
+        PaymentClient::new(channel).get(GetPaymentRequest { order_id: 1 }).await.map(drop)
+    } else {
+        OrderClient::new(channel).get(GetOrderRequest { order_id: 1, user_id: 0 }).await.map(drop)
+    };
+    answer.unwrap_err().code()
+}
+
+#[tokio::test]
+async fn a_service_takes_calls_of_its_caller_and_of_nobody_else() {
+    let data = tempfile::tempdir().unwrap();
+    issue(data.path());
+    for (service, caller, stranger) in [("payment", "order", "gateway"), ("order", "gateway", "payment")] {
+        let environment = and(off_loopback(service, data.path()), &secured(data.path(), service, caller));
+        let mut process = Process::start(&[service], &environment);
+        let port = process.address().await.port();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        assert_eq!(asked(service, channel(data.path(), caller, service, address)).await, Code::NotFound);
+        let refused = asked(service, channel(data.path(), stranger, service, address)).await;
+        assert_ne!(refused, Code::NotFound, "{service}");
+        let plain = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        assert_ne!(asked(service, plain).await, Code::NotFound, "{service}");
+        let ended = process.terminate(STOP_MAX).await;
+        let told = ended.log.iter().filter(|line| line.contains("none of the names")).count();
+        assert_eq!((ended.code, told), (Some(0), 1), "{service}: {:#?}", ended.log);
+    }
+}
