@@ -23,6 +23,11 @@
 //! A call's way: `transport` → `call` (attempts, and what they prove together) → `endpoints`, `balancer` (where to) →
 //! `attempt` → `endpoint`, `connection` (how) → `body`.
 
+/// The examples of the README, which must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod attempt;
 mod balancer;
 mod body;

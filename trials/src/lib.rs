@@ -14,7 +14,7 @@ pub mod statements;
 mod trial;
 
 pub use command::{output, succeed, texts};
-pub use need::Need;
+pub use need::{Need, program};
 pub use trial::{check, trial};
 
 /// The `main` of a test binary: runs those of `trials` that the command line asks for, then stops the

@@ -28,6 +28,10 @@ pub enum Need {
     Ipv6,
     /// The program `openssl`, of version 3.
     Openssl,
+    /// The proxy nginx, with its module for gRPC.
+    Nginx,
+    /// The proxy HAProxy.
+    Haproxy,
     /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
@@ -40,7 +44,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -51,6 +55,8 @@ impl Need {
         Self::Mounts,
         Self::Ipv6,
         Self::Openssl,
+        Self::Nginx,
+        Self::Haproxy,
         Self::PlainPrograms,
     ];
 
@@ -67,6 +73,8 @@ impl Need {
             Self::Mounts => "mounts",
             Self::Ipv6 => "ipv6",
             Self::Openssl => "openssl",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
             Self::PlainPrograms => "plain-programs",
         }
     }
@@ -85,7 +93,7 @@ impl Need {
             Self::Chromium => {
                 &[&["chromium", "--version"], &["chromedriver", "--version"], &["python3", "-V"]]
             }
-            Self::MariaDb => &[],
+            Self::MariaDb | Self::Nginx | Self::Haproxy => &[],
             Self::Postgres => &[&[
                 "sh",
                 "-c",
@@ -106,6 +114,8 @@ impl Need {
     fn programs(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::MariaDb => &[&["mariadbd", "mysqld"], &["mariadb-install-db"], &["mariadb"]],
+            Self::Nginx => &[&["nginx"]],
+            Self::Haproxy => &[&["haproxy"]],
             Self::Postgres => &[&["initdb"], &["postgres"], &["psql"]],
             _ => &[],
         }
@@ -136,7 +146,7 @@ impl Need {
 /// # Errors
 ///
 /// Names what is not there.
-pub(crate) fn program(names: &[&str]) -> Result<String, String> {
+pub fn program(names: &[&str]) -> Result<String, String> {
     let found = Command::new("sh").args(["-c", FIND_PROGRAM, "sh"]).args(names).output();
     let found = found.map_err(|error| error.to_string())?;
     let path = String::from_utf8_lossy(&found.stdout).trim().to_owned();

@@ -16,6 +16,7 @@ mod logs;
 mod metrics;
 mod panics;
 mod reflection;
+mod rotation;
 mod secured;
 mod serving;
 mod start;

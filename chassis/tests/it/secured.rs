@@ -22,47 +22,74 @@ use crate::{
     serving::{Handler, Serving, Starting, eventually, get, order, soon},
 };
 
-const NAME: &str = "order.internal";
+pub(crate) const NAME: &str = "order.internal";
+pub(crate) const CLIENT: &str = "gateway.internal";
 
 /// The files of an authority, of a server, and of the one client that it takes.
-struct Place(TempDir);
+pub(crate) struct Place {
+    directory: TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
 
 impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        place.write("ca", &authority.pem());
-        for name in [NAME, "gateway.internal"] {
-            let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-            let certificate = params.signed_by(&key, &authority).unwrap();
-            place.write(name, &format!("{}{}", certificate.pem(), key.serialize_pem()));
-        }
+    pub(crate) fn new() -> Self {
+        let place = Self { directory: tempfile::tempdir().unwrap(), authority: authority() };
+        place.write("ca", &place.authority.pem());
+        place.renew();
         place
     }
 
+    /// Replaces the certificates and keys of server and client; returns the server's, as DER.
+    pub(crate) fn renew(&self) -> Vec<u8> {
+        let [server, _] = [NAME, CLIENT].map(|name| {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(vec![name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+            let certificate = params.signed_by(&key, &self.authority).unwrap();
+            self.write(name, &format!("{}{}", certificate.pem(), key.serialize_pem()));
+            certificate.der().to_vec()
+        });
+        server
+    }
+
+    /// Lets another authority issue what follows. It is trusted beside the one before.
+    pub(crate) fn change_authority(&mut self) {
+        let before = std::mem::replace(&mut self.authority, authority());
+        self.write("ca", &format!("{}{}", before.pem(), self.authority.pem()));
+    }
+
+    /// Whoever reads the file sees the one before, or all of this one.
     fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.0.path().join(file), text).unwrap();
+        let unfinished = self.directory.path().join("unfinished");
+        std::fs::write(&unfinished, text).unwrap();
+        std::fs::rename(unfinished, self.directory.path().join(file)).unwrap();
     }
 
     fn identity(&self, name: &str) -> Identity {
-        let file = self.0.path().join(name);
+        let file = self.directory.path().join(name);
         Identity { certificate: file.clone(), key: file }
     }
 
     async fn serve(&self, handler: Handler) -> Serving {
-        let allowed = vec!["gateway.internal".parse().unwrap()];
-        let clients = Clients { ca: self.0.path().join("ca"), allowed };
+        self.serve_at(0, handler).await
+    }
+
+    pub(crate) async fn serve_at(&self, port: u16, handler: Handler) -> Serving {
+        let allowed = vec![CLIENT.parse().unwrap()];
+        let clients = Clients { ca: self.directory.path().join("ca"), allowed };
         let tls = ServerTls::load(self.identity(NAME), Some(clients)).unwrap();
-        Starting::new(Mode::Production, handler).await.secured(tls).serve().await
+        Starting::at_port(port, Mode::Production, handler).await.secured(tls).serve().await
     }
 
     /// A client that shows the certificate of `name`.
-    fn client(&self, name: Option<&str>) -> ClientTls {
+    pub(crate) fn client(&self, name: Option<&str>) -> ClientTls {
         let identity = name.map(|name| self.identity(name));
-        ClientTls::load(Files { ca: Some(self.0.path().join("ca")), identity }).unwrap()
+        ClientTls::load(Files { ca: Some(self.directory.path().join("ca")), identity }).unwrap()
     }
 }
 
@@ -86,7 +113,7 @@ async fn a_call_of_a_client_that_is_let_in_is_answered_and_knows_its_peer() {
         Ok(order(7))
     });
     let serving = place.serve(handler).await;
-    let mut client = connect(&serving, place.client(Some("gateway.internal"))).await.unwrap();
+    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
     assert_eq!(client.get(get(7)).await.unwrap().into_inner().order_id, 7);
 }
 
@@ -113,7 +140,7 @@ async fn a_client_that_is_not_let_in_is_told_why_and_so_is_the_log_now_and_then(
     let most = started.elapsed().as_secs() + 1;
     assert!(u64::try_from(told.len()).unwrap() <= most, "{told:#?}");
     assert!(told[0].contains("none of the names gateway.internal") && told[0].contains("127.0.0.1:"));
-    let mut client = connect(&serving, place.client(Some("gateway.internal"))).await.unwrap();
+    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
     client.get(get(1)).await.unwrap();
 }
 
@@ -131,7 +158,7 @@ async fn clients_that_say_nothing_hold_up_nobody_and_the_oldest_give_way() {
     for _ in 0..HANDSHAKES_MAX + 50 {
         silent.push(TcpStream::connect(serving.address).await.unwrap());
     }
-    let mut client = connect(&serving, place.client(Some("gateway.internal"))).await.unwrap();
+    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
     client.get(get(1)).await.unwrap();
     // The first 50 made room for the last 50, and one for the client.
     for stream in &mut silent[..51] {
@@ -168,7 +195,7 @@ async fn a_stop_lets_calls_finish_and_waits_for_no_handshake() {
         })
     };
     let serving = place.serve(handler).await;
-    let mut client = connect(&serving, place.client(Some("gateway.internal"))).await.unwrap();
+    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
     let call = tokio::spawn(async move { client.get(get(1)).await });
     soon(entered.notified()).await;
     let mut silent = TcpStream::connect(serving.address).await.unwrap();

@@ -98,7 +98,14 @@ pub(crate) struct Starting {
 
 impl Starting {
     pub(crate) async fn new(mode: Mode, handler: Handler) -> Self {
-        let Sockets { service: socket, admin } = Sockets::bind(&Process::on_loopback(mode)).await.unwrap();
+        Self::at_port(0, mode, handler).await
+    }
+
+    /// At a port that is known to be free, or 0 for any.
+    pub(crate) async fn at_port(port: u16, mode: Mode, handler: Handler) -> Self {
+        let mut process = Process::on_loopback(mode);
+        process.service_address.set_port(port);
+        let Sockets { service: socket, admin } = Sockets::bind(&process).await.unwrap();
         let (address, admin_address) = (socket.local_addr(), admin.local_addr().unwrap());
         let (readiness, mut registry) = (Readiness::default(), Registry::default());
         let server = Server {

@@ -12,6 +12,7 @@ mod environment;
 mod exchanges;
 mod load_reports;
 mod openapi;
+mod proxies;
 mod service;
 mod tree;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         load_reports::trials(),
         buf::trials(),
         openapi::trials(),
+        proxies::trials(),
         browser::trials(),
     ];
     trials::run(trials.into_iter().flatten())

@@ -10,13 +10,14 @@ use proto::{
     payment::{GetPaymentRequest, payment_client::PaymentClient},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint, Uri},
 };
 
-use super::{Environment, STOP_MAX, and, common, database, free_address};
+use super::{EXAMPLE, Environment, STOP_MAX, and, common, database, free_address};
 use crate::support::{Client, process::Process, until};
 
 /// `EX_USAGE` of sysexits.
@@ -76,7 +77,7 @@ fn issue(directory: &Path) {
     std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
     for service in ["gateway", "order", "payment"] {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![service.to_owned()]).unwrap();
+        let params = CertificateParams::new(vec![service.to_owned(), "localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &authority).unwrap();
         std::fs::write(directory.join(format!("{service}.pem")), certificate.pem()).unwrap();
         std::fs::write(directory.join(format!("{service}.key")), key.serialize_pem()).unwrap();
@@ -136,5 +137,36 @@ async fn a_service_takes_calls_of_its_caller_and_of_nobody_else() {
         let ended = process.terminate(STOP_MAX).await;
         let told = ended.log.iter().filter(|line| line.contains("none of the names")).count();
         assert_eq!((ended.code, told), (Some(0), 1), "{service}: {:#?}", ended.log);
+    }
+}
+
+/// At every address of this host, so that production would refuse plain text.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_goes_through_three_processes_over_mutual_tls() {
+    let data = tempfile::tempdir().unwrap();
+    issue(data.path());
+    let everywhere = [("BIND_ADDRESS", "0.0.0.0".to_owned())];
+    let environment = |service: &str, caller: Option<&str>| {
+        let mut tls = secured(data.path(), service, caller.unwrap_or_default());
+        tls.retain(|(name, _)| caller.is_some() || *name != "TLS_CLIENTS");
+        and(and(common("production"), &everywhere), &tls)
+    };
+    let environment_of_payment =
+        and(environment("payment", Some("order")), &database(data.path(), "payment"));
+    let mut payment = Process::start(&["payment"], &environment_of_payment);
+    let url = format!("https://localhost:{}", payment.address().await.port());
+    let environment_of_order = and(environment("order", Some("gateway")), &database(data.path(), "order"));
+    let mut order = Process::start(&["order"], &and(environment_of_order, &[("PAYMENT_SERVICE_URL", url)]));
+    let url = format!("https://localhost:{}", order.address().await.port());
+    let mut gateway =
+        Process::start(&["gateway"], &and(environment("gateway", None), &[("ORDER_SERVICE_URL", url)]));
+    let client = Client::new(format!("http://127.0.0.1:{}", gateway.address().await.port()));
+    let placed = client.post(EXAMPLE).await;
+    assert_eq!((placed.status.as_u16(), &placed.json()["status"]), (201, &json!("PAID")));
+    assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
+    for process in [gateway, order, payment] {
+        let ended = process.terminate(STOP_MAX).await;
+        assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+        assert!(ended.log.iter().all(|line| !line.contains("WARN")), "{:#?}", ended.log);
     }
 }
