@@ -18,6 +18,8 @@ use chassis::{
 mod body;
 pub mod config;
 mod docs;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod json;
 mod key;

@@ -32,6 +32,9 @@ mod faults;
 mod query;
 mod request;
 
+#[cfg(fuzzing)]
+pub(crate) use request::read as read_body;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `POST /orders`. Every answer has the idempotency key in effect, also that to a request that made the

@@ -30,6 +30,8 @@ mod tests;
 pub use body::{Body, Link, Precondition, QuotaViolation, Resource, Violation};
 pub use example::example;
 pub(crate) use mapping::IDEMPOTENT_REPLAYED;
+#[cfg(fuzzing)]
+pub(crate) use mapping::answered;
 pub use mapping::{Asked, from_status};
 pub use pointer::{Shape, pointer};
 pub use registry::ProblemType;

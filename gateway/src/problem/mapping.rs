@@ -83,7 +83,7 @@ pub(super) fn on_this_side(failure: Failure, write: bool) -> Problem {
     }
 }
 
-fn answered(status: &Status, asked: &Asked, site: &Site) -> Problem {
+pub(super) fn answered(status: &Status, asked: &Asked, site: &Site) -> Problem {
     let code = status.code();
     let mut details = details::read(status.details(), site);
     let info = details.info.take();
