@@ -30,8 +30,6 @@ mod tests;
 pub use body::{Body, Link, Precondition, QuotaViolation, Resource, Violation};
 pub use example::example;
 pub(crate) use mapping::IDEMPOTENT_REPLAYED;
-#[cfg(fuzzing)]
-pub(crate) use mapping::answered;
 pub use mapping::{Asked, from_status};
 pub use pointer::{Shape, pointer};
 pub use registry::ProblemType;
@@ -211,4 +209,10 @@ impl Problem {
     fn body_mut(&mut self) -> &mut Body {
         &mut self.0.body
     }
+}
+
+/// What is made of a status that a backend sent.
+#[cfg(fuzzing)]
+pub(crate) fn answered(status: &tonic::Status, asked: &Asked, site: &Site) -> Problem {
+    mapping::answered(status, asked, site)
 }
