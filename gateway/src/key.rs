@@ -3,10 +3,11 @@
 //! The header is a string of RFC 9651, or, as most clients send it, the bare text: `"k"` and `k` are one
 //! key. A request without one is given one, so that a client that was told 504 has a key to repeat.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::{extract::Request, middleware::Next, response::Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use uuid::Uuid;
 
-use crate::{limits::KEY_CHARS, problem::Violation};
+use crate::{layers::caught, limits::KEY_CHARS, problem::Violation};
 
 /// The header, of requests and of every answer to an order being placed.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -18,8 +19,8 @@ pub(crate) const PATTERN: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
-/// The key of one request, and what is wrong with the one it came with.
-#[derive(Debug)]
+/// The key of one request, and what is wrong with the one it came with; an extension of the request.
+#[derive(Debug, Clone)]
 pub(crate) struct InEffect {
     /// The caller's, or, where there is none or it is invalid, a fresh one.
     pub(crate) key: Key,
@@ -47,6 +48,20 @@ impl Key {
         // Visible ASCII is a header's value always.
         value.unwrap_or_else(|_| HeaderValue::from_static(""))
     }
+}
+
+/// The layer by which every answer to an order being placed has the key in effect, whoever answers; also that to a
+/// request that made a handler panic, which is why panics are caught here too.
+pub(crate) async fn told(mut request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let key = of(request.headers());
+    let header = key.key.to_header();
+    request.extensions_mut().insert(key);
+    let mut response = caught(next.run(request)).await;
+    response.headers_mut().insert(IDEMPOTENCY_KEY, header);
+    response
 }
 
 /// The key of a request with these headers.

@@ -93,13 +93,15 @@ pub struct Order {
 impl Order {
     /// A new order, PENDING, in the hands of whoever places it.
     pub fn place(id: OrderId, key: IdempotencyKey, draft: Draft, now_ms: i64) -> Self {
+        let (user, total) = (draft.user(), draft.total());
+        let (items, fingerprint) = draft.into_parts();
         Self {
             id,
-            user: draft.user(),
+            user,
             key,
-            fingerprint: Fingerprint::of(&draft),
-            total: draft.total(),
-            items: draft.into_items(),
+            fingerprint,
+            total,
+            items,
             status: Status::Pending,
             decline: None,
             fence: 1,
@@ -118,6 +120,12 @@ impl Order {
     /// What Payment is asked to charge for it.
     pub fn charge(&self) -> ChargeRequest {
         ChargeRequest { order: self.id, user: self.user, total: self.total }
+    }
+
+    /// Whether `found`, which is kept under the same id and key, is what inserting this one left: the same request, at
+    /// the same prices. (Another instance may have drawn the id for the key, and have found another price in the list.)
+    pub fn is_kept_as(&self, found: &Self) -> bool {
+        (&self.fingerprint, &self.items) == (&found.fingerprint, &found.items)
     }
 
     /// The order in the hands of whoever read or wrote this.

@@ -19,6 +19,7 @@ mod cpu;
 mod figures;
 #[path = "../shared/load.rs"]
 mod load;
+#[path = "../shared/process.rs"]
 mod process;
 
 use std::time::Duration;
@@ -41,7 +42,7 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure() -> Result<(), Failure> {
-    let stack = StackProcess::start()?;
+    let stack = StackProcess::start(&[], &[])?;
     println!("memory at rest: {:.1} MiB resident", stack.memory("VmRSS")?);
     load::run(stack.gateway, 16, WARM_UP).await?;
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); CONNECTIONS.len()];

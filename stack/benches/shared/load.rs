@@ -22,7 +22,7 @@ const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
 /// What one round measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
-    orders: f64,
+    orders: u64,
     seconds: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -30,12 +30,18 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// Orders that were placed.
+    #[allow(dead_code, reason = "not every bench counts them")]
+    pub(crate) fn orders(&self) -> u64 {
+        self.orders
+    }
+
     pub(crate) fn per_second(&self) -> f64 {
-        self.orders / self.seconds
+        self.orders as f64 / self.seconds
     }
 
     pub(crate) fn cpu_per_thousand(&self) -> f64 {
-        self.cpu_seconds / self.orders * 1000.0
+        self.cpu_seconds / self.orders as f64 * 1000.0
     }
 }
 
@@ -56,7 +62,7 @@ pub(crate) async fn run(
     }
     let milliseconds = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
     Ok(Round {
-        orders: all.len() as f64,
+        orders: all.len(),
         seconds: started.elapsed().as_secs_f64(),
         p50_ms: milliseconds(0.5),
         p99_ms: milliseconds(0.99),

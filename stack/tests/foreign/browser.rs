@@ -1,6 +1,7 @@
-//! The documentation page in a real browser.
+//! The pages for people in a real browser.
 //!
-//! `SCREENSHOT=docs/swagger-ui.png cargo test -p stack --test foreign swagger` writes the README's picture.
+//! `SCREENSHOT=docs/swagger-ui.png PROBLEM_SCREENSHOT=docs/problem-page.png cargo test -p stack --test foreign swagger`
+//! writes the README's pictures.
 
 use stack::Stack;
 use trials::{Failed, Need, Trial, succeed, trial};
@@ -14,7 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn swagger_ui() -> Result<(), Failed> {
     let stack = Stack::start().await?;
     let mut script = python("swagger_ui.py");
-    // From the root, which SCREENSHOT is relative to.
+    // From the root, which the pictures are relative to.
     script.current_dir(workspace()).arg(stack.gateway_url());
     let ended = succeed(&mut script).await;
     stack.stop().await?;

@@ -59,7 +59,8 @@ pub const INVALID_ARGUMENT: ProblemType = ProblemType {
     ],
     what_happened: "The request was refused because of what it holds, before anything was saved. `errors` names \
         every offending member: `field` by its name in the service's contract, `pointer` by its place in the body \
-        (RFC 6901).",
+        (RFC 6901). Where a price list refuses an item, its `reason` is `PRICE_MISMATCH` (the list has another price) or \
+        `NO_PRICE` (it has none for this product in this currency).",
     what_to_do: "Correct every member that `errors` names, and send the request again.",
     example: Example {
         errors: &[(
@@ -109,8 +110,14 @@ pub const ALREADY_EXISTS: ProblemType = ProblemType {
 /// The caller is known and may not do this.
 pub const PERMISSION_DENIED: ProblemType = ProblemType {
     answers: &[answer(StatusCode::FORBIDDEN, Code::PermissionDenied, "The caller may not do this.")],
-    what_happened: "The caller is known, and may not do what the request asks for.",
-    what_to_do: "Ask whoever grants access. Sending the same again does not help.",
+    what_happened: "The caller is known, and may not do what the request asks for, which is to order as another user \
+        or to list that user's orders, for instance; `errors` names the member. Nothing was done.",
+    what_to_do: "Ask for what is the caller's own: `user_id` is the `sub` of the access token. Sending the same again \
+        does not help.",
+    example: Example {
+        errors: &[("user_id", Some("#/user_id"), "is not the user of the access token")],
+        ..Example::PLAIN
+    },
     ..of_code("permission-denied", Code::PermissionDenied, "Permission denied")
 };
 
@@ -219,7 +226,9 @@ pub const UNAUTHENTICATED: ProblemType = ProblemType {
         Code::Unauthenticated,
         "The request needs valid credentials.",
     )],
-    what_happened: "The request has no credentials, or none that are valid.",
-    what_to_do: "Send valid credentials in the way that the header `WWW-Authenticate` names.",
+    what_happened: "The request has no access token, or one that is not good: expired, for somebody else, of an \
+        issuer that is not trusted, or altered. Which of these is not told. Nothing was done.",
+    what_to_do: "Send a fresh access token in the header `Authorization: Bearer`, as the header `WWW-Authenticate` \
+        asks for.",
     ..of_code("unauthenticated", Code::Unauthenticated, "Not authenticated")
 };

@@ -32,6 +32,7 @@ struct Script {
     list: Result<ListOrdersResponse, Status>,
     metadata: HeaderMap,
     created: Option<CreateOrderRequest>,
+    gets: usize,
 }
 
 impl Scripted {
@@ -44,6 +45,7 @@ impl Scripted {
             list: Err(untold()),
             metadata: HeaderMap::new(),
             created: None,
+            gets: 0,
         }));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
@@ -86,6 +88,11 @@ impl Scripted {
         self.script().created.clone().expect("a call to Create")
     }
 
+    /// How often `Get` was called.
+    pub(crate) fn gets(&self) -> usize {
+        self.script().gets
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("no panic while it is held")
     }
@@ -119,7 +126,9 @@ impl Order for Handler {
     }
 
     async fn get(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {
-        self.asked(&request).get.clone().map(Response::new)
+        let mut script = self.asked(&request);
+        script.gets += 1;
+        script.get.clone().map(Response::new)
     }
 
     async fn list(

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -15,25 +16,29 @@ use crate::{cpu, figures::Failure};
 pub(crate) struct StackProcess {
     child: Child,
     pub(crate) gateway: SocketAddr,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl StackProcess {
-    /// Starts it on free ports with fresh databases, and waits until it says where it is.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts it on free ports with fresh databases, and waits until it says where it is. `runner` is what runs it, `taskset`
+    /// with its arguments for instance, and `vars` are variables over the usual ones.
+    pub(crate) fn start(runner: &[&str], vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stack"))
+        let words = [runner, &[env!("CARGO_BIN_EXE_stack")]].concat();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data"])
             .arg(data.path())
             .env("PAYMENT_CREDIT_LIMIT", "1000000000")
             .env("RUST_LOG", "warn")
+            .envs(vars.iter().copied())
             .stdout(Stdio::piped())
             .spawn()?;
         let said = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
         let url = said.map_while(Result::ok).find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
         let url = url.ok_or("the stack did not say where it is")?;
         let gateway = url.split('/').next().unwrap_or_default().parse()?;
-        Ok(Self { child, gateway, _data: data })
+        Ok(Self { child, gateway, data })
     }
 
     /// `VmRSS` or `VmHWM`, in MiB.
@@ -42,6 +47,12 @@ impl StackProcess {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;
         let kib: f64 = line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?;
         Ok(kib / 1024.0)
+    }
+
+    /// Where Order's database is.
+    #[allow(dead_code, reason = "not every bench looks into it")]
+    pub(crate) fn order_database(&self) -> PathBuf {
+        self.data.path().join("order.db")
     }
 
     /// Processor time that it has used, of user and system.
