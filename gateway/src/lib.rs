@@ -16,6 +16,7 @@ use chassis::{
 };
 
 mod body;
+pub mod cli;
 pub mod config;
 mod docs;
 mod health;

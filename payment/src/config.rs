@@ -19,7 +19,8 @@ use chassis::{
     tls::{self, Part},
 };
 
-const ADMIN_PORT_DEFAULT: u16 = 9001;
+/// The port of `ADMIN_ADDRESS` where none is given.
+pub(crate) const ADMIN_PORT_DEFAULT: u16 = 9001;
 
 /// The configuration of one Payment process.
 #[derive(Debug, Clone)]

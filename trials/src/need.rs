@@ -32,6 +32,10 @@ pub enum Need {
     Nginx,
     /// The proxy HAProxy.
     Haproxy,
+    /// The program `kustomize`, or `kubectl`, which has it built in.
+    Kustomize,
+    /// `kubernetes-validate`, of the Python package of that name, and the package PyYAML, which it needs.
+    KubernetesValidate,
     /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
@@ -44,7 +48,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -57,6 +61,8 @@ impl Need {
         Self::Openssl,
         Self::Nginx,
         Self::Haproxy,
+        Self::Kustomize,
+        Self::KubernetesValidate,
         Self::PlainPrograms,
     ];
 
@@ -75,6 +81,8 @@ impl Need {
             Self::Openssl => "openssl",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Kustomize => "kustomize",
+            Self::KubernetesValidate => "kubernetes-validate",
             Self::PlainPrograms => "plain-programs",
         }
     }
@@ -93,7 +101,10 @@ impl Need {
             Self::Chromium => {
                 &[&["chromium", "--version"], &["chromedriver", "--version"], &["python3", "-V"]]
             }
-            Self::MariaDb | Self::Nginx | Self::Haproxy => &[],
+            Self::KubernetesValidate => {
+                &[&["kubernetes-validate", "--version"], &["python3", "-c", "import yaml"]]
+            }
+            Self::MariaDb | Self::Nginx | Self::Haproxy | Self::Kustomize => &[],
             Self::Postgres => &[&[
                 "sh",
                 "-c",
@@ -116,6 +127,7 @@ impl Need {
             Self::MariaDb => &[&["mariadbd", "mysqld"], &["mariadb-install-db"], &["mariadb"]],
             Self::Nginx => &[&["nginx"]],
             Self::Haproxy => &[&["haproxy"]],
+            Self::Kustomize => &[&["kustomize", "kubectl"]],
             Self::Postgres => &[&["initdb"], &["postgres"], &["psql"]],
             _ => &[],
         }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod browser;
 mod buf;
+mod containers;
 mod environment;
 mod exchanges;
 mod load_reports;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         buf::trials(),
         openapi::trials(),
         proxies::trials(),
+        containers::trials(),
         browser::trials(),
     ];
     trials::run(trials.into_iter().flatten())

@@ -8,7 +8,9 @@
 
 mod audit;
 mod backend;
+mod dashboards;
 mod front;
+mod images;
 mod input;
 mod limits;
 mod log;

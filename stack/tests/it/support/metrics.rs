@@ -8,15 +8,20 @@ use super::raw::Raw;
 
 /// How many calls of a method, `Order/Create` for instance, the service at `admin` has answered.
 pub(crate) async fn calls(admin: SocketAddr, method: &str) -> u64 {
-    let mut connection = Raw::open(admin).await;
-    let request = format!("{} /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", Method::GET);
-    connection.send(request).await.expect("an admin listener");
-    let page = connection.unchecked().await.expect("a whole answer").expect("an answer");
+    let text = page(admin).await;
     let label = format!("method=\"{method}\"");
-    let text = String::from_utf8(page.body.into()).expect("text");
     let lines = text.lines().filter(|line| line.starts_with("grpc_server_calls_total{"));
     lines
         .filter(|line| line.contains(&label))
         .map(|line| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a count"))
         .sum()
+}
+
+/// All that the service at `admin` tells.
+pub(crate) async fn page(admin: SocketAddr) -> String {
+    let mut connection = Raw::open(admin).await;
+    let request = format!("{} /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", Method::GET);
+    connection.send(request).await.expect("an admin listener");
+    let page = connection.unchecked().await.expect("a whole answer").expect("an answer");
+    String::from_utf8(page.body.into()).expect("text")
 }
