@@ -11,6 +11,7 @@
 //! | `ADMIN_ADDRESS` | the operators' listener | 127.0.0.1:9080 |
 //! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
 //! | `PUBLIC_URL` | prefix of problem types and `Location` | none: both are relative |
+//! | `OTEL_…` | traces ([`trace::Config`]); whatever callers say, this gateway decides what is recorded | off |
 //! | `RUST_LOG` | what is logged | `info` |
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
@@ -20,6 +21,7 @@ use chassis::{
     env::{EnvErrors, Reader, Secrecy, Vars},
     process::Process,
     tls::{self, Part},
+    trace::{self, Sampler},
 };
 use http::{Uri, uri::Scheme};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// How the Order service is called.
     pub tls: tls::Config,
+    /// Which traces are recorded, and where they go.
+    pub traces: trace::Config,
 }
 
 impl Config {
@@ -84,12 +88,15 @@ impl Config {
             text.parse().ok().filter(|ms| REQUEST_TIMEOUT_MS.contains(ms)).map(Duration::from_millis)
         });
         let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
-        let config = process.zip(order).zip(tls).map(|((process, order), tls)| Self {
+        let traces = trace::Config::read(&mut reader, "gateway", Sampler::whatever_callers_say());
+        let read = process.zip(order).zip(tls).zip(traces);
+        let config = read.map(|(((process, order), tls), traces)| Self {
             process,
             order,
             request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
             public_url,
             tls,
+            traces,
         });
         reader.finish(config)
     }

@@ -11,8 +11,9 @@ use channel::tls::TlsError;
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
-    metrics::Registry,
+    metrics::registry,
     process::{BindError, DRAIN_MAX, Sockets, within_drain},
+    trace::{ExportError, Tracer},
 };
 
 mod body;
@@ -43,6 +44,9 @@ pub enum ServeError {
     /// The system's certificates are needed to call Order, and there are none.
     #[error("Order cannot be called by TLS: {0}")]
     Tls(#[from] TlsError),
+    /// Traces were asked for, and cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] ExportError),
 }
 
 /// Binds the sockets that `config` names, and serves.
@@ -64,7 +68,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
     let address = sockets.service.local_addr();
     let listener = sockets.service.listen()?;
-    let mut registry = Registry::default();
+    let mut registry = registry("gateway");
+    let tracer = Tracer::start(&config.traces, &mut registry)?;
     let metrics = metrics::Metrics::register(&mut registry);
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
     let site = problem::Site::new(public_url.as_deref(), &mut registry);
@@ -73,11 +78,13 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let orders = config.order.channel(&config.tls, &mut registry)?;
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
 
-    let shared = Arc::new(routes::Shared::new(&config, orders, readiness.clone(), site, metrics));
+    let shared =
+        Arc::new(routes::Shared::new(&config, orders, readiness.clone(), site, metrics, tracer.clone()));
     tracing::info!(%address, order = %config.order.target, "serving HTTP");
     let served = server::serve(listener, routes::router(shared), &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
     }
+    tracer.stop().await;
     Ok(())
 }

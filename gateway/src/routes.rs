@@ -9,7 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use channel::Channel;
-use chassis::admin::Readiness;
+use chassis::{admin::Readiness, trace::Tracer};
 use http::{HeaderValue, header};
 use proto::order::order_client::OrderClient;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     readiness: Readiness,
     site: Site,
     metrics: Metrics,
+    tracer: Tracer,
 }
 
 impl Shared {
@@ -42,6 +43,7 @@ impl Shared {
         readiness: Readiness,
         site: Site,
         metrics: Metrics,
+        tracer: Tracer,
     ) -> Self {
         Self {
             // The channel bounds answers itself, and tells one that is too long from other failures.
@@ -51,6 +53,7 @@ impl Shared {
             readiness,
             site,
             metrics,
+            tracer,
         }
     }
 
@@ -74,6 +77,10 @@ impl Shared {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(crate) fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// The `Location` of an order.

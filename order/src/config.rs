@@ -13,6 +13,7 @@
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
 //! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
+//! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use chassis::{
@@ -20,6 +21,7 @@ use chassis::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
     tls::{self, Part},
+    trace::{self, Sampler},
 };
 
 const ADMIN_PORT_DEFAULT: u16 = 9000;
@@ -55,6 +57,8 @@ pub struct Config {
     pub payment: Callee,
     /// How Payment is called, and Order by its callers.
     pub tls: tls::Config,
+    /// Which traces are recorded, and where they go.
+    pub traces: trace::Config,
 }
 
 impl Config {
@@ -72,9 +76,10 @@ impl Config {
         let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Both);
         let mode = process.as_ref().map(|process| process.mode);
         let payment = Callee::read(&mut reader, PAYMENT, mode, tls.as_ref());
-        let built = match (process, database, payment, tls) {
-            (Some(process), Some(database), Some(payment), Some(tls)) => {
-                Some(Self { process, database, payment, tls })
+        let traces = trace::Config::read(&mut reader, "order", Sampler::default());
+        let built = match (process, database, payment, tls, traces) {
+            (Some(process), Some(database), Some(payment), Some(tls), Some(traces)) => {
+                Some(Self { process, database, payment, tls, traces })
             }
             _ => None,
         };

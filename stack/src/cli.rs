@@ -92,7 +92,19 @@ impl Passed {
 }
 
 /// What of the environment the stack passes on; the rest it sets itself.
-const PASSED_ON: [&str; 4] = ["PAYMENT_CREDIT_LIMIT", "REQUEST_TIMEOUT_MS", "PUBLIC_URL", "RUST_LOG"];
+const PASSED_ON: [&str; 11] = [
+    "PAYMENT_CREDIT_LIMIT",
+    "REQUEST_TIMEOUT_MS",
+    "PUBLIC_URL",
+    "RUST_LOG",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_SDK_DISABLED",
+];
 
 pub(crate) fn run() -> ExitCode {
     let Cli { all, command } = Cli::parse();

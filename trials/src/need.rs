@@ -32,6 +32,8 @@ pub enum Need {
     Nginx,
     /// The proxy HAProxy.
     Haproxy,
+    /// Prometheus's `promtool`.
+    Promtool,
     /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
@@ -44,7 +46,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -57,6 +59,7 @@ impl Need {
         Self::Openssl,
         Self::Nginx,
         Self::Haproxy,
+        Self::Promtool,
         Self::PlainPrograms,
     ];
 
@@ -75,6 +78,7 @@ impl Need {
             Self::Openssl => "openssl",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Promtool => "promtool",
             Self::PlainPrograms => "plain-programs",
         }
     }
@@ -104,6 +108,7 @@ impl Need {
                 "-c",
                 "d=$(mktemp -d) && mount -t tmpfs tmpfs \"$d\" && umount \"$d\"; s=$?; rmdir \"$d\"; exit $s",
             ]],
+            Self::Promtool => &[&["promtool", "--version"]],
             Self::Openssl => &[&["sh", "-c", "openssl version | grep -q '^OpenSSL 3'"]],
             Self::Ipv6 => &[&["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]],
             Self::PlainPrograms => &[&["sh", "-c", "[ -x \"$PLAIN_PROGRAMS/stack\" ]"]],

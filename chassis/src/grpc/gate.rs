@@ -3,6 +3,7 @@
 //!
 //! - `deadline`: when the caller gives up
 //! - `slot`: the places of calls, and the counting of their answers
+//! - `recording`: what a trace is told of a call
 
 use std::{
     any::Any,
@@ -21,9 +22,14 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use super::load::{Load, Reporting};
-use crate::{metrics::ServerMetrics, refusal, trace};
+use crate::{
+    metrics::ServerMetrics,
+    refusal,
+    trace::{self, SpanKind, Tracer},
+};
 
 mod deadline;
+mod recording;
 mod slot;
 
 pub use deadline::{Deadline, TIME_LEFT_MIN};
@@ -38,6 +44,7 @@ pub(super) struct GateLayer(Arc<Shared>);
 struct Shared {
     domain: &'static str,
     metrics: ServerMetrics,
+    tracer: Tracer,
     in_flight: AtomicUsize,
     /// Work whose caller may have left: it counts as much as a call.
     tasks: TaskTracker,
@@ -45,8 +52,14 @@ struct Shared {
 }
 
 impl GateLayer {
-    pub(super) fn new(domain: &'static str, metrics: ServerMetrics, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Shared { domain, metrics, in_flight: AtomicUsize::new(0), tasks, load: Load::new() }))
+    pub(super) fn new(
+        domain: &'static str,
+        metrics: ServerMetrics,
+        tracer: Tracer,
+        tasks: TaskTracker,
+    ) -> Self {
+        let in_flight = AtomicUsize::new(0);
+        Self(Arc::new(Shared { domain, metrics, tracer, in_flight, tasks, load: Load::new() }))
     }
 }
 
@@ -95,8 +108,9 @@ where
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
-        let context = trace::Context::from_headers(request.headers());
-        let span = context.span(request.uri().path());
+        let context = trace::Context::entering(&shared.tracer, request.headers());
+        let lines = context.span(request.uri().path());
+        let span = context.record(SpanKind::Server, "unknown");
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
@@ -105,10 +119,11 @@ where
                 Some(Err(panic)) => answer_panic(&*panic),
                 None => deadline::passed().into_http(),
             };
+            recording::end(span, &method, &response);
             slot.count(method, &response, started);
             Ok(Reporting::add(shared, response))
         };
-        Box::pin(trace::within(context, answered).instrument(span))
+        Box::pin(trace::within(context, answered).instrument(lines))
     }
 }
 

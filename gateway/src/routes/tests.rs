@@ -1,7 +1,7 @@
 //! Requests through every layer, in front of an Order service that is not there.
 
 use axum::{body::Body, extract::Request};
-use chassis::{callee::Callee, env::Mode, metrics::Registry, process::Process};
+use chassis::{callee::Callee, env::Mode, metrics::Registry, process::Process, trace::Tracer};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -43,13 +43,15 @@ pub(crate) fn shared() -> Arc<Shared> {
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         public_url: None,
         tls: chassis::tls::Config::default(),
+        traces: chassis::trace::Config::default(),
     };
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let orders = config.order.channel(&config.tls, &mut registry).unwrap();
     let readiness = Readiness::default();
     readiness.set("accepting", true);
-    Arc::new(Shared::new(&config, orders, readiness, Site::new(None, &mut registry), metrics))
+    let site = Site::new(None, &mut registry);
+    Arc::new(Shared::new(&config, orders, readiness, site, metrics, Tracer::default()))
 }
 
 async fn asked(router: Router, request: Request) -> Answer {

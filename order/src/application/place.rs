@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Attempts, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
-    ports::{Insert, Permit, StoreError},
+    ports::{Insert, Permit, StoreError, Told},
 };
 
 /// An order that was charged.
@@ -85,6 +85,12 @@ impl Application {
     ///
     /// [`PlaceError`]: every outcome but a charge.
     pub async fn place_order(&self, draft: Draft, key: Option<IdempotencyKey>, budget: Duration) -> Answer {
+        let answer = self.placed(draft, key, budget).await;
+        self.monitor.told(told(&answer));
+        answer
+    }
+
+    async fn placed(&self, draft: Draft, key: Option<IdempotencyKey>, budget: Duration) -> Answer {
         if budget < ANSWER_MARGIN + WORK_MIN {
             return Err(PlaceError::NotStarted("too little time left"));
         }
@@ -113,6 +119,24 @@ impl Application {
             Ok(answer) = told => answer,
             () = self.clock.sleep(answer_in) => late(&progress),
         }
+    }
+}
+
+/// What those who watch are told of an answer.
+fn told(answer: &Answer) -> Told {
+    match answer {
+        Ok(Placed { replayed: true, .. })
+        | Err(
+            PlaceError::Declined { replayed: true, .. }
+            | PlaceError::InProgress { .. }
+            | PlaceError::KeyReused { .. }
+            | PlaceError::Voided { .. },
+        ) => Told::Repeated,
+        Ok(_) => Told::Paid,
+        Err(PlaceError::Declined { .. }) => Told::Declined,
+        Err(PlaceError::NotCharged { .. }) => Told::NotCharged,
+        Err(PlaceError::OutcomeUnknown { .. }) => Told::Unknown,
+        Err(PlaceError::NotStarted(_)) => Told::NotStarted,
     }
 }
 

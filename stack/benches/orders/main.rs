@@ -41,7 +41,7 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure() -> Result<(), Failure> {
-    let stack = StackProcess::start()?;
+    let stack = StackProcess::start_with(&[])?;
     println!("memory at rest: {:.1} MiB resident", stack.memory("VmRSS")?);
     load::run(stack.gateway, 16, WARM_UP).await?;
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); CONNECTIONS.len()];

@@ -19,14 +19,15 @@ pub(crate) struct StackProcess {
 }
 
 impl StackProcess {
-    /// Starts it on free ports with fresh databases, and waits until it says where it is.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts it on free ports with fresh databases and `further` variables, and waits until it says where it is.
+    pub(crate) fn start_with(further: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_stack"))
             .args(["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data"])
             .arg(data.path())
             .env("PAYMENT_CREDIT_LIMIT", "1000000000")
             .env("RUST_LOG", "warn")
+            .envs(further.iter().copied())
             .stdout(Stdio::piped())
             .spawn()?;
         let said = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();

@@ -11,6 +11,7 @@ mod buf;
 mod environment;
 mod exchanges;
 mod load_reports;
+mod metrics;
 mod openapi;
 mod proxies;
 mod service;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         environment::trials(),
         exchanges::trials(),
         load_reports::trials(),
+        metrics::trials(),
         buf::trials(),
         openapi::trials(),
         proxies::trials(),

@@ -22,3 +22,5 @@ mod support;
 mod this_side;
 mod tidy;
 mod timeouts;
+mod traces;
+mod watched;

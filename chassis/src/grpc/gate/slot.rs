@@ -4,13 +4,13 @@ use std::sync::{Arc, atomic::Ordering};
 
 use http::{HeaderValue, Response};
 use tokio::time::Instant;
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, body::Body};
 
 use super::Shared;
-use crate::{
-    grpc::{CALLS_IN_FLIGHT_MAX, load::Reporter},
-    metrics::CallLabels,
-};
+use crate::grpc::{CALLS_IN_FLIGHT_MAX, load::Reporter};
+
+/// Where an answer's status is.
+const GRPC_STATUS: &str = "grpc-status";
 
 /// One call in flight; gives its place back when dropped, by an answer or by a caller that went away.
 pub(super) struct Slot(Arc<Shared>);
@@ -28,14 +28,13 @@ impl Slot {
     }
 
     pub(super) fn count(&self, method: String, response: &Response<Body>, started: Instant) {
-        // A unary answer that failed has its status in the headers; any other is counted as OK.
-        let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
-        // Any path may be asked for, and each would be kept for ever.
-        let method = if code == Code::Unimplemented { "unknown".to_owned() } else { method };
-        let code = i32::from(code).unsigned_abs();
-        self.0.metrics.calls.get_or_create(&CallLabels { method, code }).inc();
-        self.0.metrics.seconds.observe(started.elapsed().as_secs_f64());
+        self.0.metrics.answered(method, code_of(response), started.elapsed().as_secs_f64());
     }
+}
+
+/// A unary answer that failed has its status in the headers; any other is counted as OK.
+pub(super) fn code_of(response: &Response<Body>) -> Code {
+    response.headers().get(GRPC_STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
 
 impl Drop for Slot {
