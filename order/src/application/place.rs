@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, RECHARGE_MAX, WORK_MIN,
+    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, WORK_MIN,
     progress::{Progress, State},
     settle::Settled,
 };
@@ -95,7 +95,7 @@ impl Application {
         let driver = Driver {
             application: self.clone(),
             answer_by: now + answer_in,
-            charge_by: now + budget.min(CHARGE_MAX),
+            charge_by: now + CHARGE_MAX,
             progress: progress.clone(),
         };
         let key = key.unwrap_or_else(|| self.mint.key());
@@ -130,7 +130,7 @@ pub(super) struct Driver {
     pub(super) application: Application,
     /// When the caller is answered, by the application's monotonic clock.
     pub(super) answer_by: Duration,
-    /// When a charge that the caller waits for has ended, by the same clock.
+    /// When a charge has ended, by the same clock; the caller's time has no part in it.
     pub(super) charge_by: Duration,
     /// Shared with whoever answers the caller.
     pub(super) progress: Arc<Progress>,
@@ -179,7 +179,8 @@ impl Driver {
     /// Charges an order that is PENDING and in this driver's hands, and settles it.
     pub(super) async fn charge(&self, order: Order, attempts: Attempts) -> Answer {
         let application = &self.application;
-        let outcome = application.ask(&order.charge(), self.time_to_charge()).await;
+        let time_left = self.charge_by.saturating_sub(application.clock.monotonic());
+        let outcome = application.ask(&order.charge(), time_left).await;
         match application.conclude(order.hold(), outcome, attempts).await {
             Settled::Now(Settlement { status, decline, .. }) => {
                 tell(Order { status, decline, ..order }, false)
@@ -187,13 +188,6 @@ impl Driver {
             Settled::Before(found) => tell(found, false),
             Settled::Open => Err(PlaceError::OutcomeUnknown { order: order.id }),
         }
-    }
-
-    /// How long a charge that begins now may take: what is left of the caller's time; and what a reconciler would
-    /// give it, once the caller has been answered.
-    fn time_to_charge(&self) -> Duration {
-        let now = self.application.clock.monotonic();
-        if now < self.answer_by { self.charge_by.saturating_sub(now) } else { RECHARGE_MAX }
     }
 }
 
