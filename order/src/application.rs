@@ -22,8 +22,8 @@ pub const WORK_MIN: Duration = Duration::from_millis(100);
 /// How long one driver works on an order at most, whatever its caller's deadline: long enough for any deadline
 /// of the gateway (30 s), shorter than a stopping process waits (35 s).
 pub const DRIVE_MAX: Duration = Duration::from_secs(30);
-/// How long a charge may take, counted from the request. What is left of [`DRIVE_MAX`] is for settling: a
-/// writer's turn at the store may be 5 s away.
+/// How long a charge may take at most, counted from the request; less where the caller's time ends before. What is
+/// left of [`DRIVE_MAX`] is for settling: a writer's turn at the store may be 5 s away.
 pub const CHARGE_MAX: Duration = Duration::from_secs(25);
 /// How often a request looks whether the first one with its key has ended.
 const IN_PROGRESS_POLL: Duration = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, WORK_MIN,
+    ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, RECHARGE_MAX, RECHECK_MAX, WORK_MIN,
     progress::{Progress, State},
     settle::Settled,
 };
@@ -95,7 +95,7 @@ impl Application {
         let driver = Driver {
             application: self.clone(),
             answer_by: now + answer_in,
-            charge_by: now + CHARGE_MAX,
+            charge_by: now + budget.min(CHARGE_MAX),
             progress: progress.clone(),
         };
         let key = key.unwrap_or_else(|| self.mint.key());
@@ -130,7 +130,7 @@ pub(super) struct Driver {
     pub(super) application: Application,
     /// When the caller is answered, by the application's monotonic clock.
     pub(super) answer_by: Duration,
-    /// When a charge has ended, by the same clock; the caller's time has no part in it.
+    /// When a charge that the caller waits for has ended, by the same clock.
     pub(super) charge_by: Duration,
     /// Shared with whoever answers the caller.
     pub(super) progress: Arc<Progress>,
@@ -140,7 +140,7 @@ impl Driver {
     async fn place(&self, draft: Draft, key: IdempotencyKey) -> Answer {
         match self.save(draft, key).await? {
             Saved::New(order) => self.charge(order, Attempts::AllOwn).await,
-            Saved::Doubtful(order) => self.charge(order, Attempts::OthersToo).await,
+            Saved::Doubtful(found) => self.take(found).await,
             Saved::Before(order, wanted) => self.resume(order, &wanted).await,
         }
     }
@@ -160,27 +160,35 @@ impl Driver {
                 Err(StoreError::Unknown) => doubtful.push(order.id),
                 Err(StoreError::NotStarted) => {
                     self.progress.did_nothing(doubtful.last().copied());
-                    return Err(unsaved(&doubtful));
+                    return Err(unsaved(doubtful.last().copied()));
                 }
             }
             match orders.find_by_key(order.user, &order.key).await {
-                // As it was written: whoever has taken it in hand since holds a higher fence.
                 Ok(Some(found)) if doubtful.contains(&found.id) && found.fingerprint == order.fingerprint => {
-                    return Ok(Saved::Doubtful(Order { id: found.id, ..order }));
+                    return Ok(Saved::Doubtful(found));
                 }
                 Ok(Some(found)) => return Ok(Saved::Before(found, Box::new(order))),
                 Ok(None) => order.id = mint.order_id(),
-                Err(_) => return Err(unsaved(&doubtful)),
+                Err(_) => return Err(unsaved(doubtful.last().copied())),
             }
         }
-        Err(unsaved(&doubtful))
+        Err(unsaved(doubtful.last().copied()))
+    }
+
+    /// Charges an order that may be another driver's, once it is taken from that one's hands: without a higher fence,
+    /// that one could record NOT_CHARGED while this one's charge is on its way.
+    async fn take(&self, found: Order) -> Answer {
+        let Application { orders, mint, .. } = &self.application;
+        match orders.claim(found.hold(), mint.jittered(RECHECK_MAX)).await {
+            Ok(true) => self.charge(found.taken(), Attempts::OthersToo).await,
+            _ => self.follow(found, true).await,
+        }
     }
 
     /// Charges an order that is PENDING and in this driver's hands, and settles it.
     pub(super) async fn charge(&self, order: Order, attempts: Attempts) -> Answer {
         let application = &self.application;
-        let time_left = self.charge_by.saturating_sub(application.clock.monotonic());
-        let outcome = application.ask(&order.charge(), time_left).await;
+        let outcome = application.ask(&order.charge(), self.time_to_charge()).await;
         match application.conclude(order.hold(), outcome, attempts).await {
             Settled::Now(Settlement { status, decline, .. }) => {
                 tell(Order { status, decline, ..order }, false)
@@ -189,12 +197,19 @@ impl Driver {
             Settled::Open => Err(PlaceError::OutcomeUnknown { order: order.id }),
         }
     }
+
+    /// How long a charge that begins now may take: what is left of the caller's time; and what a reconciler would
+    /// give it, once the caller has been answered.
+    fn time_to_charge(&self) -> Duration {
+        let now = self.application.clock.monotonic();
+        if now < self.answer_by { self.charge_by.saturating_sub(now) } else { RECHARGE_MAX }
+    }
 }
 
-/// What a caller is told whose order could not be saved, unless it was under one of these ids.
-pub(super) fn unsaved(doubtful: &[OrderId]) -> PlaceError {
-    match doubtful.last() {
-        Some(&order) => PlaceError::OutcomeUnknown { order },
+/// What a caller is told whose order could not be saved, unless it was under this id.
+pub(super) fn unsaved(doubtful: Option<OrderId>) -> PlaceError {
+    match doubtful {
+        Some(order) => PlaceError::OutcomeUnknown { order },
         None => PlaceError::NotStarted("the store could not be reached"),
     }
 }

@@ -11,19 +11,23 @@ use crate::{
 
 impl Driver {
     /// Answers a request whose key an earlier one used: the same meaning gets the same final answer.
-    pub(super) async fn resume(&self, mut found: Order, wanted: &Order) -> Answer {
-        let Application { orders, clock, .. } = &self.application;
+    pub(super) async fn resume(&self, found: Order, wanted: &Order) -> Answer {
         if found.fingerprint != wanted.fingerprint {
             return Err(PlaceError::KeyReused { order: found.id });
         }
         self.progress.waits_for(found.id);
-        // The order, where this request may have made it PENDING without an answer.
-        let mut doubtful = Vec::new();
+        self.follow(found, false).await
+    }
+
+    /// Waits until others have settled the order, and charges it where they recorded NOT_CHARGED. `doubtful` says that
+    /// this request may have made it PENDING itself, without an answer.
+    pub(super) async fn follow(&self, mut found: Order, mut doubtful: bool) -> Answer {
+        let Application { orders, clock, .. } = &self.application;
         loop {
             match found.status {
                 Status::Paid | Status::Declined | Status::Voided => return tell(found, true),
                 // Nothing is gained by trying again when there is no time left to charge.
-                Status::NotCharged if doubtful.is_empty() && self.charging_is_over() => {
+                Status::NotCharged if !doubtful && self.charging_is_over() => {
                     return tell(found, true);
                 }
                 Status::NotCharged if !self.progress.may_begin(found.id) => {
@@ -33,19 +37,19 @@ impl Driver {
                     match orders.reopen(found.hold()).await {
                         Ok(true) => return self.charge(found.reopened(), Attempts::AllOwn).await,
                         // Another retry may have charged it since it was read.
-                        Err(StoreError::NotStarted) => return Err(unsaved(&doubtful)),
-                        Ok(false) if doubtful.is_empty() => self.progress.waits_for(found.id),
+                        Err(StoreError::NotStarted) => return Err(unsaved(doubtful.then_some(found.id))),
+                        Ok(false) if !doubtful => self.progress.waits_for(found.id),
                         Ok(false) => {}
                         Err(StoreError::Unknown) if self.charging_is_over() => {
                             return Err(PlaceError::OutcomeUnknown { order: found.id });
                         }
                         Err(StoreError::Unknown) => {
-                            doubtful = vec![found.id];
+                            doubtful = true;
                             clock.sleep(IN_PROGRESS_POLL).await;
                         }
                     }
                 }
-                Status::Pending if self.time_is_up() => return tell(found, doubtful.is_empty()),
+                Status::Pending if self.time_is_up() => return tell(found, !doubtful),
                 Status::Pending => clock.sleep(IN_PROGRESS_POLL).await,
             }
             let again = orders.find(found.id).await;

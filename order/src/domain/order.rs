@@ -111,8 +111,13 @@ impl Order {
     /// The same order, PENDING once more after NOT_CHARGED.
     #[must_use]
     pub fn reopened(self) -> Self {
-        let fence = self.hold().taken().fence;
-        Self { status: Status::Pending, fence, attempts: self.attempts + 1, ..self }
+        Self { status: Status::Pending, ..self.taken() }
+    }
+
+    /// The same order, in the hands of whoever claimed it by [`hold`](Self::hold), to charge it.
+    #[must_use]
+    pub fn taken(self) -> Self {
+        Self { fence: self.hold().taken().fence, attempts: self.attempts + 1, ..self }
     }
 
     /// What Payment is asked to charge for it.

@@ -111,7 +111,6 @@ async fn too_little_time_starts_nothing() {
     assert_eq!(client.post_with(&[("grpc-timeout", "9S")], &body).await.status, 201);
 }
 
-/// What is written of an order goes on: Order charges by a deadline of its own, whatever its caller's is.
 #[tokio::test]
 async fn a_client_is_answered_in_time_where_payment_hangs() {
     let (tell, mut told) = mpsc::unbounded_channel();
@@ -144,6 +143,6 @@ async fn a_client_is_answered_in_time_where_payment_hangs() {
     let order = gateway.client.get(&format!("/orders/{}", answer.order_id())).await;
     assert_eq!(order.json()["status"], "PENDING", "{}", order.text());
     let charge = told.recv().await.unwrap();
-    assert!(given(&charge) < order::application::CHARGE_MAX, "{charge:?}");
+    assert!(given(&charge) < Duration::from_secs(1), "{charge:?}");
     serving.abort();
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use order::{
-    application::{ANSWER_MARGIN, CHARGE_MAX, DRIVE_MAX, PlaceError, Placed, WORK_MIN},
+    application::{ANSWER_MARGIN, CHARGE_MAX, DRIVE_MAX, PlaceError, Placed, RECHARGE_MAX, WORK_MIN},
     domain::{Attempts, ChargeOutcome, Order, Status},
     ports::Orders,
 };
@@ -114,14 +114,29 @@ async fn a_payment_that_hangs_is_waited_for_within_a_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_charge_leaves_time_to_settle_whatever_the_callers_deadline() {
+async fn a_charge_has_the_callers_time_and_leaves_some_to_settle() {
     for budget in [ms(600), ms(2_000), BUDGET, DRIVE_MAX] {
         let world = World::new();
         let _never = world.payments.hold(ChargeOutcome::Charged);
         assert_eq!(world.place_within(budget).await, unknown(1));
         let time_left = world.payments.calls()[0].time_left;
         assert!(time_left + ms(5_000) <= DRIVE_MAX, "{time_left:?}");
-        assert!(time_left >= budget.min(ms(25_000)), "{time_left:?} of {budget:?}");
+        assert_eq!(time_left, budget.min(CHARGE_MAX));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charge_that_begins_late_has_a_settlements_time() {
+    // The caller is answered after 1.5 s.
+    for (saved_after, time_to_charge) in
+        [(ms(1_400), ms(600)), (ms(1_500), RECHARGE_MAX), (ms(4_000), RECHARGE_MAX)]
+    {
+        let world = World::new();
+        world.store.next(Op::Insert, [Fault::Late(saved_after)]);
+        let _ = world.place_within(ms(2_000)).await;
+        world.drained().await;
+        assert_eq!(world.payments.calls()[0].time_left, time_to_charge, "{saved_after:?}");
+        assert_eq!(world.only_status(), (id(1), Status::Paid));
     }
 }
 

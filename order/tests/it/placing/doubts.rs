@@ -2,7 +2,7 @@
 
 use order::{
     application::{PlaceError, Placed},
-    domain::{ChargeOutcome, Order, Status},
+    domain::{Attempts, ChargeOutcome, Order, Status},
     ports::{Insert, Orders},
 };
 
@@ -124,6 +124,50 @@ async fn whoever_found_a_doubtful_commit_may_not_be_the_only_one_that_charges_it
     world.payments.next([Charge::Ends(ChargeOutcome::NeverRan)]);
     assert_eq!(world.overtaken_by(order(id(1), user(1), key("k"))).await, unknown(1));
     assert_eq!(world.own(), [(1, Status::Pending)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_found_a_doubtful_commit_charges_it_only_out_of_the_others_hands() {
+    // Found by the simulation, seed 1196: the other's one attempt never ran.
+    let other = order(id(1), user(1), key("k"));
+    let not_charged = ChargeOutcome::NeverRan.settlement(Attempts::AllOwn).unwrap();
+
+    // The other is told so while this one's charge is on its way, and cannot record it any more.
+    let world = World::new();
+    let charging = world.payments.hold(ChargeOutcome::Charged);
+    let placing = world.overtaken_by(other.clone());
+    let meanwhile = async {
+        world.payments.called(1).await;
+        assert_eq!(world.store.kept.settle(other.hold(), &not_charged).await, Ok(false));
+        charging.add_permits(1);
+    };
+    let (placed, ()) = tokio::join!(placing, meanwhile);
+    assert_eq!(placed.unwrap().order, world.only());
+    assert_eq!(world.own(), [(1, Status::Paid)]);
+
+    // The other has recorded it before: this is a retry like any.
+    let world = World::new();
+    world.store.next(Op::Claim, [Fault::Late(ms(1_000))]);
+    let placing = world.overtaken_by(other.clone());
+    let meanwhile = async {
+        tokio::time::sleep(ms(1_500)).await;
+        assert_eq!(world.store.kept.settle(other.hold(), &not_charged).await, Ok(true));
+    };
+    let (placed, ()) = tokio::join!(placing, meanwhile);
+    assert_eq!(placed.unwrap().order, world.only());
+    assert_eq!((world.own(), world.charged()), (vec![(1, Status::Paid)], vec![id(1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubtful_commit_that_cannot_be_claimed_is_left_to_a_reconciler() {
+    for fault in [Fault::NotStarted, Fault::Lost, Fault::AnswerLost] {
+        let world = World::new();
+        world.store.next(Op::Insert, [Fault::AnswerLost]);
+        world.store.next(Op::Claim, [fault]);
+        assert_eq!(world.place().await, unknown(1));
+        world.drained().await;
+        assert_eq!((world.own(), world.payments.calls()), (vec![(1, Status::Pending)], vec![]));
+    }
 }
 
 #[tokio::test(start_paused = true)]
