@@ -25,7 +25,7 @@ impl Driver {
         let Application { orders, clock, .. } = &self.application;
         loop {
             match found.status {
-                Status::Paid | Status::Declined | Status::Voided => return tell(found, true),
+                Status::Paid | Status::Declined | Status::Voided => return tell(found, !doubtful),
                 // Nothing is gained by trying again when there is no time left to charge.
                 Status::NotCharged if !doubtful && self.charging_is_over() => {
                     return tell(found, true);

@@ -84,6 +84,15 @@ impl KeptOrders {
         }
     }
 
+    /// What Payment recorded must be for an order that waits for it: NOT_CHARGED says that nothing is on its way.
+    fn answered(&self, world: &World, payment: &Payment) {
+        let Some(id) = OrderId::new(payment.order.get()) else { return };
+        let status = self.history(id).last().map(|(_, status)| *status);
+        if status == Some(Status::NotCharged) && !world.record().touched.contains(&id) {
+            world.violated(format!("order {id} is NOT_CHARGED, and Payment recorded {:?}", payment.outcome));
+        }
+    }
+
     /// Each status that the order had, since when.
     pub(crate) fn history(&self, order: OrderId) -> Vec<(Duration, Status)> {
         self.history.lock().unwrap().get(&order).cloned().unwrap_or_default()
@@ -117,7 +126,10 @@ impl KeptPayments {
         };
         let after = self.fake.find(order).await?;
         match (before, after) {
-            (None, Some(payment)) => world.log(format_args!("payment of {order}: {:?}", payment.outcome)),
+            (None, Some(payment)) => {
+                world.log(format_args!("payment of {order}: {:?}", payment.outcome));
+                world.orders.answered(world, &payment);
+            }
             (before, after) if before != after => {
                 world.violated(format!("the payment of {order} changed from {before:?} to {after:?}"));
             }

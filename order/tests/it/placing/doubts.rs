@@ -171,6 +171,19 @@ async fn a_doubtful_commit_that_cannot_be_claimed_is_left_to_a_reconciler() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_doubtful_commit_that_a_reconciler_settles_is_no_repeat() {
+    let world = World::new();
+    world.store.next(Op::Insert, [Fault::AnswerLost]);
+    world.store.next(Op::Claim, [Fault::AnswerLost]);
+    let placing = world.spawn_place(BUDGET);
+    tokio::time::sleep(ms(2_000)).await;
+    let paid = ChargeOutcome::Charged.settlement(Attempts::OthersToo).unwrap();
+    assert_eq!(world.store.kept.settle(world.only().hold(), &paid).await, Ok(true));
+    let placed = placing.await.unwrap().unwrap();
+    assert_eq!((&placed.order, placed.replayed), (&world.only(), false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_order_that_may_have_been_saved_is_the_one_that_is_named() {
     let world = World::new();
     world.store.next(Op::Insert, [Fault::Lost, Fault::NotStarted]);

@@ -39,7 +39,9 @@ pub(super) fn requests(world: &World, orders: &Orders, payments: &Payments) -> V
                 let mut under_key = others.map(|(_, other)| other).filter(|other| same_key(request, other));
                 let tried_again = under_key.any(|other| may_act_after(other, *at));
                 let charged = is_answered(order, payments) || order.status != Status::NotCharged;
-                is_its(request, order) && (!charged || tried_again)
+                is_its(request, order)
+                    && was_not_charged(world, order.id, request.sent, *at)
+                        .is_some_and(|reopened| reopened || !charged || tried_again)
             }),
             // What it may have saved under an id that another instance drew is perhaps the other's.
             Told::OutcomeUnknown(order) if repeated.contains(&order.get()) => true,
@@ -50,6 +52,16 @@ pub(super) fn requests(world: &World, orders: &Orders, payments: &Payments) -> V
         }
     }
     found
+}
+
+/// `None` unless the order was NOT_CHARGED at some moment between these two; and whether another request with the key had
+/// reopened it by the second, on which an answer is told that was read before.
+fn was_not_charged(world: &World, order: OrderId, sent: Duration, told: Duration) -> Option<bool> {
+    let history = world.orders.history(order);
+    let until = history.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]);
+    let spans = history.iter().zip(until).filter(|((_, status), _)| *status == Status::NotCharged);
+    let read = spans.filter(|((from, _), to)| *from <= told && to.is_none_or(|to| to >= sent));
+    read.map(|(_, to)| to.is_some_and(|to| to <= told)).max()
 }
 
 /// Whether what was told of the order holds for ever.
