@@ -1,7 +1,7 @@
 //! TLS and mutual TLS between services, from PEM files that may be replaced while they are in use.
 //!
 //! [`ClientTls`] is the calling side, [`ServerTls`] the called one. Both speak TLS 1.3 and 1.2, with HTTP/2 agreed
-//! on by ALPN (`h2`, RFC 9113 §3.2) and nothing else.
+//! on by ALPN (`h2`, RFC 9113 §3.2) and nothing else; a listener for the public ([`ServerTls::load_public`]) takes HTTP/1.1 too.
 //!
 //! **Replacing files.** When a connection is made and the last look is [`LOOK_INTERVAL`] ago, the files are read
 //! again and compared, contents with contents: a file that was overwritten, renamed over, or is reached by a symbolic
@@ -38,6 +38,8 @@ pub use server::{ALERT_LINGER_MAX, Clients, ServerTls};
 
 /// The protocol that both sides must agree on.
 const ALPN: &[u8] = b"h2";
+/// What the public may speak too.
+const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The files of one side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,8 +17,10 @@ use crate::{
     telemetry,
 };
 
+mod open_files;
 mod sockets;
 
+pub use open_files::raise_open_files;
 pub use sockets::{BindError, Bound, Sockets};
 
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits).
@@ -118,6 +120,7 @@ where
     };
     let Process { mode, log_filter, .. } = process(&config);
     telemetry::install(*mode, log_filter);
+    raise_open_files();
     match block_on(async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(line) => fail(EXIT_UNAVAILABLE, &line),

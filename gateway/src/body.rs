@@ -1,7 +1,7 @@
 //! Request bodies, read within bounds of size and time.
 
 use axum::body::{Body, HttpBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
@@ -9,44 +9,61 @@ use crate::{
     json::pointer,
     limits::{BODY_BYTES_MAX, BODY_READ_MAX},
     problem::{Problem, Violation},
+    protection::Protection,
 };
 
 pub(crate) mod leftover;
 
-/// The whole body, if it is there within [`BODY_READ_MAX`] and before `deadline`.
+/// The whole body, if it is there within [`BODY_READ_MAX`] and before `deadline`, and there is room for it among those
+/// that are on their way.
 ///
 /// One that says that it is too long is not asked for, so that a client that waits for `100 Continue` need
 /// not send it.
-pub(crate) async fn read(body: Body, deadline: Instant) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: Body, deadline: Instant, protection: &Protection) -> Result<Bytes, Problem> {
     let declared = HttpBody::size_hint(&body).lower();
     if usize::try_from(declared).is_ok_and(|bytes| bytes > BODY_BYTES_MAX) {
         return Err(Problem::payload_too_large());
     }
     let until = deadline.min(Instant::now() + BODY_READ_MAX);
-    match timeout_at(until, Limited::new(body, BODY_BYTES_MAX).collect()).await {
-        Err(_) => Err(Problem::body_timeout()),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::payload_too_large()),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a request's body broke off");
-            Err(Problem::invalid(vec![Violation {
-                field: "body".to_owned(),
-                pointer: Some(pointer::DOCUMENT.to_owned()),
-                detail: "broke off before its end, or is not framed as HTTP asks".to_owned(),
-                reason: None,
-            }]))
+    timeout_at(until, collect(body, protection)).await.unwrap_or_else(|_| Err(Problem::body_timeout()))
+}
+
+async fn collect(body: Body, protection: &Protection) -> Result<Bytes, Problem> {
+    let (mut body, mut whole) = (Limited::new(body, BODY_BYTES_MAX), BytesMut::new());
+    let mut room = protection.room();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| broken(&*error))?.into_data() else { continue };
+        if !room.add(data.len()) {
+            return Err(protection.shed());
         }
+        whole.extend_from_slice(&data);
     }
+    Ok(whole.freeze())
+}
+
+fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
+    if error.is::<LengthLimitError>() {
+        return Problem::payload_too_large();
+    }
+    tracing::debug!(%error, "a request's body broke off");
+    Problem::invalid(vec![Violation {
+        field: "body".to_owned(),
+        pointer: Some(pointer::DOCUMENT.to_owned()),
+        detail: "broke off before its end, or is not framed as HTTP asks".to_owned(),
+        reason: None,
+    }])
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use chassis::metrics::Registry;
     use futures_util::stream;
     use http::StatusCode;
 
     use super::*;
+    use crate::{limits::BODIES_BYTES_MAX, protection::Config};
 
     type Piece = Result<Bytes, std::io::Error>;
 
@@ -54,13 +71,17 @@ mod tests {
         Instant::now() + Duration::from_secs(30)
     }
 
+    fn protection() -> Protection {
+        Protection::new(&Config::default(), &mut Registry::default())
+    }
+
     async fn refused(body: Body) -> StatusCode {
-        read(body, soon()).await.unwrap_err().status()
+        read(body, soon(), &protection()).await.unwrap_err().status()
     }
 
     #[tokio::test]
     async fn a_body_of_the_largest_size_is_read_and_one_byte_more_is_not() {
-        let largest = read(Body::from(vec![b' '; BODY_BYTES_MAX]), soon()).await;
+        let largest = read(Body::from(vec![b' '; BODY_BYTES_MAX]), soon(), &protection()).await;
         assert_eq!(largest.unwrap().len(), BODY_BYTES_MAX);
         assert_eq!(refused(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
@@ -77,12 +98,25 @@ mod tests {
         {
             let began = Instant::now();
             let silent = Body::from_stream(stream::pending::<Piece>());
-            let problem = read(silent, began + deadline).await.unwrap_err();
+            let problem = read(silent, began + deadline, &protection()).await.unwrap_err();
             let took = began.elapsed();
             assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
             // The timer's resolution is a millisecond.
             assert!(took >= waited && took < waited + Duration::from_millis(5), "{took:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn bodies_that_are_on_their_way_are_bounded_together() {
+        let protection = protection();
+        let mut others = protection.room();
+        assert!(others.add(BODIES_BYTES_MAX - 10));
+        let read = |bytes: usize| read(Body::from(vec![b' '; bytes]), soon(), &protection);
+        assert_eq!(read(10).await.unwrap().len(), 10);
+        assert_eq!(read(11).await.unwrap_err().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(read(10).await.unwrap().len(), 10);
+        drop(others);
+        assert_eq!(read(BODY_BYTES_MAX).await.unwrap().len(), BODY_BYTES_MAX);
     }
 
     #[tokio::test]

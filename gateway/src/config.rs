@@ -10,7 +10,11 @@
 //! | `BIND_ADDRESS` | address of the public listener | 127.0.0.1; 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | the operators' listener | 127.0.0.1:9080 |
 //! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
+//! | `AUTH`, `AUTH_…` | who may order ([`auth::config`]) | anyone; required in production |
+//! | `PRICE_LIST` | `none`, or `database` where the Order service keeps a list ([`UnitPrice`]) | `none` |
+//! | `RATE_LIMIT_…`, `TRUSTED_PROXIES`, `REQUESTS_IN_FLIGHT_MAX`, `PUBLIC_TLS_…` and others | limits and certificate of the public listener ([`protection::config`]) | |
 //! | `PUBLIC_URL` | prefix of problem types and `Location` | none: both are relative |
+//! | `CORS_…` | which scripts of other origins may read answers ([`face::cors`]) | none |
 //! | `RUST_LOG` | what is logged | `info` |
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
@@ -23,7 +27,15 @@ use chassis::{
 };
 use http::{Uri, uri::Scheme};
 
-use crate::limits::{REQUEST_TIMEOUT_DEFAULT, REQUEST_TIMEOUT_MS};
+use crate::{
+    auth, face,
+    limits::{REQUEST_TIMEOUT_DEFAULT, REQUEST_TIMEOUT_MS},
+    protection,
+};
+
+mod prices;
+
+pub use prices::UnitPrice;
 
 /// The port of `ADMIN_ADDRESS` where none is given.
 pub const ADMIN_PORT_DEFAULT: u16 = 9080;
@@ -59,8 +71,16 @@ pub struct Config {
     pub request_timeout: Duration,
     /// `PUBLIC_URL`
     pub public_url: Option<PublicUrl>,
+    /// `PRICE_LIST`
+    pub unit_price: UnitPrice,
+    /// How browsers are met.
+    pub face: face::Config,
     /// How the Order service is called.
     pub tls: tls::Config,
+    /// `AUTH`, `AUTH_…`
+    pub auth: auth::Config,
+    /// The limits and the certificate of the public listener.
+    pub protection: protection::Config,
 }
 
 impl Config {
@@ -75,6 +95,7 @@ impl Config {
         let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Caller);
         let mode = process.as_ref().map(|process| process.mode);
         let order = Callee::read(&mut reader, ORDER, mode, tls.as_ref());
+        let auth = auth::Config::read(&mut reader, mode);
         let accepted = format!(
             "milliseconds, a whole number from {} to {}",
             REQUEST_TIMEOUT_MS.start(),
@@ -83,13 +104,24 @@ impl Config {
         let timeout = reader.optional_with("REQUEST_TIMEOUT_MS", &accepted, Secrecy::Public, |text| {
             text.parse().ok().filter(|ms| REQUEST_TIMEOUT_MS.contains(ms)).map(Duration::from_millis)
         });
+        let protection = protection::Config::read(&mut reader);
+        if protection.limits_subjects() && auth.as_ref().is_some_and(|auth| !auth.knows_users()) {
+            reader.fault("RATE_LIMIT_PER_SUBJECT", "without tokens no request has a subject; set AUTH_…");
+        }
         let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
-        let config = process.zip(order).zip(tls).map(|((process, order), tls)| Self {
+        let unit_price = UnitPrice::read(&mut reader);
+        let face = face::Config::read(&mut reader);
+        let needed = process.zip(order).zip(tls).zip(auth).zip(face);
+        let config = needed.map(|((((process, order), tls), auth), face)| Self {
             process,
             order,
             request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
             public_url,
+            unit_price,
+            face,
             tls,
+            auth,
+            protection,
         });
         reader.finish(config)
     }
@@ -108,6 +140,11 @@ impl PublicUrl {
     /// What is accepted, to complete the sentence "accepted: …".
     pub const ACCEPTED: &'static str =
         "an absolute http or https URL without query and fragment, https://shop.example for instance";
+
+    /// Whether the public comes by TLS.
+    pub fn is_https(&self) -> bool {
+        self.0.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
+    }
 
     /// The text, shared.
     pub fn text(&self) -> Arc<str> {
@@ -141,8 +178,12 @@ impl fmt::Display for PublicUrl {
 mod tests {
     use super::*;
 
-    const NEEDED: [(&str, &str); 3] =
-        [("APPLICATION_PORT", "8080"), ("ENV", "production"), ("ORDER_SERVICE_URL", "localhost:3000")];
+    const NEEDED: [(&str, &str); 4] = [
+        ("APPLICATION_PORT", "8080"),
+        ("ENV", "production"),
+        ("ORDER_SERVICE_URL", "localhost:3000"),
+        ("AUTH", "none"),
+    ];
 
     fn with(extra: (&str, &str)) -> Result<Config, EnvErrors> {
         Config::read(&NEEDED.into_iter().chain([extra]).collect())
@@ -188,6 +229,17 @@ mod tests {
             let config = with(("PUBLIC_URL", text)).unwrap();
             assert_eq!(config.public_url.map(|url| url.to_string()).as_deref(), Some(kept));
         }
+    }
+
+    #[test]
+    fn a_client_names_each_price_unless_there_is_a_list() {
+        assert_eq!(Config::read(&NEEDED.into_iter().collect()).unwrap().unit_price, UnitPrice::Required);
+        assert_eq!(with(("PRICE_LIST", "none")).unwrap().unit_price, UnitPrice::Required);
+        assert_eq!(with(("PRICE_LIST", "database")).unwrap().unit_price, UnitPrice::Optional);
+        let errors = with(("PRICE_LIST", "yes")).unwrap_err().to_string();
+        let expected =
+            "PRICE_LIST environment variable is invalid: found \"yes\"; accepted: none or database.";
+        assert_eq!(errors, expected);
     }
 
     #[test]

@@ -5,18 +5,26 @@
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
+    io::Write,
     sync::{Arc, LazyLock},
 };
 
 use axum::{
     extract::{Path, rejection::PathRejection},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
-use http::header;
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use utoipa_swagger_ui::{Config, serve};
 
-use crate::{openapi, problem::Problem};
+use crate::{
+    face,
+    face::etag::{Etag, conditional},
+    limits, openapi,
+    problem::Problem,
+};
 
 /// Where the page is.
 pub(crate) const PATH: &str = "/docs";
@@ -25,9 +33,25 @@ pub(crate) const DOCUMENT_PATH: &str = "/openapi.json";
 
 const PAGE: &str = include_str!("docs/index.html");
 
-/// Swagger UI sets style attributes, and shows icons from data URLs.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Swagger UI shows icons from data URLs. What it styles it styles by the DOM, which no policy forbids, but for the one
+/// `<style>` in its logo, which is let in by its hash.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// Names stay the same from release to release: whoever keeps a file asks each time whether it may be used.
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// What the page loads, of all that Swagger UI consists of.
+const FILES: [&str; 6] = [
+    "favicon-32x32.png",
+    "index.css",
+    "swagger-initializer.js",
+    "swagger-ui-bundle.js",
+    "swagger-ui-standalone-preset.js",
+    "swagger-ui.css",
+];
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     // Without "none" the page would send the document's address to validator.swagger.io.
@@ -35,28 +59,86 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(config.display_request_duration(true))
 });
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::document_json);
-
-/// The page; the addresses in it begin with [`PATH`], so that it is the same with and without a slash.
-pub(crate) async fn page() -> Response {
-    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)], Html(PAGE)).into_response()
+/// Something that is served as it is.
+struct Asset {
+    kind: HeaderValue,
+    bytes: Bytes,
+    /// The same, compressed once: for strangers to ask for a megabyte costs them more than the gateway.
+    gzipped: Bytes,
+    tag: Etag,
 }
 
-/// What the page loads.
-pub(crate) async fn asset(path: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
-    let no_file = || Problem::not_found("There is no such file.");
-    // Refused where its percent-encoding gives no UTF-8.
-    let Path(file) = path.map_err(|_| no_file())?;
-    let found = serve(&file, CONFIG.clone()).map_err(|error| {
-        tracing::error!(%error, "an asset of the documentation cannot be made");
-        Problem::internal()
-    })?;
-    let asset = found.ok_or_else(no_file)?;
-    let bytes = match asset.bytes {
+impl Asset {
+    fn new(kind: HeaderValue, bytes: Bytes) -> Self {
+        Self { tag: Etag::of(&bytes), kind, gzipped: gzip(&bytes), bytes }
+    }
+
+    /// The answer to a caller with the headers `asked`.
+    fn answer(&self, asked: &HeaderMap) -> Response {
+        let headers =
+            [(header::CONTENT_TYPE, self.kind.clone()), (header::CACHE_CONTROL, CACHE_CONTROL), VARY];
+        let small = !self.gzipped.is_empty() && self.gzipped.len() < self.bytes.len();
+        let response = if small && face::takes_gzip(asked) {
+            let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
+            (headers, encoding, self.gzipped.clone()).into_response()
+        } else {
+            (headers, self.bytes.clone()).into_response()
+        };
+        conditional(asked, &self.tag, response)
+    }
+}
+
+/// Empty where `bytes` are too short to gain by it, or where it fails, which memory does not.
+fn gzip(bytes: &[u8]) -> Bytes {
+    if (bytes.len() as u64) < limits::COMPRESSED_BYTES_MIN {
+        return Bytes::new();
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default().into()
+}
+
+/// Also of a 304 and of what is too short to be compressed, so that a cache hears one thing.
+const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
+
+static DOCUMENT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(HeaderValue::from_static("application/json"), openapi::document_json().into())
+});
+
+static INDEX: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(HeaderValue::from_static("text/html; charset=utf-8"), Bytes::from_static(PAGE.as_bytes()))
+});
+
+static ASSETS: LazyLock<HashMap<&'static str, Asset>> =
+    LazyLock::new(|| FILES.into_iter().filter_map(|file| Some((file, load(file)?))).collect());
+
+fn load(file: &str) -> Option<Asset> {
+    let found = serve(file, CONFIG.clone())
+        .inspect_err(|error| tracing::error!(%error, file, "an asset of the documentation cannot be made"));
+    let found = found.ok()??;
+    let kind = HeaderValue::try_from(found.content_type).ok()?;
+    let bytes = match found.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Ok(([(header::CONTENT_TYPE, asset.content_type.as_str())], bytes).into_response())
+    Some(Asset::new(kind, bytes))
+}
+
+/// The page; the addresses in it begin with [`PATH`], so that it is the same with and without a slash.
+pub(crate) async fn page(asked: HeaderMap) -> Response {
+    let mut response = INDEX.answer(&asked);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    response
+}
+
+/// What the page loads.
+pub(crate) async fn asset(
+    path: Result<Path<String>, PathRejection>,
+    asked: HeaderMap,
+) -> Result<Response, Problem> {
+    // Refused where its percent-encoding gives no UTF-8.
+    let asset = path.ok().and_then(|Path(file)| ASSETS.get(file.as_str()));
+    let asset = asset.ok_or_else(|| Problem::not_found("There is no such file."))?;
+    Ok(asset.answer(&asked))
 }
 
 /// The way to the page.
@@ -65,8 +147,8 @@ pub(crate) async fn to_page() -> Redirect {
 }
 
 /// The document, byte for byte as it is committed.
-pub(crate) async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], Bytes::from_static(DOCUMENT.as_bytes())).into_response()
+pub(crate) async fn document(asked: HeaderMap) -> Response {
+    DOCUMENT.answer(&asked)
 }
 
 #[cfg(test)]
@@ -75,19 +157,16 @@ mod tests {
 
     #[test]
     fn everything_that_the_page_loads_is_there() {
-        let sources = PAGE.split(['"', '\'']).filter_map(|text| text.strip_prefix("/docs/"));
-        let mut count = 0;
-        for source in sources {
-            assert!(serve(source, CONFIG.clone()).unwrap().is_some(), "{source}");
-            count += 1;
-        }
-        assert!(count >= 5);
+        let mut sources: Vec<&str> =
+            PAGE.split(['"', '\'']).filter_map(|text| text.strip_prefix("/docs/")).collect();
+        sources.sort_unstable();
+        assert_eq!(sources, FILES);
+        assert_eq!(ASSETS.len(), FILES.len());
     }
 
     #[test]
     fn the_page_reads_our_document_and_asks_no_validator() {
-        let initializer = serve("swagger-initializer.js", CONFIG.clone()).unwrap().unwrap();
-        let text = String::from_utf8(initializer.bytes.into_owned()).unwrap();
+        let text = String::from_utf8(ASSETS["swagger-initializer.js"].bytes.to_vec()).unwrap();
         assert!(
             text.contains(r#""url": "/openapi.json""#) && text.contains(r#""validatorUrl": "none""#),
             "{text}"

@@ -18,8 +18,8 @@ pub(crate) const PATTERN: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
-/// The key of one request, and what is wrong with the one it came with.
-#[derive(Debug)]
+/// The key of one request, and what is wrong with the one it came with; an extension of the request.
+#[derive(Debug, Clone)]
 pub(crate) struct InEffect {
     /// The caller's, or, where there is none or it is invalid, a fresh one.
     pub(crate) key: Key,

@@ -1,6 +1,7 @@
 //! The gateway: it translates between HTTP with JSON and the Order contract, and decides nothing.
 //!
 //! A request's way in: `server` (connections) → `routes` → `layers` (context, log, deadline, panics) →
+//! [`face`] (CORS, compression, security headers) → `protection` and `auth` (for `/orders`) →
 //! `orders` (with `negotiation`, `body`, `json`, `key`, `timeout`) → the Order service. Its way back: an answer through
 //! `orders`, or a failure through [`problem`]. [`openapi`] describes it all, `docs` shows it, and [`limits`]
 //! bounds it.
@@ -15,9 +16,12 @@ use chassis::{
     process::{BindError, DRAIN_MAX, Sockets, within_drain},
 };
 
+mod admission;
+pub mod auth;
 mod body;
 pub mod config;
 mod docs;
+pub mod face;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
@@ -29,7 +33,9 @@ mod metrics;
 mod negotiation;
 pub mod openapi;
 mod orders;
+mod prefer;
 pub mod problem;
+pub mod protection;
 mod routes;
 mod server;
 mod timeout;
@@ -72,12 +78,18 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let site = problem::Site::new(public_url.as_deref(), &mut registry);
     let readiness = Readiness::default();
     config.tls.announce(&readiness);
+    config.auth.announce(&readiness);
     let orders = config.order.channel(&config.tls, &mut registry)?;
+    let connections = server::Connections::register(&mut registry);
+    let protection = protection::Protection::new(&config.protection, &mut registry);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
 
-    let shared = Arc::new(routes::Shared::new(&config, orders, readiness.clone(), site, metrics));
-    tracing::info!(%address, order = %config.order.target, "serving HTTP");
-    let served = server::serve(listener, routes::router(shared), &readiness, &shutdown);
+    let shared = Arc::new(routes::Shared::new(&config, orders, readiness.clone(), site, metrics, protection));
+    let _following = shared.auth().follow(&readiness);
+    let scheme = if config.protection.tls.is_some() { "HTTPS" } else { "HTTP" };
+    tracing::info!(%address, order = %config.order.target, "serving {scheme}");
+    let router = routes::router(shared);
+    let served = server::serve(listener, router, &config.protection, connections, &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
     }

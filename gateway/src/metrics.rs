@@ -21,7 +21,12 @@ const LATENCY_BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     in_flight: Gauge,
-    seconds: Histogram,
+    seconds: Family<Route, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,14 +42,14 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             in_flight: Gauge::default(),
-            seconds: Histogram::new(LATENCY_BUCKETS),
+            seconds: Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS)),
         };
         let help = "Requests answered, by method, route and status; 499 for clients that went away";
         registry.register("http_server_requests", help, metrics.requests.clone());
         registry.register("http_server_in_flight", "Requests being worked on", metrics.in_flight.clone());
         registry.register(
             "http_server_seconds",
-            "Time from a request to the head of its answer",
+            "Time from a request to the head of its answer, by route",
             metrics.seconds.clone(),
         );
         metrics
@@ -86,8 +91,9 @@ impl Drop for Visit {
         let duration_us = took.as_micros();
         tracing::info!(method = self.method, route, status = self.status, duration_us, "request");
         self.metrics.in_flight.dec();
-        self.metrics.seconds.observe(took.as_secs_f64());
-        let labels = Labels { method: self.method, route: route.into(), status: self.status };
+        let route: Arc<str> = route.into();
+        self.metrics.seconds.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
+        let labels = Labels { method: self.method, route, status: self.status };
         self.metrics.requests.get_or_create(&labels).inc();
     }
 }

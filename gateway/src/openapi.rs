@@ -2,14 +2,17 @@
 //! own limits and registry.
 
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Server, path::PathsBuilder, tag::Tag,
+    ComponentsBuilder, ExternalDocs, InfoBuilder, License, OpenApi, OpenApiBuilder, Server,
+    path::PathsBuilder, tag::Tag,
 };
 
 mod examples;
 mod headers;
 mod operations;
 mod problems;
+mod samples;
 mod schemas;
+mod security;
 
 const DESCRIPTION: &str = "Places orders, charges for them, and tells what became of them.\n\n\
     Input is strict: an unknown or duplicate member, a wrong type or a value out of range is refused before \
@@ -46,16 +49,25 @@ fn document() -> OpenApi {
         ComponentsBuilder::new().schemas_from_iter(schemas::all()).responses_from_iter(problems::responses());
     let components =
         headers::all().into_iter().fold(components, |all, (name, header)| all.header(name, header));
+    let (name, scheme) = security::scheme();
+    let components = components.security_scheme(name, scheme);
     let components = operations::parameters().into_iter().fold(components, |all, (n, p)| all.parameter(n, p));
     OpenApiBuilder::new()
         .info(info)
+        .external_docs(Some(problem_types()))
         .servers(Some([server()]))
         .tags(Some(tags()))
         .paths(paths)
         .components(Some(components.build()))
-        // Said in so many words: there is no authentication.
+        // Said in so many words: what names no requirement of its own needs no token.
         .security(Some([]))
         .build()
+}
+
+fn problem_types() -> ExternalDocs {
+    let mut docs = ExternalDocs::new("/problems/");
+    docs.description = Some("Every type of problem: what happened, what to do, an example".to_owned());
+    docs
 }
 
 fn server() -> Server {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
@@ -15,13 +16,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use proto::order::GetOrderRequest;
 use serde::Serialize;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::{
-    body,
-    key::{self, IDEMPOTENCY_KEY},
-    layers::caught,
-    limits, negotiation,
+    auth, body, key, limits, negotiation,
     problem::{self, Asked, IDEMPOTENT_REPLAYED, Problem, Violation},
     routes::Shared,
     timeout,
@@ -30,18 +28,20 @@ use crate::{
 mod answer;
 mod faults;
 mod query;
+mod reading;
 mod request;
+
+pub(crate) use reading::Waiting;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// `POST /orders`. Every answer has the idempotency key in effect, also that to a request that made the
-/// handler panic, which is why panics are caught here too.
-pub(crate) async fn create(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let key = key::of(request.headers());
-    let header = key.key.to_header();
-    let mut response = caught(async { place(&shared, request, key).await.into_response() }).await;
-    response.headers_mut().insert(IDEMPOTENCY_KEY, header);
-    response
+/// `POST /orders`, with the idempotency key that every answer to it has ([`admission`](crate::admission)).
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(key): Extension<key::InEffect>,
+    request: Request,
+) -> Result<Response, Problem> {
+    place(&shared, request, key).await
 }
 
 /// `GET /orders/{order_id}`.
@@ -54,25 +54,40 @@ pub(crate) async fn get(
     check_accept(&parts.headers)?;
     let order_id = read(&parts.headers, query::order_id(path, &parts.uri))?;
     let deadline = deadline(&parts)?;
+    let user = auth::user(&parts.extensions);
     let asked = Asked { order_id: Some(order_id), ..asked(&parts.headers) };
-    let call = call(GetOrderRequest { order_id, user_id: 0 }, deadline);
-    let failed = |status: Status| problem::from_status(&status, &asked);
-    let answer = shared.orders().get(call).await.map_err(failed)?.into_inner();
+    let request = GetOrderRequest { order_id, user_id: user.unwrap_or_default() };
+    let missing = || Problem::not_found("there is no such order").with_order_id(order_id);
+    // Whatever the Order service says of one that is missing, it is what is said here of another user's.
+    let failed = |status: Status| match (user, status.code()) {
+        (Some(_), Code::NotFound) => missing(),
+        _ => problem::from_status(&status, &asked),
+    };
+    let (answer, waited) = reading::settled(&shared, &parts.headers, request, deadline, failed).await?;
+    if user.is_some_and(|user| user != answer.user_id) {
+        // An Order service of the old contract does not know of owners.
+        return Err(missing());
+    }
     let order = answer::stored(order_id, &answer).map_err(|nonsense| failed(nonsense.into()))?;
-    Ok(json(StatusCode::OK, &order))
+    Ok(reading::told(&parts.headers, &order, waited))
 }
 
 /// `GET /orders`.
 pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     check_accept(&parts.headers)?;
-    let query = read(&parts.headers, query::list(&parts.uri))?;
+    let user = auth::user(&parts.extensions);
+    let query = read(&parts.headers, query::list(&parts.uri, user))?;
+    if user.is_some_and(|user| user != query.user_id) {
+        return Err(another_user(None));
+    }
     let call = call(query, deadline(&parts)?);
     let asked = asked(&parts.headers);
     let failed = |status: Status| problem::from_status(&status, &asked);
+    let _place = shared.protection().enter()?;
     let answer = shared.orders().list(call).await.map_err(failed)?.into_inner();
     let page = answer::page(&answer).map_err(|nonsense| failed(nonsense.into()))?;
-    Ok(json(StatusCode::OK, &page))
+    Ok(json(StatusCode::OK, &page).0)
 }
 
 async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<Response, Problem> {
@@ -82,10 +97,10 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
         return Err(unreadable(&parts.headers));
     }
     let deadline = deadline(&parts)?;
-    let body = body::read(body, deadline.0).await?;
+    let body = body::read(body, deadline.0, shared.protection()).await?;
     let headers = key.violation.into_iter().chain(timeout::violation(&parts.headers));
     let mut violations: Vec<Violation> = headers.chain(query::none(&parts.uri)).collect();
-    let order = match request::read(&body) {
+    let order = match request::read(&body, shared.unit_price()) {
         Ok(order) if violations.is_empty() => order,
         read => {
             violations.extend(read.err().unwrap_or_default());
@@ -93,8 +108,12 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
         }
     };
 
+    if auth::user(&parts.extensions).is_some_and(|user| user != order.user_id) {
+        return Err(another_user(Some("#/user_id")));
+    }
     let mut asked = Asked { write: true, shape: Some(order.shape()), ..asked(&parts.headers) };
     let call = call(order.to_proto(key.key.into_text()), deadline);
+    let _place = shared.protection().enter()?;
     let answer = match shared.orders().create(call).await {
         Ok(answer) => answer.into_inner(),
         Err(status) => return Err(problem::from_status(&status, &asked)),
@@ -103,12 +122,18 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
         asked.order_id = Some(answer.order_id).filter(|id| limits::ORDER_ID.contains(id));
         problem::from_status(&nonsense.into(), &asked)
     })?;
-    let mut response = json(StatusCode::CREATED, &placed);
+    let (mut response, _) = json(StatusCode::CREATED, &placed);
     response.headers_mut().insert(header::LOCATION, shared.location(placed.order_id));
     if answer.replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// What is named as the user's is not; `pointer` leads to where the body says so.
+fn another_user(pointer: Option<&str>) -> Problem {
+    let detail = "is not the user of the access token".to_owned();
+    Problem::permission_denied(faults::violation("user_id".to_owned(), pointer.map(str::to_owned), detail))
 }
 
 /// What is wrong with a body that is not plain JSON.
@@ -159,16 +184,18 @@ fn call<T>(message: T, deadline: Deadline) -> tonic::Request<T> {
     call
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
+/// The answer with `value`, and its body.
+fn json(status: StatusCode, value: &impl Serialize) -> (Response, Bytes) {
     // Texts, whole numbers and decimals that Money wrote: there is nothing that JSON cannot hold.
-    let bytes = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = (status, Bytes::from(bytes)).into_response();
+    let bytes = Bytes::from(serde_json::to_vec(value).unwrap_or_default());
+    let mut response = (status, bytes.clone()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-    response
+    (response, bytes)
 }
 
 /// What is wrong with a body.
 #[cfg(fuzzing)]
 pub(crate) fn read_body(body: &[u8]) -> Result<(), Vec<Violation>> {
-    request::read(body).map(drop)
+    // What is read where each price is named, and more.
+    request::read(body, crate::config::UnitPrice::Optional).map(drop)
 }

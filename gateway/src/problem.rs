@@ -99,6 +99,28 @@ impl Problem {
         problem
     }
 
+    /// 401: the request has no token, or none that is good; `WWW-Authenticate` asks for one. Whoever makes it about a
+    /// token that was sent has logged why, and adds to the challenge.
+    pub fn unauthenticated() -> Self {
+        Self::first_of(&registry::UNAUTHENTICATED)
+    }
+
+    /// 403: the token is good, and does not permit `scope` (RFC 6750, section 3.1).
+    pub fn insufficient_scope(scope: &'static str) -> Self {
+        let problem = Self::first_of(&registry::INSUFFICIENT_SCOPE);
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        // A scope is a word.
+        let challenge = HeaderValue::try_from(challenge).unwrap_or(CHALLENGE);
+        problem.with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// 403: `violation` names what is another user's.
+    pub fn permission_denied(violation: Violation) -> Self {
+        let mut problem = Self::first_of(&registry::PERMISSION_DENIED);
+        problem.body_mut().errors = vec![violation];
+        problem
+    }
+
     /// 500: the gateway itself failed, a panic for instance. Whoever makes it has logged why.
     pub fn internal() -> Self {
         Self::first_of(&registry::INTERNAL)
@@ -112,6 +134,15 @@ impl Problem {
     /// 503 NOT_STARTED: the gateway refused the request, or could not send it, before anything was done.
     pub fn not_started() -> Self {
         Self::first_of(&registry::NOT_STARTED)
+    }
+
+    /// 429 NOT_STARTED: the client has made more requests than `exceeded` allows; one may be let through after `wait`.
+    pub fn too_many_requests(exceeded: QuotaViolation, wait: Duration) -> Self {
+        let mut problem = Self::with_status(&registry::NOT_STARTED, StatusCode::TOO_MANY_REQUESTS)
+            .with_detail("More requests were made than are allowed. This one was not begun.");
+        problem.body_mut().quota_violations.push(exceeded);
+        problem.set_retry_after(wait);
+        problem
     }
 
     /// 504 OUTCOME_UNKNOWN: a write may have run, and no usable answer came. Whoever makes it has logged why.

@@ -12,27 +12,32 @@ use channel::Channel;
 use chassis::admin::Readiness;
 use http::{HeaderValue, header};
 use proto::order::order_client::OrderClient;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    config::{Config, PublicUrl},
-    docs, health,
+    admission::admitted,
+    auth::Auth,
+    config::{Config, PublicUrl, UnitPrice},
+    docs, face, health,
     layers::pass,
     metrics::Metrics,
     orders,
     problem::{self, Problem, Site},
+    protection::Protection,
 };
-
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// What the handlers of one gateway share.
 pub(crate) struct Shared {
     orders: OrderClient<Channel>,
     public_url: Option<PublicUrl>,
     request_timeout: Duration,
+    unit_price: UnitPrice,
     readiness: Readiness,
     site: Site,
     metrics: Metrics,
+    auth: Auth,
+    protection: Protection,
+    face: face::Config,
+    waiting: orders::Waiting,
 }
 
 impl Shared {
@@ -42,15 +47,21 @@ impl Shared {
         readiness: Readiness,
         site: Site,
         metrics: Metrics,
+        protection: Protection,
     ) -> Self {
         Self {
             // The channel bounds answers itself, and tells one that is too long from other failures.
             orders: OrderClient::new(orders).max_decoding_message_size(usize::MAX),
             public_url: config.public_url.clone(),
             request_timeout: config.request_timeout,
+            unit_price: config.unit_price,
             readiness,
             site,
             metrics,
+            auth: Auth::new(&config.auth),
+            protection,
+            face: config.face.clone(),
+            waiting: orders::Waiting::default(),
         }
     }
 
@@ -64,6 +75,11 @@ impl Shared {
         self.request_timeout
     }
 
+    /// Whether an order names the price of each item.
+    pub(crate) fn unit_price(&self) -> UnitPrice {
+        self.unit_price
+    }
+
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.readiness
     }
@@ -74,6 +90,19 @@ impl Shared {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// Places for callers that wait for an order to settle.
+    pub(crate) fn waiting(&self) -> &orders::Waiting {
+        &self.waiting
     }
 
     /// The `Location` of an order.
@@ -89,9 +118,8 @@ impl Shared {
 
 /// Every route of the public listener.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/orders", post(orders::create).get(orders::list))
-        .route("/orders/{order_id}", get(orders::get))
+    let routes = Router::new()
+        .merge(orders(&shared))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route(docs::DOCUMENT_PATH, get(docs::document))
@@ -103,11 +131,18 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/swagger-ui/", get(docs::to_page))
         .merge(problem::pages::router())
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(async || Problem::not_found("There is nothing at this address."))
-        // What is served is of the type it says, whatever a browser makes of its bytes.
-        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF))
+        .fallback(async || Problem::not_found("There is nothing at this address."));
+    face::dressed(routes, &shared.face, shared.public_url.as_ref())
         .layer(from_fn_with_state(shared.clone(), pass))
         .with_state(shared)
+}
+
+/// What needs a token, where the operator wants one.
+fn orders(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/orders", post(orders::create).get(orders::list))
+        .route("/orders/{order_id}", get(orders::get))
+        .route_layer(from_fn_with_state(shared.clone(), admitted))
 }
 
 /// `Allow` is left to the router, which knows the methods of each route and adds what is not there.

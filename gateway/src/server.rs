@@ -1,36 +1,36 @@
-//! The public listener: HTTP/1.1 and HTTP/2 without TLS (h2c by prior knowledge), told apart by what a
-//! client sends first.
+//! The public listener: HTTP/1.1 and HTTP/2, told apart by what a client sends first; over TLS where there is a
+//! certificate, else in plain text (h2c by prior knowledge).
+//!
+//! Each connection is a task from the moment on at which it is accepted, its TLS handshake included, so that one that
+//! is slow holds up no other.
 
-use std::{
-    convert::Infallible,
-    io,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{Router, response::Response};
+use axum::Router;
+use channel::tls::ServerTls;
 use chassis::{
     CancellationToken,
     admin::{ACCEPTING, Readiness},
 };
-use http::{HeaderValue, Request, Version, header};
-use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::sleep,
 };
-use tower::Service;
 
-use crate::limits;
+use crate::{limits, protection};
+
+mod activity;
+mod connection;
+mod metrics;
+mod open;
+
+pub(crate) use metrics::Connections;
+use open::Open;
 
 /// How long to wait before accepting again where the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +39,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 struct Served {
     http: Builder<TokioExecutor>,
+    /// `None` for plain text.
+    tls: Option<ServerTls>,
+    open: Open,
     router: Router,
     /// Cancelled by a stop: answers say `Connection: close` from then on.
     draining: CancellationToken,
@@ -56,11 +59,19 @@ struct Served {
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
+    config: &protection::Config,
+    metrics: Connections,
     readiness: &Readiness,
     shutdown: &CancellationToken,
 ) {
-    let served =
-        Served { http: http(), router, draining: shutdown.clone(), closing: CancellationToken::new() };
+    let served = Served {
+        http: http(),
+        tls: config.tls.clone(),
+        open: Open::new(config, metrics),
+        router,
+        draining: shutdown.clone(),
+        closing: CancellationToken::new(),
+    };
     let mut open = JoinSet::new();
     readiness.set(ACCEPTING, true);
     tokio::select! {
@@ -90,6 +101,10 @@ fn http() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION_MAX)
+        .max_pending_accept_reset_streams(limits::PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(limits::ERROR_RESETS_MAX)
+        .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_header_list_size(limits::HEAD_BYTES_MAX)
         .keep_alive_interval(limits::KEEPALIVE_INTERVAL)
         .keep_alive_timeout(limits::KEEPALIVE_TIMEOUT);
@@ -102,10 +117,21 @@ async fn accept(listener: &TcpListener, served: &Served, open: &mut JoinSet<()>)
         tokio::select! {
             Some(_) = open.join_next() => {}
             accepted = listener.accept(), if open.len() < limits::CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => drop(open.spawn(connection(stream, served.clone()))),
+                Ok((stream, peer)) => begin(stream, peer, served, open),
                 Err(error) => pause_after(&error).await,
             }
         }
+    }
+}
+
+/// Serves a connection, unless its address has as many as it may have.
+fn begin(stream: TcpStream, peer: SocketAddr, served: &Served, open: &mut JoinSet<()>) {
+    if let Some(counted) = served.open.count(peer.ip()) {
+        let served = served.clone();
+        open.spawn(async move {
+            connection::serve(stream, peer.ip(), served).await;
+            drop(counted);
+        });
     }
 }
 
@@ -115,12 +141,12 @@ fn accept_rest(listener: TcpListener, served: &Served, open: &mut JoinSet<()>) {
     // The runtime may not have been told of all of them yet, so the system itself is asked.
     let Ok(listener) = listener.into_std() else { return };
     while open.len() < limits::CONNECTIONS_MAX
-        && let Ok((stream, _)) = listener.accept()
+        && let Ok((stream, peer)) = listener.accept()
     {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            open.spawn(connection(stream, served.clone()));
+            begin(stream, peer, served, open);
         }
     }
 }
@@ -132,61 +158,6 @@ async fn pause_after(error: &io::Error) {
         tracing::error!(%error, "a connection cannot be accepted");
         sleep(ACCEPT_PAUSE).await;
     }
-}
-
-async fn connection(stream: TcpStream, served: Served) {
-    // Without it small answers wait for the client's acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection has no TCP_NODELAY");
-    }
-    let asked = Arc::new(AtomicBool::new(false));
-    let service = service_fn(|request: Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
-        answer(served.router.clone(), served.draining.clone(), request)
-    });
-    // The library waits for ever for the bytes by which it tells the protocols apart.
-    let silent = async |limit: Duration| {
-        sleep(limit).await;
-        if asked.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
-    let opened = Instant::now();
-    let closing = async {
-        served.closing.cancelled().await;
-        // The first request of one that was just opened is on its way.
-        sleep_until(opened + limits::DRAIN_LINGER).await;
-    };
-    let mut connection = pin!(served.http.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = closing => {}, () = silent(limits::HEAD_READ_MAX) => {} } } => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                // Half a head is no request yet.
-                () = silent(limits::DRAIN_LINGER) => Ok(()),
-            }
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error, "a connection ended early");
-    }
-}
-
-async fn answer(
-    mut router: Router,
-    draining: CancellationToken,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    let version = request.version();
-    let mut response = router.call(request).await?;
-    if version < Version::HTTP_2 && draining.is_cancelled() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
 }
 
 #[cfg(test)]

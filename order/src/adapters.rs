@@ -6,4 +6,5 @@ pub(crate) mod failing;
 pub mod grpc;
 pub mod monitor;
 pub mod payment;
+pub mod price_file;
 pub mod system;

@@ -1,6 +1,7 @@
 //! In what order things happen: placing an order, settling one that was left, and reading orders back.
 
 mod place;
+mod price;
 mod progress;
 mod read;
 mod reconcile;
@@ -9,7 +10,7 @@ mod settle;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::ports::{Clock, Mint, Monitor, Orders, Payments, Spawn};
+use crate::ports::{Clock, Mint, Monitor, Orders, Payments, PriceList, Spawn};
 
 pub use place::{PlaceError, Placed};
 pub use read::{ITEMS_PER_PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ReadError};
@@ -39,6 +40,8 @@ const ID_DRAWS_MAX: usize = 8;
 pub struct Application {
     /// Where orders are kept.
     pub orders: Arc<dyn Orders>,
+    /// Who knows what products cost; `None` where the caller names every price, and that is the price.
+    pub price_list: Option<Arc<dyn PriceList>>,
     /// Who charges customers.
     pub payments: Arc<dyn Payments>,
     /// Time.

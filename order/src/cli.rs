@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{Config, adapters::db::MIGRATIONS};
 
+mod prices;
+
 /// Saves orders, charges customers through Payment, and settles the orders. Configured by its environment.
 #[derive(Debug, Parser)]
 #[command(name = "order")]
@@ -15,12 +17,15 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Serve until SIGTERM or SIGINT; what is done without a command.
     Serve,
     /// Bring the schema of the database up to date and exit; needs only DB_DRIVER and DATA_SOURCE_URL.
     Migrate,
+    /// Load and show the price list; needs only DB_DRIVER and DATA_SOURCE_URL.
+    #[command(subcommand)]
+    Prices(prices::Command),
 }
 
 /// Does what `args` say, the first of which is the program's own name, as this whole process.
@@ -30,6 +35,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
             chassis::process::run(Config::read(vars), |config| &config.process, crate::run)
         }
         Ok(Cli { command: Some(Command::Migrate) }) => migrate(vars),
+        Ok(Cli { command: Some(Command::Prices(command)) }) => prices::run(command, vars),
         Err(told) => {
             // Nobody is left to hear of a terminal that is gone.
             let _ = told.print();

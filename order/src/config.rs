@@ -8,6 +8,7 @@
 //! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::Target::parse`]) |
 //! | `PAYMENT_SERVICE_URL` | yes | where Payment is ([`channel::Target`]) |
 //! | `PAYMENT_SERVICE_CONFIG` | | how it is called ([`channel::ServiceConfig`]), instead of [`PAYMENT_SERVICE_CONFIG_DEFAULT`] |
+//! | `PRICE_LIST` | | who names prices ([`PriceSource`]) |
 //! | `DB_WAIT_SECONDS`, `DB_CONNECTIONS_MAX`, `DB_DURABILITY_WAIVED` | | how the database is used ([`database::Config`]) |
 //! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`chassis::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
@@ -21,6 +22,10 @@ use chassis::{
     process::Process,
     tls::{self, Part},
 };
+
+mod prices;
+
+pub use prices::PriceSource;
 
 const ADMIN_PORT_DEFAULT: u16 = 9000;
 
@@ -55,6 +60,8 @@ pub struct Config {
     pub payment: Callee,
     /// How Payment is called, and Order by its callers.
     pub tls: tls::Config,
+    /// `PRICE_LIST`
+    pub prices: PriceSource,
 }
 
 impl Config {
@@ -72,9 +79,10 @@ impl Config {
         let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Both);
         let mode = process.as_ref().map(|process| process.mode);
         let payment = Callee::read(&mut reader, PAYMENT, mode, tls.as_ref());
+        let prices = PriceSource::read(&mut reader);
         let built = match (process, database, payment, tls) {
             (Some(process), Some(database), Some(payment), Some(tls)) => {
-                Some(Self { process, database, payment, tls })
+                Some(Self { process, database, payment, tls, prices })
             }
             _ => None,
         };

@@ -27,15 +27,16 @@ use proto::order::order_server::OrderServer;
 use tonic::service::Routes;
 
 use adapters::{
-    db::{DbOrders, MIGRATIONS},
+    db::{DbOrders, DbPrices, MIGRATIONS},
     grpc::{DOMAIN, OrderService},
     monitor::Metrics,
     payment::PaymentOverGrpc,
     system::{SystemClock, SystemMint, TrackedTasks},
 };
 use application::Application;
+use ports::PriceList;
 
-pub use config::Config;
+pub use config::{Config, PriceSource};
 
 /// Why the service could not start, or go on.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +86,13 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let (orders, payments) = (Arc::new(DbOrders::new(database.clone())), Arc::new(payments));
     #[cfg(feature = "fail-points")]
     let (orders, payments) = adapters::failing::around(orders, payments, &config.database.fail_points);
+    let price_list: Option<Arc<dyn PriceList>> = match config.prices {
+        PriceSource::Caller => None,
+        PriceSource::Database => Some(Arc::new(DbPrices::new(database.clone()))),
+    };
     let application = Application {
         orders,
+        price_list,
         payments,
         clock: Arc::new(SystemClock::default()),
         mint: Arc::new(SystemMint::default()),

@@ -3,10 +3,11 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use money::Currency;
 
 use crate::domain::{
-    Backlog, ChargeOutcome, ChargeRequest, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, Status,
-    UserId, VoidOutcome,
+    Backlog, ChargeOutcome, ChargeRequest, Due, Hold, IdempotencyKey, Order, OrderId, ProductCode, Quotes,
+    Settlement, Status, UserId, VoidOutcome,
 };
 
 /// How long after an order became PENDING it is due for a reconciler: a driver has usually settled it by then.
@@ -90,6 +91,17 @@ pub trait Orders: Send + Sync {
 
     /// The PENDING orders, as far as the first `limit` to become due tell.
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError>;
+}
+
+/// Who knows what products cost.
+///
+/// A product has at most one price in each currency. Codes are compared byte for byte. A price that was loaded is seen
+/// by every later call on any instance.
+#[async_trait]
+pub trait PriceList: Send + Sync {
+    /// The prices in `currency` of those of the `products` that have one. There are at most
+    /// [`ITEMS_MAX`](crate::domain::ITEMS_MAX) products, each of them once.
+    async fn quotes(&self, products: Vec<ProductCode>, currency: Currency) -> Result<Quotes, StoreError>;
 }
 
 /// Who charges customers.

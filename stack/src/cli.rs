@@ -91,8 +91,22 @@ impl Passed {
     }
 }
 
-/// What of the environment the stack passes on; the rest it sets itself.
-const PASSED_ON: [&str; 4] = ["PAYMENT_CREDIT_LIMIT", "REQUEST_TIMEOUT_MS", "PUBLIC_URL", "RUST_LOG"];
+/// What of the environment the stack passes on, beside who may order; the rest it sets itself.
+const PASSED_ON: [&str; 13] = [
+    "PAYMENT_CREDIT_LIMIT",
+    "PRICE_LIST",
+    "REQUEST_TIMEOUT_MS",
+    "PUBLIC_URL",
+    "CORS_ALLOWED_ORIGINS",
+    "CORS_ALLOW_CREDENTIALS",
+    "RUST_LOG",
+    "RATE_LIMIT_PER_ADDRESS",
+    "RATE_LIMIT_PER_SUBJECT",
+    "TRUSTED_PROXIES",
+    "CLIENT_ADDRESS_HEADER",
+    "REQUESTS_IN_FLIGHT_MAX",
+    "CONNECTIONS_PER_ADDRESS_MAX",
+];
 
 pub(crate) fn run() -> ExitCode {
     let Cli { all, command } = Cli::parse();
@@ -142,8 +156,10 @@ fn books(data: &Path, vars: &Vars) -> Result<(database::Config, database::Config
 }
 
 fn run_all(all: All, vars: &Vars) -> ExitCode {
-    let passed_on =
-        PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
+    let passed_on = PASSED_ON
+        .iter()
+        .chain(&gateway::auth::config::VARIABLES)
+        .filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
     let options = Options {
         data: Some(all.data),
         ports: Ports { gateway: all.gateway_port, order: all.order_port, payment: all.payment_port },
@@ -152,6 +168,7 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
     };
     let filter = vars.get("RUST_LOG").unwrap_or(telemetry::FILTER_DEFAULT);
     telemetry::install(Mode::Development, filter);
+    process::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return process::fail(EXIT_UNAVAILABLE, &error),
@@ -164,12 +181,13 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
 
 async fn serve_all(options: Options) -> anyhow::Result<()> {
     let stop: CancellationToken = process::stop_signal().map_err(anyhow::Error::msg)?;
+    let wants_tokens = options.vars.iter().any(|(name, _)| name == "AUTH_ISSUER");
     let mut stack = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
         started = Stack::start_with(options) => started?,
     };
-    welcome(&stack.gateway_url());
+    welcome(&stack.gateway_url(), wants_tokens);
     tokio::select! {
         biased;
         () = stop.cancelled() => stack.stop().await,
@@ -190,14 +208,15 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<chassis::env::EnvErrors>() { process::EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
 }
 
-fn welcome(url: &str) {
+fn welcome(url: &str, wants_tokens: bool) {
+    let token = if wants_tokens { " -H \"Authorization: Bearer $TOKEN\"" } else { "" };
     say(&format!(
         r#"
   Orders    {url}/orders
   Try it    {url}/docs
   Stop      Ctrl-C
 
-  curl -i {url}/orders -H 'Content-Type: application/json' \
+  curl -i {url}/orders -H 'Content-Type: application/json'{token} \
     -d '{{"user_id":123,"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}]}}'
 "#
     ));

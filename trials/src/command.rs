@@ -17,7 +17,16 @@ const COMMAND_MAX: Duration = Duration::from_secs(120);
 ///
 /// Where it cannot be started, or still runs after two minutes.
 pub async fn output(command: &mut Command) -> Result<Output, Failed> {
-    output_given(Stdio::null(), command).await
+    output_given(Stdio::null(), command, COMMAND_MAX).await
+}
+
+/// As [`output`], for a command that may take `longest`.
+///
+/// # Errors
+///
+/// As [`output`], with that bound.
+pub async fn output_within(longest: Duration, command: &mut Command) -> Result<Output, Failed> {
+    output_given(Stdio::null(), command, longest).await
 }
 
 /// The standard output of `command`, which must end with 0; it gets no input.
@@ -31,7 +40,7 @@ pub async fn succeed(command: &mut Command) -> Result<String, Failed> {
 
 /// As [`succeed`], with `input`.
 pub(crate) async fn succeed_given(input: Stdio, command: &mut Command) -> Result<String, Failed> {
-    let output = output_given(input, command).await?;
+    let output = output_given(input, command, COMMAND_MAX).await?;
     let (stdout, stderr) = texts(&output);
     match output.status.success() {
         true => Ok(stdout),
@@ -39,10 +48,10 @@ pub(crate) async fn succeed_given(input: Stdio, command: &mut Command) -> Result
     }
 }
 
-async fn output_given(input: Stdio, command: &mut Command) -> Result<Output, Failed> {
+async fn output_given(input: Stdio, command: &mut Command, longest: Duration) -> Result<Output, Failed> {
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let ended = tokio::time::timeout(COMMAND_MAX, command.output()).await;
-    ended.map_err(|_| format!("{command:?} was still running after {COMMAND_MAX:?}"))?.map_err(Failed::from)
+    let ended = tokio::time::timeout(longest, command.output()).await;
+    ended.map_err(|_| format!("{command:?} was still running after {longest:?}"))?.map_err(Failed::from)
 }
 
 /// Standard output and standard error.

@@ -13,8 +13,8 @@ pub mod server;
 pub mod statements;
 mod trial;
 
-pub use command::{output, succeed, texts};
-pub use need::{Need, program};
+pub use command::{output, output_within, succeed, texts};
+pub use need::{Need, program, variable};
 pub use trial::{check, trial};
 
 /// The `main` of a test binary: runs those of `trials` that the command line asks for, then stops the

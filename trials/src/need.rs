@@ -15,6 +15,12 @@ pub enum Need {
     Redocly,
     /// `openapi-spec-validator`, of the Python package of that name.
     OpenapiSpecValidator,
+    /// `openapi-python-client`, of the Python package of that name, and what the clients that it makes are built on.
+    OpenapiPythonClient,
+    /// `schemathesis`, of the Python package of that name.
+    Schemathesis,
+    /// The program `curl`, of version 7.83 or newer.
+    Curl,
     /// `chromium` and `chromedriver`, driven by a Python script.
     Chromium,
     /// The programs of a MariaDB server and its client.
@@ -44,11 +50,14 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 16] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
         Self::OpenapiSpecValidator,
+        Self::OpenapiPythonClient,
+        Self::Schemathesis,
+        Self::Curl,
         Self::Chromium,
         Self::MariaDb,
         Self::Postgres,
@@ -67,6 +76,9 @@ impl Need {
             Self::Buf => "buf",
             Self::Redocly => "redocly",
             Self::OpenapiSpecValidator => "openapi-spec-validator",
+            Self::OpenapiPythonClient => "openapi-python-client",
+            Self::Schemathesis => "schemathesis",
+            Self::Curl => "curl",
             Self::Chromium => "chromium",
             Self::MariaDb => "mariadb",
             Self::Postgres => "postgres",
@@ -90,6 +102,13 @@ impl Need {
             Self::Buf => &[&["buf", "--version"]],
             Self::Redocly => &[&["redocly", "--version"]],
             Self::OpenapiSpecValidator => &[&["openapi-spec-validator", "--version"]],
+            Self::OpenapiPythonClient => {
+                &[&["openapi-python-client", "--version"], &["python3", "-c", "import attrs, httpx"]]
+            }
+            Self::Schemathesis => &[&["schemathesis", "--version"]],
+            Self::Curl => {
+                &[&["sh", "-c", "curl --version | grep -Eq '^curl (7\\.(8[3-9]|9)|[89]|[1-9][0-9])'"]]
+            }
             Self::Chromium => {
                 &[&["chromium", "--version"], &["chromedriver", "--version"], &["python3", "-V"]]
             }
@@ -170,7 +189,7 @@ fn required() -> Vec<String> {
     clippy::disallowed_methods,
     reason = "switches of the tests themselves, not configuration of a service"
 )]
-pub(crate) fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 

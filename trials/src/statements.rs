@@ -134,9 +134,12 @@ impl Visit for Statement {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// On one line, and with one row where there are several alike.
+/// On one line, and with one row, or one parameter of a list, where there are several alike.
 fn folded(statement: &str) -> String {
-    let text = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    while text.contains("IN (?, ?") {
+        text = text.replace("IN (?, ?", "IN (?");
+    }
     let Some((head, rows)) = text.split_once(" VALUES ") else { return text };
     let Some(end) = rows.find(')') else { return text };
     let (row, mut rest) = rows.split_at(end + 1);

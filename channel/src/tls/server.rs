@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    ALPN, Files, Identity, TlsError, agreed_on_http2,
+    ALPN, ALPN_HTTP_1_1, Files, Identity, TlsError, agreed_on_http2,
     contents::Contents,
     names::{ClientName, Named},
     provider,
@@ -29,6 +29,8 @@ const ALERT_LINGER_BYTES_MAX: u64 = 64 * 1024;
 pub struct ServerTls {
     config: Reloading<ServerConfig>,
     allowed: Arc<[ClientName]>,
+    /// Whether clients must agree on HTTP/2.
+    http2_only: bool,
 }
 
 /// The clients that a server takes: each must show a certificate.
@@ -53,8 +55,20 @@ impl ServerTls {
         let (ca, allowed) = clients.map(|clients| (clients.ca, clients.allowed)).unzip();
         let allowed: Arc<[ClientName]> = allowed.unwrap_or_default().into();
         let (files, names) = (Files { ca, identity: Some(identity) }, allowed.clone());
-        let config = Reloading::load(files, move |contents| configuration(contents, &names))?;
-        Ok(Self { config, allowed })
+        let config = Reloading::load(files, move |contents| configuration(contents, &names, &[ALPN]))?;
+        Ok(Self { config, allowed, http2_only: true })
+    }
+
+    /// The same for a listener that everyone may come to, by HTTP/2 or by HTTP/1.1: no certificate is asked for, and who
+    /// agrees on no protocol is let in too (RFC 9112, section 9.8, knows no ALPN).
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the files.
+    pub fn load_public(identity: Identity) -> Result<Self, TlsError> {
+        let files = Files { ca: None, identity: Some(identity) };
+        let config = Reloading::load(files, |contents| configuration(contents, &[], &[ALPN, ALPN_HTTP_1_1]))?;
+        Ok(Self { config, allowed: Arc::default(), http2_only: false })
     }
 
     /// Makes `io` secure, or fails. How long this may take is the caller's to bound. A client that is refused is
@@ -71,7 +85,9 @@ impl ServerTls {
         let acceptor = TlsAcceptor::from(self.config.current().await);
         match acceptor.accept(io).into_fallible().await {
             Ok(stream) => {
-                agreed_on_http2(stream.get_ref().1.alpn_protocol())?;
+                if self.http2_only {
+                    agreed_on_http2(stream.get_ref().1.alpn_protocol())?;
+                }
                 Ok(stream)
             }
             Err((error, io)) => {
@@ -124,7 +140,11 @@ async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
     let _ = tokio::time::timeout(ALERT_LINGER_MAX, leave).await;
 }
 
-fn configuration(contents: &Contents, names: &[ClientName]) -> Result<ServerConfig, TlsError> {
+fn configuration(
+    contents: &Contents,
+    names: &[ClientName],
+    protocols: &[&[u8]],
+) -> Result<ServerConfig, TlsError> {
     let (provider, mut faults) = (provider(), Vec::new());
     let roots = contents.roots(&mut faults);
     let identity = contents.identity(&provider, &mut faults);
@@ -142,7 +162,7 @@ fn configuration(contents: &Contents, names: &[ClientName]) -> Result<ServerConf
             .ok()?
             .with_client_cert_verifier(clients)
             .with_cert_resolver(identity);
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Some(config)

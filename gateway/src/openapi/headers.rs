@@ -15,11 +15,16 @@ pub(super) struct Named {
     component: &'static str,
 }
 
+pub(super) const ETAG: Named = Named { name: "ETag", component: "ETag" };
+pub(super) const PREFERENCE_APPLIED: Named =
+    Named { name: "Preference-Applied", component: "PreferenceApplied" };
 pub(super) const ALLOW: Named = Named { name: "Allow", component: "Allow" };
 pub(super) const IDEMPOTENCY_KEY: Named = Named { name: "Idempotency-Key", component: "IdempotencyKey" };
 pub(super) const IDEMPOTENT_REPLAYED: Named =
     Named { name: "Idempotent-Replayed", component: "IdempotentReplayed" };
 pub(super) const LOCATION: Named = Named { name: "Location", component: "Location" };
+pub(super) const RATE_LIMIT: Named = Named { name: "RateLimit", component: "RateLimit" };
+pub(super) const RATE_LIMIT_POLICY: Named = Named { name: "RateLimit-Policy", component: "RateLimitPolicy" };
 pub(super) const REQUEST_ID: Named = Named { name: "X-Request-Id", component: "XRequestId" };
 pub(super) const RETRY_AFTER: Named = Named { name: "Retry-After", component: "RetryAfter" };
 pub(super) const WWW_AUTHENTICATE: Named = Named { name: "WWW-Authenticate", component: "WwwAuthenticate" };
@@ -42,6 +47,16 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
     vec![
+        header(
+            ETAG,
+            text(),
+            "There where the answer will not change: send it as If-None-Match to learn whether it still holds.",
+        ),
+        header(
+            PREFERENCE_APPLIED,
+            text(),
+            "There where the request's Prefer was heeded: wait and the seconds that it named.",
+        ),
         header(ALLOW, text(), "The methods that the address takes."),
         header(
             IDEMPOTENCY_KEY,
@@ -60,11 +75,23 @@ pub(super) fn all() -> Vec<(&'static str, Header)> {
             "The address of the order.",
         ),
         header(
+            RATE_LIMIT,
+            text(),
+            "How many requests are left to the client (r), and how many seconds they should be spread over (t), for each \
+             rate limit: a list of RFC 9651, \"address\";r=99;t=60 for instance. There where a limit applies \
+             (draft-ietf-httpapi-ratelimit-headers-11).",
+        ),
+        header(
+            RATE_LIMIT_POLICY,
+            text(),
+            "The rate limits that apply, by name: requests (q) within seconds (w), \"address\";q=100;w=60 for instance.",
+        ),
+        header(
             REQUEST_ID,
             uuid,
             "The request's own X-Request-Id where that is a UUID, else one that was made.",
         ),
         header(RETRY_AFTER, seconds.minimum(Some(1)), "Seconds to wait before trying again."),
-        header(WWW_AUTHENTICATE, text(), "How to authenticate."),
+        header(WWW_AUTHENTICATE, text(), "How to authenticate, or which scope is missing."),
     ]
 }

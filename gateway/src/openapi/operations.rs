@@ -5,16 +5,29 @@ use utoipa::openapi::{
     Content, ContentBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, Required, Response, ResponseBuilder,
     Type,
     example::ExampleBuilder,
+    link::Link,
     path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
 };
 
-use super::{DOCUMENTATION, OPERATION, ORDERS, examples, headers, headers::Named, problems, schemas};
-use crate::{docs, key, limits, problem::registry, timeout};
+use super::{
+    DOCUMENTATION, OPERATION, ORDERS, examples, headers, headers::Named, problems, samples, schemas, security,
+};
+use crate::{
+    auth::{SCOPE_READ, SCOPE_WRITE},
+    docs, key, limits,
+    problem::registry,
+    timeout,
+};
 
 const REQUEST_ID_PARAMETER: &str = "XRequestId";
 const TIMEOUT_PARAMETER: &str = "GrpcTimeout";
+const IF_NONE_MATCH_PARAMETER: &str = "IfNoneMatch";
+const PREFER_PARAMETER: &str = "Prefer";
 const JSON: &str = "application/json";
+
+/// Headers of every answer about orders.
+const OF_ORDERS: [Named; 3] = [headers::REQUEST_ID, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
 
 /// Every path with its operations.
 pub(super) fn all() -> Vec<(&'static str, PathItem)> {
@@ -42,7 +55,19 @@ pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
         "How long the client waits for the answer: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u or n. It \
          lowers the gateway's own deadline and never raises it. An order that is given too little is not started.",
     ));
-    vec![(REQUEST_ID_PARAMETER, request_id.build()), (TIMEOUT_PARAMETER, timeout.build())]
+    let known = parameter(ParameterIn::Header, "If-None-Match", Required::False, text()).description(Some(
+        "The ETag of an earlier answer, or a comma list of such: 304 says that it still holds.",
+    ));
+    let prefer = parameter(ParameterIn::Header, "Prefer", Required::False, text()).description(Some(
+        "wait=5 (RFC 7240): an order that is PENDING is answered when it settles, or after 5 seconds as it is then; \
+         at the latest shortly before the request's deadline. Preference-Applied says that this was heeded.",
+    ));
+    vec![
+        (REQUEST_ID_PARAMETER, request_id.build()),
+        (TIMEOUT_PARAMETER, timeout.build()),
+        (IF_NONE_MATCH_PARAMETER, known.build()),
+        (PREFER_PARAMETER, prefer.build()),
+    ]
 }
 
 fn place_order() -> OperationBuilder {
@@ -59,12 +84,16 @@ fn place_order() -> OperationBuilder {
         ]);
     let created = json("The order was placed and charged.", schemas::ORDER, examples::paid_order());
     let created_headers =
-        [headers::REQUEST_ID, headers::LOCATION, headers::IDEMPOTENCY_KEY, headers::IDEMPOTENT_REPLAYED];
+        [&OF_ORDERS[..], &[headers::LOCATION, headers::IDEMPOTENCY_KEY, headers::IDEMPOTENT_REPLAYED]]
+            .concat();
     let operation = operation(ORDERS, "placeOrder", "Place an order")
-        .description(Some(
+        .security(security::needs(SCOPE_WRITE))
+        .description(Some(samples::described(
             "Saves the order, charges the customer, and answers when both are done. The gateway refuses what is \
              wrong with the request itself; whether the customer can be charged is for the services to say.",
-        ))
+            samples::PLACE,
+        )))
+        .extensions(Some(samples::extension(samples::PLACE)))
         .parameter(key)
         .parameter_ref(grpc_timeout())
         .parameter_ref(request_id())
@@ -75,7 +104,7 @@ fn place_order() -> OperationBuilder {
                 .required(Some(Required::True))
                 .build(),
         ))
-        .response("201", with_headers(created, &created_headers));
+        .response("201", with_headers(created, &created_headers).link("read", read_link()));
     with_problems(operation, &problems::of_writes())
 }
 
@@ -86,12 +115,17 @@ fn list_orders() -> OperationBuilder {
         .default(Some(limits::PAGE_SIZE_DEFAULT.into()));
     let page = json("A page of orders, newest first.", schemas::ORDER_PAGE, examples::page());
     let operation = operation(ORDERS, "listOrders", "List a customer's orders")
-        .description(Some(
+        .security(security::needs(SCOPE_READ))
+        .description(Some(samples::described(
             "Newest first. A page may hold fewer orders than were asked for and not be the last.",
-        ))
+            samples::LIST,
+        )))
+        .extensions(Some(samples::extension(samples::LIST)))
         .parameter(
-            parameter(ParameterIn::Query, "user_id", Required::True, schemas::user_id())
-                .description(Some("Whose orders.")),
+            parameter(ParameterIn::Query, "user_id", Required::False, schemas::user_id()).description(Some(
+                "Whose orders: those of the access token's user, where it is absent; no other's are listed. Required \
+                 of a gateway that asks for no token.",
+            )),
         )
         .parameter(parameter(ParameterIn::Query, "page_size", Required::False, size).description(Some(
             format!(
@@ -107,21 +141,62 @@ fn list_orders() -> OperationBuilder {
         )
         .parameter_ref(grpc_timeout())
         .parameter_ref(request_id())
-        .response("200", with_headers(page, &[headers::REQUEST_ID]));
+        .response("200", with_headers(page, &OF_ORDERS).link("next", next_link()));
     with_problems(operation, &problems::of_reads())
 }
 
 fn read_order() -> OperationBuilder {
     let order = json("The order.", schemas::ORDER, examples::declined_order());
     let operation = operation(ORDERS, "readOrder", "Read an order")
+        .security(security::needs(SCOPE_READ))
+        .description(Some(samples::described(
+            "Says how the order stands now. PAID, DECLINED and VOIDED are final: then there is an ETag, by which a \
+             caller learns that what it has still holds.",
+            samples::READ,
+        )))
+        .extensions(Some(samples::extension(samples::READ)))
         .parameter(
             parameter(ParameterIn::Path, "order_id", Required::True, schemas::order_id())
                 .description(Some("Which order; Location of the answer that placed it ends with it.")),
         )
         .parameter_ref(grpc_timeout())
         .parameter_ref(request_id())
-        .response("200", with_headers(order, &[headers::REQUEST_ID]));
+        .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
+        .parameter_ref(shared(PREFER_PARAMETER))
+        .response("200", with_headers(order, &OF_READ_ORDERS))
+        .response("304", with_headers(not_modified(), &OF_READ_ORDERS));
     with_problems(operation, &problems::of_reads())
+}
+
+const OF_READ_ORDERS: [Named; 5] = [
+    headers::REQUEST_ID,
+    headers::RATE_LIMIT_POLICY,
+    headers::RATE_LIMIT,
+    headers::ETAG,
+    headers::PREFERENCE_APPLIED,
+];
+
+fn not_modified() -> Response {
+    ResponseBuilder::new().description("What the caller has, by its If-None-Match, still holds.").build()
+}
+
+/// From an order that was placed to reading it.
+fn read_link() -> Link {
+    Link::builder()
+        .operation_id("readOrder")
+        .parameter("order_id", "$response.body#/order_id")
+        .description("How the order stands later.")
+        .build()
+}
+
+/// From a page to the next.
+fn next_link() -> Link {
+    Link::builder()
+        .operation_id("listOrders")
+        .parameter("user_id", "$request.query.user_id")
+        .parameter("page_token", "$response.body#/next_page_token")
+        .description("The next page, as long as next_page_token is not empty.")
+        .build()
 }
 
 fn livez() -> OperationBuilder {
@@ -139,8 +214,11 @@ fn readyz() -> OperationBuilder {
 fn document() -> OperationBuilder {
     let content = Content::new(Some(ObjectBuilder::new().schema_type(Type::Object)));
     let document = ResponseBuilder::new().description("OpenAPI 3.1.").content(JSON, content).build();
+    let tagged = [headers::REQUEST_ID, headers::ETAG];
     let operation = operation(DOCUMENTATION, "openapi", "This document")
-        .response("200", with_headers(document, &[headers::REQUEST_ID]));
+        .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
+        .response("200", with_headers(document, &tagged))
+        .response("304", with_headers(not_modified(), &tagged));
     with_problems(operation, &OF_PAGES)
 }
 
@@ -167,11 +245,16 @@ fn parameter(place: ParameterIn, name: &str, required: Required, schema: ObjectB
 }
 
 fn request_id() -> Ref {
-    Ref::new(format!("#/components/parameters/{REQUEST_ID_PARAMETER}"))
+    shared(REQUEST_ID_PARAMETER)
+}
+
+/// A reference to one of [`parameters`].
+fn shared(component: &str) -> Ref {
+    Ref::new(format!("#/components/parameters/{component}"))
 }
 
 fn grpc_timeout() -> Ref {
-    Ref::new(format!("#/components/parameters/{TIMEOUT_PARAMETER}"))
+    shared(TIMEOUT_PARAMETER)
 }
 
 fn text() -> ObjectBuilder {

@@ -73,7 +73,8 @@ fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
 }
 
 fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<Named> {
-    let mut all = vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY];
+    let mut all =
+        vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
     if types.iter().any(|kind| kind.retry_after) {
         all.push(headers::RETRY_AFTER);
     }
@@ -82,7 +83,7 @@ fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<Named> 
     }
     match status {
         StatusCode::METHOD_NOT_ALLOWED => all.push(headers::ALLOW),
-        StatusCode::UNAUTHORIZED => all.push(headers::WWW_AUTHENTICATE),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => all.push(headers::WWW_AUTHENTICATE),
         _ => {}
     }
     all

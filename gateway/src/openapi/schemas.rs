@@ -1,5 +1,6 @@
 //! Schemas of bodies: exact, and closed to members that are not named.
 
+use money::Currency;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -41,7 +42,8 @@ pub(super) fn reference(name: &str) -> Ref {
 
 /// The id of a customer.
 pub(super) fn user_id() -> ObjectBuilder {
-    int64(*limits::USER_ID.start(), *limits::USER_ID.end()).description(Some("The customer."))
+    int64(*limits::USER_ID.start(), *limits::USER_ID.end())
+        .description(Some("The customer; digits alone, no fraction or exponent."))
 }
 
 /// The id of an order.
@@ -73,7 +75,7 @@ fn quantity() -> ObjectBuilder {
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
         .minimum(Some(*limits::QUANTITY.start()))
-        .description(Some("How many pieces."))
+        .description(Some("How many pieces; digits alone, no fraction or exponent."))
 }
 
 fn amount(description: &str) -> ObjectBuilder {
@@ -82,6 +84,13 @@ fn amount(description: &str) -> ObjectBuilder {
 
 fn currency(description: &str) -> ObjectBuilder {
     text(description).pattern(Some("^[A-Z]{3}$"))
+}
+
+/// Every code that an order may be in.
+fn currencies() -> Vec<&'static str> {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    codes.filter_map(|code| Currency::from_code(&String::from_iter(code)).ok()).map(Currency::code).collect()
 }
 
 fn new_order() -> ObjectBuilder {
@@ -98,7 +107,8 @@ fn new_order() -> ObjectBuilder {
         .property("order_items", items)
         .property(
             "currency",
-            currency("The currency of every price: a code of ISO 4217 that has a minor unit.")
+            text("The currency of every price: a code of ISO 4217 that has a minor unit.")
+                .enum_values(Some(currencies()))
                 .default(Some("USD".into())),
         )
         .required("user_id")
@@ -117,7 +127,8 @@ fn new_item() -> ObjectBuilder {
         )))
         .description(Some(
             "The price of one piece in major units, 0 or more, read as an exact decimal from its text. It has no \
-             more decimals than the currency.",
+             more decimals than the currency. Where the shop keeps a price list it must be the list's, and may be left \
+             out, to be that. Elsewhere an order without it is refused, and what it says is the price.",
         ));
     closed()
         .description(Some("One item of an order to be placed."))
@@ -125,7 +136,6 @@ fn new_item() -> ObjectBuilder {
         .property("unit_price", price)
         .property("quantity", quantity().maximum(Some(*limits::QUANTITY.end())))
         .required("product_code")
-        .required("unit_price")
         .required("quantity")
 }
 

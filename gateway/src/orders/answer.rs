@@ -37,6 +37,13 @@ pub(super) struct Order<'a> {
     decline_reason: Option<&'a str>,
 }
 
+impl Order<'_> {
+    /// Whether it stays as it is: Payment's answer for an order never changes.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.status, Some("PAID" | "DECLINED" | "VOIDED"))
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Item<'a> {
     product_code: Cow<'a, str>,
@@ -73,24 +80,26 @@ pub(super) fn created<'a>(
     let old = is_old(answer.status, answer.total.as_ref(), answer.create_time.as_ref());
     let total = match &answer.total {
         Some(total) => read_total(total)?,
-        None if old => asked.total,
+        None if old => asked.total.ok_or(Nonsense("no total"))?,
         None => return Err(Nonsense("no total")),
     };
     if total.currency() != asked.currency {
         return Err(Nonsense("another currency than was asked for"));
     }
-    let item = |item: &'a NewItem<'_>| Item {
-        product_code: Cow::Borrowed(&item.product_code),
-        unit_price: item.price,
-        quantity: item.quantity,
-    };
+    let items = asked.items.iter().enumerate().map(|(index, item)| {
+        let unit_price = match item.price {
+            Some(price) => price,
+            None => read_listed(item, total.currency(), answer.order_items.get(index))?,
+        };
+        Ok(Item { product_code: Cow::Borrowed(&item.product_code), unit_price, quantity: item.quantity })
+    });
     Ok(Order {
         order_id: read_order_id(answer.order_id)?,
         user_id: asked.user_id,
         status: (!old).then(|| read_paid(answer.status)).transpose()?,
         currency: asked.currency.code(),
         total_price: total,
-        order_items: asked.items.iter().map(item).collect(),
+        order_items: items.collect::<Result<_, _>>()?,
         created_at: (!old).then(|| read_time(answer.create_time.as_ref())).transpose()?,
         decline_reason: None,
     })
@@ -183,6 +192,17 @@ fn read_item(currency: Currency, item: &proto::order::OrderItem) -> Result<Item<
         unit_price: unit_price.map_err(|_| Nonsense("an item's price"))?,
         quantity,
     })
+}
+
+/// The price that an item was charged which left it to the price list.
+fn read_listed(
+    asked: &NewItem<'_>,
+    currency: Currency,
+    answer: Option<&proto::order::OrderItem>,
+) -> Result<Money, Nonsense> {
+    let charged = read_item(currency, answer.ok_or(Nonsense("no price of an item"))?)?;
+    let is_it = charged.product_code == asked.product_code && charged.quantity == asked.quantity;
+    if is_it { Ok(charged.unit_price) } else { Err(Nonsense("another item than was asked for")) }
 }
 
 /// RFC 3339 in UTC with milliseconds. What is finer is cut off.

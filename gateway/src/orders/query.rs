@@ -26,8 +26,8 @@ pub(super) fn none(uri: &Uri) -> Vec<Violation> {
     unknown(&pairs(uri), &[])
 }
 
-/// The parameters of `GET /orders`.
-pub(super) fn list(uri: &Uri) -> Result<ListOrdersRequest, Vec<Violation>> {
+/// The parameters of `GET /orders`. Without `user_id` the orders of `user` are meant, where there is one.
+pub(super) fn list(uri: &Uri, user: Option<i64>) -> Result<ListOrdersRequest, Vec<Violation>> {
     const KNOWN: [&str; 3] = ["user_id", "page_size", "page_token"];
     let pairs = pairs(uri);
     let mut faults = unknown(&pairs, &KNOWN);
@@ -41,7 +41,7 @@ pub(super) fn list(uri: &Uri) -> Result<ListOrdersRequest, Vec<Violation>> {
     });
     let user_id = match user_id {
         Some(text) => whole_number(text, &limits::USER_ID).ok_or_else(|| accepted_number(&limits::USER_ID)),
-        None => Err(format!("is missing; it {}", accepted_number(&limits::USER_ID))),
+        None => user.ok_or_else(|| format!("is missing; it {}", accepted_number(&limits::USER_ID))),
     };
     let user_id = user_id.map_err(|detail| faults.push(fault("user_id", detail))).unwrap_or_default();
     let page_size = page_size.map_or(Some(limits::PAGE_SIZE_DEFAULT), read_page_size).unwrap_or_else(|| {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn listed(query: &str) -> Result<ListOrdersRequest, Vec<String>> {
-        list(&format!("/orders?{query}").parse().unwrap())
+        list(&format!("/orders?{query}").parse().unwrap(), None)
             .map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
     }
 
@@ -115,6 +115,13 @@ mod tests {
         assert_eq!(listed("user_id=7&page_size=0"), expected(50, ""));
         assert_eq!(listed("page_size=3&user_id=7&page_token=a%2Bb%3D"), expected(3, "a+b="));
         assert_eq!(listed("user_id=7&page_size=99999999999999999999"), expected(1000, ""));
+    }
+
+    #[test]
+    fn the_user_of_a_token_is_meant_where_none_is_named() {
+        let of = |query: &str| list(&format!("/orders{query}").parse().unwrap(), Some(7)).unwrap().user_id;
+        assert_eq!([of(""), of("?page_size=3"), of("?user_id=7"), of("?user_id=8")], [7, 7, 7, 8]);
+        assert!(list(&"/orders?user_id=0".parse().unwrap(), Some(7)).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use proto::{google_type, order::CreateOrderRequest};
 
 use super::faults::{Faults, Member, Place};
 use crate::{
+    config::UnitPrice,
     json::{self, Members, Value},
     limits,
     problem::{Shape, Violation},
@@ -31,16 +32,16 @@ pub(super) struct NewOrder<'a> {
     /// Whether the body named the currency.
     pub(super) currency_named: bool,
     pub(super) items: Vec<NewItem<'a>>,
-    /// Above 0.
-    pub(super) total: Money,
+    /// Above 0; `None` where the price of an item is left to the price list.
+    pub(super) total: Option<Money>,
 }
 
 /// One item of it.
 #[derive(Debug)]
 pub(super) struct NewItem<'a> {
     pub(super) product_code: Cow<'a, str>,
-    /// Of one piece.
-    pub(super) price: Money,
+    /// Of one piece; `None` where it is left to the price list.
+    pub(super) price: Option<Money>,
     pub(super) quantity: i32,
 }
 
@@ -49,10 +50,10 @@ pub(super) struct NewItem<'a> {
 /// # Errors
 ///
 /// Every offending member; where the body is no JSON object, that.
-pub(super) fn read(body: &[u8]) -> Result<NewOrder<'_>, Vec<Violation>> {
+pub(super) fn read(body: &[u8], unit_price: UnitPrice) -> Result<NewOrder<'_>, Vec<Violation>> {
     let mut faults = Faults::default();
     let order = match json::document(body) {
-        Ok(members) => read_order(members, &mut faults),
+        Ok(members) => read_order(members, unit_price, &mut faults),
         Err(malformed) => {
             faults.body(malformed.to_string());
             None
@@ -64,7 +65,12 @@ pub(super) fn read(body: &[u8]) -> Result<NewOrder<'_>, Vec<Violation>> {
 impl NewOrder<'_> {
     /// What of the body problems need, to point into it.
     pub(super) fn shape(&self) -> Shape {
-        Shape { currency: self.currency_named, items: self.items.len() }
+        let unpriced = self.items.iter().enumerate().filter(|(_, item)| item.price.is_none());
+        Shape {
+            currency: self.currency_named,
+            items: self.items.len(),
+            unpriced: unpriced.map(|(index, _)| index).collect(),
+        }
     }
 
     /// The same in the Order contract: exact prices, and beside them the floats that a server of the old
@@ -81,18 +87,22 @@ impl NewOrder<'_> {
 
 impl NewItem<'_> {
     fn to_proto(&self) -> proto::order::OrderItem {
-        let (units, nanos) = self.price.to_units_nanos();
-        let currency_code = self.price.currency().code().to_owned();
+        let exact = |price: Money| {
+            let (units, nanos) = price.to_units_nanos();
+            google_type::Money { currency_code: price.currency().code().to_owned(), units, nanos }
+        };
         proto::order::OrderItem {
             product_code: self.product_code.clone().into_owned(),
-            unit_price: self.price.to_float(),
+            // A server that knows no price lists would read 0 as a price; what is no number it refuses.
+            unit_price: self.price.map_or(f32::NAN, Money::to_float),
             quantity: self.quantity,
-            price: Some(google_type::Money { currency_code, units, nanos }),
+            price: self.price.map(exact),
+            price_from_list: self.price.is_none(),
         }
     }
 }
 
-fn read_order<'a>(members: Members<'a>, faults: &mut Faults) -> Option<NewOrder<'a>> {
+fn read_order<'a>(members: Members<'a>, unit_price: UnitPrice, faults: &mut Faults) -> Option<NewOrder<'a>> {
     let [user_id, items, currency_value] =
         faults.pick(Place::Order, [&USER_ID, &ORDER_ITEMS, &CURRENCY], members);
     let user_id =
@@ -112,15 +122,18 @@ fn read_order<'a>(members: Members<'a>, faults: &mut Faults) -> Option<NewOrder<
         .into_iter()
         .take(*limits::ITEMS.end())
         .enumerate()
-        .map(|(index, element)| read_item(index, element, currency, faults))
+        .map(|(index, element)| read_item(index, element, currency, unit_price, faults))
         .collect();
     let items: Vec<NewItem<'a>> = read.into_iter().collect::<Option<_>>()?;
     let currency = currency.filter(|_| count_fits)?;
-    let total = sum(currency, items.iter().map(|item| (item.price, item.quantity)));
-    let Some(total) = total.filter(|total| !total.is_zero()) else {
+    let named = items.iter().filter_map(|item| Some((item.price?, item.quantity)));
+    let total = sum(currency, named);
+    let is_whole = items.iter().all(|item| item.price.is_some());
+    let Some(total) = total.filter(|total| !is_whole || !total.is_zero()) else {
         faults.member(Place::Order, &ORDER_ITEMS, accepted_total());
         return None;
     };
+    let total = is_whole.then_some(total);
     Some(NewOrder { user_id: user_id?, currency, currency_named: currency_value.is_some(), items, total })
 }
 
@@ -128,6 +141,7 @@ fn read_item<'a>(
     index: usize,
     element: Value<'a>,
     currency: Option<Currency>,
+    unit_price: UnitPrice,
     faults: &mut Faults,
 ) -> Option<NewItem<'a>> {
     let Some(members) = element.members() else {
@@ -137,7 +151,10 @@ fn read_item<'a>(
     let place = Place::Item(index);
     let [code, price, quantity] = faults.pick(place, [&PRODUCT_CODE, &UNIT_PRICE, &QUANTITY], members);
     let product_code = faults.required(place, &PRODUCT_CODE, code, read_product_code);
-    let price = faults.required(place, &UNIT_PRICE, price, |value| read_price(value, currency));
+    let price = match price {
+        None if unit_price == UnitPrice::Optional => Some(None),
+        price => faults.required(place, &UNIT_PRICE, price, |value| read_price(value, currency)).map(Some),
+    };
     let quantity = faults.required(place, &QUANTITY, quantity, |value| read_number(value, &limits::QUANTITY));
     let quantity = i32::try_from(quantity?).ok();
     Some(NewItem { product_code: product_code?, price: price?, quantity: quantity? })

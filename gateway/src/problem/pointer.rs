@@ -1,12 +1,14 @@
 //! From a field's path in the Order contract to its place in the request body.
 
 /// What the body of a request held, as far as pointers into it depend on that.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Whether it had the member `currency`.
     pub currency: bool,
     /// How many `order_items` it had.
     pub items: usize,
+    /// Those of them, counted from 0, that had no `unit_price`.
+    pub unpriced: Vec<usize>,
 }
 
 /// The JSON pointer (RFC 6901, as a URI fragment) to what `field`, a path into `CreateOrderRequest`, was made
@@ -26,6 +28,7 @@ pub fn pointer(field: &str, shape: &Shape) -> Option<String> {
             let item = format!("#/order_items/{index}");
             match member {
                 "" => Some(item),
+                "unit_price" | "price" if shape.unpriced.contains(&index) => Some(item),
                 "product_code" | "quantity" => Some(format!("{item}/{member}")),
                 "unit_price" | "price" | "price.units" | "price.nanos" => Some(format!("{item}/unit_price")),
                 // The body has one currency, which is part of every price.
@@ -51,7 +54,7 @@ fn split_item(field: &str) -> Option<(usize, &str)> {
 mod tests {
     use super::*;
 
-    const FULL: Shape = Shape { currency: true, items: 2 };
+    const FULL: Shape = Shape { currency: true, items: 2, unpriced: Vec::new() };
 
     fn of(field: &str) -> Option<String> {
         pointer(field, &FULL)
@@ -78,9 +81,21 @@ mod tests {
 
     #[test]
     fn a_currency_that_was_left_out_points_to_the_object_that_lacks_it() {
-        let without = Shape { currency: false, items: 1 };
+        let without = Shape { items: 1, ..Shape::default() };
         assert_eq!(pointer("currency_code", &without).as_deref(), Some("#"));
         assert_eq!(pointer("order_items[0].price.currency_code", &without).as_deref(), Some("#"));
+    }
+
+    #[test]
+    fn a_price_that_was_left_out_points_to_the_item_that_lacks_it() {
+        let without = Shape { unpriced: vec![1], ..FULL };
+        assert_eq!(
+            pointer("order_items[0].unit_price", &without).as_deref(),
+            Some("#/order_items/0/unit_price")
+        );
+        assert_eq!(pointer("order_items[1].unit_price", &without).as_deref(), Some("#/order_items/1"));
+        assert_eq!(pointer("order_items[1].price", &without).as_deref(), Some("#/order_items/1"));
+        assert_eq!(pointer("order_items[1].quantity", &without).as_deref(), Some("#/order_items/1/quantity"));
     }
 
     #[test]

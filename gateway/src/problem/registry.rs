@@ -10,16 +10,18 @@ use http::StatusCode;
 use tonic::Code;
 
 mod codes;
+mod own;
 mod reasons;
 
 pub use codes::*;
+pub use own::*;
 pub use reasons::*;
 
 /// The domain that the Order service gives its reasons in.
 pub const ORDER_DOMAIN: &str = "order";
 /// The domain of reasons that the gateway itself gives, for failures on this side of the wire. They mean
-/// what the Order service's reasons of the same names mean, and have the same problem types. It is not a key
-/// of the registry: no backend speaks for the gateway.
+/// what the Order service's reasons of the same names mean, and have the same problem types; those that it alone
+/// gives have types of this domain. No backend speaks for the gateway: [`by_reason`] knows none of it.
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
 /// The HTTP status, in logs and metrics only, of a client that went away before its answer (nginx's number;
@@ -106,6 +108,7 @@ pub const TYPES: &[ProblemType] = &[
     IDEMPOTENCY_KEY_REUSED,
     ORDER_VOIDED,
     NOT_STARTED,
+    INSUFFICIENT_SCOPE,
     CANCELLED,
     UNKNOWN,
     INVALID_ARGUMENT,
@@ -127,7 +130,7 @@ pub const TYPES: &[ProblemType] = &[
 /// The type registered for a backend's reason.
 pub fn by_reason(domain: &str, reason: &str) -> Option<&'static ProblemType> {
     TYPES.iter().find(|kind| match kind.key {
-        Key::Reason { domain: d, reason: r } => d == domain && r == reason,
+        Key::Reason { domain: d, reason: r } => d == domain && r == reason && d != GATEWAY_DOMAIN,
         Key::Code(_) => false,
     })
 }

@@ -14,7 +14,9 @@ impl IntoResponse for Problem {
         let (status, headers, mut body) = (self.0.status, self.0.headers, self.0.body);
         // Every request has a context; a problem made outside of one still names itself.
         let context = trace::current().unwrap_or_else(|| trace::Context::from_headers(&HeaderMap::new()));
-        body.place(self.0.kind.slug, &site::current(), &context);
+        let site = site::current();
+        site.count(self.0.kind.slug, status);
+        body.place(self.0.kind.slug, &site, &context);
         // Texts, numbers and maps with text keys: there is nothing that JSON cannot hold.
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, json).into_response();

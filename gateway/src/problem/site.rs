@@ -5,9 +5,11 @@
 
 use std::{future::Future, sync::Arc};
 
-use chassis::metrics::{
-    Registry,
-    prometheus_client::metrics::{counter::Counter, family::Family},
+use chassis::metrics::Registry;
+use http::StatusCode;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
 };
 
 /// One gateway, as its problems know it.
@@ -15,6 +17,14 @@ use chassis::metrics::{
 pub struct Site {
     public_url: Option<Arc<str>>,
     dropped: Dropped,
+    made: Family<Made, Counter>,
+}
+
+/// What problems are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Made {
+    kind: &'static str,
+    status: u16,
 }
 
 /// Counts what was left out of problems, by why.
@@ -58,7 +68,12 @@ impl Site {
     /// A gateway that the public reaches at `public_url`, which has no slash at its end; where that is `None`
     /// its addresses are relative. What is left out of problems is counted in `registry`.
     pub fn new(public_url: Option<&str>, registry: &mut Registry) -> Self {
-        let site = Self { public_url: public_url.map(Arc::from), dropped: Dropped::default() };
+        let site = Self { public_url: public_url.map(Arc::from), ..Self::default() };
+        registry.register(
+            "gateway_problems",
+            "Problems that were answered with, by the last segment of their type and by status",
+            site.made.clone(),
+        );
         registry.register(
             "gateway_status_details_dropped",
             "What backends sent with a failure and the public was not shown, by why",
@@ -70,6 +85,15 @@ impl Site {
     /// `path` as the public writes it.
     pub(super) fn address(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn count(&self, kind: &'static str, status: StatusCode) {
+        self.made.get_or_create(&Made { kind, status: status.as_u16() }).inc();
+    }
+
+    #[cfg(test)]
+    pub(super) fn counted(&self, kind: &'static str, status: StatusCode) -> u64 {
+        self.made.get_or_create(&Made { kind, status: status.as_u16() }).get()
     }
 
     pub(super) fn count_dropped(&self, why: Why) {

@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::limits;
+use crate::{limits, protection};
 
-const ORDER: &str =
+pub(crate) const ORDER: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body, which must be a problem of the answer's status.
-    fn problem(&self) -> Value {
+    pub(crate) fn problem(&self) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.status);
         let problem: Value = serde_json::from_slice(&self.body).unwrap();
         assert_eq!(problem["status"], json!(self.status.as_u16()));
@@ -36,23 +36,33 @@ impl Answer {
 
 /// What the handlers share where the Order service refuses connections.
 pub(crate) fn shared() -> Arc<Shared> {
+    shared_with(protection::Config::default())
+}
+
+pub(crate) fn shared_with(protection: protection::Config) -> Arc<Shared> {
     let config = Config {
         process: Process::on_loopback(Mode::Development),
         // Nothing listens on port 1.
         order: Callee::parse("127.0.0.1:1", "{}").unwrap(),
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         public_url: None,
+        unit_price: UnitPrice::default(),
+        face: face::Config::default(),
         tls: chassis::tls::Config::default(),
+        auth: crate::auth::Config::default(),
+        protection,
     };
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let orders = config.order.channel(&config.tls, &mut registry).unwrap();
     let readiness = Readiness::default();
     readiness.set("accepting", true);
-    Arc::new(Shared::new(&config, orders, readiness, Site::new(None, &mut registry), metrics))
+    let protection = Protection::new(&config.protection, &mut registry);
+    let site = Site::new(None, &mut registry);
+    Arc::new(Shared::new(&config, orders, readiness, site, metrics, protection))
 }
 
-async fn asked(router: Router, request: Request) -> Answer {
+pub(crate) async fn asked(router: Router, request: Request) -> Answer {
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
     Answer {
         status: parts.status,

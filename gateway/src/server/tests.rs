@@ -1,10 +1,12 @@
 //! Real connections: what a client reads off its socket.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::routing::get;
-use http::StatusCode;
+use chassis::metrics::Registry;
+use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Semaphore,
@@ -30,7 +32,10 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
-        let served = tokio::spawn(async move { serve(listener, router, &Readiness::default(), &stop).await });
+        let served = tokio::spawn(async move {
+            let (config, ready) = (protection::Config::default(), Readiness::default());
+            serve(listener, router, &config, connections(), &ready, &stop).await;
+        });
         Self { address, shutdown, served }
     }
 
@@ -42,6 +47,10 @@ impl Running {
         self.shutdown.cancel();
         timeout(PATIENCE, self.served).await.unwrap().unwrap();
     }
+}
+
+fn connections() -> Connections {
+    Connections::register(&mut Registry::default())
 }
 
 /// All that the server sends until it closes.
@@ -188,7 +197,14 @@ async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(async || "here"));
     let closing = CancellationToken::new();
-    let served = Served { http: http(), router, draining: closing.clone(), closing: closing.clone() };
+    let served = Served {
+        http: http(),
+        tls: None,
+        open: Open::new(&protection::Config::default(), connections()),
+        router,
+        draining: closing.clone(),
+        closing: closing.clone(),
+    };
     let mut clients = Vec::new();
     for _ in 0..10 {
         clients.push(TcpStream::connect(address).await.unwrap());

@@ -1,5 +1,6 @@
-//! Orders in a database.
+//! Orders and prices in a database.
 
+mod prices;
 mod rows;
 mod statements;
 mod work;
@@ -13,6 +14,7 @@ use crate::{
     domain::{Backlog, Due, Entry, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
+pub use prices::{DbPrices, Prices};
 use work::{Claim, Find, List, ReadBacklog, ReadDue, ReadEntries, Reopen, Settle};
 
 /// The tables, version by version.

@@ -43,9 +43,11 @@ impl Order for OrderService {
         request: Request<CreateOrderRequest>,
     ) -> Result<Response<CreateOrderResponse>, Status> {
         let budget = budget(&request);
-        let (draft, key) = parse::create(request.into_inner()).map_err(errors::invalid)?;
-        let placed = self.application.place_order(draft, key, budget).await.map_err(errors::not_placed)?;
-        Ok(Response::new(render::placed(&placed)))
+        let list_is_kept = self.application.price_list.is_some();
+        let (basket, key) = parse::create(request.into_inner(), list_is_kept).map_err(errors::invalid)?;
+        let leaves_a_price = basket.leaves_a_price();
+        let placed = self.application.place_order(basket, key, budget).await.map_err(errors::not_placed)?;
+        Ok(Response::new(render::placed(&placed, leaves_a_price)))
     }
 
     async fn get(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {

@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 
 use super::{
     ANSWER_MARGIN, Application, CHARGE_MAX, DRIVE_MAX, ID_DRAWS_MAX, RECHARGE_MAX, RECHECK_MAX, WORK_MIN,
+    price::Priced,
     progress::{Progress, State},
     settle::Settled,
 };
 use crate::{
-    domain::{Attempts, Decline, Draft, IdempotencyKey, Order, OrderId, Settlement, Status},
+    domain::{Attempts, Basket, Decline, IdempotencyKey, Order, OrderId, Refusal, Settlement, Status},
     ports::{Insert, Permit, StoreError},
 };
 
@@ -33,6 +34,9 @@ pub enum PlaceError {
     /// Nothing was done; the caller may ask again.
     #[error("not started: {0}")]
     NotStarted(&'static str),
+    /// The price list refuses items, each of which is named; nothing was done.
+    #[error("refused by the price list")]
+    Refused(Vec<Refusal>),
     /// Payment refused, for good.
     #[error("declined")]
     Declined {
@@ -78,13 +82,18 @@ pub enum PlaceError {
 pub(super) type Answer = Result<Placed, PlaceError>;
 
 impl Application {
-    /// Places `draft` under `key` (one is made where there is none) and tells what became of it, at the latest
+    /// Places what is `wanted` under `key` (one is made where there is none) and tells what became of it, at the latest
     /// [`ANSWER_MARGIN`] before `budget` is used up.
     ///
     /// # Errors
     ///
     /// [`PlaceError`]: every outcome but a charge.
-    pub async fn place_order(&self, draft: Draft, key: Option<IdempotencyKey>, budget: Duration) -> Answer {
+    pub async fn place_order(
+        &self,
+        wanted: impl Into<Basket>,
+        key: Option<IdempotencyKey>,
+        budget: Duration,
+    ) -> Answer {
         if budget < ANSWER_MARGIN + WORK_MIN {
             return Err(PlaceError::NotStarted("too little time left"));
         }
@@ -98,13 +107,13 @@ impl Application {
             charge_by: now + budget.min(CHARGE_MAX),
             progress: progress.clone(),
         };
-        let key = key.unwrap_or_else(|| self.mint.key());
+        let (basket, key) = (wanted.into(), key.unwrap_or_else(|| self.mint.key()));
         let clock = self.clock.clone();
         self.tasks.spawn(Box::pin(async move {
             tokio::select! {
                 biased;
                 // Nobody listens any more where the caller has left; the order is settled all the same.
-                answer = driver.place(draft, key) => drop(tell.send(answer)),
+                answer = driver.place(basket, key) => drop(tell.send(answer)),
                 () = clock.sleep(DRIVE_MAX) => {}
             }
         }));
@@ -137,16 +146,20 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    async fn place(&self, draft: Draft, key: IdempotencyKey) -> Answer {
-        match self.save(draft, key).await? {
+    async fn place(&self, basket: Basket, key: IdempotencyKey) -> Answer {
+        match self.save(&basket, key).await? {
             Saved::New(order) => self.charge(order, Attempts::AllOwn).await,
             Saved::Doubtful(found) => self.take(found).await,
-            Saved::Before(order, wanted) => self.resume(order, &wanted).await,
+            Saved::Before(order) => self.resume(order, basket.fingerprint()).await,
         }
     }
 
     /// Saves the order, or finds the one that an earlier request saved under this key.
-    async fn save(&self, draft: Draft, key: IdempotencyKey) -> Result<Saved, PlaceError> {
+    async fn save(&self, basket: &Basket, key: IdempotencyKey) -> Result<Saved, PlaceError> {
+        let draft = match self.price(basket, &key).await? {
+            Priced::Now(draft) => draft,
+            Priced::Before(order) => return Ok(Saved::Before(order)),
+        };
         let Application { orders, mint, clock, .. } = &self.application;
         let mut order = Order::place(mint.order_id(), key, draft, clock.now_ms());
         // The ids under which the order may have been saved without an answer.
@@ -167,7 +180,7 @@ impl Driver {
                 Ok(Some(found)) if doubtful.contains(&found.id) && found.fingerprint == order.fingerprint => {
                     return Ok(Saved::Doubtful(found));
                 }
-                Ok(Some(found)) => return Ok(Saved::Before(found, Box::new(order))),
+                Ok(Some(found)) => return Ok(Saved::Before(found)),
                 Ok(None) => order.id = mint.order_id(),
                 Err(_) => return Err(unsaved(doubtful.last().copied())),
             }
@@ -221,8 +234,8 @@ enum Saved {
     /// This request saved it, or another instance did that drew the same id for the same key at the same time; the
     /// row does not tell which.
     Doubtful(Order),
-    /// An earlier request saved the first; this one would have saved the second.
-    Before(Order, Box<Order>),
+    /// An earlier request saved it.
+    Before(Order),
 }
 
 /// What a caller is told of an order in this state.

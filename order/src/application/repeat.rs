@@ -5,14 +5,14 @@ use super::{
     place::{Answer, Driver, PlaceError, tell, unsaved},
 };
 use crate::{
-    domain::{Attempts, Order, Status},
+    domain::{Attempts, Fingerprint, Order, Status},
     ports::StoreError,
 };
 
 impl Driver {
     /// Answers a request whose key an earlier one used: the same meaning gets the same final answer.
-    pub(super) async fn resume(&self, found: Order, wanted: &Order) -> Answer {
-        if found.fingerprint != wanted.fingerprint {
+    pub(super) async fn resume(&self, found: Order, wanted: &Fingerprint) -> Answer {
+        if found.fingerprint != *wanted {
             return Err(PlaceError::KeyReused { order: found.id });
         }
         self.progress.waits_for(found.id);

@@ -1,6 +1,8 @@
-//! An order that a caller wants placed: valid by construction.
+//! An order that is to be placed: valid by construction.
 
-use money::{AmountError, Money};
+use money::{AmountError, Currency, Money};
+
+use super::Fingerprint;
 
 /// Items of one order.
 pub const ITEMS_MAX: usize = 100;
@@ -26,7 +28,7 @@ impl UserId {
 }
 
 /// What is ordered: 1 to [`PRODUCT_CODE_CHARS_MAX`] characters, none of them a control character.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProductCode(String);
 
 impl ProductCode {
@@ -63,18 +65,19 @@ impl Quantity {
 pub struct Item {
     /// What is ordered.
     pub product_code: ProductCode,
-    /// Price of one piece, as the caller named it.
+    /// Price of one piece, as it is charged.
     pub unit_price: Money,
     /// How many pieces.
     pub quantity: Quantity,
 }
 
-/// What a caller wants placed, with the total that follows from it.
+/// What is to be placed, with the total that follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     user: UserId,
     items: Vec<Item>,
     total: Money,
+    fingerprint: Fingerprint,
 }
 
 /// Why items make no order, in words fit for whoever sent them.
@@ -92,21 +95,35 @@ pub enum DraftError {
 }
 
 impl Draft {
-    /// A draft of `items` for `user`.
+    /// A draft of `items`, whose prices the caller named, for `user`.
     ///
     /// # Errors
     ///
     /// [`DraftError`] where the items are none or too many, or their total is out of range.
     pub fn new(user: UserId, items: Vec<Item>) -> Result<Self, DraftError> {
+        let currency = items.first().ok_or(DraftError::ItemCount)?.unit_price.currency();
+        let named = items.iter().map(|item| (&item.product_code, Some(item.unit_price), item.quantity));
+        let fingerprint = Fingerprint::of(user, currency, named);
+        Self::of(user, items, fingerprint)
+    }
+
+    /// A draft of what a request with this fingerprint asks for.
+    pub(super) fn of(user: UserId, items: Vec<Item>, fingerprint: Fingerprint) -> Result<Self, DraftError> {
         let first = items.first().filter(|_| items.len() <= ITEMS_MAX).ok_or(DraftError::ItemCount)?;
-        let nothing = Money::zero(first.unit_price.currency());
-        let total = items.iter().try_fold(nothing, |sum, item| {
-            sum.checked_add(item.unit_price.checked_mul(item.quantity.get())?)
+        let pieces = items.iter().map(|item| (item.unit_price, item.quantity));
+        let total = Self::total_of(first.unit_price.currency(), pieces)?;
+        Ok(Self { user, items, total, fingerprint })
+    }
+
+    /// What so many pieces at such prices cost.
+    pub(super) fn total_of(
+        currency: Currency,
+        mut pieces: impl Iterator<Item = (Money, Quantity)>,
+    ) -> Result<Money, DraftError> {
+        let total = pieces.try_fold(Money::zero(currency), |sum, (price, quantity)| {
+            sum.checked_add(price.checked_mul(quantity.get())?)
         })?;
-        if total.is_zero() {
-            return Err(DraftError::NothingToPay);
-        }
-        Ok(Self { user, items, total })
+        if total.is_zero() { Err(DraftError::NothingToPay) } else { Ok(total) }
     }
 
     /// Who orders.
@@ -124,8 +141,13 @@ impl Draft {
         self.total
     }
 
-    pub(super) fn into_items(self) -> Vec<Item> {
-        self.items
+    /// What the request means that asks for it.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Item>, Fingerprint) {
+        (self.items, self.fingerprint)
     }
 }
 

@@ -1,30 +1,42 @@
 //! A fingerprint of what a request means, which tells a replay from a misused key.
 
+use money::{Currency, Money};
 use sha2::{Digest, Sha256};
 
-use super::Draft;
+use super::{ProductCode, Quantity, UserId};
 
-/// The meaning of a request: a version and a hash over user, currency and items. Two requests that differ in
-/// spelling alone (`0.12`, `"0.120"`) have the same.
+/// The meaning of a request: a version and a hash over user, currency and items, as the caller sent them. Two requests
+/// that differ in spelling alone (`0.12`, `"0.120"`) have the same; what the price list says is no part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of `draft`, by the newest version.
-    pub fn of(draft: &Draft) -> Self {
+    /// The fingerprint of a request for so many pieces of these products, each with the price that the caller named, if
+    /// any. Version 1 is of those that name every price; version 2, of the others, says for each item whether it has one.
+    pub(super) fn of<'a>(
+        user: UserId,
+        currency: Currency,
+        items: impl Iterator<Item = (&'a ProductCode, Option<Money>, Quantity)> + Clone,
+    ) -> Self {
+        let names_all = items.clone().all(|(_, price, _)| price.is_some());
         let mut hash = Sha256::new();
-        hash.update(draft.user().get().to_be_bytes());
-        hash.update(draft.total().currency().code());
-        for item in draft.items() {
-            let code = item.product_code.as_str();
+        hash.update(user.get().to_be_bytes());
+        hash.update(currency.code());
+        for (product_code, price, quantity) in items {
+            let code = product_code.as_str();
             // Lengths first, so that no two lists of items have the same bytes.
             hash.update((code.len() as u64).to_be_bytes());
             hash.update(code);
-            hash.update(item.unit_price.minor().to_be_bytes());
-            hash.update(item.quantity.get().to_be_bytes());
+            if !names_all {
+                hash.update([u8::from(price.is_some())]);
+            }
+            if let Some(price) = price {
+                hash.update(price.minor().to_be_bytes());
+            }
+            hash.update(quantity.get().to_be_bytes());
         }
         let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("v1:{hex}"))
+        Self(format!("v{}:{hex}", if names_all { 1 } else { 2 }))
     }
 
     /// A fingerprint as it was stored.
@@ -40,41 +52,48 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    use money::{Currency, Money};
-
     use super::*;
-    use crate::domain::{Item, ProductCode, Quantity, UserId};
 
-    fn draft(user: i64, currency: &str, items: &[(&str, i64, i32)]) -> Fingerprint {
+    fn of(user: i64, currency: &str, items: &[(&str, Option<i64>, i32)]) -> Fingerprint {
         let currency = Currency::from_code(currency).unwrap();
-        let items = items.iter().map(|(code, minor, quantity)| Item {
-            product_code: ProductCode::new((*code).to_owned()).unwrap(),
-            unit_price: Money::from_minor(currency, *minor).unwrap(),
-            quantity: Quantity::new(*quantity).unwrap(),
+        let codes: Vec<ProductCode> =
+            items.iter().map(|(code, ..)| ProductCode::new((*code).to_owned()).unwrap()).collect();
+        let items = codes.iter().zip(items).map(|(code, &(_, minor, quantity))| {
+            let price = minor.map(|minor| Money::from_minor(currency, minor).unwrap());
+            (code, price, Quantity::new(quantity).unwrap())
         });
-        Fingerprint::of(&Draft::new(UserId::new(user).unwrap(), items.collect()).unwrap())
+        Fingerprint::of(UserId::new(user).unwrap(), currency, items)
     }
 
     #[test]
     fn the_same_meaning_has_the_same_fingerprint_for_ever() {
         // Rows hold it: a change of the computation needs a new version, not a new expectation here.
         let stored = "v1:b9828a9e86148065c90ee2c467979141c02cd03ec347a1f6b3c66bc6a45f3b38";
-        assert_eq!(draft(123, "USD", &[("sku1", 12, 1)]).as_str(), stored);
+        assert_eq!(of(123, "USD", &[("sku1", Some(12), 1)]).as_str(), stored);
+        let stored = "v2:0f1a466edd9e13cfb22ab7a9d9260f58dbafbd95ff021cb4bb05651b1e3a1ec6";
+        assert_eq!(of(123, "USD", &[("sku1", None, 1)]).as_str(), stored);
     }
 
     #[test]
     fn every_part_of_the_meaning_counts() {
-        let base = draft(1, "USD", &[("ab", 12, 1), ("c", 1, 1)]);
-        for other in [
-            draft(2, "USD", &[("ab", 12, 1), ("c", 1, 1)]),
-            draft(1, "EUR", &[("ab", 12, 1), ("c", 1, 1)]),
-            draft(1, "USD", &[("a", 12, 1), ("bc", 1, 1)]),
-            draft(1, "USD", &[("ab", 13, 1), ("c", 1, 1)]),
-            draft(1, "USD", &[("ab", 12, 2), ("c", 1, 1)]),
-            draft(1, "USD", &[("c", 1, 1), ("ab", 12, 1)]),
-            draft(1, "USD", &[("ab", 12, 1)]),
-        ] {
-            assert_ne!(base, other);
+        let all = [
+            of(1, "USD", &[("ab", Some(12), 1), ("c", Some(1), 1)]),
+            of(2, "USD", &[("ab", Some(12), 1), ("c", Some(1), 1)]),
+            of(1, "EUR", &[("ab", Some(12), 1), ("c", Some(1), 1)]),
+            of(1, "USD", &[("a", Some(12), 1), ("bc", Some(1), 1)]),
+            of(1, "USD", &[("ab", Some(13), 1), ("c", Some(1), 1)]),
+            of(1, "USD", &[("ab", Some(12), 2), ("c", Some(1), 1)]),
+            of(1, "USD", &[("c", Some(1), 1), ("ab", Some(12), 1)]),
+            of(1, "USD", &[("ab", Some(12), 1)]),
+            of(1, "USD", &[("ab", None, 1), ("c", Some(1), 1)]),
+            of(1, "USD", &[("ab", Some(0), 1), ("c", Some(1), 1)]),
+            of(1, "USD", &[("ab", Some(12), 1), ("c", None, 1)]),
+            of(1, "USD", &[("ab", None, 1), ("c", None, 1)]),
+            of(1, "USD", &[("ab", None, 2), ("c", None, 1)]),
+            of(2, "USD", &[("ab", None, 1), ("c", None, 1)]),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
         }
     }
 }

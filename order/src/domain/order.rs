@@ -93,13 +93,15 @@ pub struct Order {
 impl Order {
     /// A new order, PENDING, in the hands of whoever places it.
     pub fn place(id: OrderId, key: IdempotencyKey, draft: Draft, now_ms: i64) -> Self {
+        let (user, total) = (draft.user(), draft.total());
+        let (items, fingerprint) = draft.into_parts();
         Self {
             id,
-            user: draft.user(),
+            user,
             key,
-            fingerprint: Fingerprint::of(&draft),
-            total: draft.total(),
-            items: draft.into_items(),
+            fingerprint,
+            total,
+            items,
             status: Status::Pending,
             decline: None,
             fence: 1,

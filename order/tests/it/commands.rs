@@ -37,3 +37,74 @@ fn each_fault_has_its_exit_code() {
     );
     assert_eq!(order(&["--help"], &[]).status.code(), Some(0));
 }
+
+/// A database and a directory for files.
+struct Desk {
+    directory: tempfile::TempDir,
+}
+
+impl Desk {
+    fn order(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let ended = order(args, &[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", &self.url())]);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (ended.status.code(), text(ended.stdout), text(ended.stderr))
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.directory.path().join("orders.db").display())
+    }
+
+    fn file(&self, text: &str) -> String {
+        let path = self.directory.path().join("prices.csv");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+}
+
+const HEADER: &str = "product_code,currency,unit_price\n";
+
+#[test]
+fn prices_are_loaded_shown_and_replaced() {
+    let desk = Desk { directory: tempfile::tempdir().unwrap() };
+    let said = |text: String| (Some(0), text, String::new());
+    let shown = |rows: &str| said(format!("{HEADER}{rows}"));
+    assert_eq!(desk.order(&["prices", "show"]), shown(""));
+    let file = desk.file(&format!("{HEADER}sku1,USD,0.12\nsku2,USD,19.99\nsku1,JPY,12\n"));
+    let loaded = format!("3 prices were loaded into the price list of {}\n", desk.url());
+    assert_eq!(desk.order(&["prices", "load", &file]), said(loaded));
+    assert_eq!(desk.order(&["prices", "show"]), shown("sku1,JPY,12\nsku1,USD,0.12\nsku2,USD,19.99\n"));
+    assert_eq!(desk.order(&["prices", "show", "--product", "sku1"]), shown("sku1,JPY,12\nsku1,USD,0.12\n"));
+
+    let file = desk.file(&format!("{HEADER}sku2,USD,20\nsku3,USD,1\n"));
+    assert_eq!(desk.order(&["prices", "load", &file]).0, Some(0));
+    let all = "sku1,JPY,12\nsku1,USD,0.12\nsku2,USD,20.00\nsku3,USD,1.00\n";
+    assert_eq!(desk.order(&["prices", "show"]), shown(all));
+    let replaced = format!("2 prices are now the price list of {}\n", desk.url());
+    assert_eq!(desk.order(&["prices", "load", "--replace", &file]), said(replaced));
+    assert_eq!(desk.order(&["prices", "show"]), shown("sku2,USD,20.00\nsku3,USD,1.00\n"));
+    let gone = desk.order(&["prices", "show", "--product", "sku1"]);
+    assert_eq!(gone, (Some(69), String::new(), "\"sku1\" has no price\n".to_owned()));
+}
+
+#[test]
+fn a_file_with_faults_changes_nothing_and_each_is_named() {
+    let desk = Desk { directory: tempfile::tempdir().unwrap() };
+    let good = desk.file(&format!("{HEADER}sku1,USD,0.12\n"));
+    assert_eq!(desk.order(&["prices", "load", &good]).0, Some(0));
+    let bad = desk.file(&format!("{HEADER}sku2,USD,1\n,USD,1\nsku3,USD,0.001\n"));
+    for replace in [&[][..], &["--replace"]] {
+        let refused = desk.order(&[&["prices", "load", &bad], replace].concat());
+        let expected = format!(
+            "{bad} was not loaded: 2 faults\n  line 3: product_code must be 1 to 100 characters, none of them a control \
+             character\n  line 4: unit_price must have no more than 2 decimals, as USD has\n"
+        );
+        assert_eq!(refused, (Some(64), String::new(), expected));
+        assert_eq!(desk.order(&["prices", "show"]).1, format!("{HEADER}sku1,USD,0.12\n"));
+    }
+    let absent = desk.order(&["prices", "load", "/nowhere/at/all.csv"]);
+    assert_eq!(absent.0, Some(64));
+    assert!(absent.2.starts_with("/nowhere/at/all.csv was not loaded: No such file"), "{}", absent.2);
+    for args in [&["prices"][..], &["prices", "load"], &["prices", "show", "--product", "a\nb"]] {
+        assert_eq!(desk.order(args).0, Some(64), "{args:?}");
+    }
+}

@@ -4,6 +4,7 @@ mod deadlines;
 mod doubts;
 mod gone;
 mod outcomes;
+mod priced;
 mod replays;
 mod settling;
 
@@ -41,6 +42,7 @@ impl World {
         let monitor = Arc::new(FakeMonitor::default());
         let application = Application {
             orders: store.clone(),
+            price_list: None,
             payments: payments.clone(),
             clock: Arc::new(FakeClock::default()),
             mint: mint.clone(),

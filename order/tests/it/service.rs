@@ -6,6 +6,7 @@ mod lifecycle;
 mod orders;
 mod outcomes;
 mod payment;
+mod prices;
 mod reading;
 mod requests;
 mod retried;

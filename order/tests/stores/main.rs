@@ -6,9 +6,13 @@ mod contract;
 #[allow(dead_code, reason = "others look into it")]
 #[path = "../it/fake/orders.rs"]
 mod fake;
+#[allow(dead_code, reason = "others have it fail")]
+#[path = "../it/fake/prices.rs"]
+mod fake_prices;
 mod given;
 mod instances;
 mod plans;
+mod prices;
 mod sabotage;
 #[allow(dead_code, reason = "others need more of them")]
 #[path = "../it/samples.rs"]
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         trials.push(trial(&name, kind.needs(), move || two(kind)));
         trials.extend(sabotage::trials(kind));
     }
+    trials.extend(prices::trials());
     trials.extend(plans::trials());
     trials::run(trials)
 }

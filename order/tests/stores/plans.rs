@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use database::{Database, Driver, NOW_MS, Session, Work};
-use order::adapters::db::{DbOrders, MIGRATIONS};
+use order::adapters::db::{DbOrders, DbPrices, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
 use trials::{
     Failed, Trial, check, server,
@@ -14,32 +14,36 @@ use trials::{
 
 use crate::{
     given::{Given, Kind},
-    keeps,
+    keeps, prices,
 };
 
 /// Where the statements of this version are, which is called after its newest migration.
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/statements/0002.sql");
-/// As a user asks who has a hundred orders, for the older half.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/statements/0003.sql");
+/// As a user asks who has a hundred orders, for the older half; and who orders three products of the list.
 const VALUES: &[(&str, &str)] = &[
     ("LIMIT ?", "LIMIT 51"),
     ("order_id < ?", "order_id < '20000'"),
     ("order_id <= ?", "order_id <= '20000'"),
     ("order_id >= ?", "order_id >= '10000'"),
+    ("currency = ? AND product_code IN (?)", "currency = 'EUR' AND product_code IN ('2', '4', '6')"),
 ];
 /// The items of a page of orders, whose ends the statement before has found.
 const PAGE: Option<&str> = Some("o.order_id <= ? AND o.order_id >= ?");
 const NEWEST: Statements =
-    Statements { text: include_str!("../statements/0002.sql"), values: VALUES, page: PAGE };
+    Statements { text: include_str!("../statements/0003.sql"), values: VALUES, page: PAGE };
 const BEFORE: Statements =
-    Statements { text: include_str!("../statements/0001.sql"), values: VALUES, page: PAGE };
+    Statements { text: include_str!("../statements/0002.sql"), values: VALUES, page: PAGE };
 const PLANTED: &[&str] = &[
     "SELECT * FROM orders WHERE status = 'PAID' ORDER BY created_at_ms",
     "SELECT order_id FROM orders ORDER BY order_id LIMIT 10",
     "SELECT quantity FROM order_items WHERE position = 1",
+    "SELECT product_code FROM prices WHERE currency = 'EUR'",
 ];
+/// How an operator empties the price list: it is read as a whole.
+const BY_OPERATORS: &[&str] = &["DELETE FROM prices"];
 const WRITTEN_DOWN: &str = "the statements of the contract are written down";
 
-/// A hundred orders of each of 200 users, the last pending, three items each.
+/// A hundred orders of each of 200 users, the last pending, three items each; and 4,000 prices.
 const FILL: &str = "
 INSERT INTO orders (order_id, user_id, idempotency_key, fingerprint, status, currency, total_minor, item_count,
     fence, attempts, created_at_ms, pending_since_ms, next_check_at_ms)
@@ -50,6 +54,8 @@ FROM n owner CROSS JOIN n nth WHERE nth.i <= 100;
 INSERT INTO order_items (order_id, position, product_code, unit_price_minor, quantity)
 SELECT o.order_id, p.position, 'sku', 1, 1
 FROM orders o CROSS JOIN (SELECT 0 AS position UNION ALL SELECT 1 UNION ALL SELECT 2) p;
+INSERT INTO prices (product_code, currency, unit_price_minor)
+SELECT order_id, CASE WHEN order_id % 2 = 0 THEN 'EUR' ELSE 'USD' END, 3 FROM orders WHERE order_id <= 4000;
 ";
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
@@ -76,16 +82,18 @@ async fn are_written_down() -> Result<(), Failed> {
         format!("{FILE} is not that of migration {newest}")
     })?;
     let given = Given::new(Kind::Sqlite).await?;
-    let orders = DbOrders::new(given.open().await?);
+    let database = given.open().await?;
+    let (orders, prices) = (DbOrders::new(database.clone()), DbPrices::new(database));
     let sent = capture()?;
     keeps(Arc::new(orders)).await?;
-    sent.compare(Path::new(FILE), &[], (Driver::Sqlite.now_ms(), NOW_MS))
+    prices::keeps(Arc::new(prices)).await?;
+    sent.compare(Path::new(FILE), BY_OPERATORS, (Driver::Sqlite.now_ms(), NOW_MS))
 }
 
 async fn are_cheap(kind: Kind) -> Result<(), Failed> {
     let given = Given::new(kind).await?;
     let database = given.open().await?;
-    let analyze = if kind == Kind::MariaDb { "ANALYZE TABLE orders, order_items" } else { "ANALYZE" };
+    let analyze = if kind == Kind::MariaDb { "ANALYZE TABLE orders, order_items, prices" } else { "ANALYZE" };
     given.execute(&format!("{FILL}{analyze}")).await?;
     NEWEST.are_cheap(PLANTED, async |statement| plan(&given, &database, statement).await).await
 }
@@ -93,7 +101,18 @@ async fn are_cheap(kind: Kind) -> Result<(), Failed> {
 async fn are_taken(kind: Kind) -> Result<(), Failed> {
     let given = Given::new(kind).await?;
     given.open().await?;
-    BEFORE.are_taken("orders", async |statement| given.execute(&statement).await).await
+    let now_ms = driver(kind).now_ms();
+    BEFORE
+        .are_taken("orders", async |statement| given.execute(&statement.replace(NOW_MS, now_ms)).await)
+        .await
+}
+
+fn driver(kind: Kind) -> Driver {
+    match kind {
+        Kind::Sqlite => Driver::Sqlite,
+        Kind::MariaDb => Driver::MySql,
+        Kind::Postgres => Driver::Postgres,
+    }
 }
 
 async fn plan(given: &Given, database: &Database, statement: String) -> Result<Plan, Failed> {

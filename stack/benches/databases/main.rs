@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use backend::Backend;
 use figures::Failure;
-use load::Round;
+use load::{Round, Tokens};
 use mimalloc::MiMalloc;
 use stack::{Databases, Options, Stack};
 
@@ -59,7 +59,7 @@ async fn measure() -> Result<(), Failure> {
         let options = Options { databases: Some(databases), ..Options::default() };
         let options = options.var("PAYMENT_CREDIT_LIMIT", 1_000_000_000).var("RUST_LOG", "warn");
         let stack = Stack::start_with(options).await?;
-        load::run(stack.gateway_address(), 16, WARM_UP).await?;
+        load::run(stack.gateway_address(), &Tokens::default(), 16, WARM_UP).await?;
         stacks.push(stack);
     }
     let mut rounds: Vec<Vec<Vec<Round>>> = vec![vec![Vec::new(); stacks.len()]; CONNECTIONS.len()];
@@ -67,7 +67,8 @@ async fn measure() -> Result<(), Failure> {
         for (cells, connections) in rounds.iter_mut().zip(CONNECTIONS) {
             for (cell, stack) in cells.iter_mut().zip(&stacks) {
                 let cpu_before = cpu::seconds(std::process::id())?;
-                let mut round = load::run(stack.gateway_address(), connections, MEASURED).await?;
+                let mut round =
+                    load::run(stack.gateway_address(), &Tokens::default(), connections, MEASURED).await?;
                 round.cpu_seconds = cpu::seconds(std::process::id())? - cpu_before;
                 cell.push(round);
             }

@@ -1,10 +1,14 @@
-//! Orders per second and latency of `POST /orders` through the whole stack, and its memory.
+//! Orders per second and latency of `POST /orders` through the whole stack, its memory, and what tokens and rate limits
+//! cost.
 //!
 //!     cargo bench -p stack --bench orders
+//!     BEFORE=/path/to/an/older/stack cargo bench -p stack --bench orders
 //!
-//! Runs the `stack` binary of the bench profile as a process of its own over fresh SQLite files, and a closed
-//! loop of 1, 16 and 64 connections against it, for three rounds; prints the medians. Every answer must be a
-//! 201: any other voids the run. Load and services share the machine.
+//! Runs the `stack` binary of the bench profile as processes of their own over fresh SQLite files: as it is without any
+//! configuration, and with tokens (RS256) and rate limits, and beside them an older binary, where `BEFORE` names one. A
+//! closed loop of 1, 16 and 64 connections asks one after the other, for so many rounds; prints the medians, and those of
+//! the ratios of processor time within a round. Every answer must be a 201: any other voids the run. Load and services
+//! share the machine.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -19,18 +23,35 @@ mod cpu;
 mod figures;
 #[path = "../shared/load.rs"]
 mod load;
+#[path = "../shared/process.rs"]
 mod process;
+#[allow(clippy::unwrap_used, dead_code, reason = "a test's, which makes more of it")]
+#[path = "../../tests/it/auth/signer.rs"]
+mod signer;
+mod tokens;
 
 use std::time::Duration;
 
 use figures::Failure;
-use load::Round;
-use process::StackProcess;
+use load::{Round, Tokens};
+use process::{STACK, StackProcess};
+use tempfile::TempDir;
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 11;
 const WARM_UP: Duration = Duration::from_secs(2);
-const MEASURED: Duration = Duration::from_secs(8);
+const MEASURED: Duration = Duration::from_secs(4);
+/// Limits that are looked at with every request, and never reached.
+const RATES: [(&str, &str); 2] =
+    [("RATE_LIMIT_PER_ADDRESS", "1000000/1"), ("RATE_LIMIT_PER_SUBJECT", "1000000/1")];
+
+/// A stack that is measured, and its rounds by [`CONNECTIONS`].
+struct Measured {
+    name: &'static str,
+    stack: StackProcess,
+    tokens: Tokens,
+    rounds: [Vec<Round>; CONNECTIONS.len()],
+}
 
 fn main() -> Result<(), Failure> {
     if !figures::asked_for() {
@@ -41,29 +62,73 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure() -> Result<(), Failure> {
-    let stack = StackProcess::start()?;
-    println!("memory at rest: {:.1} MiB resident", stack.memory("VmRSS")?);
-    load::run(stack.gateway, 16, WARM_UP).await?;
-    let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); CONNECTIONS.len()];
-    for _ in 0..ROUNDS {
-        for (cell, connections) in rounds.iter_mut().zip(CONNECTIONS) {
-            let cpu_before = stack.cpu_seconds()?;
-            let mut round = load::run(stack.gateway, connections, MEASURED).await?;
-            round.cpu_seconds = stack.cpu_seconds()? - cpu_before;
-            cell.push(round);
+    let keys = TempDir::new()?;
+    let (tokens, mut guarded) = tokens::issue(load::USERS, keys.path())?;
+    guarded.extend(RATES.map(|(name, value)| (name, value.to_owned())));
+    let guarded: Vec<(&str, &str)> = guarded.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let before = trials::variable("BEFORE");
+    let mut all = Vec::new();
+    if !before.is_empty() {
+        all.push(Measured::start("before", &before, &[], Tokens::default()).await?);
+    }
+    all.push(Measured::start("plain", STACK, &[], Tokens::default()).await?);
+    all.push(Measured::start("tokens, rate limits", STACK, &guarded, tokens).await?);
+    let stacks = all.len();
+    for round in 0..ROUNDS {
+        for cell in 0..CONNECTIONS.len() {
+            // Another one is first each time.
+            for which in (0..stacks).map(|turn| (turn + round) % stacks) {
+                all[which].round(cell).await?;
+            }
         }
     }
-    println!("| connections | orders/s | p50 ms | p99 ms | CPU s per 1,000 orders |\n|---|---|---|---|---|");
-    for (cell, connections) in rounds.iter().zip(CONNECTIONS) {
-        let median = |figure: fn(&Round) -> f64| figures::median(cell.iter().map(figure));
+    println!("| connections | | orders/s | p50 ms | p99 ms | CPU s per 1,000 orders | to the first |");
+    println!("|---|---|---|---|---|---|---|");
+    for cell in 0..CONNECTIONS.len() {
+        for measured in &all {
+            measured.print(cell, &all[0]);
+        }
+    }
+    for measured in &all {
+        println!("{}: peak memory {:.1} MiB resident", measured.name, measured.stack.memory("VmHWM")?);
+    }
+    Ok(())
+}
+
+impl Measured {
+    async fn start(
+        name: &'static str,
+        program: &str,
+        vars: &[(&str, &str)],
+        tokens: Tokens,
+    ) -> Result<Self, Failure> {
+        let stack = StackProcess::start(&[program], vars)?;
+        println!("{name}: memory at rest {:.1} MiB resident", stack.memory("VmRSS")?);
+        load::run(stack.gateway, &tokens, 16, WARM_UP).await?;
+        Ok(Self { name, stack, tokens, rounds: Default::default() })
+    }
+
+    async fn round(&mut self, cell: usize) -> Result<(), Failure> {
+        let cpu_before = self.stack.cpu_seconds()?;
+        let mut round = load::run(self.stack.gateway, &self.tokens, CONNECTIONS[cell], MEASURED).await?;
+        round.cpu_seconds = self.stack.cpu_seconds()? - cpu_before;
+        self.rounds[cell].push(round);
+        Ok(())
+    }
+
+    fn print(&self, cell: usize, first: &Self) {
+        let rounds = &self.rounds[cell];
+        let median = |figure: fn(&Round) -> f64| figures::median(rounds.iter().map(figure));
+        let ratios = rounds.iter().zip(&first.rounds[cell]);
         println!(
-            "| {connections} | {:.0} | {:.2} | {:.2} | {:.3} |",
+            "| {} | {} | {:.0} | {:.2} | {:.2} | {:.3} | {:.2} |",
+            CONNECTIONS[cell],
+            self.name,
             median(Round::per_second),
             median(|round| round.p50_ms),
             median(|round| round.p99_ms),
             median(Round::cpu_per_thousand),
+            figures::median(ratios.map(|(own, other)| own.cpu_per_thousand() / other.cpu_per_thousand())),
         );
     }
-    println!("peak memory: {:.1} MiB resident", stack.memory("VmHWM")?);
-    Ok(())
 }

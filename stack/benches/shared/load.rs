@@ -2,12 +2,13 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -16,13 +17,16 @@ use tokio::{net::TcpStream, task::JoinSet};
 use crate::figures::Failure;
 
 /// Users that the orders are spread over.
-const USERS: usize = 1000;
+pub(crate) const USERS: usize = 1000;
+/// The values of `Authorization` for users 1, 2 and so on; empty where the gateway takes orders from anyone.
+pub(crate) type Tokens = Arc<[HeaderValue]>;
+
 const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
 
 /// What one round measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
-    orders: f64,
+    orders: u64,
     seconds: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -30,25 +34,32 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// Orders that were placed.
+    #[allow(dead_code, reason = "not every bench counts them")]
+    pub(crate) fn orders(&self) -> u64 {
+        self.orders
+    }
+
     pub(crate) fn per_second(&self) -> f64 {
-        self.orders / self.seconds
+        self.orders as f64 / self.seconds
     }
 
     pub(crate) fn cpu_per_thousand(&self) -> f64 {
-        self.cpu_seconds / self.orders * 1000.0
+        self.cpu_seconds / self.orders as f64 * 1000.0
     }
 }
 
 /// Places orders over `connections` connections for `duration`.
 pub(crate) async fn run(
     gateway: SocketAddr,
+    tokens: &Tokens,
     connections: usize,
     duration: Duration,
 ) -> Result<Round, Failure> {
     let started = Instant::now();
     let mut workers = JoinSet::new();
     for worker in 0..connections {
-        workers.spawn(work(gateway, worker, started + duration));
+        workers.spawn(work(gateway, tokens.clone(), worker, started + duration));
     }
     let mut all = Histogram::<u64>::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
     while let Some(worked) = workers.join_next().await {
@@ -56,7 +67,7 @@ pub(crate) async fn run(
     }
     let milliseconds = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
     Ok(Round {
-        orders: all.len() as f64,
+        orders: all.len(),
         seconds: started.elapsed().as_secs_f64(),
         p50_ms: milliseconds(0.5),
         p99_ms: milliseconds(0.99),
@@ -64,7 +75,12 @@ pub(crate) async fn run(
     })
 }
 
-async fn work(gateway: SocketAddr, worker: usize, until: Instant) -> Result<Histogram<u64>, Failure> {
+async fn work(
+    gateway: SocketAddr,
+    tokens: Tokens,
+    worker: usize,
+    until: Instant,
+) -> Result<Histogram<u64>, Failure> {
     let stream = TcpStream::connect(gateway).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -73,7 +89,8 @@ async fn work(gateway: SocketAddr, worker: usize, until: Instant) -> Result<Hist
     let mut user = worker;
     while Instant::now() < until {
         let sent = Instant::now();
-        order(&mut sender, gateway, user % USERS + 1).await?;
+        let user_id = user % USERS + 1;
+        order(&mut sender, gateway, user_id, tokens.get(user_id - 1)).await?;
         latencies.record(u64::try_from(sent.elapsed().as_micros())?)?;
         user += 7;
     }
@@ -86,14 +103,18 @@ async fn order(
     sender: &mut SendRequest<Full<Bytes>>,
     gateway: SocketAddr,
     user: usize,
+    token: Option<&HeaderValue>,
 ) -> Result<(), Failure> {
     let body = format!(
         r#"{{"user_id":{user},"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}]}}"#
     );
-    let request = Request::post("/orders")
+    let mut request = Request::post("/orders")
         .header(header::HOST, gateway.to_string())
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::from(body))?;
+    if let Some(token) = token {
+        request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+    }
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();

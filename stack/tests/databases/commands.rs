@@ -42,7 +42,8 @@ async fn serve(kind: Kind) -> Result<(), Failed> {
     let mut payment = PaymentClient::new(channel(payment_port).await?);
     let (first, again) = (payment.create(charge.clone()).await?, payment.create(charge).await?);
     check(first.into_inner() == again.into_inner(), || "two answers to one charge".to_owned())?;
-    let item = OrderItem { product_code: "sku1".to_owned(), unit_price: 0.12, quantity: 1, price: None };
+    let item =
+        OrderItem { product_code: "sku1".to_owned(), unit_price: 0.12, quantity: 1, ..OrderItem::default() };
     let wanted = CreateOrderRequest { user_id: 123, order_items: vec![item], ..Default::default() };
     let placed = OrderClient::new(channel(order_port).await?).create(wanted).await?.into_inner();
     let kept = server.execute("order", "SELECT order_id, status FROM orders").await?;

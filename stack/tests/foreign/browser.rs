@@ -1,21 +1,25 @@
-//! The documentation page in a real browser.
+//! The pages for people in a real browser.
 //!
-//! `SCREENSHOT=docs/swagger-ui.png cargo test -p stack --test foreign swagger` writes the README's picture.
+//! `SCREENSHOT=docs/swagger-ui.png PROBLEM_SCREENSHOT=docs/problem-page.png cargo test -p stack --test foreign swagger`
+//! writes the README's pictures.
 
-use stack::Stack;
+use stack::{Options, Stack};
 use trials::{Failed, Need, Trial, succeed, trial};
 
-use crate::tree::{python, workspace};
+use crate::{
+    tokens::{demanded, token},
+    tree::{python, workspace},
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("swagger_ui_places_an_order_in_chromium", &[Need::Chromium], swagger_ui)]
 }
 
 async fn swagger_ui() -> Result<(), Failed> {
-    let stack = Stack::start().await?;
+    let stack = Stack::start_with(demanded(Options::default())).await?;
     let mut script = python("swagger_ui.py");
-    // From the root, which SCREENSHOT is relative to.
-    script.current_dir(workspace()).arg(stack.gateway_url());
+    // From the root, which the pictures are relative to.
+    script.current_dir(workspace()).arg(stack.gateway_url()).env("TOKEN", token());
     let ended = succeed(&mut script).await;
     stack.stop().await?;
     ended.map(drop)

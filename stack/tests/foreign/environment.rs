@@ -44,6 +44,7 @@ fn complete(service: &str, data: &Path, taken: SocketAddr) -> Environment {
     let mut environment: Environment = required.map(|name| (*name, value(name))).collect();
     environment.push(("BIND_ADDRESS", taken.ip().to_string()));
     environment.push(("ADMIN_ADDRESS", taken.to_string()));
+    environment.push(("AUTH", "none".to_owned()));
     environment
 }
 

@@ -1,5 +1,5 @@
 //! The system seen from outside, by tools that share no code with it: gRPC clients in Python and Go, linters
-//! of the contracts, a browser, and the shell that starts a service.
+//! of the contracts, a client that was generated, a fuzzer, a browser, and the shell that starts a service.
 //!
 //! A trial whose tool is not installed is ignored, and says so; `REQUIRE=grpcio,buf` makes the absence of
 //! those a failure, as `.ci/run` does for all of them.
@@ -10,10 +10,14 @@ mod browser;
 mod buf;
 mod environment;
 mod exchanges;
+mod generated_client;
 mod load_reports;
 mod openapi;
 mod proxies;
+mod samples;
+mod schemathesis;
 mod service;
+mod tokens;
 mod tree;
 
 fn main() -> ExitCode {
@@ -24,6 +28,9 @@ fn main() -> ExitCode {
         buf::trials(),
         openapi::trials(),
         proxies::trials(),
+        generated_client::trials(),
+        samples::trials(),
+        schemathesis::trials(),
         browser::trials(),
     ];
     trials::run(trials.into_iter().flatten())

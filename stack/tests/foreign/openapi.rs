@@ -15,7 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn document() -> PathBuf {
+pub(crate) fn document() -> PathBuf {
     workspace().join("openapi/openapi.json")
 }
 

@@ -96,8 +96,12 @@ fn place(channel: &Channel, placed: &Arc<AtomicI64>, so_many: i64) -> Placing {
                 if number >= so_many {
                     return Ok(());
                 }
-                let item =
-                    OrderItem { product_code: "sku1".to_owned(), unit_price: 0.12, quantity: 1, price: None };
+                let item = OrderItem {
+                    product_code: "sku1".to_owned(),
+                    unit_price: 0.12,
+                    quantity: 1,
+                    ..OrderItem::default()
+                };
                 let request = CreateOrderRequest {
                     user_id: number % 100 + 1,
                     order_items: vec![item],

@@ -75,13 +75,25 @@ class Browser:
         """Clicks the element as soon as it can be clicked."""
         self._until(lambda: self._post(f"/element/{self._find(selector)}/click", {}) is None, selector)
 
+    def type(self, selector, text):
+        """Types the text into the element as soon as it takes any."""
+        self._until(lambda: self._post(f"/element/{self._find(selector)}/value", {"text": text}) is None, selector)
+
     def text(self, selector):
         """What the element says, as soon as it says anything."""
         return self._until(lambda: self._ask("GET", f"/element/{self._find(selector)}/text"), selector)
 
     def scroll_to(self, selector):
-        script = "document.querySelector(arguments[0]).scrollIntoView({block: 'end'})"
-        self._post("/execute/sync", {"script": script, "args": [selector]})
+        self.run("document.querySelector(arguments[0]).scrollIntoView({block: 'end'})", selector)
+
+    def run(self, script, *arguments):
+        """What the script returns."""
+        return self._post("/execute/sync", {"script": script, "args": arguments})
+
+    def before_every_page(self, script):
+        """Runs the script in each page before any of its own."""
+        command = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}}
+        self._post("/goog/cdp/execute", command)
 
     def log(self, kind):
         """What the log of this kind got since it was last read."""

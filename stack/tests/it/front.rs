@@ -28,6 +28,7 @@ pub(crate) const EVERY_ASK: [Ask; 3] = [Ask::Post, Ask::Get, Ask::List];
 /// A running gateway; it ends when this is dropped.
 pub(crate) struct Front {
     pub(crate) client: Client,
+    address: SocketAddr,
     serving: AbortHandle,
 }
 
@@ -52,7 +53,12 @@ impl Front {
         let address = sockets.service.local_addr();
         let serving = tokio::spawn(gateway::serve(config, sockets, CancellationToken::new()));
         until("the gateway listens", async || TcpStream::connect(address).await.ok()).await;
-        Self { client: Client::new(format!("http://{address}")), serving: serving.abort_handle() }
+        Self { client: Client::new(format!("http://{address}")), address, serving: serving.abort_handle() }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Asks with further headers.

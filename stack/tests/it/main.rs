@@ -7,7 +7,9 @@
 )]
 
 mod audit;
+mod auth;
 mod backend;
+mod face;
 mod front;
 mod input;
 mod limits;
@@ -17,6 +19,7 @@ mod old_contract;
 mod orders;
 mod passage;
 mod processes;
+mod protection;
 mod shutdown;
 mod support;
 mod this_side;

@@ -22,11 +22,17 @@ use crate::{
 };
 
 /// Headers of every answer, and those of every answer to a POST and of every 401.
-const USUAL: [&str; 7] = [
+const USUAL: [&str; 13] = [
     "content-type",
     "content-length",
     "date",
+    "cache-control",
+    "content-security-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+    "referrer-policy",
     "x-content-type-options",
+    "x-frame-options",
     "x-request-id",
     "idempotency-key",
     "www-authenticate",
@@ -71,11 +77,12 @@ impl Answer {
         problem
     }
 
-    /// Headers beside the usual ones, sorted.
+    /// Headers beside the usual ones, sorted. A long problem also says that it might have been compressed.
     fn further_headers(&self) -> Vec<(&str, &str)> {
         let text = |value| http::HeaderValue::to_str(value).expect("visible ASCII");
         let all = self.headers.iter().map(|(name, value)| (name.as_str(), text(value)));
         let mut further: Vec<_> = all.filter(|(name, _)| !USUAL.contains(name)).collect();
+        further.retain(|header| *header != ("vary", "accept-encoding"));
         further.sort_unstable();
         further
     }

@@ -59,7 +59,7 @@ async fn a_read_order_is_its_items_and_what_follows_from_them() {
         product_code: code.to_owned(),
         unit_price,
         quantity,
-        price: None,
+        ..OrderItem::default()
     };
     let order_items = vec![item("sku1", 0.12, 1), item("sku2", 10.0, 2)];
     order.get(GetOrderResponse { user_id: 123, order_items, ..GetOrderResponse::default() });
@@ -87,4 +87,29 @@ async fn an_old_refusal_is_told_field_by_field() {
     let problem = answer.problem();
     assert_eq!((answer.status.as_u16(), &problem["detail"]), (400, &json!("order creation failed")));
     assert_eq!(problem["errors"], json!([{ "field": "payment", "detail": "insufficient balance" }]));
+}
+
+/// A gateway that takes orders without prices, before an Order that knows no price lists: nothing is given away.
+#[tokio::test]
+async fn a_price_that_is_left_out_is_no_price_of_0_to_an_old_server() {
+    let order = Scripted::start().await;
+    let gateway = Front::with(order.address, &[("PRICE_LIST", "database")]).await;
+    order.create(CreateOrderResponse { order_id: 12, ..CreateOrderResponse::default() });
+    let body = json!({ "user_id": 123, "order_items": [{ "product_code": "sku1", "quantity": 1 }] });
+    let problem = gateway.client.post(body).await.problem();
+    assert_eq!((&problem["status"], &problem["order_id"]), (&json!(504), &json!(12)));
+    let created = order.created();
+    assert!(created.order_items[0].unit_price.is_nan() && created.order_items[0].price_from_list);
+}
+
+/// An Order that keeps no list says that the price is missing, of an object that the body has.
+#[tokio::test]
+async fn a_price_that_order_misses_points_to_the_item_that_lacks_it() {
+    let order = Scripted::start().await;
+    let gateway = Front::with(order.address, &[("PRICE_LIST", "database")]).await;
+    let details = ErrorDetails::with_bad_request_violation("order_items[0].unit_price", "is missing");
+    order.fail(&Status::with_error_details(Code::InvalidArgument, "invalid request", details));
+    let body = json!({ "user_id": 123, "order_items": [{ "product_code": "sku1", "quantity": 1 }] });
+    let problem = gateway.client.post(body).await.problem();
+    assert_eq!(problem["errors"][0]["pointer"], "#/order_items/0");
 }

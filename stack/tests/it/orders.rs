@@ -10,6 +10,7 @@ use crate::support::{Client, order_body};
 mod kept;
 mod keys;
 mod pages;
+mod prices;
 mod unavailable;
 
 const EXAMPLE: &str =

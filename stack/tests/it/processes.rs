@@ -23,7 +23,7 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 
 type Environment = Vec<(&'static str, String)>;
 
-/// What every service needs; on free ports, so that tests do not meet.
+/// What every service needs; on free ports, so that tests do not meet. Whoever asks a gateway needs no token.
 fn common(mode: &str) -> Environment {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     vec![
@@ -31,6 +31,7 @@ fn common(mode: &str) -> Environment {
         ("ENV", mode.to_owned()),
         ("BIND_ADDRESS", any.ip().to_string()),
         ("ADMIN_ADDRESS", any.to_string()),
+        ("AUTH", "none".to_owned()),
     ]
 }
 

@@ -66,7 +66,7 @@ const OUTCOME_UNKNOWN: Told = Told {
 const TIMED_OUT: Told = Told { slug: "deadline-exceeded", reason: None, ..OUTCOME_UNKNOWN };
 const UNAVAILABLE: Told = Told { slug: "unavailable", reason: None, retry_after: "", ..NOT_STARTED };
 const BAD_GATEWAY: Told =
-    Told { http: 502, slug: "internal", code: "INTERNAL", reason: None, retry_after: "", retryable: false };
+    Told { http: 502, slug: "internal", code: "INTERNAL", reason: None, retry_after: "", retryable: true };
 
 async fn ask(gateway: &Front, how: Ask) -> Answer {
     let headers = [("x-request-id", REQUEST_ID), ("traceparent", TRACEPARENT), ("idempotency-key", KEY)];

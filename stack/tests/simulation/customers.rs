@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use order::{
     application::{Application, ReadError},
-    domain::{Fingerprint, OrderId, Status},
+    domain::{OrderId, Status},
 };
 use tokio::time::sleep;
 
@@ -78,7 +78,7 @@ async fn ask(world: &Arc<World>, wish: &Wish, (application, process): (Applicati
     let request = world.sent(Request {
         user: wish.draft.user(),
         key: wish.key.clone(),
-        meaning: Fingerprint::of(&wish.draft),
+        meaning: wish.draft.fingerprint().clone(),
         total: wish.draft.total(),
         sent: world.now(),
         told: None,

@@ -99,6 +99,7 @@ impl OrderHost {
         let clock = self.clock(world);
         let application = order::application::Application {
             orders: Arc::new(OrdersFromSite(site.clone())),
+            price_list: None,
             payments: Arc::new(PaymentFromSite { site: site.clone(), number }),
             clock: clock.clone(),
             mint: Arc::new(Minter::new(site.clone(), clock)),

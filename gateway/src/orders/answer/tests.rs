@@ -1,6 +1,7 @@
 //! Answers of the present contract, of the old one, and such as make no sense.
 
 use super::{super::request, *};
+use crate::config::UnitPrice;
 
 const BODY: &[u8] =
     br#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
@@ -17,7 +18,7 @@ fn create_answer() -> CreateOrderResponse {
         status: OrderStatus::Paid.into(),
         total: usd(0, 120_000_000),
         create_time: Some(Timestamp { seconds: TIME_S, nanos: 0 }),
-        replayed: false,
+        ..CreateOrderResponse::default()
     }
 }
 
@@ -29,6 +30,7 @@ fn get_answer() -> GetOrderResponse {
             unit_price: 16.0,
             quantity: 2,
             price: usd(16, 0),
+            ..Default::default()
         }],
         order_id: 7,
         status: OrderStatus::Declined.into(),
@@ -44,7 +46,7 @@ fn json(order: Result<Order<'_>, Nonsense>) -> String {
 
 #[test]
 fn a_placed_order_is_told_with_exact_amounts() {
-    let asked = request::read(BODY).unwrap();
+    let asked = request::read(BODY, UnitPrice::Required).unwrap();
     let expected = concat!(
         r#"{"order_id":115458048000000,"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"#,
         r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}],"#,
@@ -55,7 +57,7 @@ fn a_placed_order_is_told_with_exact_amounts() {
 
 #[test]
 fn an_old_server_answers_an_id_and_the_request_says_the_rest() {
-    let asked = request::read(BODY).unwrap();
+    let asked = request::read(BODY, UnitPrice::Required).unwrap();
     let old = CreateOrderResponse { order_id: 5, ..Default::default() };
     let expected = concat!(
         r#"{"order_id":5,"user_id":123,"currency":"USD","total_price":0.12,"#,
@@ -66,7 +68,7 @@ fn an_old_server_answers_an_id_and_the_request_says_the_rest() {
 
 #[test]
 fn a_creation_that_makes_no_sense_is_refused() {
-    let asked = request::read(BODY).unwrap();
+    let asked = request::read(BODY, UnitPrice::Required).unwrap();
     let good = create_answer;
     for (what, answer) in [
         ("order_id", CreateOrderResponse { order_id: 0, ..good() }),
@@ -112,7 +114,7 @@ fn an_order_of_an_old_server_has_its_floats_as_shortest_decimals() {
         product_code: "sku1".to_owned(),
         unit_price,
         quantity,
-        price: None,
+        ..Default::default()
     };
     let old = |items| GetOrderResponse { user_id: 123, order_items: items, ..Default::default() };
     let expected = concat!(
@@ -165,4 +167,36 @@ fn a_page_holds_orders_and_the_token_of_the_next() {
 fn a_status_of_our_own_is_no_answer_of_the_backend() {
     let status = Status::from(Nonsense("order_id"));
     assert_eq!(channel::Failure::of(&status), channel::Failure::NotGrpc);
+}
+
+#[test]
+fn a_price_that_was_left_to_the_list_is_the_one_that_was_charged() {
+    let body = br#"{"user_id":1,"order_items":[{"product_code":"a","quantity":2},{"product_code":"b","unit_price":1,"quantity":1}]}"#;
+    let asked = request::read(body, UnitPrice::Optional).unwrap();
+    let item = |code: &str, quantity, price| proto::order::OrderItem {
+        product_code: code.to_owned(),
+        quantity,
+        price,
+        ..Default::default()
+    };
+    let answer = |items| CreateOrderResponse { order_items: items, total: usd(7, 0), ..create_answer() };
+    let b = item("b", 1, usd(1, 0));
+    let placed = json(created(&asked, &answer(vec![item("a", 2, usd(3, 0)), b.clone()])));
+    let items = concat!(
+        r#""total_price":7.00,"order_items":[{"product_code":"a","unit_price":3.00,"quantity":2},"#,
+        r#"{"product_code":"b","unit_price":1.00,"quantity":1}]"#
+    );
+    assert!(placed.contains(items), "{placed}");
+    let euros = Some(google_type::Money { currency_code: "EUR".to_owned(), units: 3, nanos: 0 });
+    for items in [
+        vec![],
+        vec![b.clone(), item("a", 2, usd(3, 0))],
+        vec![item("a", 1, usd(3, 0)), b.clone()],
+        vec![item("a", 2, usd(-3, 0)), b.clone()],
+        vec![item("a", 2, euros), b],
+    ] {
+        assert!(created(&asked, &answer(items.clone())).is_err(), "{items:?}");
+    }
+    // A server of the old contract knows no list, and says neither price nor total.
+    assert!(created(&asked, &CreateOrderResponse { order_id: 5, ..Default::default() }).is_err());
 }

@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// A body as it is read where each price is named.
+fn read(body: &[u8]) -> Result<NewOrder<'_>, Vec<Violation>> {
+    super::read(body, UnitPrice::Required)
+}
+
 const GOOD: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 
@@ -31,8 +36,8 @@ fn only_fault(body: &str) -> Violation {
 #[test]
 fn a_good_body_becomes_the_same_order_in_the_contract() {
     let order = read(GOOD.as_bytes()).unwrap();
-    assert_eq!((order.user_id, order.total.minor(), order.currency), (123, 12, Currency::USD));
-    assert_eq!(order.shape(), Shape { currency: false, items: 1 });
+    assert_eq!((order.user_id, order.total.unwrap().minor(), order.currency), (123, 12, Currency::USD));
+    assert_eq!(order.shape(), Shape { items: 1, ..Shape::default() });
     let proto = order.to_proto("k".to_owned());
     assert_eq!(
         (proto.user_id, proto.currency_code.as_str(), proto.idempotency_key.as_str()),
@@ -56,7 +61,36 @@ fn a_price_is_read_from_its_text_exactly() {
         ("90071992547409.91", (1 << 53) - 1),
     ] {
         let body = with_items(&item("unit_price", text));
-        assert_eq!(read(body.as_bytes()).unwrap().total.minor(), minor, "{text}");
+        assert_eq!(read(body.as_bytes()).unwrap().total.unwrap().minor(), minor, "{text}");
+    }
+}
+
+#[test]
+fn a_price_is_left_to_the_list_where_there_is_one() {
+    let left = r#"{"product_code":"a","quantity":2}"#;
+    let refused = only_fault(&with_items(left));
+    let place = (refused.field.as_str(), refused.pointer.as_deref());
+    assert_eq!(place, ("order_items[0].unit_price", Some("#/order_items/0")));
+
+    let optional = |body: &str| {
+        super::read(body.as_bytes(), UnitPrice::Optional)
+            .map(|order| (order.shape(), order.to_proto(String::new())))
+    };
+    let (shape, proto) = optional(&with_items(&format!("{left},{}", item("", "")))).unwrap();
+    assert_eq!(shape, Shape { currency: false, items: 2, unpriced: vec![0] });
+    let [listed, named] = proto.order_items.try_into().unwrap();
+    assert!(listed.price_from_list && listed.unit_price.is_nan() && listed.price.is_none());
+    assert!(!named.price_from_list && named.unit_price == 0.12 && named.price.is_some());
+    // Others that are left to the list may make up for it.
+    assert!(optional(&with_items(&format!("{left},{}", item("unit_price", "0")))).is_ok());
+    for (items, pointer) in [
+        (item("unit_price", "null"), "#/order_items/0/unit_price"),
+        (item("unit_price", "0"), "#/order_items"),
+        (format!("{left},{}", item("unit_price", "90071992547409.92")), "#/order_items/1/unit_price"),
+        (format!("{left},{0},{0}", item("unit_price", "90071992547409.91")), "#/order_items"),
+    ] {
+        let found = optional(&with_items(&items)).unwrap_err();
+        assert_eq!((found.len(), found[0].pointer.as_deref()), (1, Some(pointer)), "{items}");
     }
 }
 
@@ -65,8 +99,8 @@ fn a_currency_decides_about_decimals() {
     let body = |currency: &str, price: &str| {
         format!(r#"{{"currency":"{currency}","user_id":1,"order_items":[{}]}}"#, item("unit_price", price))
     };
-    assert_eq!(read(body("JPY", "12").as_bytes()).unwrap().total.minor(), 12);
-    assert_eq!(read(body("KWD", "0.001").as_bytes()).unwrap().total.minor(), 1);
+    assert_eq!(read(body("JPY", "12").as_bytes()).unwrap().total.unwrap().minor(), 12);
+    assert_eq!(read(body("KWD", "0.001").as_bytes()).unwrap().total.unwrap().minor(), 1);
     assert!(read(body("KWD", "0.001").as_bytes()).unwrap().shape().currency);
     assert!(only_fault(&body("JPY", "0.1")).detail.contains("JPY"));
 }

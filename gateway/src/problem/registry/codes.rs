@@ -15,6 +15,11 @@ const fn of_code(slug: &'static str, code: Code, title: &'static str) -> Problem
 const MAY_HAVE_RUN: &str = "For an order, send the same request with the idempotency key from the header of this \
     answer: it cannot charge twice, and returns how the first one ended.";
 
+/// The same of what should not happen: a fault may meet one request and not the next.
+const REPORT_AND_REPEAT: &str = "Report it with `request_id`; the cause is in the logs. For an order, send the same request \
+    with the idempotency key from the header of this answer, and never with a new one: it cannot charge twice, and returns how \
+    the first one ended.";
+
 /// A backend stopped working on the call.
 pub const CANCELLED: ProblemType = ProblemType {
     answers: &[answer(
@@ -36,8 +41,10 @@ pub const UNKNOWN: ProblemType = ProblemType {
         Code::Unknown,
         "The service that worked on the request failed.",
     )],
-    what_happened: "The service that worked on the request failed in a way that it does not name.",
-    what_to_do: "Report it with `request_id`; the cause is in the logs. Sending the same again is not known to help.",
+    retryable: true,
+    what_happened: "The service that worked on the request failed in a way that it does not name. What it had done \
+        by then is not known.",
+    what_to_do: REPORT_AND_REPEAT,
     ..of_code("unknown", Code::Unknown, "Unknown error")
 };
 
@@ -59,7 +66,8 @@ pub const INVALID_ARGUMENT: ProblemType = ProblemType {
     ],
     what_happened: "The request was refused because of what it holds, before anything was saved. `errors` names \
         every offending member: `field` by its name in the service's contract, `pointer` by its place in the body \
-        (RFC 6901).",
+        (RFC 6901). Where a price list refuses an item, its `reason` is `PRICE_MISMATCH` (the list has another price) or \
+        `NO_PRICE` (it has none for this product in this currency).",
     what_to_do: "Correct every member that `errors` names, and send the request again.",
     example: Example {
         errors: &[(
@@ -109,8 +117,14 @@ pub const ALREADY_EXISTS: ProblemType = ProblemType {
 /// The caller is known and may not do this.
 pub const PERMISSION_DENIED: ProblemType = ProblemType {
     answers: &[answer(StatusCode::FORBIDDEN, Code::PermissionDenied, "The caller may not do this.")],
-    what_happened: "The caller is known, and may not do what the request asks for.",
-    what_to_do: "Ask whoever grants access. Sending the same again does not help.",
+    what_happened: "The caller is known, and may not do what the request asks for, which is to order as another user \
+        or to list that user's orders, for instance; `errors` names the member. Nothing was done.",
+    what_to_do: "Ask for what is the caller's own: `user_id` is the `sub` of the access token. Sending the same again \
+        does not help.",
+    example: Example {
+        errors: &[("user_id", Some("#/user_id"), "is not the user of the access token")],
+        ..Example::PLAIN
+    },
     ..of_code("permission-denied", Code::PermissionDenied, "Permission denied")
 };
 
@@ -180,9 +194,10 @@ pub const INTERNAL: ProblemType = ProblemType {
         answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "The system failed."),
         answer(StatusCode::BAD_GATEWAY, Code::Internal, "A service answered in a way that cannot be used."),
     ],
+    retryable: true,
     what_happened: "500: something in the system is broken. 502: a service behind the gateway answered in a \
-        way that cannot be used, too much or in another language.",
-    what_to_do: "Report it with `request_id`; the cause is in the logs. Sending the same again is not known to help.",
+        way that cannot be used, too much or in another language. What was done by then is not known.",
+    what_to_do: REPORT_AND_REPEAT,
     ..of_code("internal", Code::Internal, "Internal error")
 };
 
@@ -219,7 +234,9 @@ pub const UNAUTHENTICATED: ProblemType = ProblemType {
         Code::Unauthenticated,
         "The request needs valid credentials.",
     )],
-    what_happened: "The request has no credentials, or none that are valid.",
-    what_to_do: "Send valid credentials in the way that the header `WWW-Authenticate` names.",
+    what_happened: "The request has no access token, or one that is not good: expired, for somebody else, of an \
+        issuer that is not trusted, or altered. Which of these is not told. Nothing was done.",
+    what_to_do: "Send a fresh access token in the header `Authorization: Bearer`, as the header `WWW-Authenticate` \
+        asks for.",
     ..of_code("unauthenticated", Code::Unauthenticated, "Not authenticated")
 };

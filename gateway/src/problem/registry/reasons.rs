@@ -155,8 +155,8 @@ pub const NOT_STARTED: ProblemType = ProblemType {
     retryable: true,
     retry_after: true,
     what_happened: "The request was refused before anything was done: a service is overloaded, stopping or out \
-        of reach, or too little time was left. This request did nothing; an earlier one with the same \
-        idempotency key may have.",
+        of reach, or too little time was left. 429: this client has made more requests than one may; `RateLimit` says how many are \
+        left, and of which limit. This request did nothing; an earlier one with the same idempotency key may have.",
     what_to_do: "Wait as long as `Retry-After` says and send the same request with the same idempotency key.",
     ..of_reason("not-started", "NOT_STARTED", "The request was not started")
 };

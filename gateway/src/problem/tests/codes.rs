@@ -11,7 +11,7 @@ fn expected(code: Code) -> (u16, &'static str, bool, bool) {
     match code {
         Code::Ok => unreachable!("no failure"),
         Code::Cancelled => (503, "cancelled", false, true),
-        Code::Unknown => (500, "unknown", false, false),
+        Code::Unknown => (500, "unknown", false, true),
         Code::InvalidArgument => (400, "invalid-argument", true, false),
         Code::DeadlineExceeded => (504, "deadline-exceeded", false, true),
         Code::NotFound => (404, "not-found", true, false),
@@ -22,7 +22,7 @@ fn expected(code: Code) -> (u16, &'static str, bool, bool) {
         Code::Aborted => (409, "aborted", true, true),
         Code::OutOfRange => (400, "out-of-range", true, false),
         Code::Unimplemented => (501, "unimplemented", true, false),
-        Code::Internal => (500, "internal", false, false),
+        Code::Internal => (500, "internal", false, true),
         Code::Unavailable => (503, "unavailable", false, true),
         Code::DataLoss => (500, "data-loss", false, false),
         Code::Unauthenticated => (401, "unauthenticated", true, false),

@@ -109,7 +109,7 @@ async fn a_violation_points_into_the_body_that_was_sent() {
         ("payment", "insufficient balance", ""),
     ])];
     let invalid = status(Code::InvalidArgument, "invalid", &details);
-    let shape = Some(Shape { currency: false, items: 1 });
+    let shape = Some(Shape { items: 1, ..Shape::default() });
     let seen = told(&invalid, &Asked { write: true, shape, ..Asked::default() }).await;
     assert_eq!(
         seen.body["errors"],

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::response::IntoResponse;
 use chassis::{
     metrics::{Registry, render},
     trace,
@@ -122,4 +123,15 @@ async fn what_was_left_out_shows_on_the_metrics_page() {
     within(site, told(&failed, &Asked::default())).await;
     let text = render(&Arc::new(registry));
     assert!(text.contains("gateway_status_details_dropped_total{why=\"malformed\"} 2"), "{text}");
+}
+
+#[tokio::test]
+async fn every_problem_is_counted_by_its_type_and_status() {
+    let site = Site::new(None, &mut Registry::default());
+    for problem in [Problem::not_started(), Problem::not_started(), Problem::payload_too_large()] {
+        within(site.clone(), async { problem.into_response() }).await;
+    }
+    let counted = |kind, status| site.counted(kind, status);
+    assert_eq!(counted("not-started", StatusCode::SERVICE_UNAVAILABLE), 2);
+    assert_eq!(counted("invalid-argument", StatusCode::PAYLOAD_TOO_LARGE), 1);
 }

@@ -127,6 +127,6 @@ fn read_item(row: &AnyRow, currency: Currency) -> Result<Item, sqlx::Error> {
     })
 }
 
-fn unreadable(column: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("{column} holds what no order has").into())
+pub(super) fn unreadable(column: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{column} holds what was never written").into())
 }

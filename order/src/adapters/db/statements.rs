@@ -67,3 +67,33 @@ pub(super) const CLAIM: &str =
 
 pub(super) const BACKLOG: &str = "SELECT NOW_MS() - pending_since_ms, NOW_MS() - next_check_at_ms FROM orders
      WHERE status = 'PENDING' ORDER BY next_check_at_ms LIMIT ?";
+
+/// The prices of so many products in one currency.
+pub(super) fn quotes(products: usize) -> String {
+    format!(
+        "SELECT product_code, unit_price_minor FROM prices WHERE currency = ? AND product_code IN ({})",
+        parameters(products)
+    )
+}
+
+pub(super) const PRICES: &str = "SELECT product_code, currency, unit_price_minor FROM prices";
+
+pub(super) const PRICES_OF: &str =
+    "SELECT product_code, currency, unit_price_minor FROM prices WHERE product_code = ?";
+
+pub(super) const DELETE_PRICES: &str = "DELETE FROM prices";
+
+/// Of so many products in one currency.
+pub(super) fn delete_prices(products: usize) -> String {
+    format!("DELETE FROM prices WHERE currency = ? AND product_code IN ({})", parameters(products))
+}
+
+/// So many of them.
+pub(super) fn insert_prices(count: usize) -> String {
+    let values = vec!["(?, ?, ?)"; count].join(", ");
+    format!("INSERT INTO prices (product_code, currency, unit_price_minor) VALUES {values}")
+}
+
+fn parameters(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}

@@ -5,14 +5,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use chassis::refusal;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{DOMAIN, parse::Violations};
 use crate::{
     application::{PlaceError, ReadError},
-    domain::{Decline, OrderId},
+    domain::{Decline, OrderId, Refusal},
 };
 
 /// The field that outcomes about a charge name.
@@ -30,7 +29,8 @@ const VIOLATION_FRAME_BYTES: usize = 8;
 pub(super) fn invalid(mut violations: Violations) -> Status {
     let mut bytes = 0;
     let fitting = violations.iter().take_while(|violation| {
-        bytes += violation.field.len() + violation.description.len() + VIOLATION_FRAME_BYTES;
+        let texts = [&violation.field, &violation.description, &violation.reason];
+        bytes += texts.map(String::len).iter().sum::<usize>() + VIOLATION_FRAME_BYTES;
         bytes <= VIOLATIONS_BYTES_MAX
     });
     let named = fitting.count();
@@ -45,10 +45,32 @@ pub(super) fn invalid(mut violations: Violations) -> Status {
     Status::with_error_details(Code::InvalidArgument, "invalid request", details)
 }
 
+/// What is wrong with an item by the price list.
+pub(super) fn refusal(refusal: &Refusal) -> FieldViolation {
+    let of_item = |item: &usize, member: &str, description: String, reason: &str| FieldViolation {
+        reason: reason.to_owned(),
+        ..FieldViolation::new(format!("order_items[{item}].{member}"), description)
+    };
+    match refusal {
+        Refusal::OtherPrice { item, listed } => {
+            of_item(item, "unit_price", format!("must be {listed}, by the price list"), "PRICE_MISMATCH")
+        }
+        Refusal::NoPrice { item, currency } => {
+            of_item(item, "product_code", format!("has no price in {currency}"), "NO_PRICE")
+        }
+        Refusal::NoList { item } => {
+            let missing = "is missing; it must be a decimal number of 0 or more, as there is no price list";
+            of_item(item, "unit_price", missing.to_owned(), "")
+        }
+        Refusal::Items(error) => FieldViolation::new("order_items", error.to_string()),
+    }
+}
+
 /// An order that is not known to be charged.
 pub(super) fn not_placed(error: PlaceError) -> Status {
     match error {
-        PlaceError::NotStarted(why) => refusal::not_started(DOMAIN, why),
+        PlaceError::NotStarted(why) => chassis::refusal::not_started(DOMAIN, why),
+        PlaceError::Refused(refusals) => invalid(refusals.iter().map(refusal).collect()),
         PlaceError::Declined { order, decline, replayed } => declined(order, decline, replayed),
         PlaceError::NotCharged { order } => Outcome {
             reason: "NOT_CHARGED",

@@ -7,10 +7,10 @@ use proto::{
 };
 use tonic_types::FieldViolation;
 
-use super::render::PageToken;
+use super::{errors, render::PageToken};
 use crate::domain::{
-    Draft, DraftError, ITEMS_MAX, IdempotencyKey, Item, KEY_BYTES_MAX, OrderId, PRODUCT_CODE_CHARS_MAX,
-    ProductCode, QUANTITY_MAX, Quantity, UserId,
+    Basket, DraftError, ITEMS_MAX, IdempotencyKey, KEY_BYTES_MAX, Line, OrderId, PRODUCT_CODE_CHARS_MAX,
+    ProductCode, QUANTITY_MAX, Quantity, Refusal, UserId,
 };
 
 /// What is wrong with a request, field by field.
@@ -18,8 +18,12 @@ pub(super) type Violations = Vec<FieldViolation>;
 
 const ABOVE_ZERO: &str = "must be above 0";
 
-/// The order that a request asks for, and the key that it names.
-pub(super) fn create(request: CreateOrderRequest) -> Result<(Draft, Option<IdempotencyKey>), Violations> {
+/// What a request asks for, and the key that it names. A price that is left to a list where none is kept is a fault that
+/// is named among others; alone, it is for the application to refuse, which knows what was placed before.
+pub(super) fn create(
+    request: CreateOrderRequest,
+    list_is_kept: bool,
+) -> Result<(Basket, Option<IdempotencyKey>), Violations> {
     let mut faults = Violations::new();
     let user = user(request.user_id, &mut faults);
     let key = key(request.idempotency_key, &mut faults);
@@ -28,15 +32,25 @@ pub(super) fn create(request: CreateOrderRequest) -> Result<(Draft, Option<Idemp
     if !(1..=ITEMS_MAX).contains(&count) {
         faults.push(FieldViolation::new("order_items", DraftError::ItemCount.to_string()));
     }
-    let items = request.order_items.into_iter().take(ITEMS_MAX).enumerate();
-    let items: Vec<Item> =
-        items.filter_map(|(index, item)| read_item(index, item, currency, &mut faults)).collect();
-    match (user, key) {
-        (Some(user), Ok(key)) if faults.is_empty() => match Draft::new(user, items) {
-            Ok(draft) => Ok((draft, key)),
-            Err(error) => Err(vec![FieldViolation::new("order_items", error.to_string())]),
-        },
-        _ => Err(faults),
+    let mut left = Vec::new();
+    let mut lines = Vec::new();
+    for (index, item) in request.order_items.into_iter().take(ITEMS_MAX).enumerate() {
+        if item.price_from_list && !list_is_kept {
+            left.push(errors::refusal(&Refusal::NoList { item: index }));
+        }
+        lines.extend(read_item(index, item, currency, &mut faults));
+    }
+    match (user, key, currency) {
+        (Some(user), Ok(key), Some(currency)) if faults.is_empty() => {
+            match Basket::new(user, currency, lines) {
+                Ok(basket) => Ok((basket, key)),
+                Err(error) => Err(vec![FieldViolation::new("order_items", error.to_string())]),
+            }
+        }
+        _ => {
+            faults.append(&mut left);
+            Err(faults)
+        }
     }
 }
 
@@ -105,7 +119,7 @@ fn key(text: String, faults: &mut Violations) -> Result<Option<IdempotencyKey>, 
 
 /// The currency of the order: its own, else that of the first exact price, else USD.
 fn currency(code: &str, items: &[OrderItem], faults: &mut Violations) -> Option<Currency> {
-    let priced = items.iter().filter_map(|item| item.price.as_ref());
+    let priced = items.iter().filter(|item| !item.price_from_list).filter_map(|item| item.price.as_ref());
     let code = if code.is_empty() {
         priced.map(|price| price.currency_code.as_str()).find(|code| !code.is_empty()).unwrap_or("USD")
     } else {
@@ -121,7 +135,7 @@ fn read_item(
     item: OrderItem,
     currency: Option<Currency>,
     faults: &mut Violations,
-) -> Option<Item> {
+) -> Option<Line> {
     let mut fault = |member: &str, description: String| {
         faults.push(FieldViolation::new(format!("order_items[{index}].{member}"), description));
     };
@@ -133,17 +147,30 @@ fn read_item(
         );
     }
     let price = match (currency, &item.price) {
-        (None, _) => None,
-        (Some(currency), Some(price)) => exact(currency, price).map_err(|why| fault("price", why)).ok(),
+        _ if item.price_from_list => unnamed(item.unit_price, item.price.as_ref()).map_err(|member| {
+            fault(member, "must not be set where price_from_list is".to_owned());
+        }),
+        (None, _) => Err(()),
+        (Some(currency), Some(price)) => exact(currency, price).map(Some).map_err(|why| fault("price", why)),
         (Some(currency), None) => Money::from_float(currency, item.unit_price, Excess::Refuse)
-            .map_err(|why| fault("unit_price", why.to_string()))
-            .ok(),
+            .map(Some)
+            .map_err(|why| fault("unit_price", why.to_string())),
     };
     let quantity = Quantity::new(item.quantity);
     if quantity.is_none() {
         fault("quantity", format!("must be 1 to {QUANTITY_MAX}"));
     }
-    Some(Item { product_code: product_code?, unit_price: price?, quantity: quantity? })
+    Some(Line { product_code: product_code?, unit_price: price.ok()?, quantity: quantity? })
+}
+
+/// No price, of an item that leaves it to the list; or the member that names one.
+fn unnamed(unit_price: f32, price: Option<&google_type::Money>) -> Result<Option<Money>, &'static str> {
+    match price {
+        Some(_) => Err("price"),
+        // NaN is for servers that know no list, which refuse it.
+        None if unit_price == 0.0 || unit_price.is_nan() => Ok(None),
+        None => Err("unit_price"),
+    }
 }
 
 fn exact(currency: Currency, price: &google_type::Money) -> Result<Money, String> {
@@ -156,6 +183,7 @@ fn exact(currency: Currency, price: &google_type::Money) -> Result<Money, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Draft;
 
     fn item(unit_price: f32, price: Option<(&str, i64, i32)>) -> OrderItem {
         let price = price.map(|(code, units, nanos)| google_type::Money {
@@ -163,7 +191,16 @@ mod tests {
             units,
             nanos,
         });
-        OrderItem { product_code: "sku1".to_owned(), unit_price, quantity: 1, price }
+        OrderItem { product_code: "sku1".to_owned(), unit_price, quantity: 1, price, ..OrderItem::default() }
+    }
+
+    fn left(unit_price: f32, price: Option<(&str, i64, i32)>) -> OrderItem {
+        OrderItem { price_from_list: true, ..item(unit_price, price) }
+    }
+
+    /// As an Order reads it that keeps no price list.
+    fn create(request: CreateOrderRequest) -> Result<(Draft, Option<IdempotencyKey>), Violations> {
+        super::create(request, false).map(|(basket, key)| (basket.priced(None).unwrap(), key))
     }
 
     fn request(items: Vec<OrderItem>) -> CreateOrderRequest {
@@ -194,7 +231,7 @@ mod tests {
         let bad = CreateOrderRequest {
             user_id: 0,
             order_items: vec![
-                OrderItem { product_code: "\0".to_owned(), unit_price: -0.01, quantity: 0, price: None },
+                OrderItem { product_code: "\0".to_owned(), quantity: 0, ..item(-0.01, None) },
                 item(0.001, None),
                 item(0.0, Some(("EUR", 1, 0))),
             ],
@@ -213,6 +250,34 @@ mod tests {
                 "order_items[2].price",
             ]
         );
+    }
+
+    #[test]
+    fn a_price_is_left_to_the_list_by_a_field_of_its_own() {
+        let read = |items| super::create(request(items), true).map(|(basket, _)| basket);
+        for unit_price in [0.0, f32::NAN] {
+            let basket = read(vec![left(unit_price, None), item(0.12, None)]).unwrap();
+            assert!(basket.leaves_a_price());
+            assert_eq!(basket.priced(None), Err(vec![Refusal::NoList { item: 0 }]));
+        }
+        // Not set is 0, and a price of 0 is a price.
+        let basket = read(vec![item(0.0, None), item(0.12, None)]).unwrap();
+        assert!(!basket.leaves_a_price());
+        let named =
+            read(vec![left(0.12, None), left(0.0, Some(("USD", 0, 0))), left(-1.0, None)]).unwrap_err();
+        let named: Vec<_> = named.into_iter().map(|violation| violation.field).collect();
+        assert_eq!(named, ["order_items[0].unit_price", "order_items[1].price", "order_items[2].unit_price"]);
+    }
+
+    #[test]
+    fn a_price_that_is_left_to_no_list_is_named_among_other_faults() {
+        let asked = |quantity| {
+            let items = vec![left(0.0, None), OrderItem { quantity, ..item(1.0, None) }];
+            super::create(request(items), false).map(drop)
+        };
+        assert!(asked(1).is_ok(), "by itself it is for the application to refuse");
+        let fields: Vec<_> = asked(0).unwrap_err().into_iter().map(|violation| violation.field).collect();
+        assert_eq!(fields, ["order_items[1].quantity", "order_items[0].unit_price"]);
     }
 
     #[test]

@@ -15,9 +15,11 @@ use crate::{
     ports::Page,
 };
 
-/// The answer to a request whose order was charged.
-pub(super) fn placed(placed: &Placed) -> CreateOrderResponse {
+/// The answer to a request whose order was charged; with its items, where the request does not hold all of their prices.
+pub(super) fn placed(placed: &Placed, with_items: bool) -> CreateOrderResponse {
+    let items = placed.order.items.iter().filter(|_| with_items);
     CreateOrderResponse {
+        order_items: items.map(item).collect(),
         order_id: placed.order.id.get(),
         status: wire_status(placed.order.status).into(),
         total: Some(money(placed.order.total)),
@@ -56,6 +58,7 @@ fn item(item: &Item) -> OrderItem {
         // A quantity is at most a million.
         quantity: i32::try_from(item.quantity.get()).unwrap_or(i32::MAX),
         price: Some(money(item.unit_price)),
+        price_from_list: false,
     }
 }
 

@@ -30,6 +30,11 @@ pub(crate) async fn house() -> (Client, FakePayment, House) {
     (house.client().await, payment, house)
 }
 
+/// Where the database is that a service in `directory` has.
+pub(crate) fn url(directory: &TempDir) -> String {
+    format!("sqlite://{}", directory.path().join("orders.db").display())
+}
+
 impl House {
     /// A service with a new database that finds Payment at this address.
     pub(crate) async fn start(payment: SocketAddr) -> Self {
@@ -37,14 +42,19 @@ impl House {
     }
 
     pub(crate) async fn start_in(directory: Arc<TempDir>, payment: SocketAddr, mode: &str) -> Self {
-        Self::start_calling(directory, payment, mode, ONE_ATTEMPT).await
+        Self::start_calling(directory, payment, mode, ONE_ATTEMPT, "none").await
+    }
+
+    /// A service that holds prices against the list in its database.
+    pub(crate) async fn start_with_prices(directory: Arc<TempDir>, payment: SocketAddr) -> Self {
+        Self::start_calling(directory, payment, "development", ONE_ATTEMPT, "database").await
     }
 
     /// A service with a new database that calls Payment as it does where nothing else is said.
     pub(crate) async fn start_with_retries(payment: SocketAddr) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let default = order::config::PAYMENT_SERVICE_CONFIG_DEFAULT;
-        Self::start_calling(directory, payment, "development", default).await
+        Self::start_calling(directory, payment, "development", default, "none").await
     }
 
     async fn start_calling(
@@ -52,8 +62,9 @@ impl House {
         payment: SocketAddr,
         mode: &str,
         service_config: &str,
+        price_list: &str,
     ) -> Self {
-        let url = format!("sqlite://{}", directory.path().join("orders.db").display());
+        let url = url(&directory);
         let vars = Vars::from_iter([
             ("APPLICATION_PORT", "0"),
             ("BIND_ADDRESS", "127.0.0.1"),
@@ -63,6 +74,7 @@ impl House {
             ("DATA_SOURCE_URL", &url),
             ("PAYMENT_SERVICE_URL", &payment.to_string()),
             ("PAYMENT_SERVICE_CONFIG", service_config),
+            ("PRICE_LIST", price_list),
         ]);
         let config = Config::read(&vars).unwrap();
         let sockets = Sockets::bind(&config.process).await.unwrap();

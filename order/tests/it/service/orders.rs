@@ -20,7 +20,7 @@ pub(crate) fn keyed(key: &str) -> CreateOrderRequest {
 }
 
 pub(crate) fn item(product_code: &str, unit_price: f32, quantity: i32) -> OrderItem {
-    OrderItem { product_code: product_code.to_owned(), unit_price, quantity, price: None }
+    OrderItem { product_code: product_code.to_owned(), unit_price, quantity, ..OrderItem::default() }
 }
 
 pub(crate) fn money(currency_code: &str, units: i64, nanos: i32) -> Money {

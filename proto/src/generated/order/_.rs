@@ -28,8 +28,13 @@ pub struct OrderItem {
     /// Exact price of one piece, 0 or more, in whole minor units of the currency.
     #[prost(message, optional, tag = "16")]
     pub price: ::core::option::Option<crate::google_type::Money>,
+    /// In a request: the price is that of Order's price list; price is not set then, and unit_price neither, or NaN, which a
+    /// server without this field refuses. Refused where Order keeps no list. (A unit_price that is not set does not mean
+    /// this: it is 0, and a price of 0 is a price.)
+    #[prost(bool, tag = "17")]
+    pub price_from_list: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateOrderResponse {
     #[prost(int64, tag = "1")]
     pub order_id: i64,
@@ -43,6 +48,9 @@ pub struct CreateOrderResponse {
     /// True where this answer repeats that of an earlier request with the same idempotency key.
     #[prost(bool, tag = "19")]
     pub replayed: bool,
+    /// The items as they were saved, in the order of the request. Set where the request left a price to the price list.
+    #[prost(message, repeated, tag = "20")]
+    pub order_items: ::prost::alloc::vec::Vec<OrderItem>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetOrderRequest {
@@ -247,6 +255,13 @@ pub mod order_client {
         /// INVALID_ARGUMENT without a reason means that the request itself was wrong; google.rpc.BadRequest
         /// names every offending field, or as many as fit an answer and the number of the others. A request
         /// of more than 1 MiB is OUT_OF_RANGE.
+        ///
+        /// Where Order keeps a price list, a price must be the list's. The violation then has a reason:
+        ///
+        ///   PRICE_MISMATCH  on the unit_price of an item: the list has another price
+        ///   NO_PRICE        on the product_code of an item: the list has none in the currency of the order
+        ///
+        /// A request that repeats an earlier one is answered as that was, whatever the list has become since.
         pub async fn create(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateOrderRequest>,
@@ -344,6 +359,13 @@ pub mod order_server {
         /// INVALID_ARGUMENT without a reason means that the request itself was wrong; google.rpc.BadRequest
         /// names every offending field, or as many as fit an answer and the number of the others. A request
         /// of more than 1 MiB is OUT_OF_RANGE.
+        ///
+        /// Where Order keeps a price list, a price must be the list's. The violation then has a reason:
+        ///
+        ///   PRICE_MISMATCH  on the unit_price of an item: the list has another price
+        ///   NO_PRICE        on the product_code of an item: the list has none in the currency of the order
+        ///
+        /// A request that repeats an earlier one is answered as that was, whatever the list has become since.
         async fn create(
             &self,
             request: tonic::Request<super::CreateOrderRequest>,

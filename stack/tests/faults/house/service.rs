@@ -65,7 +65,12 @@ impl Service {
         let log = File::options().append(true).create(true).open(&self.log)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
         command.arg(self.command).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.envs([("ENV", "production"), ("BIND_ADDRESS", "127.0.0.1"), ("RUST_LOG", "warn")]);
+        command.envs([
+            ("ENV", "production"),
+            ("AUTH", "none"),
+            ("BIND_ADDRESS", "127.0.0.1"),
+            ("RUST_LOG", "warn"),
+        ]);
         command.env("APPLICATION_PORT", self.address.port().to_string());
         command.env("ADMIN_ADDRESS", self.admin.to_string());
         command.envs(self.vars.iter().chain(further).map(|(name, value)| (name, value)));

@@ -32,6 +32,8 @@ struct Script {
     list: Result<ListOrdersResponse, Status>,
     metadata: HeaderMap,
     created: Option<CreateOrderRequest>,
+    /// The orders that `Get` was called for, one after the other.
+    gets: Vec<i64>,
 }
 
 impl Scripted {
@@ -44,6 +46,7 @@ impl Scripted {
             list: Err(untold()),
             metadata: HeaderMap::new(),
             created: None,
+            gets: Vec::new(),
         }));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
@@ -86,6 +89,16 @@ impl Scripted {
         self.script().created.clone().expect("a call to Create")
     }
 
+    /// How often `Get` was called.
+    pub(crate) fn gets(&self) -> usize {
+        self.script().gets.len()
+    }
+
+    /// The same for this order.
+    pub(crate) fn gets_of(&self, order_id: i64) -> usize {
+        self.script().gets.iter().filter(|asked| **asked == order_id).count()
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("no panic while it is held")
     }
@@ -119,7 +132,9 @@ impl Order for Handler {
     }
 
     async fn get(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {
-        self.asked(&request).get.clone().map(Response::new)
+        let mut script = self.asked(&request);
+        script.gets.push(request.get_ref().order_id);
+        script.get.clone().map(Response::new)
     }
 
     async fn list(

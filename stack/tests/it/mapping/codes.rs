@@ -35,7 +35,7 @@ const fn told(
 /// Every code of a failure, the public HTTP status of each as google/rpc/code.proto has it but for CANCELLED.
 pub(super) const CODES: [Told; 16] = [
     told(Code::Cancelled, "CANCELLED", 503, "cancelled", [false, true]),
-    told(Code::Unknown, "UNKNOWN", 500, "unknown", [false, false]),
+    told(Code::Unknown, "UNKNOWN", 500, "unknown", [false, true]),
     told(Code::InvalidArgument, "INVALID_ARGUMENT", 400, "invalid-argument", [true, false]),
     told(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", 504, "deadline-exceeded", [false, true]),
     told(Code::NotFound, "NOT_FOUND", 404, "not-found", [true, false]),
@@ -46,7 +46,7 @@ pub(super) const CODES: [Told; 16] = [
     told(Code::Aborted, "ABORTED", 409, "aborted", [true, true]),
     told(Code::OutOfRange, "OUT_OF_RANGE", 400, "out-of-range", [true, false]),
     told(Code::Unimplemented, "UNIMPLEMENTED", 501, "unimplemented", [true, false]),
-    told(Code::Internal, "INTERNAL", 500, "internal", [false, false]),
+    told(Code::Internal, "INTERNAL", 500, "internal", [false, true]),
     told(Code::Unavailable, "UNAVAILABLE", 503, "unavailable", [false, true]),
     told(Code::DataLoss, "DATA_LOSS", 500, "data-loss", [false, false]),
     told(Code::Unauthenticated, "UNAUTHENTICATED", 401, "unauthenticated", [true, false]),

@@ -27,6 +27,7 @@ impl Service {
         let mut environment = vec![
             ("APPLICATION_PORT", address.port().to_string()),
             ("ENV", "production".to_owned()),
+            ("AUTH", "none".to_owned()),
             ("BIND_ADDRESS", address.ip().to_string()),
             ("ADMIN_ADDRESS", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()),
             ("DB_DRIVER", "sqlite".to_owned()),

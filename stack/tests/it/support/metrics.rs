@@ -6,14 +6,19 @@ use http::Method;
 
 use super::raw::Raw;
 
-/// How many calls of a method, `Order/Create` for instance, the service at `admin` has answered.
-pub(crate) async fn calls(admin: SocketAddr, method: &str) -> u64 {
+/// All that the service at `admin` counted.
+pub(crate) async fn page(admin: SocketAddr) -> String {
     let mut connection = Raw::open(admin).await;
     let request = format!("{} /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", Method::GET);
     connection.send(request).await.expect("an admin listener");
     let page = connection.unchecked().await.expect("a whole answer").expect("an answer");
+    String::from_utf8(page.body.into()).expect("text")
+}
+
+/// How many calls of a method, `Order/Create` for instance, the service at `admin` has answered.
+pub(crate) async fn calls(admin: SocketAddr, method: &str) -> u64 {
     let label = format!("method=\"{method}\"");
-    let text = String::from_utf8(page.body.into()).expect("text");
+    let text = page(admin).await;
     let lines = text.lines().filter(|line| line.starts_with("grpc_server_calls_total{"));
     lines
         .filter(|line| line.contains(&label))

@@ -80,6 +80,14 @@ impl Process {
         self.log.lock().expect("no panic while it is held").clone()
     }
 
+    /// The most memory that was resident at once.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let pid = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Sends SIGTERM, and waits for the end no longer than `bound`.
     pub(crate) async fn terminate(self, bound: Duration) -> Ended {
         self.signal("TERM").await;

@@ -35,7 +35,12 @@ impl Raw {
     pub(crate) async fn try_open(address: SocketAddr) -> io::Result<Self> {
         let stream = within(TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self::over(stream))
+    }
+
+    /// A connection that is there.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self(BufReader::new(stream))
     }
 
     /// # Errors

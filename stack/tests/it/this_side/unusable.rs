@@ -119,7 +119,8 @@ async fn an_order_placed_in_a_way_that_makes_no_sense() {
     let order = Scripted::start().await;
     let gateway = Front::of(order.address).await;
     let GetOrderResponse { status, total, create_time, .. } = sound();
-    let placed = CreateOrderResponse { order_id: 7, status, total, create_time, replayed: false };
+    let placed =
+        CreateOrderResponse { order_id: 7, status, total, create_time, ..CreateOrderResponse::default() };
     let money = |currency: &str, nanos| Some(Money { currency_code: currency.to_owned(), units: 1, nanos });
     for nonsense in [
         CreateOrderResponse { order_id: 0, ..placed.clone() },
@@ -142,8 +143,12 @@ async fn an_order_read_in_a_way_that_makes_no_sense() {
     let log = Log::keep();
     let order = Scripted::start().await;
     let gateway = Front::of(order.address).await;
-    let item =
-        |quantity| OrderItem { product_code: "sku1".to_owned(), unit_price: 0.5, quantity, price: None };
+    let item = |quantity| OrderItem {
+        product_code: "sku1".to_owned(),
+        unit_price: 0.5,
+        quantity,
+        ..OrderItem::default()
+    };
     for nonsense in [
         GetOrderResponse { order_id: 8, ..sound() },
         GetOrderResponse { user_id: 0, ..sound() },

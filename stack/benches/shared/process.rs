@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::{cpu, figures::Failure};
 
+/// The program of the profile that the bench is built in.
+pub(crate) const STACK: &str = env!("CARGO_BIN_EXE_stack");
+
 /// A running stack; killed when dropped.
 pub(crate) struct StackProcess {
     child: Child,
@@ -19,14 +22,17 @@ pub(crate) struct StackProcess {
 }
 
 impl StackProcess {
-    /// Starts it on free ports with fresh databases, and waits until it says where it is.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts it on free ports with fresh databases, and waits until it says where it is. `words` are the program, of
+    /// [`STACK`] for instance, after what runs it, and `vars` are variables over the usual ones.
+    pub(crate) fn start(words: &[&str], vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stack"))
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data"])
             .arg(data.path())
             .env("PAYMENT_CREDIT_LIMIT", "1000000000")
             .env("RUST_LOG", "warn")
+            .envs(vars.iter().copied())
             .stdout(Stdio::piped())
             .spawn()?;
         let said = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();

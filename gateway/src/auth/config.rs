@@ -1,0 +1,342 @@
+//! Who may order, read from the environment.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `AUTH_JWKS_URL` | address of the issuer's keys (JWKS, RFC 7517), for RS256, ES256 and EdDSA | none |
+//! | `AUTH_JWKS_CA_FILE` | the authorities trusted of an https `AUTH_JWKS_URL` | the system's |
+//! | `AUTH_JWKS_FILE` | a file with the keys instead | none |
+//! | `AUTH_HS256_SECRET_FILE` | a file with a secret of 32 bytes or more, for HS256; a newline at its end is not part of it | none |
+//! | `AUTH_HS256_SECRET` | the secret itself instead | none |
+//! | `AUTH_ISSUER`, `AUTH_AUDIENCE` | `iss` and `aud` of every token | required with any of the above |
+//! | `AUTH_LEEWAY_SECONDS` | by how much clocks may differ, 0 to 60 | 30 |
+//! | `AUTH` | `none`: anyone may order for any user | |
+//!
+//! Production demands keys or `AUTH=none`. In development, where nothing is set, anyone may; [`Config::announce`] says
+//! so, once.
+
+use std::{
+    fmt,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chassis::{
+    admin::Readiness,
+    env::{Mode, Reader, Secrecy},
+};
+use http::{Uri, uri::Scheme};
+use rustls::RootCertStore;
+
+use super::{
+    key_set::{Key, KeySet},
+    source::{Remote, Source, read_file},
+    token::Rules,
+};
+use crate::limits::{LEEWAY_SECONDS, LEEWAY_SECONDS_DEFAULT, SECRET_BYTES};
+
+const JWKS_URL: &str = "AUTH_JWKS_URL";
+const JWKS_CA_FILE: &str = "AUTH_JWKS_CA_FILE";
+const JWKS_FILE: &str = "AUTH_JWKS_FILE";
+const SECRET: &str = "AUTH_HS256_SECRET";
+const SECRET_FILE: &str = "AUTH_HS256_SECRET_FILE";
+const ISSUER: &str = "AUTH_ISSUER";
+const AUDIENCE: &str = "AUTH_AUDIENCE";
+const LEEWAY: &str = "AUTH_LEEWAY_SECONDS";
+
+/// Every variable, for a program that passes them on.
+pub const VARIABLES: [&str; 9] =
+    ["AUTH", JWKS_URL, JWKS_CA_FILE, JWKS_FILE, SECRET_FILE, SECRET, ISSUER, AUDIENCE, LEEWAY];
+
+/// Who may order. The default is anyone, for any user.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// What is demanded of a request; `None` for nothing.
+    pub(super) demanded: Option<Demanded>,
+    /// Whether it was asked for that nothing is.
+    pub(super) waived: bool,
+}
+
+/// Tokens, and the keys that they are signed with.
+#[derive(Clone)]
+pub(super) struct Demanded {
+    pub(super) rules: Rules,
+    /// Where the issuer's keys are, and those that were read there already.
+    pub(super) key_set: Option<(Source, Option<Arc<KeySet>>)>,
+    pub(super) secret: Option<Key>,
+}
+
+impl fmt::Debug for Demanded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = (self.key_set.as_ref().map(|(source, _)| source), self.secret.is_some());
+        f.debug_struct("Demanded").field("rules", &self.rules).field("keys", &keys).finish()
+    }
+}
+
+impl Config {
+    /// Reads the variables, and the files that they name. `mode` is what was read before; `None` where a fault was
+    /// recorded, be it here or about that.
+    pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
+        let waived = reader
+            .optional_with("AUTH", "none", Secrecy::Public, |text| (text == "none").then_some(()))
+            .is_some();
+        let named = Named::read(reader)?;
+        if waived && !named.has_none() {
+            reader.fault("AUTH", "none, and yet there is another variable whose name begins with AUTH_");
+            return None;
+        }
+        if named.has_none() {
+            if !waived && mode? == Mode::Production {
+                reader.missing(
+                    JWKS_URL,
+                    "production lets nobody order whom it does not know; accepted: AUTH_JWKS_URL, AUTH_JWKS_FILE or \
+                     AUTH_HS256_SECRET_FILE, or AUTH=none",
+                );
+                return None;
+            }
+            return Some(Self { demanded: None, waived });
+        }
+        let demanded = named.load(reader)?;
+        Some(Self { demanded: Some(demanded), waived: false })
+    }
+
+    /// Whether a token tells whose each request is.
+    pub(crate) fn knows_users(&self) -> bool {
+        self.demanded.is_some()
+    }
+
+    /// Says in the log that anyone may order, and in `readiness` where that was asked for.
+    pub fn announce(&self, readiness: &Readiness) {
+        if self.waived {
+            tracing::warn!("AUTH=none: whoever reaches the gateway orders for any user");
+            readiness.waive("AUTH".to_owned());
+        } else if self.demanded.is_none() {
+            tracing::warn!("no AUTH_ variable is set: whoever reaches the gateway orders for any user");
+        }
+    }
+}
+
+/// The values of the variables.
+struct Named {
+    url: Option<Uri>,
+    ca: Option<PathBuf>,
+    file: Option<PathBuf>,
+    secret: Option<Key>,
+    secret_file: Option<PathBuf>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    leeway_seconds: Option<u64>,
+}
+
+impl Named {
+    /// Reads them. `None` where a fault was recorded.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let accepted = "an absolute http or https URL without user and fragment";
+        let url = given(reader, JWKS_URL, accepted, Secrecy::Public, parse_url);
+        let mut file = |name, what| given(reader, name, what, Secrecy::Public, |text| text.parse().ok());
+        let ca = file(JWKS_CA_FILE, "the path of a PEM file");
+        let key_set = file(JWKS_FILE, "the path of a JSON file");
+        let secret_file = file(SECRET_FILE, "the path of a file");
+        let accepted = format!("{} to {} bytes", SECRET_BYTES.start(), SECRET_BYTES.end());
+        let secret = given(reader, SECRET, &accepted, Secrecy::Secret, |text| parse_secret(text.as_bytes()));
+        let text = |text: &str| Some(text.to_owned());
+        let issuer = given(reader, ISSUER, "a text", Secrecy::Public, text);
+        let audience = given(reader, AUDIENCE, "a text", Secrecy::Public, text);
+        let accepted =
+            format!("a whole number of seconds from {} to {}", LEEWAY_SECONDS.start(), LEEWAY_SECONDS.end());
+        let leeway_seconds = given(reader, LEEWAY, &accepted, Secrecy::Public, |text| {
+            text.parse().ok().filter(|seconds| LEEWAY_SECONDS.contains(seconds))
+        });
+        // Each fault has been recorded by now.
+        Some(Self {
+            url: url?,
+            ca: ca?,
+            file: key_set?,
+            secret: secret?,
+            secret_file: secret_file?,
+            issuer: issuer?,
+            audience: audience?,
+            leeway_seconds: leeway_seconds?,
+        })
+    }
+
+    fn has_none(&self) -> bool {
+        let Self { url, ca, file, secret, secret_file, issuer, audience, leeway_seconds } = self;
+        url.is_none()
+            && [ca, file, secret_file].iter().all(|file| file.is_none())
+            && secret.is_none()
+            && [issuer, audience].iter().all(|text| text.is_none())
+            && leeway_seconds.is_none()
+    }
+
+    fn load(self, reader: &mut Reader<'_>) -> Option<Demanded> {
+        self.contradiction(reader)?;
+        let key_set = match (self.url, self.file) {
+            (Some(url), _) => {
+                let secure = url.scheme() == Some(&Scheme::HTTPS);
+                if !secure && is_off_loopback(&url) {
+                    // Whoever is on the way could give keys of his own, and be anyone.
+                    reader.fault(
+                        JWKS_URL,
+                        "keys are read in plain text from loopback alone; accepted: an https address",
+                    );
+                    return None;
+                }
+                Some((remote(reader, url, secure, self.ca.as_deref())?, None))
+            }
+            (None, Some(path)) => {
+                let read = read_file(&path).and_then(|document| Ok(KeySet::read(&document)?));
+                match read {
+                    Ok(read) => Some((Source::File(path), Some(Arc::new(read.keys)))),
+                    Err(error) => {
+                        reader.fault(JWKS_FILE, &format!("{}: {error}", path.display()));
+                        return None;
+                    }
+                }
+            }
+            (None, None) => None,
+        };
+        let secret = match self.secret_file {
+            Some(path) => Some(secret_in(reader, &path)?),
+            None => self.secret,
+        };
+        let leeway = self.leeway_seconds.unwrap_or(LEEWAY_SECONDS_DEFAULT);
+        let rules = Rules::new(&self.issuer?, &self.audience?, leeway);
+        Some(Demanded { rules, key_set, secret })
+    }
+
+    /// `None` where variables do not go together, and that was recorded.
+    fn contradiction(&self, reader: &mut Reader<'_>) -> Option<()> {
+        let faultless = reader_is_told(
+            reader,
+            &[
+                (
+                    self.url.is_some() && self.file.is_some(),
+                    JWKS_FILE,
+                    "AUTH_JWKS_URL says where the keys are too",
+                ),
+                (
+                    self.secret.is_some() && self.secret_file.is_some(),
+                    SECRET_FILE,
+                    "AUTH_HS256_SECRET gives the secret too",
+                ),
+                (
+                    self.ca.is_some() && self.url.as_ref().and_then(Uri::scheme) != Some(&Scheme::HTTPS),
+                    JWKS_CA_FILE,
+                    "it means nothing without an https AUTH_JWKS_URL",
+                ),
+            ],
+        );
+        let has_keys =
+            self.url.is_some() || self.file.is_some() || self.secret.is_some() || self.secret_file.is_some();
+        if !has_keys {
+            let why = "the other AUTH_ variables mean nothing without keys; accepted: AUTH_JWKS_URL, AUTH_JWKS_FILE \
+                       or AUTH_HS256_SECRET_FILE";
+            reader.missing(JWKS_URL, why);
+            return None;
+        }
+        let mut complete = true;
+        for (name, value) in [(ISSUER, &self.issuer), (AUDIENCE, &self.audience)] {
+            if value.is_none() {
+                reader.missing(name, "every token is held against it");
+                complete = false;
+            }
+        }
+        (faultless && complete).then_some(())
+    }
+}
+
+/// Records those faults that are there, each with its variable; whether there is none.
+fn reader_is_told(reader: &mut Reader<'_>, faults: &[(bool, &str, &str)]) -> bool {
+    faults.iter().filter(|(is_there, ..)| *is_there).map(|(_, name, what)| reader.fault(name, what)).count()
+        == 0
+}
+
+/// A variable that may be absent; `None` for a fault.
+fn given<T>(
+    reader: &mut Reader<'_>,
+    name: &str,
+    accepted: &str,
+    secrecy: Secrecy,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<Option<T>> {
+    let mut is_given = false;
+    let value = reader.optional_with(name, accepted, secrecy, |text| {
+        is_given = true;
+        parse(text)
+    });
+    (value.is_some() || !is_given).then_some(value)
+}
+
+fn parse_url(text: &str) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
+    let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
+    let host = uri.authority().is_some_and(|authority| !authority.host().is_empty());
+    // A password would be sent to nobody, and shown to everybody.
+    (web && host && !text.contains(['@', '#'])).then_some(uri)
+}
+
+fn parse_secret(bytes: &[u8]) -> Option<Key> {
+    SECRET_BYTES.contains(&bytes.len()).then(|| Key::secret(bytes))
+}
+
+fn secret_in(reader: &mut Reader<'_>, path: &Path) -> Option<Key> {
+    let read = || {
+        let mut bytes = Vec::new();
+        let most = u64::try_from(*SECRET_BYTES.end()).unwrap_or(u64::MAX).saturating_add(3);
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let what = match read() {
+        Ok(bytes) => {
+            let bare = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            match parse_secret(bare.unwrap_or(&bytes)) {
+                Some(key) => return Some(key),
+                None => format!("it has not {} to {} bytes", SECRET_BYTES.start(), SECRET_BYTES.end()),
+            }
+        }
+        Err(error) => std::io::Error::to_string(&error),
+    };
+    reader.fault(SECRET_FILE, &format!("{}: {what}", path.display()));
+    None
+}
+
+/// Whether an address leaves this host, as far as can be told without asking anyone.
+fn is_off_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let loopback = bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    !loopback && !bare.eq_ignore_ascii_case("localhost")
+}
+
+fn remote(reader: &mut Reader<'_>, url: Uri, secure: bool, ca: Option<&Path>) -> Option<Source> {
+    let mut roots = RootCertStore::empty();
+    if secure {
+        let found = match ca {
+            Some(path) => rustls_native_certs::load_certs_from_paths(Some(path), None),
+            None => rustls_native_certs::load_native_certs(),
+        };
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            let (name, what) = match ca {
+                Some(path) => (JWKS_CA_FILE, format!("{}: there is no certificate in it", path.display())),
+                None => {
+                    (JWKS_URL, "the system trusts no authority; name one by AUTH_JWKS_CA_FILE".to_owned())
+                }
+            };
+            reader.fault(name, &what);
+            return None;
+        }
+    }
+    match Remote::new(url, roots) {
+        Ok(remote) => Some(Source::Url(Box::new(remote))),
+        Err(error) => {
+            reader.fault(JWKS_URL, &error.to_string());
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

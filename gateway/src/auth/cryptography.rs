@@ -1,0 +1,83 @@
+//! The cryptography under `jsonwebtoken`: ring's, which TLS uses too, so that the gateway is built with one library of
+//! the kind. It only verifies, and only what is taken here.
+
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
+    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
+    errors::ErrorKind,
+    signature,
+};
+use ring::{
+    error::Unspecified,
+    hmac,
+    signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
+};
+
+static RING: CryptoProvider = CryptoProvider {
+    signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
+    verifier_factory: |algorithm, key| match algorithm.family() == key.family() {
+        true => Ok(Box::new(Verifier { algorithm: *algorithm, key: key.clone() })),
+        false => Err(ErrorKind::InvalidAlgorithm.into()),
+    },
+    // Makes key sets out of keys, which nobody does here.
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+/// Makes ring the cryptography of `jsonwebtoken`. The library takes it for the whole process only, and the first one
+/// for good: all gateways of a process ask for the same.
+pub(super) fn install() {
+    let _ = RING.install_default();
+}
+
+/// One key with the algorithm that it is used with; both are of one family.
+struct Verifier {
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl JwtVerifier for Verifier {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl signature::Verifier<Vec<u8>> for Verifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let verified = match (self.algorithm, self.key.kind()) {
+            (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                let key = ring::signature::RsaPublicKeyComponents { n, e };
+                key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            }
+            (Algorithm::ES256, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
+            (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&ED25519, point).verify(message, signature)
+            }
+            (Algorithm::HS256, DecodingKeyKind::SecretOrDer(secret)) => {
+                hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), message, signature)
+            }
+            _ => Err(Unspecified),
+        };
+        verified.map_err(|Unspecified| signature::Error::new())
+    }
+}
+
+/// Why `key` can never verify anything, where that is so: ring would say no to every signature, and not why.
+pub(super) fn fault(key: &DecodingKey) -> Option<&'static str> {
+    match (key.family(), key.kind()) {
+        (AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, .. }) => {
+            // ring takes 2048 to 8192 bits, and no zeros before them (RFC 7518, section 6.3.1.1).
+            let fits = (256..=1024).contains(&n.len()) && n.first().is_some_and(|&first| first != 0);
+            let fits = fits && (n.len() > 256 || n.first().is_some_and(|&first| first >= 0x80));
+            (!fits).then_some("its modulus has not 2048 to 8192 bits")
+        }
+        (AlgorithmFamily::Ec, DecodingKeyKind::SecretOrDer(point)) => {
+            (point.len() != 65).then_some("its point has not 64 bytes")
+        }
+        (AlgorithmFamily::Ed, DecodingKeyKind::SecretOrDer(point)) => {
+            (point.len() != 32).then_some("its point has not 32 bytes")
+        }
+        _ => Some("it is of another kind than its family"),
+    }
+}

@@ -1,0 +1,153 @@
+//! Where a key set comes from: a file, or an address. Reading one is bounded in bytes and time.
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::timeout;
+
+use super::key_set::KeySetError;
+use crate::limits;
+
+/// A place that a key set is read from, again and again.
+#[derive(Clone)]
+pub(super) enum Source {
+    File(PathBuf),
+    Url(Box<Remote>),
+}
+
+/// An address, and the client that asks it.
+#[derive(Clone)]
+pub(super) struct Remote {
+    uri: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+/// Why no key set could be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceError {
+    #[error("the file cannot be read: {0}")]
+    File(#[from] io::Error),
+    #[error("it has more than {} bytes", limits::KEY_SET_BYTES_MAX)]
+    TooLong,
+    #[error("it cannot be asked for")]
+    Unreachable(#[from] hyper_util::client::legacy::Error),
+    /// A redirect is one too: whoever runs the gateway said where the keys are.
+    #[error("it was answered {0} instead of 200")]
+    Status(StatusCode),
+    #[error("its answer broke off")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("it was not there within {:?}", limits::KEY_SET_READ_MAX)]
+    Slow,
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+}
+
+impl Source {
+    pub(super) async fn read(&self) -> Result<Bytes, SourceError> {
+        let read = async {
+            match self {
+                Self::File(path) => {
+                    let path = path.clone();
+                    let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+                    read.map_err(io::Error::other)?
+                }
+                Self::Url(remote) => remote.read().await,
+            }
+        };
+        timeout(limits::KEY_SET_READ_MAX, read).await.map_err(|_| SourceError::Slow)?
+    }
+
+    /// How often it is read again.
+    pub(super) fn interval(&self) -> Duration {
+        match self {
+            Self::File(_) => limits::KEY_SET_FILE_INTERVAL,
+            Self::Url(_) => limits::KEY_SET_URL_INTERVAL,
+        }
+    }
+
+    /// How often it is read earlier because of tokens whose key is unknown.
+    pub(super) fn asked_interval(&self) -> Duration {
+        match self {
+            Self::File(_) => limits::KEY_SET_FILE_ASKED_INTERVAL,
+            Self::Url(_) => limits::KEY_SET_URL_ASKED_INTERVAL,
+        }
+    }
+}
+
+/// What stands in a file of a key set.
+pub(super) fn read_file(path: &Path) -> Result<Bytes, SourceError> {
+    let mut bytes = Vec::new();
+    // One byte more than is taken tells a file that is too long.
+    let most = u64::try_from(limits::KEY_SET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() > limits::KEY_SET_BYTES_MAX { Err(SourceError::TooLong) } else { Ok(bytes.into()) }
+}
+
+impl Remote {
+    /// A key set at `uri`, of a host whose certificate one of `roots` vouches for where it is `https`.
+    pub(super) fn new(uri: Uri, roots: RootCertStore) -> Result<Self, rustls::Error> {
+        let provider = rustls::crypto::ring::default_provider();
+        let tls = ClientConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        // It is asked once in minutes: no server keeps a connection for that long.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { uri, client })
+    }
+
+    async fn read(&self) -> Result<Bytes, SourceError> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        let taken = header::HeaderValue::from_static("application/jwk-set+json, application/json");
+        request.headers_mut().insert(header::ACCEPT, taken);
+        let response = self.client.request(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(SourceError::Status(response.status()));
+        }
+        let body = Limited::new(response.into_body(), limits::KEY_SET_BYTES_MAX).collect().await;
+        body.map(|body| body.to_bytes()).map_err(|error| {
+            match error.downcast_ref::<http_body_util::LengthLimitError>() {
+                Some(_) => SourceError::TooLong,
+                None => SourceError::Broken(error),
+            }
+        })
+    }
+}
+
+/// The place, without the query of an address, which may hold what is nobody's business.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Url(remote) => {
+                let (uri, unknown) = (&remote.uri, "");
+                let host = uri.authority().map_or(unknown, |authority| authority.as_str());
+                write!(f, "{}://{host}{}", uri.scheme_str().unwrap_or(unknown), uri.path())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,211 @@
+//! Tokens that are signed as they should be, and what else must be right about them.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use jsonwebtoken::get_current_timestamp;
+use ring::hmac;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::auth::cryptography;
+
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const LEEWAY_SECONDS: u64 = 30;
+
+fn header() -> Value {
+    json!({ "alg": "HS256", "typ": "at+jwt" })
+}
+
+fn claims() -> Value {
+    let now = get_current_timestamp();
+    json!({ "iss": "https://issuer.example", "aud": "orders", "sub": "123", "exp": now + 300, "scope": "orders:read" })
+}
+
+fn sign(header: &str, claims: &str) -> String {
+    let message = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims));
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), message.as_bytes());
+    format!("{message}.{}", BASE64URL.encode(signature))
+}
+
+fn verify_text(header: &str, claims: &str) -> Result<Verified, Refusal> {
+    cryptography::install();
+    let token = sign(header, claims);
+    let rules = Rules::new("https://issuer.example", "orders", LEEWAY_SECONDS);
+    rules.verify(&Unverified::read(&token)?, [Key::secret(SECRET)].iter())
+}
+
+/// What is made of a token whose claims are the good ones but for `changes`; null takes one away.
+fn verify(changes: Value) -> Result<Verified, Refusal> {
+    verify_text(&header().to_string(), &changed(claims(), changes).to_string())
+}
+
+fn verify_header(changes: Value) -> Result<Verified, Refusal> {
+    verify_text(&changed(header(), changes).to_string(), &claims().to_string())
+}
+
+fn changed(mut object: Value, changes: Value) -> Value {
+    let members = object.as_object_mut().unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(members.remove(name)),
+            value => drop(members.insert(name.clone(), value.clone())),
+        }
+    }
+    object
+}
+
+#[test]
+fn a_good_token_is_good_until_the_second_that_the_rules_say() {
+    let exp = get_current_timestamp() + 300;
+    assert_eq!(verify(json!({ "exp": exp })).unwrap().good_until, exp + LEEWAY_SECONDS);
+    // What is no whole number is checked each time.
+    assert_eq!(verify(json!({ "exp": exp as f64 + 0.5 })).unwrap().good_until, 0);
+}
+
+#[test]
+fn a_good_token_names_its_user() {
+    let verified = verify(json!({})).unwrap();
+    assert_eq!(verified.subject, Subject(123));
+    assert!(verified.permits("orders:read") && !verified.permits("orders:write"));
+}
+
+#[test]
+fn the_audience_is_one_of_those_that_the_token_is_for() {
+    assert!(verify(json!({ "aud": ["others", "orders"] })).is_ok());
+    for aud in [json!("Orders"), json!(["others"]), json!([]), json!(7), json!({ "orders": 1 }), Value::Null]
+    {
+        assert!(verify(json!({ "aud": aud })).is_err(), "{aud}");
+    }
+}
+
+#[test]
+fn there_is_one_issuer_and_it_is_a_text() {
+    for iss in [json!("https://issuer.example/"), json!(["https://issuer.example"]), json!(""), Value::Null] {
+        assert!(verify(json!({ "iss": iss })).is_err(), "{iss}");
+    }
+}
+
+#[test]
+fn a_user_has_one_name() {
+    assert_eq!(verify(json!({ "sub": i64::MAX.to_string() })).unwrap().subject, Subject(i64::MAX));
+    for sub in ["0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "", "٣", "alice", "9223372036854775808"] {
+        assert!(verify(json!({ "sub": sub })).is_err(), "{sub}");
+    }
+    for sub in [json!(123), json!(["123"]), Value::Null] {
+        assert!(verify(json!({ "sub": sub })).is_err(), "{sub}");
+    }
+}
+
+#[test]
+fn a_token_expires_when_it_says_so_and_the_leeway_has_passed() {
+    // A second may pass between here and there: nothing is asked of the second next to the edge on its far side.
+    let now = get_current_timestamp();
+    assert!(verify(json!({ "exp": now - LEEWAY_SECONDS + 3 })).is_ok());
+    assert!(verify(json!({ "exp": now - LEEWAY_SECONDS })).is_err());
+    assert!(verify(json!({ "exp": now - LEEWAY_SECONDS - 1 })).is_err());
+    for exp in [json!(0), json!(-1), json!((now + 300).to_string()), json!(1e300), json!(true), Value::Null] {
+        assert!(verify(json!({ "exp": exp })).is_err(), "{exp}");
+    }
+}
+
+#[test]
+fn a_token_is_not_valid_before_it_says_so_but_for_the_leeway() {
+    let now = get_current_timestamp();
+    assert!(verify(json!({ "nbf": now + LEEWAY_SECONDS })).is_ok());
+    assert!(verify(json!({ "nbf": now + LEEWAY_SECONDS + 3 })).is_err());
+    for nbf in [json!("soon"), json!(-1), json!(1e300)] {
+        assert!(verify(json!({ "nbf": nbf })).is_err(), "{nbf}");
+    }
+}
+
+#[test]
+fn a_claim_that_is_there_twice_is_refused() {
+    let claims = claims().to_string();
+    for twice in [
+        "\"sub\":\"124\"",
+        "\"exp\":9999999999",
+        "\"iss\":\"x\"",
+        "\"aud\":\"x\"",
+        "\"scope\":\"orders:write\"",
+    ] {
+        let claims = claims.replacen('{', &format!("{{{twice},"), 1);
+        assert!(verify_text(&header().to_string(), &claims).is_err(), "{twice}");
+    }
+    assert!(verify_text("{\"alg\":\"HS256\",\"alg\":\"HS256\"}", &claims).is_err());
+}
+
+#[test]
+fn the_type_is_that_of_a_token_or_none() {
+    for typ in [
+        json!("JWT"),
+        json!("jwt"),
+        json!("at+jwt"),
+        json!("AT+JWT"),
+        json!("application/at+jwt"),
+        Value::Null,
+    ] {
+        assert!(verify_header(json!({ "typ": typ })).is_ok(), "{typ}");
+    }
+    for typ in ["", "JOSE", "dpop+jwt", "secevent+jwt", "logout+jwt", "id+jwt", "application/jwt+at"] {
+        assert!(verify_header(json!({ "typ": typ })).is_err(), "{typ}");
+    }
+}
+
+#[test]
+fn an_extension_that_must_be_understood_is_not() {
+    for crit in [json!(["exp"]), json!(["b64"]), json!(["b64", "x"]), json!([]), json!("b64")] {
+        assert!(verify_header(json!({ "crit": crit, "b64": false })).is_err(), "{crit}");
+    }
+    assert!(verify_header(json!({ "b64": true, "unknown": 1 })).is_ok());
+}
+
+#[test]
+fn other_algorithms_are_not_taken() {
+    for alg in ["none", "None", "NONE", "", "HS384", "HS512", "RS384", "RS512", "PS256", "ES384", "hs256"] {
+        assert!(verify_header(json!({ "alg": alg })).is_err(), "{alg}");
+    }
+    // These are, but not with a secret.
+    for alg in ["RS256", "ES256", "EdDSA"] {
+        assert!(verify_header(json!({ "alg": alg })).is_err(), "{alg}");
+    }
+    assert!(verify_header(json!({ "alg": null })).is_err());
+}
+
+#[test]
+fn what_is_no_token_is_refused() {
+    let good = sign(&header().to_string(), &claims().to_string());
+    let [head, body, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
+    let rules = Rules::new("https://issuer.example", "orders", LEEWAY_SECONDS);
+    let secret = Key::secret(SECRET);
+    for bad in [
+        String::new(),
+        ".".to_owned(),
+        "..".to_owned(),
+        format!("{head}.{body}"),
+        format!("{head}.{body}."),
+        format!("{head}.{body}.{signature}."),
+        format!("{head}.{body}.{signature}.{signature}"),
+        format!("{head}.{body}.{signature}=="),
+        format!("{head}.{body}.{}", &signature[1..]),
+        format!("{head}..{signature}"),
+        format!("{body}.{body}.{signature}"),
+    ] {
+        let refused = Unverified::read(&bad).and_then(|token| rules.verify(&token, [&secret].into_iter()));
+        assert!(refused.is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn scopes_are_words_of_a_text_or_members_of_a_list() {
+    let permits = |changes| verify(changes).unwrap().permits("orders:read");
+    for scope in ["orders:read", "a orders:read b", "orders:write orders:read"] {
+        assert!(permits(json!({ "scope": scope })), "{scope}");
+    }
+    for scope in ["", "orders:rea", "orders:readx", "Orders:read", "orders:read,b", "orders", "orders:*"] {
+        assert!(!permits(json!({ "scope": scope })), "{scope}");
+    }
+    assert!(permits(json!({ "scope": null, "scp": ["a", "orders:read"] })));
+    assert!(permits(json!({ "scope": null, "scp": "a orders:read" })));
+    assert!(!permits(json!({ "scope": null, "scp": ["a orders:read"] })));
+    assert!(!permits(json!({ "scope": null })));
+    assert!(verify(json!({ "scope": ["orders:read"] })).is_err());
+}

@@ -1,0 +1,229 @@
+//! Which scripts of other origins may read answers (CORS, the Fetch standard).
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `CORS_ALLOWED_ORIGINS` | comma list of origins, or `*` | none |
+//! | `CORS_ALLOW_CREDENTIALS` | whether their scripts may send cookies and certificates: `true` or `false`; not with `*` | `false` |
+
+use std::str::FromStr;
+
+use chassis::{env::Reader, trace};
+use http::{HeaderName, HeaderValue, Method, Uri, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{key::IDEMPOTENCY_KEY, limits, prefer, problem::IDEMPOTENT_REPLAYED, timeout::GRPC_TIMEOUT};
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What the origins may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Whose scripts.
+    pub origins: Origins,
+    /// Whether they may send what the browser keeps for this gateway.
+    pub credentials: bool,
+}
+
+/// Some origins, or all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Every one.
+    Any,
+    /// These, as browsers write them.
+    Listed(Vec<HeaderValue>),
+}
+
+/// A text that is neither `*` nor a list of origins; holds what of it is at fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no origin")]
+pub struct OriginsError(String);
+
+impl Config {
+    const ACCEPTED: &'static str =
+        "*, or a comma list of origins, https://shop.example,http://localhost:5173 for instance";
+
+    /// The configuration, `Some(None)` where no origin is allowed; `None` where a fault was recorded.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
+        let origins = reader.optional_or_fault::<Origins>("CORS_ALLOWED_ORIGINS", Self::ACCEPTED);
+        let credentials = reader.optional_or_fault::<bool>("CORS_ALLOW_CREDENTIALS", "true or false");
+        let (origins, credentials) = origins.zip(credentials)?;
+        let credentials = credentials.unwrap_or(false);
+        match origins {
+            Some(Origins::Any) if credentials => {
+                // Any page that a customer opens could act for them.
+                reader.fault("CORS_ALLOW_CREDENTIALS", "true cannot go with CORS_ALLOWED_ORIGINS=*");
+                None
+            }
+            None if credentials => {
+                reader.fault("CORS_ALLOW_CREDENTIALS", "true means nothing without CORS_ALLOWED_ORIGINS");
+                None
+            }
+            origins => Some(origins.map(|origins| Self { origins, credentials })),
+        }
+    }
+
+    /// Answers preflights, and tells browsers who may read the other answers.
+    pub(super) fn layer(&self) -> CorsLayer {
+        let origins = match &self.origins {
+            Origins::Any => AllowOrigin::any(),
+            Origins::Listed(origins) => AllowOrigin::list(origins.iter().cloned()),
+        };
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_credentials(self.credentials)
+            .allow_methods([Method::GET, Method::HEAD, Method::POST])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::IF_NONE_MATCH,
+                IDEMPOTENCY_KEY,
+                GRPC_TIMEOUT,
+                prefer::PREFER,
+                trace::REQUEST_ID,
+                trace::TRACEPARENT,
+                trace::TRACESTATE,
+            ])
+            .expose_headers([
+                header::ETAG,
+                header::LINK,
+                header::LOCATION,
+                header::RETRY_AFTER,
+                header::WWW_AUTHENTICATE,
+                IDEMPOTENCY_KEY,
+                IDEMPOTENT_REPLAYED,
+                prefer::PREFERENCE_APPLIED,
+                trace::REQUEST_ID,
+                RATE_LIMIT,
+                RATE_LIMIT_POLICY,
+            ])
+            .max_age(limits::PREFLIGHT_AGE_MAX)
+    }
+}
+
+impl FromStr for Origins {
+    type Err = OriginsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "*" {
+            return Ok(Self::Any);
+        }
+        let origin = |part: &str| origin(part.trim()).ok_or_else(|| OriginsError(part.trim().to_owned()));
+        text.split(',').map(origin).collect::<Result<_, _>>().map(Self::Listed)
+    }
+}
+
+/// An origin as browsers write it: a scheme, a host in lower case, and a port unless it is the scheme's own. `null`,
+/// which any sandboxed frame has, is none.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let lower = text.to_ascii_lowercase();
+    let (scheme, rest) = lower.split_once("://")?;
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let uri: Uri = lower.parse().ok()?;
+    let authority = uri.authority()?;
+    // A path, a query, a user or a pattern is no part of an origin.
+    let bare = authority.as_str() == rest && !rest.contains(['@', '*']) && !authority.host().is_empty();
+    let port = rest.strip_prefix(authority.host())?;
+    let port_fits = port.is_empty() || authority.port_u16().is_some();
+    let rest = rest.strip_suffix(own_port).unwrap_or(rest);
+    (bare && port_fits).then(|| HeaderValue::try_from(format!("{scheme}://{rest}")).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(text: &str) -> Option<Vec<String>> {
+        match text.parse().ok()? {
+            Origins::Any => Some(vec!["any".to_owned()]),
+            Origins::Listed(all) => Some(all.iter().map(|one| one.to_str().unwrap().to_owned()).collect()),
+        }
+    }
+
+    #[test]
+    fn origins_are_kept_as_browsers_write_them() {
+        for (text, kept) in [
+            ("*", &["any"][..]),
+            ("https://shop.example", &["https://shop.example"]),
+            (
+                "https://Shop.example:443, http://localhost:5173,http://[::1]:80",
+                &["https://shop.example", "http://localhost:5173", "http://[::1]"],
+            ),
+            ("http://a:443", &["http://a:443"]),
+        ] {
+            assert_eq!(listed(text).unwrap(), kept, "{text}");
+        }
+    }
+
+    fn configured(vars: &[(&str, &str)]) -> Result<Option<Config>, String> {
+        let needed =
+            [("APPLICATION_PORT", "0"), ("ENV", "development"), ("ORDER_SERVICE_URL", "localhost:3000")];
+        let vars = needed.into_iter().chain(vars.iter().copied()).collect();
+        crate::Config::read(&vars).map(|config| config.face.cors).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn nobody_is_allowed_anything_unless_it_is_said() {
+        assert_eq!(configured(&[]), Ok(None));
+        assert_eq!(configured(&[("CORS_ALLOW_CREDENTIALS", "false")]), Ok(None));
+        let any = Config { origins: Origins::Any, credentials: false };
+        assert_eq!(configured(&[("CORS_ALLOWED_ORIGINS", "*")]), Ok(Some(any)));
+        let listed = configured(&[("CORS_ALLOWED_ORIGINS", "https://a"), ("CORS_ALLOW_CREDENTIALS", "true")]);
+        assert!(listed.unwrap().unwrap().credentials);
+    }
+
+    #[test]
+    fn a_fault_names_its_variable() {
+        for (vars, fault) in [
+            (
+                &[("CORS_ALLOWED_ORIGINS", "https://a,b")][..],
+                "CORS_ALLOWED_ORIGINS environment variable is invalid: found \"https://a,b\"; accepted: *, or ",
+            ),
+            (
+                &[("CORS_ALLOW_CREDENTIALS", "yes")],
+                "CORS_ALLOW_CREDENTIALS environment variable is invalid: found \"yes\"; accepted: true or false.",
+            ),
+            (
+                &[("CORS_ALLOWED_ORIGINS", "*"), ("CORS_ALLOW_CREDENTIALS", "true")],
+                "CORS_ALLOW_CREDENTIALS environment variable is invalid: true cannot go with CORS_ALLOWED_ORIGINS=*.",
+            ),
+            (
+                &[("CORS_ALLOW_CREDENTIALS", "true")],
+                "CORS_ALLOW_CREDENTIALS environment variable is invalid: true means nothing without ",
+            ),
+        ] {
+            let errors = configured(vars).unwrap_err();
+            assert!(errors.starts_with(fault) && errors.lines().count() == 1, "{errors}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused() {
+        for bad in [
+            "null",
+            "shop.example",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://a?b",
+            "https://a#b",
+            "https://u@a",
+            "https://*.a",
+            "https://a:port",
+            "https://a:",
+            "https://a:65536",
+            "ftp://a",
+            "*,https://a",
+            "https://a,*",
+            "https://a,",
+            ",",
+            "https://a b",
+        ] {
+            assert_eq!(listed(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What is counted of refusals.
+
+use chassis::metrics::Registry;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+
+/// The metrics of one gateway's protection.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) shed: Counter,
+    limited: Family<[(&'static str, &'static str); 1], Counter>,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self { shed: Counter::default(), limited: Family::default() };
+        registry.register(
+            "gateway_requests_shed",
+            "Requests refused since too many were in flight",
+            metrics.shed.clone(),
+        );
+        registry.register(
+            "gateway_requests_limited",
+            "Requests refused by a rate limit, by which",
+            metrics.limited.clone(),
+        );
+        metrics
+    }
+
+    /// One request was refused by the rate limit of this name.
+    pub(super) fn limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&[("limit", limit)]).inc();
+    }
+}

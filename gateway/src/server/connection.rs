@@ -1,0 +1,117 @@
+//! One connection, from its first byte to its last.
+
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, time::Duration};
+
+use axum::{Router, response::Response};
+use channel::tls::ServerTls;
+use chassis::CancellationToken;
+use http::{HeaderValue, Request, Version, header};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tower::Service;
+
+use super::{Served, activity::Activity, metrics::Cut};
+use crate::{limits, protection::Peer};
+
+/// Serves a connection from `peer` until it ends.
+pub(super) async fn serve(stream: TcpStream, peer: IpAddr, served: Served) {
+    let opened = Instant::now();
+    // Without it small answers wait for the client's acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection has no TCP_NODELAY");
+    }
+    match &served.tls {
+        None => requests(stream, peer, opened, &served).await,
+        Some(tls) => match secure(tls, stream).await {
+            Ok(stream) => requests(stream, peer, opened, &served).await,
+            Err(error) => {
+                served.open.metrics().handshakes_failed.inc();
+                tracing::debug!(%peer, %error, "a connection could not be made secure");
+            }
+        },
+    }
+}
+
+async fn secure(
+    tls: &ServerTls,
+    stream: TcpStream,
+) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
+    timeout(limits::HANDSHAKE_MAX, tls.accept(stream))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Serves the requests of a connection that was opened at `opened`.
+async fn requests<IO>(io: IO, peer: IpAddr, opened: Instant, served: &Served)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = Activity::begin();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let begun = activity.request();
+        request.extensions_mut().insert(Peer(peer));
+        let answered = answer(served.router.clone(), served.draining.clone(), request);
+        async { answered.await.map(|response| begun.answer(response)) }
+    });
+    // The library waits for ever for the bytes by which it tells the protocols apart.
+    let silent = async |limit: Duration| {
+        sleep(limit).await;
+        if activity.is_used() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let closing = async {
+        served.closing.cancelled().await;
+        // The first request of one that was just opened is on its way.
+        sleep_until(opened + limits::DRAIN_LINGER).await;
+    };
+    let mut connection = pin!(served.http.serve_connection(TokioIo::new(io), service));
+    let cut = tokio::select! {
+        biased;
+        ended = connection.as_mut() => return told(ended),
+        why = activity.ended() => Some(why),
+        () = closing => None,
+        () = silent(limits::HEAD_READ_MAX) => None,
+    };
+    if let Some(why) = cut {
+        served.open.metrics().cut(why);
+        tracing::debug!(%peer, ?why, "a connection is closed");
+    }
+    // Whoever does not read would not read that the connection closes.
+    if matches!(cut, Some(Cut::Unread | Cut::Abandoning)) {
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => told(ended),
+        // Half a head is no request yet.
+        () = silent(limits::DRAIN_LINGER) => {}
+        // Nor is whoever does not take its leave waited for.
+        () = async { sleep(limits::DRAIN_LINGER).await; activity.ended().await; } => {}
+    }
+}
+
+fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection ended early");
+    }
+}
+
+async fn answer(
+    mut router: Router,
+    draining: CancellationToken,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let version = request.version();
+    let mut response = router.call(request).await?;
+    if version < Version::HTTP_2 && draining.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}

@@ -1,0 +1,101 @@
+//! The connections that are open, by where they come from.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::metrics::{Connections, Cut};
+use crate::protection::{Config, client_address};
+
+/// Counts them, and refuses those of an address that has its share.
+#[derive(Clone)]
+pub(super) struct Open(Arc<Shared>);
+
+struct Shared {
+    per_address_max: usize,
+    proxies: client_address::Proxies,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+    metrics: Connections,
+}
+
+/// One connection; it counts until this is dropped.
+pub(super) struct Counted {
+    open: Open,
+    /// What it counts as; `None` for one of a trusted proxy.
+    address: Option<IpAddr>,
+}
+
+impl Open {
+    pub(super) fn new(config: &Config, metrics: Connections) -> Self {
+        Self(Arc::new(Shared {
+            per_address_max: config.connections_per_address_max,
+            proxies: config.proxies.clone(),
+            by_address: Mutex::default(),
+            metrics,
+        }))
+    }
+
+    pub(super) fn metrics(&self) -> &Connections {
+        &self.0.metrics
+    }
+
+    /// Counts a connection from `peer`; `None` where it has its share.
+    pub(super) fn count(&self, peer: IpAddr) -> Option<Counted> {
+        let address = (!self.0.proxies.trusts(peer)).then(|| client_address::counted(peer));
+        if let Some(address) = address {
+            let mut by_address = self.by_address();
+            let count = by_address.entry(address).or_default();
+            if *count >= self.0.per_address_max {
+                self.0.metrics.cut(Cut::Address);
+                return None;
+            }
+            *count += 1;
+        }
+        self.0.metrics.open.inc();
+        Some(Counted { open: self.clone(), address })
+    }
+
+    fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.by_address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.open.0.metrics.open.dec();
+        let Some(address) = self.address else { return };
+        let mut by_address = self.open.by_address();
+        if let Some(count) = by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                by_address.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::metrics::Registry;
+
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_share_and_a_proxy_any_number() {
+        let config = Config::of(&[("CONNECTIONS_PER_ADDRESS_MAX", "2"), ("TRUSTED_PROXIES", "10.0.0.1")]);
+        let open = Open::new(&config, Connections::register(&mut Registry::default()));
+        let from = |address: &str| open.count(address.parse().unwrap());
+        let mut kept = vec![from("2001:db8::1").unwrap(), from("2001:db8::2").unwrap()];
+        assert!(from("2001:db8::3").is_none() && from("2001:db8::1").is_none());
+        kept.push(from("2001:db8:0:1::1").unwrap());
+        kept.extend((0..5).map(|_| from("::ffff:10.0.0.1").unwrap()));
+        assert_eq!(open.metrics().open.get(), 8);
+        kept.remove(0);
+        kept.push(from("2001:db8::3").unwrap());
+        drop(kept);
+        assert!(open.by_address().is_empty());
+        assert_eq!(open.metrics().open.get(), 0);
+    }
+}

@@ -1,0 +1,167 @@
+//! The price list in a table of Order's database.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use database::{Database, Session, Work, WriteError};
+use money::{Currency, Money};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
+
+use super::{failed, rows::unreadable, statements};
+use crate::{
+    domain::{ITEMS_MAX, ProductCode, Quotes},
+    ports::{PriceList, StoreError},
+};
+
+/// Rows of one statement: a few thousand parameters, which every database takes.
+const ROWS_PER_STATEMENT_MAX: usize = 500;
+
+/// Prices of one piece, by product and the code of their currency.
+pub type Prices = BTreeMap<(ProductCode, &'static str), Money>;
+
+/// The price list over one database.
+#[derive(Debug, Clone)]
+pub struct DbPrices(Database);
+
+impl DbPrices {
+    /// The list over `database`, which has the tables of [`MIGRATIONS`](super::MIGRATIONS).
+    pub fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    /// Adds `prices` to the list, in the place of those that it has for the same products and currencies; with
+    /// `replace`, in the place of the whole list. All of them or none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn load(&self, prices: Prices, replace: bool) -> Result<(), StoreError> {
+        let loaded = self.0.write(Load { prices, replace }).await;
+        loaded.map_err(|error: WriteError| failed(&error))
+    }
+
+    /// The prices of `product`, or of all, in the order of their codes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn all(&self, product: Option<ProductCode>) -> Result<Prices, StoreError> {
+        self.read(ReadAll(product)).await
+    }
+
+    async fn read<W: Work>(&self, work: W) -> Result<W::Output, StoreError> {
+        self.0.read(work).await.map_err(|error| {
+            tracing::error!(%error, "the price list could not be read");
+            StoreError::NotStarted
+        })
+    }
+}
+
+#[async_trait]
+impl PriceList for DbPrices {
+    async fn quotes(&self, products: Vec<ProductCode>, currency: Currency) -> Result<Quotes, StoreError> {
+        if products.is_empty() {
+            return Ok(Quotes::new());
+        }
+        debug_assert!(products.len() <= ITEMS_MAX, "an order has no more products than items");
+        self.read(ReadQuotes { products, currency }).await
+    }
+}
+
+struct ReadQuotes {
+    products: Vec<ProductCode>,
+    currency: Currency,
+}
+
+#[async_trait]
+impl Work for ReadQuotes {
+    type Output = Quotes;
+
+    async fn run(&self, session: &mut Session) -> Result<Quotes, sqlx::Error> {
+        let query = session.query(AssertSqlSafe(statements::quotes(self.products.len())));
+        let query = query.bind(self.currency.code());
+        let query = self.products.iter().fold(query, |query, code| query.bind(code.as_str().to_owned()));
+        let rows = query.fetch_all(session.connection()).await?;
+        rows.iter().map(|row| Ok((product_code(row)?, price(row, 1, self.currency)?))).collect()
+    }
+}
+
+struct ReadAll(Option<ProductCode>);
+
+#[async_trait]
+impl Work for ReadAll {
+    type Output = Prices;
+
+    async fn run(&self, session: &mut Session) -> Result<Prices, sqlx::Error> {
+        let query = match &self.0 {
+            Some(code) => session.query(statements::PRICES_OF).bind(code.as_str().to_owned()),
+            None => session.query(statements::PRICES),
+        };
+        let rows = query.fetch_all(session.connection()).await?;
+        let read = |row: &AnyRow| {
+            let code: String = row.try_get(1)?;
+            let currency = Currency::from_code(&code).map_err(|_| unreadable("prices.currency"))?;
+            Ok(((product_code(row)?, currency.code()), price(row, 2, currency)?))
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+struct Load {
+    prices: Prices,
+    replace: bool,
+}
+
+#[async_trait]
+impl Work for Load {
+    type Output = ();
+
+    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+        if self.replace {
+            session.query(statements::DELETE_PRICES).execute(session.connection()).await?;
+        } else {
+            self.delete(session).await?;
+        }
+        let rows: Vec<_> = self.prices.iter().collect();
+        for rows in rows.chunks(ROWS_PER_STATEMENT_MAX) {
+            let mut insert = session.query(AssertSqlSafe(statements::insert_prices(rows.len())));
+            for ((code, currency), price) in rows {
+                insert = insert.bind(code.as_str().to_owned()).bind(*currency).bind(price.minor());
+            }
+            insert.execute(session.connection()).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Load {
+    /// Makes room: no two of the databases spell "or update" alike.
+    async fn delete(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+        let mut by_currency: BTreeMap<&'static str, Vec<&ProductCode>> = BTreeMap::new();
+        for (code, currency) in self.prices.keys() {
+            by_currency.entry(currency).or_default().push(code);
+        }
+        for (currency, codes) in by_currency {
+            for codes in codes.chunks(ROWS_PER_STATEMENT_MAX) {
+                let delete = session.query(AssertSqlSafe(statements::delete_prices(codes.len())));
+                let delete = delete.bind(currency);
+                let delete = codes.iter().fold(delete, |delete, code| delete.bind(code.as_str().to_owned()));
+                delete.execute(session.connection()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first column: a text, or on MySQL, whose texts are equal whatever spaces they end with, its bytes.
+fn product_code(row: &AnyRow) -> Result<ProductCode, sqlx::Error> {
+    let text = row.try_get::<String, _>(0).or_else(|_| {
+        let bytes: Vec<u8> = row.try_get(0)?;
+        String::from_utf8(bytes).map_err(|_| unreadable("prices.product_code"))
+    })?;
+    ProductCode::new(text).ok_or_else(|| unreadable("prices.product_code"))
+}
+
+fn price(row: &AnyRow, column: usize, currency: Currency) -> Result<Money, sqlx::Error> {
+    Money::from_minor(currency, row.try_get(column)?).map_err(|_| unreadable("prices.unit_price_minor"))
+}

@@ -1,0 +1,92 @@
+//! `order prices`: what an operator does with the price list.
+
+use std::{fs::File, path::PathBuf, process::ExitCode};
+
+use chassis::{
+    env::Vars,
+    process::{self, EXIT_CONFIGURATION},
+};
+use clap::Subcommand;
+use database::Database;
+
+use crate::{
+    adapters::{
+        db::{DbPrices, MIGRATIONS, Prices},
+        price_file,
+    },
+    domain::ProductCode,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Load prices from a CSV file with the columns product_code, currency and unit_price: all of them or none.
+    Load {
+        /// The file, in UTF-8, with a header line.
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        /// Have the file replace the whole list; without this, what it does not name stays as it is.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Print the list as such a file.
+    Show {
+        /// Only the prices of this product.
+        #[arg(long, value_name = "CODE", value_parser = product)]
+        product: Option<ProductCode>,
+    },
+}
+
+enum Asked {
+    Load { prices: Prices, replace: bool },
+    Show { product: Option<ProductCode> },
+}
+
+/// Does what `command` says, as this whole process.
+pub(super) fn run(command: Command, vars: &Vars) -> ExitCode {
+    let asked = match command {
+        Command::Show { product } => Asked::Show { product },
+        Command::Load { file, replace } => {
+            let read = File::open(&file)
+                .map_err(|error| error.to_string())
+                .and_then(|opened| price_file::read(opened).map_err(|faults| faults.to_string()));
+            match read {
+                Ok(prices) => Asked::Load { prices, replace },
+                Err(why) => {
+                    let line = format!("{} was not loaded: {why}", file.display());
+                    return process::fail(EXIT_CONFIGURATION, &line);
+                }
+            }
+        }
+    };
+    let config = database::Config::read_for_command(vars);
+    process::run_once(config, vars.get("RUST_LOG"), |config| done(config, asked))
+}
+
+async fn done(config: database::Config, asked: Asked) -> Result<String, String> {
+    let database = Database::open(&config, &MIGRATIONS).await.map_err(|error| error.to_string())?;
+    let list = DbPrices::new(database.clone());
+    let told = match asked {
+        Asked::Load { prices, replace } => {
+            let count = prices.len();
+            let how =
+                if replace { "are now the price list of" } else { "were loaded into the price list of" };
+            let loaded = list.load(prices, replace).await;
+            loaded
+                .map(|()| format!("{count} prices {how} {}", config.target))
+                .map_err(|error| format!("the prices are not known to be loaded: {error}"))
+        }
+        Asked::Show { product } => match list.all(product.clone()).await {
+            Ok(prices) => match product.filter(|_| prices.is_empty()) {
+                Some(product) => Err(format!("{:?} has no price", product.as_str())),
+                None => price_file::write(&prices),
+            },
+            Err(error) => Err(format!("the price list could not be read: {error}")),
+        },
+    };
+    database.close().await;
+    told
+}
+
+fn product(text: &str) -> Result<ProductCode, &'static str> {
+    ProductCode::new(text.to_owned()).ok_or(price_file::PRODUCT_CODE_ACCEPTED)
+}

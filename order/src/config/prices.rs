@@ -1,0 +1,61 @@
+//! Who names the prices of an order.
+
+use std::str::FromStr;
+
+use chassis::env::Reader;
+
+/// Who names the prices of an order (`PRICE_LIST`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PriceSource {
+    /// `none`: its caller.
+    #[default]
+    Caller,
+    /// `database`: the price list in Order's database, which the caller's prices must agree with.
+    Database,
+}
+
+/// A text that is neither `none` nor `database`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("neither none nor database")]
+pub struct UnknownPriceSource;
+
+impl PriceSource {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.optional("PRICE_LIST", "none or database").unwrap_or_default()
+    }
+}
+
+impl FromStr for PriceSource {
+    type Err = UnknownPriceSource;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::Caller),
+            "database" => Ok(Self::Database),
+            _ => Err(UnknownPriceSource),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::env::Vars;
+
+    use super::*;
+
+    #[test]
+    fn there_is_no_price_list_unless_one_is_asked_for() {
+        let read = |pairs: &[(&str, &str)]| {
+            let vars: Vars = pairs.iter().copied().collect();
+            let mut reader = Reader::new(&vars);
+            let source = PriceSource::read(&mut reader);
+            reader.finish(Some(source)).map_err(|errors| errors.to_string())
+        };
+        assert_eq!(read(&[]), Ok(PriceSource::Caller));
+        assert_eq!(read(&[("PRICE_LIST", "none")]), Ok(PriceSource::Caller));
+        assert_eq!(read(&[("PRICE_LIST", "database")]), Ok(PriceSource::Database));
+        let refused =
+            "PRICE_LIST environment variable is invalid: found \"Database\"; accepted: none or database.";
+        assert_eq!(read(&[("PRICE_LIST", "Database")]), Err(refused.to_owned()));
+    }
+}

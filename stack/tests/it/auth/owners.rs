@@ -1,0 +1,173 @@
+//! User A, and what is B's: by every route it is as if it were not there.
+
+use http::{HeaderMap, Method};
+use proto::order::{GetOrderResponse, OrderItem};
+use serde_json::{Value, json};
+use stack::{Options, Stack};
+
+use super::{AUDIENCE, Gate, ISSUER, SECRET, Signer, USER, claims, claims_of, comparable};
+use crate::{
+    front::{Ask, ORDER_ID},
+    support::{Answer, Client, order_body},
+};
+
+const A: i64 = 123;
+const B: i64 = 124;
+
+/// A user who shows a token.
+struct User {
+    id: i64,
+    client: Client,
+    bearer: String,
+}
+
+impl User {
+    fn of(stack: &Stack, id: i64) -> Self {
+        let bearer = format!("Bearer {}", Signer::secret(SECRET).token(claims_of(id)));
+        Self { id, client: Client::new(stack.gateway_url()), bearer }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path).await
+    }
+
+    async fn send(&self, method: Method, path: &str) -> Answer {
+        self.client.send(method, path, &[("authorization", &self.bearer)], "").await
+    }
+
+    async fn order(&self, key: &str) -> Answer {
+        self.order_as(self.id, key).await
+    }
+
+    async fn order_as(&self, user: i64, key: &str) -> Answer {
+        let headers = [("authorization", self.bearer.as_str()), ("idempotency-key", key)];
+        self.client.post_with(&headers, order_body(user, json!(0.12))).await
+    }
+}
+
+async fn start() -> (Stack, User, User) {
+    let options = Options::default()
+        .var("AUTH_HS256_SECRET", SECRET)
+        .var("AUTH_ISSUER", ISSUER)
+        .var("AUTH_AUDIENCE", AUDIENCE);
+    let stack = Stack::start_with(options).await.unwrap();
+    let (a, b) = (User::of(&stack, A), User::of(&stack, B));
+    (stack, a, b)
+}
+
+/// The names of the headers, and the values of those that do not tell one request from another.
+fn headers(answer: &Answer) -> HeaderMap {
+    let mut headers = answer.headers.clone();
+    headers.remove("x-request-id");
+    headers.remove("date");
+    headers
+}
+
+#[tokio::test]
+async fn another_users_order_is_answered_as_a_missing_one_is() {
+    let (_stack, a, b) = start().await;
+    let placed = b.order("k").await;
+    assert_eq!(placed.status, 201);
+    let theirs = placed.order_id();
+    // An id of as many digits, so that lengths can be compared too.
+    let missing = theirs - 1;
+    let own = b.get(placed.header("location")).await;
+    assert_eq!((own.status.as_u16(), own.text()), (200, placed.text()));
+
+    let [theirs_told, missing_told] =
+        [a.get(&format!("/orders/{theirs}")).await, a.get(&format!("/orders/{missing}")).await];
+    assert_eq!(theirs_told.status, 404);
+    assert_eq!(theirs_told.status, missing_told.status);
+    assert_eq!(headers(&theirs_told), headers(&missing_told));
+    let named = |answer: &Answer, id: i64| comparable(answer).to_string().replace(&id.to_string(), "ID");
+    assert_eq!(named(&theirs_told, theirs), named(&missing_told, missing));
+    assert_eq!(theirs_told.problem()["type"], "/problems/not-found");
+    for id in [theirs, missing] {
+        assert_eq!(a.send(Method::HEAD, &format!("/orders/{id}")).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_of_ones_own_orders() {
+    let (_stack, a, b) = start().await;
+    let placed = b.order("k").await;
+    for path in ["/orders".to_owned(), format!("/orders?user_id={B}")] {
+        assert_eq!(b.get(&path).await.json()["orders"], json!([placed.json()]), "{path}");
+    }
+    for path in ["/orders".to_owned(), format!("/orders?user_id={A}")] {
+        assert_eq!(a.get(&path).await.json()["orders"], json!([]), "{path}");
+    }
+    let mut told = Vec::new();
+    // One who has orders, one who has none.
+    for other in [B, 125] {
+        let refused = a.get(&format!("/orders?user_id={other}")).await;
+        let problem = comparable(&refused);
+        assert_eq!((refused.status.as_u16(), &problem["type"]), (403, &json!("/problems/permission-denied")));
+        assert_eq!(
+            problem["errors"],
+            json!([{ "field": "user_id", "detail": "is not the user of the access token" }])
+        );
+        told.push(problem);
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(a.get("/orders?user_id=0").await.status, 400);
+    // The next page of another's list leads nowhere either.
+    for index in 0..2 {
+        assert_eq!(b.order(&format!("more-{index}")).await.status, 201);
+    }
+    let page = b.get("/orders?page_size=1").await.json();
+    let next = page["next_page_token"].as_str().unwrap();
+    assert!(!next.is_empty());
+    let followed = a.get(&format!("/orders?page_token={next}")).await;
+    let orders = if followed.status == 200 { followed.json()["orders"].clone() } else { json!([]) };
+    assert_eq!(orders, json!([]), "{}", followed.text());
+}
+
+#[tokio::test]
+async fn an_order_is_placed_as_oneself_alone() {
+    let (_stack, a, b) = start().await;
+    let refused = a.order_as(B, "k").await;
+    let problem = refused.problem();
+    assert_eq!((refused.status.as_u16(), &problem["type"]), (403, &json!("/problems/permission-denied")));
+    assert_eq!(
+        (&problem["errors"][0]["pointer"], &problem["retryable"]),
+        (&json!("#/user_id"), &json!(false))
+    );
+    assert_eq!(refused.header("idempotency-key"), "k");
+    // Nothing came of it, and the key is still free, for both.
+    assert_eq!(b.get("/orders").await.json()["orders"], json!([]));
+    let placed = b.order("k").await;
+    assert_eq!((placed.status.as_u16(), placed.header("idempotent-replayed")), (201, ""));
+    // A key of B's is nothing to A.
+    let own = a.order("k").await;
+    assert_eq!((own.status.as_u16(), own.header("idempotent-replayed")), (201, ""));
+    assert_eq!(own.json()["user_id"], A);
+    assert_ne!(own.order_id(), placed.order_id());
+    assert_eq!(a.order("k").await.header("idempotent-replayed"), "true");
+    // What is wrong with the body is told first: it may be the user.
+    let headers = [("authorization", a.bearer.as_str())];
+    let body = json!({ "user_id": B, "order_items": [] });
+    assert_eq!(a.client.post_with(&headers, body).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_order_service_that_knows_of_no_owners_gives_none_away() {
+    let gate = Gate::start(&[("AUTH_HS256_SECRET", SECRET)]).await;
+    let token = Signer::secret(SECRET).token(claims());
+    let order = |user_id| GetOrderResponse {
+        user_id,
+        order_items: vec![OrderItem {
+            product_code: "sku1".to_owned(),
+            unit_price: 0.12,
+            quantity: 1,
+            ..OrderItem::default()
+        }],
+        ..GetOrderResponse::default()
+    };
+    gate.order.get(order(USER));
+    assert_eq!(gate.ask(Ask::Get, &token).await.status, 200);
+    gate.order.get(order(USER + 1));
+    let refused = gate.ask(Ask::Get, &token).await;
+    assert_eq!((refused.status.as_u16(), &refused.problem()["order_id"]), (404, &json!(ORDER_ID)));
+    assert_eq!(refused.problem().get("user_id"), None::<&Value>);
+}

@@ -1,0 +1,70 @@
+//! Floods of HTTP/2 streams that are reset (CVE-2023-44487), and of header fields.
+
+use std::net::SocketAddr;
+
+use h2::{Reason, client};
+use http::{Method, Request};
+use tokio::net::TcpStream;
+
+use super::order;
+use crate::support::{Client, process::Process};
+
+/// Connections that the flood comes over, one after the other.
+const CONNECTIONS: usize = 20;
+/// Streams after which a connection must have been closed.
+const RESETS_MAX: usize = 20_000;
+/// What the flood may add to the memory of all three services.
+const GROWTH_KIB_MAX: u64 = 64 * 1024;
+
+/// Resets streams until the other side has enough; returns how many.
+async fn flood(gateway: SocketAddr, path: &str) -> usize {
+    let stream = TcpStream::connect(gateway).await.unwrap();
+    let (mut sender, connection) = client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for reset in 0..RESETS_MAX {
+        sender = match sender.ready().await {
+            Ok(sender) => sender,
+            Err(_) => return reset,
+        };
+        let request = Request::get(format!("http://{gateway}{path}")).body(()).unwrap();
+        match sender.send_request(request, false) {
+            Ok((_, mut stream)) => stream.send_reset(Reason::CANCEL),
+            Err(_) => return reset,
+        }
+        // The connection's task writes; each stream begins and ends by itself.
+        tokio::task::yield_now().await;
+    }
+    panic!("a connection is open after {RESETS_MAX} resets");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_resets_is_cut_off_and_the_service_goes_on_in_bounded_memory() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().display().to_string();
+    let ports = ["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data", &directory];
+    let mut process = Process::start(&ports, &[("RUST_LOG", "warn".to_owned())]);
+    let url = process.url().await;
+    let gateway: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let client = Client::new(url);
+    assert_eq!(order(&client, &[]).await.status, 201);
+    let before = process.peak_memory_kib();
+    for connection in 0..CONNECTIONS {
+        flood(gateway, if connection % 2 == 0 { "/orders/1" } else { "/livez" }).await;
+        assert_eq!(order(&client, &[]).await.status, 201);
+    }
+    let growth = process.peak_memory_kib() - before;
+    assert!(growth < GROWTH_KIB_MAX, "{growth} KiB");
+    process.kill().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_header_fields_are_refused() {
+    let (stack, client, _) = super::start(stack::Options::default()).await;
+    let names: Vec<String> = (0..10_000).map(|i| format!("x-{i}")).collect();
+    let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    for flooding in [Client::new(stack.gateway_url()), Client::over_http2(stack.gateway_url())] {
+        let refused = flooding.exchange(&Method::GET, "/livez", &headers, "").await;
+        assert!(refused.as_ref().map_or(true, |answer| answer.status == 431), "{refused:?}");
+        assert_eq!(order(&client, &[]).await.status, 201);
+    }
+}

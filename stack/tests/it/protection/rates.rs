@@ -1,0 +1,56 @@
+//! Rate limits, over real connections and behind a proxy.
+
+use serde_json::json;
+use stack::Options;
+
+use super::{order, orders, start};
+use crate::support::{metrics, order_body};
+
+#[tokio::test]
+async fn a_limited_order_leaves_no_trace_not_even_its_key() {
+    let options =
+        Options::default().var("RATE_LIMIT_PER_ADDRESS", "3/60").var("TRUSTED_PROXIES", "127.0.0.0/8");
+    let (stack, client, _) = start(options).await;
+    let (one, other) = (("x-forwarded-for", "203.0.113.1"), ("x-forwarded-for", "203.0.113.2"));
+    for left in [2, 1, 0] {
+        let answer = order(&client, &[one]).await;
+        assert_eq!(answer.status, 201);
+        assert!(answer.header("ratelimit").starts_with(&format!("\"address\";r={left};t=")));
+        assert_eq!(answer.header("ratelimit-policy"), "\"address\";q=3;w=60");
+    }
+    let limited = order(&client, &[one, ("idempotency-key", "k")]).await;
+    assert_eq!((limited.status.as_u16(), limited.header("idempotency-key")), (429, "k"));
+    let seconds: u64 = limited.header("retry-after").parse().unwrap();
+    assert!((1..=20).contains(&seconds), "{seconds}");
+    assert_eq!(limited.header("ratelimit"), format!("\"address\";r=0;t={seconds}"));
+    let problem = limited.problem();
+    assert_eq!(
+        (&problem["type"], &problem["reason"]),
+        (&json!("/problems/not-started"), &json!("NOT_STARTED"))
+    );
+
+    assert_eq!(orders(&client, &[other]).await, 3);
+    // The key is free for an order of another meaning.
+    let placed = client.post_with(&[other, ("idempotency-key", "k")], order_body(123, json!(0.34))).await;
+    assert_eq!((placed.status.as_u16(), placed.header("idempotent-replayed")), (201, ""));
+    let page = metrics::page(stack.gateway_admin()).await;
+    assert!(page.contains("gateway_requests_limited_total{limit=\"address\"} 1\n"), "{page}");
+    assert!(page.contains("gateway_problems_total{kind=\"not-started\",status=\"429\"} 1\n"), "{page}");
+    assert!(page.contains("http_server_seconds_count{route=\"/orders\"} "), "{page}");
+}
+
+#[tokio::test]
+async fn whoever_waits_as_told_is_let_through() {
+    let (_stack, client, _) = start(Options::default().var("RATE_LIMIT_PER_ADDRESS", "2/2")).await;
+    let mut limited = 0;
+    for _ in 0..5 {
+        let answer = order(&client, &[]).await;
+        if answer.status == 429 {
+            limited += 1;
+            let seconds: u64 = answer.header("retry-after").parse().unwrap();
+            tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+            assert_eq!(order(&client, &[]).await.status, 201);
+        }
+    }
+    assert!(limited > 0);
+}
