@@ -128,23 +128,24 @@ impl Checks {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
         let verified = match self.good.find(token, keys.as_ref(), now) {
             Some(verified) => verified,
-            None => self.check(&Unverified::read(token)?, deadline).await?,
+            None => self.check(&Unverified::read(token)?, keys, deadline).await?,
         };
         if verified.permits(scope) { Ok(verified.subject) } else { Err(Refusal::Insufficient(scope)) }
     }
 
-    /// Checks a token that was not checked before.
+    /// Checks a token that was not found good before, when `known` were the issuer's keys.
     async fn check(
         &self,
         token: &Unverified<'_>,
+        known: Option<Arc<KeySet>>,
         deadline: Option<Deadline>,
     ) -> Result<Arc<Verified>, Refusal> {
         let (verified, keys) = match &self.keys {
-            _ if token.is_symmetric() => {
-                let verified = self.rules.verify(token, self.secret.iter())?;
-                (verified, self.keys.as_ref().and_then(|keys| keys.known().keys))
+            _ if token.is_symmetric() => (self.rules.verify(token, self.secret.iter())?, known),
+            Some(keys) => {
+                let (verified, newest) = self.verify(token, keys, deadline).await?;
+                (verified, Some(newest))
             }
-            Some(keys) => self.verify(token, keys, deadline).await?,
             None => return Err(Refusal::Invalid("there are no keys of its algorithm")),
         };
         let verified = Arc::new(verified);
@@ -152,13 +153,14 @@ impl Checks {
         Ok(verified)
     }
 
-    /// Checks a token by the issuer's keys. One of an unknown key waits for a look at whether the issuer has a new one.
+    /// Checks a token by the issuer's keys, which it returns too. One of an unknown key waits for a look at whether the
+    /// issuer has a new one.
     async fn verify(
         &self,
         token: &Unverified<'_>,
         keys: &Keys,
         deadline: Option<Deadline>,
-    ) -> Result<(Verified, Option<Arc<KeySet>>), Refusal> {
+    ) -> Result<(Verified, Arc<KeySet>), Refusal> {
         let mut known = keys.known();
         let is_unknown = known.keys.as_ref().is_some_and(|keys| token.candidates(keys).next().is_none());
         if is_unknown {
@@ -171,7 +173,7 @@ impl Checks {
         let set = known.keys.ok_or(Refusal::Unavailable)?;
         let mut candidates = token.candidates(&set).peekable();
         match candidates.peek() {
-            Some(_) => Ok((self.rules.verify(token, candidates)?, Some(set.clone()))),
+            Some(_) => Ok((self.rules.verify(token, candidates)?, set.clone())),
             None if known.stale => Err(Refusal::Unavailable),
             None => Err(Refusal::Invalid("the issuer has no such key")),
         }

@@ -63,8 +63,9 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 struct Asset {
     kind: HeaderValue,
     bytes: Bytes,
-    /// The same, compressed once: for strangers to ask for a megabyte costs them more than the gateway.
-    gzipped: Bytes,
+    /// The same, compressed once: for strangers to ask for a megabyte costs them more than the gateway. `None` where
+    /// nothing is gained by it.
+    gzipped: Option<Bytes>,
     tag: Etag,
 }
 
@@ -77,24 +78,26 @@ impl Asset {
     fn answer(&self, asked: &HeaderMap) -> Response {
         let headers =
             [(header::CONTENT_TYPE, self.kind.clone()), (header::CACHE_CONTROL, CACHE_CONTROL), VARY];
-        let small = !self.gzipped.is_empty() && self.gzipped.len() < self.bytes.len();
-        let response = if small && face::takes_gzip(asked) {
-            let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
-            (headers, encoding, self.gzipped.clone()).into_response()
-        } else {
-            (headers, self.bytes.clone()).into_response()
+        let response = match self.gzipped.as_ref().filter(|_| face::takes_gzip(asked)) {
+            Some(gzipped) => {
+                let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
+                (headers, encoding, gzipped.clone()).into_response()
+            }
+            None => (headers, self.bytes.clone()).into_response(),
         };
         conditional(asked, &self.tag, response)
     }
 }
 
-/// Empty where `bytes` are too short to gain by it, or where it fails, which memory does not.
-fn gzip(bytes: &[u8]) -> Bytes {
+/// `None` where `bytes` are too short to gain by it, or do not, or where it fails, which memory does not.
+fn gzip(bytes: &[u8]) -> Option<Bytes> {
     if (bytes.len() as u64) < limits::COMPRESSED_BYTES_MIN {
-        return Bytes::new();
+        return None;
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default().into()
+    encoder.write_all(bytes).ok()?;
+    let gzipped = encoder.finish().ok()?;
+    (gzipped.len() < bytes.len()).then(|| gzipped.into())
 }
 
 /// Also of a 304 and of what is too short to be compressed, so that a cache hears one thing.

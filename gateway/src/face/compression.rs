@@ -41,10 +41,7 @@ pub(super) fn accept_plain(mut request: Request) -> Request {
     if !headers.contains_key(header::ACCEPT_ENCODING) {
         return request;
     }
-    let given: Vec<&str> =
-        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
-    let kept: Vec<&str> =
-        given.iter().flat_map(|value| value.split(',')).filter(|element| !refuses_plain(element)).collect();
+    let kept: Vec<&str> = elements(headers).filter(|element| !refuses_plain(element)).collect();
     // What stood in headers can stand in one.
     let kept = HeaderValue::try_from(kept.join(",")).unwrap_or_else(|_| HeaderValue::from_static(""));
     headers.insert(header::ACCEPT_ENCODING, kept);
@@ -53,10 +50,15 @@ pub(super) fn accept_plain(mut request: Request) -> Request {
 
 /// Whether a caller with these headers takes an answer that is compressed (RFC 9110, section 12.5.3).
 pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let elements: Vec<(&str, bool)> = values.flat_map(|value| value.split(',')).map(coding).collect();
-    let named = |name: &str| elements.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name));
+    let codings: Vec<(&str, bool)> = elements(headers).map(coding).collect();
+    let named = |name: &str| codings.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name));
     named("gzip").or_else(|| named("*")).is_some_and(|(_, refused)| !refused)
+}
+
+/// What `Accept-Encoding` lists, over all of its lines.
+fn elements(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(','))
 }
 
 /// A content coding, and whether it is refused.

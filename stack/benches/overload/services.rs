@@ -77,10 +77,7 @@ impl Services {
     /// The peak of the gateway's resident memory, in MiB.
     pub(crate) fn gateway_peak(&self) -> Result<f64, Failure> {
         let gateway = self.processes.last().ok_or("no gateway")?;
-        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM")).ok_or("no such line")?;
-        let kib: f64 = line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?;
-        Ok(kib / 1024.0)
+        cpu::memory(gateway.id(), "VmHWM")
     }
 
     /// Where Order's database is.

@@ -1,4 +1,4 @@
-//! The processor time of a process, as Linux counts it.
+//! The processor time and the memory of a process, as Linux counts them.
 
 use std::fs;
 
@@ -13,4 +13,13 @@ pub(crate) fn seconds(process: u32) -> Result<f64, Failure> {
     let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no fields")?.split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
     Ok(ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// `VmRSS` or `VmHWM` of `process`, in MiB.
+#[allow(dead_code, reason = "not every bench asks for it")]
+pub(crate) fn memory(process: u32, name: &str) -> Result<f64, Failure> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;
+    let kib: f64 = line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?;
+    Ok(kib / 1024.0)
 }

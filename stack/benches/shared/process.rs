@@ -1,7 +1,6 @@
 //! The stack as a process of its own, and what Linux says of it.
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
@@ -44,10 +43,7 @@ impl StackProcess {
 
     /// `VmRSS` or `VmHWM`, in MiB.
     pub(crate) fn memory(&self, name: &str) -> Result<f64, Failure> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;
-        let kib: f64 = line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?;
-        Ok(kib / 1024.0)
+        cpu::memory(self.child.id(), name)
     }
 
     /// Processor time that it has used, of user and system.
