@@ -138,8 +138,9 @@ tokio::task_local! {
 }
 
 /// Runs `future` as part of the request that `context` describes.
-pub async fn within<F: Future>(context: Context, future: F) -> F::Output {
-    CURRENT.scope(context, future).await
+pub fn within<F: Future>(context: Context, future: F) -> impl Future<Output = F::Output> {
+    // An async fn would hold the future twice.
+    CURRENT.scope(context, future)
 }
 
 /// The context of the request that is being worked on here, if any.

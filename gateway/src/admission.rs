@@ -41,13 +41,32 @@ pub(crate) async fn admitted(
     response
 }
 
+/// What the layer answers to a request that there is no place for.
+pub(crate) fn refuse(shared: &Shared, request: &Request) -> Response {
+    let mut response = shared.protection().refuse(request);
+    if request.method() == Method::POST {
+        response.headers_mut().insert(IDEMPOTENCY_KEY, key::of(request.headers()).key.to_header());
+    }
+    response
+}
+
 async fn limited(shared: &Shared, request: Request, next: Next) -> Response {
-    shared.protection().by_address(&request).answer(known(shared, request, next)).await
+    let mut checked = shared.protection().by_address(&request);
+    let response = match checked.refusal() {
+        Some(refusal) => refusal,
+        None => known(shared, request, next).await,
+    };
+    checked.told(response)
 }
 
 async fn known(shared: &Shared, mut request: Request, next: Next) -> Response {
-    match shared.auth().admit(&mut request).await {
-        Ok(()) => shared.protection().by_subject(&request).answer(next.run(request)).await,
-        Err(refusal) => refusal.into_response(),
+    if let Err(refusal) = shared.auth().admit(&mut request).await {
+        return refusal.into_response();
     }
+    let mut checked = shared.protection().by_subject(&request);
+    let response = match checked.refusal() {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    checked.told(response)
 }

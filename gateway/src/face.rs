@@ -5,13 +5,13 @@ use axum::{Router, extract::Request, middleware, response::Response};
 use chassis::env::Reader;
 use tower::ServiceBuilder;
 
-use crate::{config::PublicUrl, layers::caught};
+use crate::layers::caught;
 pub(crate) use compression::takes_gzip;
 
 mod compression;
 pub mod cors;
 pub(crate) mod etag;
-mod headers;
+pub(crate) mod headers;
 
 /// How the gateway meets browsers.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ impl Config {
     }
 }
 
-/// `routes` with what stands around every answer, outermost last. Whatever refuses requests by itself
+/// `routes` with what stands around every answer, outermost last; `https` is whether the public comes by TLS. Whatever refuses requests by itself
 /// (authentication, a rate limit) belongs within it: only so can a script of another origin read the refusal.
 ///
 /// 1. the catch, so that the answer to a panic is dressed like any other;
@@ -39,9 +39,8 @@ impl Config {
 pub(crate) fn dressed<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     config: &Config,
-    public_url: Option<&PublicUrl>,
+    https: bool,
 ) -> Router<S> {
-    let https = public_url.is_some_and(PublicUrl::is_https);
     let catch = async |request: Request, next: middleware::Next| caught(next.run(request)).await;
     let dressed = routes.layer(
         ServiceBuilder::new()
@@ -71,7 +70,7 @@ mod tests {
         }
         let cors = cors::Config { origins: cors::Origins::Any, credentials: false };
         let routes: Router = Router::new().route("/panics", get(panics));
-        let routes = dressed(routes, &Config { cors: Some(cors) }, None);
+        let routes = dressed(routes, &Config { cors: Some(cors) }, false);
         let answer = routes.oneshot(Request::get("/panics").body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in [

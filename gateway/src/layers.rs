@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::{
     body::leftover::Leftover,
-    metrics::Visit,
+    metrics::{UNKNOWN, Visit},
     problem::{self, Problem},
     routes::Shared,
     timeout,
@@ -31,20 +31,30 @@ use crate::{
 /// 6. the catch, inside of all that an answer to a panic needs.
 ///
 /// The [`Deadline`](channel::Deadline) is an extension of the request, counted from its arrival.
-pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
+    around(&shared, request, route, |request| next.run(request)).await
+}
+
+/// The same around what `handled` answers to a request of `route`, `None` where there is no such.
+pub(crate) async fn around<F: Future<Output = Response>>(
+    shared: &Shared,
+    mut request: Request,
+    route: Option<Arc<str>>,
+    handled: impl FnOnce(Request) -> F,
+) -> Response {
     let arrived = Instant::now();
     let deadline = timeout::deadline(request.headers(), arrived, shared.request_timeout());
     request.extensions_mut().insert(deadline);
     let context = trace::Context::from_headers(request.headers());
     let request_id = trace::request_id_value(context.request_id);
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let span = context.span(route.as_ref().map_or("unknown", MatchedPath::as_str));
+    let span = context.span(route.as_deref().unwrap_or(UNKNOWN));
     let site = shared.site().clone();
 
     let answered = async move {
         let visit = Visit::begin(shared.metrics(), request.method(), route, arrived);
         let leftover = Leftover::watch(&mut request);
-        let mut response = caught(next.run(request)).await;
+        let mut response = caught(handled(request)).await;
         if let Some(leftover) = leftover {
             leftover.finish(&mut response).await;
         }
@@ -58,6 +68,7 @@ pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request
 
 /// What `handled` answers, or, where it panics, that the gateway failed. The panic itself was logged by the
 /// process's hook; its text is nobody else's business.
-pub(crate) async fn caught(handled: impl Future<Output = Response>) -> Response {
-    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| Problem::internal().into_response())
+pub(crate) fn caught(handled: impl Future<Output = Response>) -> impl Future<Output = Response> {
+    let answered = AssertUnwindSafe(handled).catch_unwind();
+    answered.map(|answered| answered.unwrap_or_else(|_| Problem::internal().into_response()))
 }

@@ -21,6 +21,7 @@ pub mod auth;
 mod body;
 pub mod config;
 mod docs;
+mod door;
 pub mod face;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -88,8 +89,8 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let _following = shared.auth().follow(&readiness);
     let scheme = if config.protection.tls.is_some() { "HTTPS" } else { "HTTP" };
     tracing::info!(%address, order = %config.order.target, "serving {scheme}");
-    let router = routes::router(shared);
-    let served = server::serve(listener, router, &config.protection, connections, &readiness, &shutdown);
+    let door = door::Door::new(shared);
+    let served = server::serve(listener, door, &config.protection, connections, &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::MatchedPath;
 use chassis::metrics::Registry;
 use http::{Method, StatusCode};
 use prometheus_client::{
@@ -56,12 +55,14 @@ impl Metrics {
     }
 }
 
+/// The route of a request that none matched: any path may be asked for, and each would be kept for ever.
+pub(crate) const UNKNOWN: &str = "unknown";
+
 /// One request from its arrival to its answer, or to its client's leaving, which drops it half-way.
 pub(crate) struct Visit {
     metrics: Metrics,
     method: &'static str,
-    /// `None` where no route matched: any path may be asked for, and each would be kept for ever.
-    route: Option<MatchedPath>,
+    route: Option<Arc<str>>,
     arrived: Instant,
     status: u16,
 }
@@ -70,7 +71,7 @@ impl Visit {
     pub(crate) fn begin(
         metrics: &Metrics,
         method: &Method,
-        route: Option<MatchedPath>,
+        route: Option<Arc<str>>,
         arrived: Instant,
     ) -> Self {
         metrics.in_flight.inc();
@@ -86,12 +87,11 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        let route = self.route.as_ref().map_or("unknown", MatchedPath::as_str);
+        let route = self.route.take().unwrap_or_else(|| UNKNOWN.into());
         let took = self.arrived.elapsed();
         let duration_us = took.as_micros();
-        tracing::info!(method = self.method, route, status = self.status, duration_us, "request");
+        tracing::info!(method = self.method, route = &*route, status = self.status, duration_us, "request");
         self.metrics.in_flight.dec();
-        let route: Arc<str> = route.into();
         self.metrics.seconds.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
         let labels = Labels { method: self.method, route, status: self.status };
         self.metrics.requests.get_or_create(&labels).inc();
@@ -123,7 +123,7 @@ mod tests {
         visit(Method::GET).end(StatusCode::OK);
         drop(visit(Method::from_bytes(b"BREW").unwrap()));
         let counted = |method, status| {
-            let labels = Labels { method, route: "unknown".into(), status };
+            let labels = Labels { method, route: UNKNOWN.into(), status };
             metrics.requests.get_or_create(&labels).get()
         };
         assert_eq!((counted("GET", 200), counted("other", 499)), (1, 1));

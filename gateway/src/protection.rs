@@ -75,12 +75,27 @@ impl Protection {
 
     /// Refuses requests of an address that has had its share, and all of them while too many are in flight.
     pub(crate) fn by_address(&self, request: &Request) -> Checked {
-        let peer = request.extensions().get::<Peer>();
-        let verdict = self.by_address.as_ref().zip(peer).map(|(limiter, Peer(peer))| {
-            limiter.check(&client_address::counted(self.proxies.client(*peer, request.headers())))
-        });
-        let refusal = self.over(verdict.as_ref()).or_else(|| self.in_flight.is_full().then(|| self.shed()));
+        let verdict = self.of_address(request);
+        let refusal = self.over(verdict.as_ref()).or_else(|| self.is_full().then(|| self.shed()));
         Checked { verdict, refusal }
+    }
+
+    /// The refusal of a request that there is no place for, or whose address has had its share.
+    pub(crate) fn refuse(&self, request: &Request) -> Response {
+        let verdict = self.of_address(request);
+        let refusal = self.over(verdict.as_ref()).unwrap_or_else(|| self.shed());
+        Checked { verdict, refusal: None }.told(refusal.into_response())
+    }
+
+    /// Whether no place is left.
+    pub(crate) fn is_full(&self) -> bool {
+        self.in_flight.is_full()
+    }
+
+    fn of_address(&self, request: &Request) -> Option<Verdict> {
+        let (limiter, Peer(peer)) = self.by_address.as_ref().zip(request.extensions().get::<Peer>())?;
+        let client = self.proxies.client(*peer, request.headers());
+        Some(limiter.check(&client_address::counted(client)))
     }
 
     /// Refuses requests of a subject that has had its share.
@@ -123,12 +138,13 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// The refusal, or what `passed` answers; either tells how much is left.
-    pub(crate) async fn answer(self, passed: impl Future<Output = Response>) -> Response {
-        let mut response = match self.refusal {
-            Some(problem) => problem.into_response(),
-            None => passed.await,
-        };
+    /// The refusal, if it is one.
+    pub(crate) fn refusal(&mut self) -> Option<Response> {
+        self.refusal.take().map(Problem::into_response)
+    }
+
+    /// `response`, which tells how much is left.
+    pub(crate) fn told(self, mut response: Response) -> Response {
         if let Some(verdict) = self.verdict {
             verdict.write_to(response.headers_mut());
         }

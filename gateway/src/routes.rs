@@ -100,6 +100,16 @@ impl Shared {
         &self.protection
     }
 
+    /// How it meets browsers.
+    pub(crate) fn face(&self) -> &face::Config {
+        &self.face
+    }
+
+    /// Whether the public comes by TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.public_url.as_ref().is_some_and(PublicUrl::is_https)
+    }
+
     /// Places for callers that wait for an order to settle.
     pub(crate) fn waiting(&self) -> &orders::Waiting {
         &self.waiting
@@ -115,6 +125,11 @@ impl Shared {
         location.unwrap_or_else(|_| HeaderValue::from_static("/orders"))
     }
 }
+
+/// Where orders are placed and listed.
+pub(crate) const ORDERS: &str = "/orders";
+/// Where one is read.
+pub(crate) const ORDER: &str = "/orders/{order_id}";
 
 /// Every route of the public listener.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -132,7 +147,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(problem::pages::router())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || Problem::not_found("There is nothing at this address."));
-    face::dressed(routes, &shared.face, shared.public_url.as_ref())
+    face::dressed(routes, &shared.face, shared.is_https())
         .layer(from_fn_with_state(shared.clone(), pass))
         .with_state(shared)
 }
@@ -140,8 +155,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 /// What needs a token, where the operator wants one.
 fn orders(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
-        .route("/orders", post(orders::create).get(orders::list))
-        .route("/orders/{order_id}", get(orders::get))
+        .route(ORDERS, post(orders::create).get(orders::list))
+        .route(ORDER, get(orders::get))
         .route_layer(from_fn_with_state(shared.clone(), admitted))
 }
 

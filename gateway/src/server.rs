@@ -6,7 +6,6 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::Router;
 use channel::tls::ServerTls;
 use chassis::{
     CancellationToken,
@@ -22,7 +21,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{limits, protection};
+use crate::{door::Door, limits, protection};
 
 mod activity;
 mod connection;
@@ -42,14 +41,14 @@ struct Served {
     /// `None` for plain text.
     tls: Option<ServerTls>,
     open: Open,
-    router: Router,
+    door: Door,
     /// Cancelled by a stop: answers say `Connection: close` from then on.
     draining: CancellationToken,
     /// Cancelled when connections are to close after what is in flight on them.
     closing: CancellationToken,
 }
 
-/// Serves `router` until `shutdown` is cancelled and every request that was accepted is answered. How long
+/// Serves what is behind `door` until `shutdown` is cancelled and every request that was accepted is answered. How long
 /// that may take is for the caller to bound: dropping the future closes what is still open.
 ///
 /// A stop has two steps. For [`limits::DRAIN_LINGER`] all goes on, and answers tell HTTP/1.1 clients that
@@ -58,7 +57,7 @@ struct Served {
 /// idle connections close too, new ones when they had as long, and the others after their last answer.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    door: Door,
     config: &protection::Config,
     metrics: Connections,
     readiness: &Readiness,
@@ -68,7 +67,7 @@ pub(crate) async fn serve(
         http: http(),
         tls: config.tls.clone(),
         open: Open::new(config, metrics),
-        router,
+        door,
         draining: shutdown.clone(),
         closing: CancellationToken::new(),
     };

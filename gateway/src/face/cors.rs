@@ -64,7 +64,7 @@ impl Config {
     }
 
     /// Answers preflights, and tells browsers who may read the other answers.
-    pub(super) fn layer(&self) -> CorsLayer {
+    pub(crate) fn layer(&self) -> CorsLayer {
         let origins = match &self.origins {
             Origins::Any => AllowOrigin::any(),
             Origins::Listed(origins) => AllowOrigin::list(origins.iter().cloned()),

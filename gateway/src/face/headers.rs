@@ -30,7 +30,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ///
 /// `https` is whether the public comes by TLS: over plain HTTP there must be no Strict-Transport-Security
 /// (RFC 6797, section 7.2).
-pub(super) fn complete(mut response: Response, https: bool) -> Response {
+pub(crate) fn complete(mut response: Response, https: bool) -> Response {
     let headers = response.headers_mut();
     headers.extend(ALWAYS);
     if https {

@@ -111,8 +111,8 @@ tokio::task_local! {
 }
 
 /// Runs `future` so that problems that arise in it belong to `site`.
-pub async fn within<F: Future>(site: Site, future: F) -> F::Output {
-    CURRENT.scope(site, future).await
+pub fn within<F: Future>(site: Site, future: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(site, future)
 }
 
 /// The gateway that is at work here; outside of any, one with relative addresses that nobody scrapes.

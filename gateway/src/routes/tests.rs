@@ -40,6 +40,10 @@ pub(crate) fn shared() -> Arc<Shared> {
 }
 
 pub(crate) fn shared_with(protection: protection::Config) -> Arc<Shared> {
+    shared_in(protection, face::Config::default())
+}
+
+pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> Arc<Shared> {
     let config = Config {
         process: Process::on_loopback(Mode::Development),
         // Nothing listens on port 1.
@@ -47,7 +51,7 @@ pub(crate) fn shared_with(protection: protection::Config) -> Arc<Shared> {
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         public_url: None,
         unit_price: UnitPrice::default(),
-        face: face::Config::default(),
+        face,
         tls: chassis::tls::Config::default(),
         auth: crate::auth::Config::default(),
         protection,

@@ -2,7 +2,13 @@
 
 use std::{convert::Infallible, io, net::IpAddr, pin::pin, time::Duration};
 
-use axum::{Router, response::Response};
+use super::{
+    Served,
+    activity::{self, Activity},
+    metrics::Cut,
+};
+use crate::{door::Door, limits, protection::Peer};
+use axum::response::Response;
 use channel::tls::ServerTls;
 use chassis::CancellationToken;
 use http::{HeaderValue, Request, Version, header};
@@ -13,10 +19,6 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tower::Service;
-
-use super::{Served, activity::Activity, metrics::Cut};
-use crate::{limits, protection::Peer};
 
 /// Serves a connection from `peer` until it ends.
 pub(super) async fn serve(stream: TcpStream, peer: IpAddr, served: Served) {
@@ -55,8 +57,7 @@ where
     let service = service_fn(|mut request: Request<Incoming>| {
         let begun = activity.request();
         request.extensions_mut().insert(Peer(peer));
-        let answered = answer(served.router.clone(), served.draining.clone(), request);
-        async { answered.await.map(|response| begun.answer(response)) }
+        answer(served.door.clone(), served.draining.clone(), request, begun)
     });
     // The library waits for ever for the bytes by which it tells the protocols apart.
     let silent = async |limit: Duration| {
@@ -104,14 +105,15 @@ fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 }
 
 async fn answer(
-    mut router: Router,
+    door: Door,
     draining: CancellationToken,
     request: Request<Incoming>,
+    begun: activity::Request,
 ) -> Result<Response, Infallible> {
     let version = request.version();
-    let mut response = router.call(request).await?;
+    let mut response = door.answer(request).await;
     if version < Version::HTTP_2 && draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    Ok(begun.answer(response))
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::routing::get;
+use axum::{Router, routing::get};
 use chassis::metrics::Registry;
 use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
@@ -27,14 +27,14 @@ struct Running {
 }
 
 impl Running {
-    async fn start(router: Router) -> Self {
+    async fn start(door: impl Into<Door>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
+        let (door, stop) = (door.into(), shutdown.clone());
         let served = tokio::spawn(async move {
             let (config, ready) = (protection::Config::default(), Readiness::default());
-            serve(listener, router, &config, connections(), &ready, &stop).await;
+            serve(listener, door, &config, connections(), &ready, &stop).await;
         });
         Self { address, shutdown, served }
     }
@@ -74,7 +74,7 @@ fn gated() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
 
 #[tokio::test]
 async fn a_client_that_is_still_sending_reads_its_413() {
-    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let running = Running::start(Door::new(routes::tests::shared())).await;
     let (mut reader, mut writer) = running.connect().await.into_split();
     let sending = tokio::spawn(async move {
         let head = "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
@@ -92,7 +92,7 @@ async fn a_client_that_is_still_sending_reads_its_413() {
 
 #[tokio::test]
 async fn a_client_that_waits_to_be_asked_for_too_much_is_not_asked() {
-    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let running = Running::start(Door::new(routes::tests::shared())).await;
     let mut stream = running.connect().await;
     let head =
         "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
@@ -103,7 +103,7 @@ async fn a_client_that_waits_to_be_asked_for_too_much_is_not_asked() {
 
 #[tokio::test]
 async fn a_client_that_waits_to_be_asked_for_an_order_is_asked() {
-    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let running = Running::start(Door::new(routes::tests::shared())).await;
     let mut stream = running.connect().await;
     let head =
         "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
@@ -201,7 +201,7 @@ async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
         http: http(),
         tls: None,
         open: Open::new(&protection::Config::default(), connections()),
-        router,
+        door: router.into(),
         draining: closing.clone(),
         closing: closing.clone(),
     };
@@ -232,7 +232,7 @@ async fn a_client_that_never_asks_is_let_go() {
 
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_begin_with_it() {
-    let running = Running::start(routes::router(routes::tests::shared())).await;
+    let running = Running::start(Door::new(routes::tests::shared())).await;
     let io = TokioIo::new(running.connect().await);
     let (mut client, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
