@@ -15,6 +15,7 @@ use crate::{
     endpoint::Endpoint,
     failure::{ANSWERED, Failure, Raised},
     metrics::MethodMeters,
+    observe::Watched,
     orca::LoadReport,
     request::{Payload, pump},
     shared::Shared,
@@ -36,6 +37,7 @@ pub(crate) struct Attempt {
     pump: Option<JoinHandle<()>>,
     /// When the callee gives up, by what it was told.
     given_until: Option<Instant>,
+    watched: Option<Watched>,
 }
 
 /// The timers of an attempt: that of the call, and the attempt's own where it has one.
@@ -51,7 +53,22 @@ impl Attempt {
         meters.started.inc();
         endpoint.begin_attempt();
         let (shared, started) = (shared.clone(), Instant::now());
-        Self { shared, endpoint, meters, started, ended: false, waiting: None, pump: None, given_until: None }
+        Self {
+            shared,
+            endpoint,
+            meters,
+            started,
+            ended: false,
+            waiting: None,
+            pump: None,
+            given_until: None,
+            watched: None,
+        }
+    }
+
+    /// Tells of its end, too.
+    pub(crate) fn watch(&mut self, watched: Watched) {
+        self.watched = Some(watched);
     }
 
     pub(crate) fn meters(&self) -> &MethodMeters {
@@ -159,6 +176,9 @@ impl Attempt {
     fn end(&mut self, code: Code) {
         self.ended = true;
         self.meters.ended(code, self.started.elapsed());
+        if let Some(watched) = self.watched.take() {
+            watched.end(code);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use h2::RecvStream;
 use http::{HeaderName, HeaderValue, Request, Response, request, response};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 use tracing::Instrument;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     body::{Checked, GRPC_STATUS, status_code},
     endpoint::Endpoint,
     failure::Raised,
+    observe::{ObservedCall, Watched},
     request::{PREFIX_BYTES, Payload, REQUEST_BYTES_KEPT_MAX},
     service_config::{Backoff, MethodConfig, RetryPolicy},
     shared::Shared,
@@ -40,6 +41,7 @@ pub(crate) struct Call {
     payload: Option<Payload>,
     method: MethodConfig,
     deadline: Instant,
+    observed: Option<Arc<dyn ObservedCall>>,
     /// The last attempt that may have run, of those that were made anew.
     may_have_run: Option<Ended>,
     turns: Turns,
@@ -102,6 +104,13 @@ impl Ended {
         }
     }
 
+    fn code(&self) -> Code {
+        match self {
+            Self::Status { head, .. } => status_code(&head.headers),
+            Self::Raised(raised) => raised.code(),
+        }
+    }
+
     fn is_retryable(&self, policy: &RetryPolicy) -> bool {
         match self {
             Self::Status { head, .. } => policy.codes.contains(&status_code(&head.headers)),
@@ -153,7 +162,10 @@ impl Call {
             return Err(Raised::RequestTooLarge(max).into());
         }
         let turns = Turns { by_policy: 1, ..Turns::default() };
-        Ok(Self { shared, head, payload: Some(payload), method, deadline, may_have_run: None, turns })
+        let target = shared.endpoints.target();
+        let observed = shared.observer.as_ref().and_then(|observer| observer.call(target, head.uri.path()));
+        let payload = Some(payload);
+        Ok(Self { shared, head, payload, method, deadline, observed, may_have_run: None, turns })
     }
 
     /// Makes attempts until one of them is to be the last.
@@ -198,6 +210,7 @@ impl Call {
         }
         self.turns.all += 1;
         let span = tracing::debug_span!("attempt", endpoint = %endpoint.name, number = self.turns.all);
+        let name = endpoint.name.clone();
         self.turns.tried.push(endpoint);
         let attempt_timeout = self.method.retry.as_ref().and_then(|retry| retry.attempt_timeout);
         let mut timers = Timers {
@@ -205,7 +218,10 @@ impl Call {
             call: timer,
             attempt: attempt_timeout.map(|timeout| Instant::now() + timeout),
         };
-        let (head, payload) = (self.head(), self.take_payload());
+        let (mut head, payload) = (self.head(), self.take_payload());
+        if let Some(call) = &self.observed {
+            attempt.watch(Watched::begin(call, &name, self.turns.all, &mut head.headers));
+        }
         let ended = match attempt.send(head, payload, &mut timers).instrument(span).await {
             Ok(answer) if answer.headers().contains_key(GRPC_STATUS) => {
                 let (head, _) = answer.into_parts();
@@ -345,7 +361,11 @@ impl Call {
     /// nothing of the call.
     fn conclude(mut self, last: Ended) -> Result<Response<Checked>, Status> {
         let earlier = self.may_have_run.take().filter(|_| !last.may_have_run());
-        match earlier.unwrap_or(last) {
+        let ended = earlier.unwrap_or(last);
+        if let Some(call) = &self.observed {
+            call.came_to(ended.code());
+        }
+        match ended {
             Ended::Raised(raised) => Err(raised.into()),
             Ended::Status { head, .. } => Ok(Response::from_parts(head, Checked::empty())),
         }

@@ -18,7 +18,7 @@
 //! - [`Deadline`]: when a call must have ended; put it into a request's extensions
 //! - [`Failure::of`]: what is known of a call that failed
 //! - [`tls`]: certificates, for both sides of a connection; [`orca`]: load reports; [`timeout`]: `grpc-timeout`
-//! - [`Metrics`]: what is counted
+//! - [`Metrics`]: what is counted; [`Observer`]: who is told of each call and attempt
 //!
 //! A call's way: `transport` → `call` (attempts, and what they prove together) → `endpoints`, `balancer` (where to) →
 //! `attempt` → `endpoint`, `connection` (how) → `body`.
@@ -37,6 +37,7 @@ mod endpoint;
 mod endpoints;
 mod failure;
 mod metrics;
+mod observe;
 pub mod orca;
 mod request;
 mod resolve;
@@ -53,8 +54,9 @@ pub use connection::CONNECT_TIMEOUT;
 pub use endpoints::RESOLVE_INTERVAL;
 pub use failure::Failure;
 pub use metrics::Metrics;
+pub use observe::{ObservedAttempt, ObservedCall, Observer};
 pub use request::REQUEST_BYTES_KEPT_MAX;
 pub use resolve::{Resolve, Resolving, SystemResolver};
-pub use service_config::{ATTEMPTS_MAX, ServiceConfig, ServiceConfigError};
+pub use service_config::{ATTEMPTS_MAX, ServiceConfig, ServiceConfigError, code_name};
 pub use target::{LISTED_MAX, Target, TargetError};
 pub use transport::{Builder, Channel, DEADLINE_DEFAULT, DEADLINE_MARGIN, Deadline, RESPONSE_BYTES_MAX};

@@ -2,13 +2,13 @@
 //!
 //! | metric | labels | what |
 //! |---|---|---|
-//! | `grpc_client_attempt_started_total` | target, endpoint, method | attempts begun |
-//! | `grpc_client_attempt_duration_seconds` | target, endpoint, method, status | from an attempt's beginning to its status; `CANCELLED` where the caller left first |
-//! | `grpc_client_call_retries_total` | target, endpoint, method | attempts made by a retry policy |
-//! | `grpc_client_call_transparent_retries_total` | target, endpoint, method | attempts made since the one before provably never ran |
-//! | `grpc_client_attempts_in_flight` | target, endpoint | attempts begun and not ended |
-//! | `grpc_client_endpoint_ejections_total` | target, endpoint | times that an endpoint was taken out of use |
-//! | `grpc_client_endpoint_ejected` | target, endpoint | 1 while it is out of use; the sum over the channels that count here |
+//! | `grpc_client_attempt_started_total` | grpc_target, endpoint, grpc_method | attempts begun |
+//! | `grpc_client_attempt_duration_seconds` | grpc_target, endpoint, grpc_method, grpc_status | from an attempt's beginning to its status; `CANCELLED` where the caller left first |
+//! | `grpc_client_call_retries_total` | grpc_target, endpoint, grpc_method | attempts made by a retry policy |
+//! | `grpc_client_call_transparent_retries_total` | grpc_target, endpoint, grpc_method | attempts made since the one before provably never ran |
+//! | `grpc_client_attempts_in_flight` | grpc_target, endpoint | attempts begun and not ended |
+//! | `grpc_client_endpoint_ejections_total` | grpc_target, endpoint | times that an endpoint was taken out of use |
+//! | `grpc_client_endpoint_ejected` | grpc_target, endpoint | 1 while it is out of use; the sum over the channels that count here |
 
 use std::{
     collections::HashMap,
@@ -43,23 +43,23 @@ pub struct Metrics {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Place {
-    target: Arc<str>,
+    grpc_target: Arc<str>,
     endpoint: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Method {
-    target: Arc<str>,
+    grpc_target: Arc<str>,
     endpoint: Arc<str>,
-    method: Arc<str>,
+    grpc_method: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
-    target: Arc<str>,
+    grpc_target: Arc<str>,
     endpoint: Arc<str>,
-    method: Arc<str>,
-    status: &'static str,
+    grpc_method: Arc<str>,
+    grpc_status: &'static str,
 }
 
 impl Default for Metrics {
@@ -115,7 +115,7 @@ impl Metrics {
     /// What one endpoint of `target` counts. Another channel to the same target counts in the same place, and so does an
     /// endpoint that comes back while the last calls to what it was are still under way.
     pub(crate) fn endpoint(&self, target: &Arc<str>, endpoint: &Arc<str>) -> Arc<EndpointMeters> {
-        let place = Place { target: target.clone(), endpoint: endpoint.clone() };
+        let place = Place { grpc_target: target.clone(), endpoint: endpoint.clone() };
         let mut places = self.places();
         if let Some(known) = places.get(&place).and_then(Weak::upgrade) {
             return known;
@@ -173,8 +173,8 @@ impl EndpointMeters {
     }
 
     fn make(&self, path: &str) -> MethodMeters {
-        let Place { target, endpoint } = self.place.clone();
-        let labels = Method { target, endpoint, method: path.trim_start_matches('/').into() };
+        let Place { grpc_target, endpoint } = self.place.clone();
+        let labels = Method { grpc_target, endpoint, grpc_method: path.trim_start_matches('/').into() };
         MethodMeters {
             started: self.all.started.get_or_create_owned(&labels),
             retries: self.all.retries.get_or_create_owned(&labels),
@@ -216,8 +216,8 @@ impl MethodMeters {
     }
 
     fn labels_of(&self, code: Code) -> Ended {
-        let Method { target, endpoint, method } = self.labels.clone();
-        Ended { target, endpoint, method, status: crate::service_config::code_name(code) }
+        let Method { grpc_target, endpoint, grpc_method } = self.labels.clone();
+        Ended { grpc_target, endpoint, grpc_method, grpc_status: crate::service_config::code_name(code) }
     }
 
     fn forget(&self) {

@@ -8,7 +8,7 @@ use tonic::Code;
 
 mod read;
 
-pub(crate) use read::code_name;
+pub use read::code_name;
 
 /// More attempts than these are never made of one call (gRFC A6).
 pub const ATTEMPTS_MAX: u32 = 5;

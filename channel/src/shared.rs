@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tonic::Status;
 
-use crate::{balancer::Balancer, endpoints::Endpoints, service_config::ServiceConfig, throttle::Throttle};
+use crate::{
+    Observer, balancer::Balancer, endpoints::Endpoints, service_config::ServiceConfig, throttle::Throttle,
+};
 
 /// Whether a status promises that its call did nothing.
 pub(crate) type Refusals = Arc<dyn Fn(&Status) -> bool + Send + Sync>;
@@ -16,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) config: ServiceConfig,
     pub(crate) throttle: Throttle,
     pub(crate) refusals: Option<Refusals>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) response_bytes_max: usize,
     /// Whether anything is chosen by what endpoints report of their load.
     pub(crate) wants_reports: bool,

@@ -14,7 +14,7 @@ use tonic::{Status, body::Body};
 use tower::Service;
 
 use crate::{
-    Metrics, ServiceConfig, SystemResolver, Target,
+    Metrics, Observer, ServiceConfig, SystemResolver, Target,
     balancer::Balancer,
     body::Checked,
     call::Call,
@@ -60,6 +60,7 @@ pub struct Builder {
     tls: Option<ClientTls>,
     metrics: Metrics,
     refusals: Option<Refusals>,
+    observer: Option<Arc<dyn Observer>>,
     resolver: Arc<dyn Resolve>,
     response_bytes_max: usize,
 }
@@ -73,6 +74,7 @@ impl Channel {
             tls: None,
             metrics: Metrics::default(),
             refusals: None,
+            observer: None,
             resolver: Arc::new(SystemResolver),
             response_bytes_max: RESPONSE_BYTES_MAX,
         }
@@ -102,6 +104,12 @@ impl Builder {
     /// that never ran: it is made anew at another endpoint, whether or not the method has a retry policy.
     pub fn refusals(mut self, is_refusal: impl Fn(&Status) -> bool + Send + Sync + 'static) -> Self {
         self.refusals = Some(Arc::new(is_refusal));
+        self
+    }
+
+    /// Who is told of each call, and of its attempts.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -149,6 +157,7 @@ impl Builder {
             wants_reports: matches!(self.config.policy, Policy::LeastLoaded { reports: true, .. }),
             config: self.config,
             refusals: self.refusals,
+            observer: self.observer,
             response_bytes_max: self.response_bytes_max,
         })))
     }

@@ -5,10 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::metrics::{self, Registry};
+use crate::metrics::{Registry, text};
 
 /// The condition that a service takes requests: it listens, and was not told to stop.
 pub const ACCEPTING: &str = "accepting";
@@ -105,7 +111,7 @@ async fn readyz(State((readiness, _)): Shared) -> impl IntoResponse {
     (status, page)
 }
 
-async fn scrape(State((_, registry)): Shared) -> impl IntoResponse {
-    let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, format)], metrics::render(&registry))
+async fn scrape(State((_, registry)): Shared, headers: HeaderMap) -> impl IntoResponse {
+    let (format, page) = text::page(&registry, &headers);
+    ([(header::CONTENT_TYPE, format)], page)
 }

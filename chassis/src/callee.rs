@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     env::{Mode, Reader},
     refusal, tls,
+    trace::Calls,
 };
 
 /// How a service is called.
@@ -81,7 +82,8 @@ impl Callee {
         let builder = Channel::builder(self.target.clone())
             .service_config(self.service_config.clone())
             .metrics(Metrics::register(registry))
-            .refusals(refusal::is_not_started);
+            .refusals(refusal::is_not_started)
+            .observer(Calls);
         match &tls.client {
             Some(client) => builder.tls(client.clone()),
             None => builder,

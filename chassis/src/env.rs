@@ -3,12 +3,18 @@
 //! A service's `config` module reads its variables through a [`Reader`] and asks it to
 //! [`finish`](Reader::finish); what is missing or unparsable is then one error with a line for each.
 //! Tests pass a map ([`Vars`] collects from pairs) and never touch the process's environment.
+//!
+//! A secret `NAME` may stand in a file instead, which `NAME_FILE` names: what container platforms mount, and what
+//! nobody sees who lists a process's environment.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt::{self, Display},
     str::FromStr,
 };
+
+mod file;
 
 /// The environment variables that a service is configured from.
 #[derive(Clone, Default)]
@@ -60,7 +66,8 @@ impl fmt::Display for EnvErrors {
 pub enum Secrecy {
     /// The value is shown.
     Public,
-    /// The value is never shown; the variable's name is.
+    /// The value is never shown; the variable's name is. It may stand in a file, which the name with `_FILE` after it
+    /// names.
     Secret,
 }
 
@@ -69,6 +76,8 @@ pub struct Reader<'a> {
     vars: &'a Vars,
     prefix: &'static str,
     errors: Vec<String>,
+    /// Variables whose values stood in files.
+    from_files: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -80,7 +89,7 @@ impl<'a> Reader<'a> {
     /// A reader for which every variable is called by its name after `prefix`: for a program that has two of what
     /// others have one of.
     pub fn with_prefix(vars: &'a Vars, prefix: &'static str) -> Self {
-        Self { vars, prefix, errors: Vec::new() }
+        Self { vars, prefix, errors: Vec::new(), from_files: Vec::new() }
     }
 
     /// A variable that must be there. `accepted` completes the sentence "accepted: …".
@@ -96,7 +105,8 @@ impl<'a> Reader<'a> {
         secrecy: Secrecy,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        if self.raw(name).is_none() {
+        let in_file = secrecy == Secrecy::Secret && self.raw(&file::variable(name)).is_some();
+        if self.raw(name).is_none() && !in_file {
             self.errors.push(format!("{}{name} environment variable is missing.", self.prefix));
         }
         self.optional_with(name, accepted, secrecy, parse)
@@ -121,8 +131,19 @@ impl<'a> Reader<'a> {
 
     /// As [`optional`](Self::optional), where a fault and absence are not the same: `None` is a fault.
     pub fn optional_or_fault<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<Option<T>> {
+        self.optional_with_or_fault(name, accepted, Secrecy::Public, |text| text.parse().ok())
+    }
+
+    /// The same with a parser of its own.
+    pub fn optional_with_or_fault<T>(
+        &mut self,
+        name: &str,
+        accepted: &str,
+        secrecy: Secrecy,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
         let faults = self.errors.len();
-        let value = self.optional(name, accepted);
+        let value = self.optional_with(name, accepted, secrecy, parse);
         (self.errors.len() == faults).then_some(value)
     }
 
@@ -134,24 +155,23 @@ impl<'a> Reader<'a> {
         secrecy: Secrecy,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let value = self.raw(name)?;
-        let parsed = parse(value);
+        let value = self.value(name, secrecy)?;
+        let parsed = parse(&value);
         if parsed.is_none() {
             let found = match secrecy {
                 // A URL with a password may stand in any variable by mistake.
                 Secrecy::Public if !value.contains('@') => format!("{value:?}"),
                 Secrecy::Public | Secrecy::Secret => "a value that is not shown".to_owned(),
             };
-            self.errors.push(format!(
-                "{}{name} environment variable is invalid: found {found}; accepted: {accepted}.",
-                self.prefix
-            ));
+            self.fault(name, &format!("found {found}; accepted: {accepted}"));
         }
         parsed
     }
 
     /// Records what is wrong with a variable that no parser of its own can see.
     pub fn fault(&mut self, name: &str, what: &str) {
+        let in_file = self.from_files.iter().any(|from_file| from_file == name);
+        let name = if in_file { Cow::Owned(file::variable(name)) } else { Cow::Borrowed(name) };
         self.errors.push(format!("{}{name} environment variable is invalid: {what}.", self.prefix));
     }
 
@@ -169,6 +189,28 @@ impl<'a> Reader<'a> {
         match built {
             Some(config) if self.errors.is_empty() => Ok(config),
             _ => Err(EnvErrors(self.errors)),
+        }
+    }
+
+    /// The value of a variable, be it in the environment or in the file of a secret. `None` where it is absent, or a
+    /// fault was recorded.
+    fn value(&mut self, name: &str, secrecy: Secrecy) -> Option<Cow<'a, str>> {
+        let given = self.raw(name).map(Cow::Borrowed);
+        let file = file::variable(name);
+        let Some(path) = self.raw(&file).filter(|_| secrecy == Secrecy::Secret) else { return given };
+        if given.is_some() {
+            self.fault(&file, &format!("{}{name} is set too; accepted: one of them", self.prefix));
+            return None;
+        }
+        match file::read(path) {
+            Ok(text) => {
+                self.from_files.push(name.to_owned());
+                Some(Cow::Owned(text))
+            }
+            Err(why) => {
+                self.fault(&file, &why);
+                None
+            }
         }
     }
 

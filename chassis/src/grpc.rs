@@ -15,6 +15,7 @@ use crate::{
     env::Mode,
     metrics::ServerMetrics,
     process::{BindError, Bound, DRAIN_MAX, within_drain},
+    trace::Tracer,
 };
 
 mod gate;
@@ -53,6 +54,8 @@ pub struct Server {
     pub readiness: Readiness,
     /// Where calls are counted.
     pub metrics: ServerMetrics,
+    /// Who is told of calls.
+    pub tracer: Tracer,
     /// Work that goes on when its caller has left, and that a stop waits for.
     pub tasks: TaskTracker,
     /// How connections are made secure; without it they are plain text.
@@ -89,7 +92,7 @@ impl Server {
     ) -> Result<(), ServeError> {
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = self.reflected(routes.add_service(health))?;
-        let gate = gate::GateLayer::new(self.domain, self.metrics, self.tasks.clone());
+        let gate = gate::GateLayer::new(self.domain, self.metrics, self.tracer, self.tasks.clone());
         let address = socket.local_addr();
         let listener = socket.listen()?;
         self.readiness.set(ACCEPTING, true);

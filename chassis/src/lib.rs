@@ -11,6 +11,8 @@
 //! - [`refusal`]: refusals that say that nothing was done
 //! - [`admin`]: the operators' listener: `/livez`, `/readyz`, `/metrics`
 //! - [`metrics`]: what the gRPC server counts
+//! - [`healthcheck`]: a process's own health, asked by a program of its image
+//! - [`version()`]: which build this is
 //!
 //! With the feature `fail-points`, which no build but that of tests has, `fail_points` lets a process fail on purpose.
 
@@ -20,6 +22,7 @@ pub mod env;
 #[cfg(feature = "fail-points")]
 pub mod fail_points;
 pub mod grpc;
+pub mod healthcheck;
 pub mod ids;
 pub mod metrics;
 pub mod process;
@@ -27,5 +30,7 @@ pub mod refusal;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+mod version;
 
 pub use tokio_util::sync::CancellationToken;
+pub use version::version;

@@ -1,50 +1,69 @@
-//! What the gRPC server counts, and how a service adds its own.
+//! What every service counts, and how it adds its own.
 //!
 //! A registry is a value, handed from `serve` to whoever counts; there is no process-wide one, so that
 //! three services in one process keep theirs apart.
+//!
+//! | metric | labels | what |
+//! |---|---|---|
+//! | `build_info` | service, version | 1 |
+//! | `process_…` | | what the system knows of the process |
+//! | `grpc_server_call_duration_seconds` | grpc_method, grpc_status | from a call to the head of its answer, or to its caller's leaving, which is CANCELLED (gRFC A66); `other` is every method that is not served |
+//! | `grpc_server_in_flight` | | calls being worked on |
+//! | `grpc_server_refused_total` | | calls refused before anything was done |
 
-use std::sync::Arc;
-
+use channel::code_name;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
 };
+use tonic::Code;
+
+mod process;
+pub(crate) mod text;
 
 pub use prometheus_client::{self, registry::Registry};
+pub use text::render;
 
-/// Seconds; from a tenth of a millisecond to ten seconds.
-const LATENCY_BUCKETS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0];
+/// Seconds; from a tenth of a millisecond to the longest deadline.
+const LATENCY_BUCKETS: [f64; 12] =
+    [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0, 30.0];
+
+/// A registry that says which service this is, and what the system knows of its process.
+pub fn registry(service: &'static str) -> Registry {
+    let mut registry = Registry::default();
+    let build = Info::new([("service", service), ("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "Which program runs", build);
+    registry.register_collector(Box::new(process::Process::new()));
+    registry
+}
 
 /// Labels of one finished call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CallLabels {
-    /// Method path without the leading slash, `Order/Create` for instance; `unknown` for any that is not served.
-    pub method: String,
-    /// The number of the gRPC code.
-    pub code: u32,
+struct CallLabels {
+    /// Method path without the leading slash, `Order/Create` for instance.
+    grpc_method: String,
+    grpc_status: &'static str,
 }
 
 /// The metrics of a gRPC server.
 #[derive(Debug, Clone)]
 pub struct ServerMetrics {
-    pub(crate) calls: Family<CallLabels, Counter>,
+    calls: Family<CallLabels, Histogram>,
     pub(crate) in_flight: Gauge,
     pub(crate) refused: Counter,
-    pub(crate) seconds: Histogram,
 }
 
 impl ServerMetrics {
     /// Registers them under their Prometheus names.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
-            calls: Family::default(),
+            calls: Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS)),
             in_flight: Gauge::default(),
             refused: Counter::default(),
-            seconds: Histogram::new(LATENCY_BUCKETS),
         };
         registry.register(
-            "grpc_server_calls",
-            "Calls answered, by method and gRPC code",
+            "grpc_server_call_duration_seconds",
+            "Time from a call to the head of its answer",
             metrics.calls.clone(),
         );
         registry.register("grpc_server_in_flight", "Calls being worked on", metrics.in_flight.clone());
@@ -53,21 +72,14 @@ impl ServerMetrics {
             "Calls refused before anything was done",
             metrics.refused.clone(),
         );
-        registry.register(
-            "grpc_server_seconds",
-            "Time from a call to the head of its answer",
-            metrics.seconds.clone(),
-        );
         metrics
     }
-}
 
-/// The registry as text, in the format that Prometheus scrapes.
-pub fn render(registry: &Arc<Registry>) -> String {
-    let mut text = String::new();
-    // Writing into a String cannot fail; an empty page would show that it did.
-    if encode(&mut text, registry).is_err() {
-        text.clear();
+    /// A call of `method` ended with `code`, after so many seconds.
+    pub(crate) fn ended(&self, method: String, code: Code, seconds: f64) {
+        // Any path may be asked for, and each would be kept for ever.
+        let grpc_method = if code == Code::Unimplemented { "other".to_owned() } else { method };
+        let labels = CallLabels { grpc_method, grpc_status: code_name(code) };
+        self.calls.get_or_create(&labels).observe(seconds);
     }
-    text
 }

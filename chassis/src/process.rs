@@ -69,8 +69,7 @@ impl Process {
         let mode: Option<Mode> = reader.required("ENV", "development or production");
         // Its default is open to everyone, and would be found fault with for what was meant to be closed.
         let bind: Option<Option<IpAddr>> = reader.optional_or_fault("BIND_ADDRESS", "an IP address");
-        let admin: Option<SocketAddr> =
-            reader.optional("ADMIN_ADDRESS", "an IP address and port, 127.0.0.1:9000 for instance");
+        let admin = admin_address(reader, admin_port_default);
         let log_filter = reader.optional_with(
             "RUST_LOG",
             "a filter such as info or order=debug,info",
@@ -85,7 +84,7 @@ impl Process {
         Some(Self {
             mode,
             service_address: SocketAddr::new(bind.unwrap_or(bind_default.into()), port),
-            admin_address: admin.unwrap_or(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), admin_port_default)),
+            admin_address: admin?,
             log_filter: log_filter.unwrap_or_else(|| telemetry::FILTER_DEFAULT.to_owned()),
         })
     }
@@ -100,6 +99,13 @@ impl Process {
             log_filter: telemetry::FILTER_DEFAULT.to_owned(),
         }
     }
+}
+
+/// Reads `ADMIN_ADDRESS`; `None` where a fault was recorded.
+pub(crate) fn admin_address(reader: &mut Reader<'_>, port_default: u16) -> Option<SocketAddr> {
+    let accepted = "an IP address and port, 127.0.0.1:9000 for instance";
+    let given = reader.optional_or_fault("ADMIN_ADDRESS", accepted)?;
+    Some(given.unwrap_or(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port_default)))
 }
 
 /// Runs one service as this whole process: reads its configuration, installs telemetry, runs it until

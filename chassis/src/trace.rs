@@ -1,14 +1,33 @@
-//! Who asked: W3C trace context and request id, taken in, passed through and sent on.
+//! Who asked: W3C trace context and request id, taken in, passed through and sent on; and what was done for them,
+//! as spans for a collector.
 //!
 //! A server takes a [`Context`] from the headers of a request and runs the request [`within`] it; whoever
 //! calls another service in there finds it by [`current`] and sends it on with [`Context::write_to`]. Work
-//! that outlives the request is spawned with [`carried`], so that it keeps both.
+//! that outlives the request is spawned with [`carried`], so that it keeps both. Where a [`Tracer`] samples the
+//! request, each [`Span`] that begins in there is part of its trace.
+//!
+//! - [`Config`]: OpenTelemetry's variables; [`Sampler`]: which traces are recorded
+//! - [`Tracer`]: who is given finished spans; there is no process-wide one, so that services in one process keep
+//!   theirs apart
 
-use std::{fmt, future::Future};
+use std::{borrow::Cow, fmt, future::Future};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 use uuid::Uuid;
+
+mod calls;
+mod config;
+mod export;
+mod sampler;
+mod span;
+mod tracer;
+
+pub use calls::Calls;
+pub use config::{Config, VARIABLES};
+pub use sampler::Sampler;
+pub use span::{Span, SpanKind};
+pub use tracer::{ExportError, FLUSH_MAX, Tracer};
 
 /// W3C Trace Context, section 3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -20,21 +39,37 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A tracestate longer than this is dropped: the standard asks for no more to be passed on.
 const TRACESTATE_BYTES_MAX: usize = 512;
 
+/// W3C Trace Context, section 3.2.2.5.1: the trace is recorded.
+const SAMPLED: u8 = 1;
+
 /// Which trace a request belongs to, and which span of it this process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
+    /// The span that this one is part of.
+    parent: Option<u64>,
     flags: u8,
 }
 
 impl TraceContext {
-    /// A span of this process: in the trace that `traceparent` names, or, where that is absent or
-    /// malformed, at the root of a new one that is not sampled.
-    fn entering(traceparent: Option<&HeaderValue>) -> Self {
-        let parent = traceparent.and_then(|value| parse_traceparent(value.as_bytes()));
-        let (trace_id, flags) = parent.unwrap_or_else(|| (Uuid::new_v4().as_u128(), 0));
-        Self { trace_id, flags, span_id: Uuid::new_v4().as_u64_pair().1 }
+    /// A span of this process: in the trace that `traceparent` names, or, where that is absent or malformed, at the
+    /// root of a new one. Whether it is sampled, `tracer` decides; without one it is what the caller says.
+    fn entering(tracer: &Tracer, traceparent: Option<&HeaderValue>) -> Self {
+        let caller = traceparent.and_then(|value| parse_traceparent(value.as_bytes()));
+        let said = caller.map(|caller| caller.is_sampled());
+        let sampled = match tracer.recorder() {
+            Some(recorder) => recorder.sampler.decide(said),
+            None => said.unwrap_or(false),
+        };
+        let trace_id = caller.map_or_else(new_trace_id, |caller| caller.trace_id);
+        let parent = caller.map(|caller| caller.span_id);
+        Self { trace_id, span_id: new_span_id(), parent, flags: if sampled { SAMPLED } else { 0 } }
+    }
+
+    /// Whether the trace is recorded, here and by those who are called.
+    pub fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
     }
 
     /// The `traceparent` that makes a callee's span a child of this one.
@@ -62,8 +97,17 @@ impl<const WIDTH: usize> fmt::Display for Hex<WIDTH> {
     }
 }
 
-/// Trace id and flags of a well-formed `traceparent`; of a version after 00 the part that 00 knows.
-fn parse_traceparent(value: &[u8]) -> Option<(u128, u8)> {
+/// Random in every bit, unlike a UUID: samplers elsewhere may go by any of them.
+fn new_trace_id() -> u128 {
+    fastrand::u128(1..)
+}
+
+fn new_span_id() -> u64 {
+    fastrand::u64(1..)
+}
+
+/// The caller's span of a well-formed `traceparent`; of a version after 00 the part that 00 knows.
+fn parse_traceparent(value: &[u8]) -> Option<TraceContext> {
     let text = std::str::from_utf8(value).ok()?;
     let mut parts = text.split('-');
     let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -75,8 +119,13 @@ fn parse_traceparent(value: &[u8]) -> Option<(u128, u8)> {
         return None;
     }
     let trace_id = u128::from_str_radix(trace_id, 16).ok().filter(|id| *id != 0)?;
-    u64::from_str_radix(span_id, 16).ok().filter(|id| *id != 0)?;
-    Some((trace_id, u8::from_str_radix(flags, 16).ok()? & 1))
+    let span_id = u64::from_str_radix(span_id, 16).ok().filter(|id| *id != 0)?;
+    Some(TraceContext {
+        trace_id,
+        span_id,
+        parent: None,
+        flags: u8::from_str_radix(flags, 16).ok()? & SAMPLED,
+    })
 }
 
 /// What travels with a request from process to process.
@@ -87,21 +136,42 @@ pub struct Context {
     /// The caller's, where it sent a UUID; else made here.
     pub request_id: Uuid,
     tracestate: Option<HeaderValue>,
+    tracer: Tracer,
+    /// Whether the span is the first of this process, so that its parent is another's.
+    is_entry: bool,
 }
 
 impl Context {
-    /// Takes the context of a request from its headers (gRPC metadata are headers too).
+    /// The context of work that nobody asked for, at the root of a trace of its own.
+    pub fn root(tracer: &Tracer) -> Self {
+        Self::entering(tracer, &HeaderMap::new())
+    }
+
+    /// The context of a request by its headers, of which nothing is recorded here.
     pub fn from_headers(headers: &HeaderMap) -> Self {
+        Self::entering(&Tracer::default(), headers)
+    }
+
+    /// Takes the context of a request from its headers (gRPC metadata are headers too); `tracer` decides whether it
+    /// is sampled.
+    pub fn entering(tracer: &Tracer, headers: &HeaderMap) -> Self {
         let request_id =
             headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
         let parent = headers.get(&TRACEPARENT);
         let tracestate =
             headers.get(&TRACESTATE).filter(|state| parent.is_some() && state.len() <= TRACESTATE_BYTES_MAX);
         Self {
-            trace: TraceContext::entering(parent),
+            trace: TraceContext::entering(tracer, parent),
             request_id: request_id.unwrap_or_else(Uuid::new_v4),
             tracestate: tracestate.cloned(),
+            tracer: tracer.clone(),
+            is_entry: true,
         }
+    }
+
+    /// The span that this context names, of work that begins now.
+    pub fn record(&self, kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Span {
+        Span::of(self.clone(), kind, name.into())
     }
 
     /// Puts the context into the headers of a call to another service.
@@ -114,7 +184,7 @@ impl Context {
     }
 
     /// The span that every line logged for this request, the `call` of a method or route, stands in.
-    pub fn span(&self, call: &str) -> Span {
+    pub fn span(&self, call: &str) -> tracing::Span {
         // At the level of an error, so that no filter takes the ids from the lines that it lets through.
         tracing::error_span!(
             "request",
@@ -150,7 +220,7 @@ pub fn current() -> Option<Context> {
 
 /// `future` with the current context and span, to be spawned as a task that outlives the request.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let (context, span) = (current(), Span::current());
+    let (context, span) = (current(), tracing::Span::current());
     async move {
         match context {
             Some(context) => within(context, future).await,
@@ -167,7 +237,7 @@ mod tests {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn entered(traceparent: &'static str) -> TraceContext {
-        TraceContext::entering(Some(&HeaderValue::from_static(traceparent)))
+        TraceContext::entering(&Tracer::default(), Some(&HeaderValue::from_static(traceparent)))
     }
 
     #[test]
@@ -204,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn spawned_work_keeps_the_context() {
-        let context = Context::from_headers(&HeaderMap::new());
+        let context = Context::root(&Tracer::default());
         let id = context.request_id;
         let seen =
             within(context, async { tokio::spawn(carried(async { current().map(|c| c.request_id) })).await });

@@ -15,7 +15,7 @@ use chassis::{
     env::{EnvErrors, Mode, Reader, Secrecy, Vars},
 };
 
-use crate::{Driver, Target};
+use crate::{Driver, Metrics, Target};
 
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 const WAIT_SECONDS_MAX: u64 = 3600;
@@ -38,6 +38,8 @@ pub struct Config {
     pub mode: Mode,
     /// How many pieces of work share a commit on SQLite.
     pub group_max: usize,
+    /// What is counted; of nobody's interest until a service registers it.
+    pub metrics: Metrics,
     /// Where commits fail on purpose; the service reads it with its own points.
     #[cfg(feature = "fail-points")]
     pub fail_points: chassis::fail_points::FailPoints,
@@ -124,6 +126,7 @@ impl Config {
             waived: Vec::new(),
             mode: Mode::Development,
             group_max: GROUP_MAX,
+            metrics: Metrics::default(),
             #[cfg(feature = "fail-points")]
             fail_points: Default::default(),
         }

@@ -41,6 +41,15 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
+    /// What the semantic conventions call it (`db.system.name`).
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::MySql => "mysql",
+            Self::Postgres => "postgresql",
+        }
+    }
+
     /// `sql`, whose parameters are written `?` (and which holds no other question mark) and whose clock is
     /// [`NOW_MS`], as this database writes them.
     pub(crate) fn query(self, sql: impl SqlSafeStr) -> Query<'static, Any, sqlx::any::AnyArguments> {

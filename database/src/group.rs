@@ -58,7 +58,7 @@ impl Writer {
     }
 
     /// What `work` comes to, once it is committed.
-    pub(crate) async fn write<W: Work>(&self, work: W) -> Result<W::Output, WriteError> {
+    pub(crate) async fn write<W: Work>(&self, work: W) -> Result<Written<W::Output>, WriteError> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Job { work, output: None, answer: Some(answer) });
         match timeout(TURN_MAX, self.queue.send(job)).await {
@@ -84,15 +84,24 @@ trait Queued: Send {
     /// Runs it, and keeps what it comes to.
     async fn run(&mut self, session: &mut Session) -> Result<(), sqlx::Error>;
     /// Answers the caller: with what was kept, where that was committed.
-    fn answer(&mut self, committed: Result<(), WriteError>);
+    fn answer(&mut self, committed: Result<GroupSize, WriteError>);
 }
 
 type Group = Vec<Box<dyn Queued>>;
 
+/// How many pieces of work shared a commit.
+type GroupSize = usize;
+
+/// What a piece of work came to that is committed.
+pub(crate) struct Written<T> {
+    pub(crate) output: T,
+    pub(crate) group_size: GroupSize,
+}
+
 struct Job<W: Work> {
     work: W,
     output: Option<W::Output>,
-    answer: Option<oneshot::Sender<Result<W::Output, WriteError>>>,
+    answer: Option<oneshot::Sender<Result<Written<W::Output>, WriteError>>>,
 }
 
 #[async_trait]
@@ -107,11 +116,14 @@ impl<W: Work> Queued for Job<W> {
         Ok(())
     }
 
-    fn answer(&mut self, committed: Result<(), WriteError>) {
-        let output = committed.and_then(|()| self.output.take().ok_or(WriteError::Withdrawn));
+    fn answer(&mut self, committed: Result<GroupSize, WriteError>) {
+        let written = committed.and_then(|group_size| {
+            let output = self.output.take().ok_or(WriteError::Withdrawn)?;
+            Ok(Written { output, group_size })
+        });
         if let Some(answer) = self.answer.take() {
             // A caller that has left needs no answer.
-            let _ = answer.send(output);
+            let _ = answer.send(written);
         }
     }
 }
@@ -196,7 +208,11 @@ impl WriterTask {
         };
         match ended {
             Ok(_) => {
-                written.iter_mut().for_each(|job| job.answer(Ok(())));
+                let group_size = written.len();
+                if group_size > 0 {
+                    self.connector.metrics.committed(group_size);
+                }
+                written.iter_mut().for_each(|job| job.answer(Ok(group_size)));
                 self.session = Some(session);
             }
             Err(error) => {

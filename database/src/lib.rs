@@ -6,11 +6,13 @@
 //! databases stands in `dialect` and `durability`; a file (`sqlite`) differs from a server (`server`) in how work is
 //! committed: `group` lets many share one commit.
 
+mod asked;
 mod commit;
 mod config;
 mod dialect;
 mod durability;
 mod group;
+mod metrics;
 mod migrate;
 mod open;
 mod pool;
@@ -25,7 +27,8 @@ mod work;
 pub use commit::POINTS;
 pub use config::{Config, Waiver};
 pub use dialect::NOW_MS;
+pub use metrics::Metrics;
 pub use migrate::Migrations;
 pub use open::{Database, OpenError, migrate};
 pub use target::{Driver, Target, TargetError};
-pub use work::{Session, Work, WriteError};
+pub use work::{Session, Summary, Work, WriteError};

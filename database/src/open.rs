@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     Config, Migrations, Session, Target, Work, WriteError,
+    asked::Asked,
     dialect::{Dialect, timed_out},
     durability::{self, Finding},
     group::Writer,
@@ -128,7 +129,9 @@ impl Database {
             }
             Dialect::MySql | Dialect::Postgres => (config.connections_max as usize, None),
         };
-        Self { pool: Pool::new(connector, connections_max), writer }
+        let pool = Pool::new(connector, connections_max);
+        pool.connector().metrics.watch(&pool);
+        Self { pool, writer }
     }
 
     /// What `work` comes to, once it is committed.
@@ -140,10 +143,16 @@ impl Database {
     ///
     /// [`WriteError`] tells what is certain: that nothing was written, or nothing at all.
     pub async fn write<W: Work>(&self, work: W) -> Result<W::Output, WriteError> {
-        match &self.writer {
-            Some(writer) => writer.write(work).await,
+        let mut asked = self.asked::<W>();
+        let written = match &self.writer {
+            Some(writer) => writer.write(work).await.map(|written| {
+                asked.shared(written.group_size);
+                written.output
+            }),
             None => server::write(&self.pool, &work).await,
-        }
+        };
+        asked.written(&written);
+        written
     }
 
     /// What `work`, which only reads, comes to. It sees every commit that was answered before it began.
@@ -152,7 +161,15 @@ impl Database {
     ///
     /// What the read failed with.
     pub async fn read<W: Work>(&self, work: W) -> Result<W::Output, sqlx::Error> {
-        server::read(&self.pool, &work).await
+        let asked = self.asked::<W>();
+        let read = server::read(&self.pool, &work).await;
+        asked.read(&read);
+        read
+    }
+
+    fn asked<W: Work>(&self) -> Asked<'_> {
+        let Connector { dialect, metrics, .. } = self.connector();
+        Asked::of::<W>(*dialect, metrics)
     }
 
     /// Closes it once what was to be written is; whoever asks for more is refused.
@@ -238,6 +255,7 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         relayed: server.and_then(Server::relayed),
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
         answer_max: server.and_then(Server::io_timeout).unwrap_or(ANSWER_MAX),
+        metrics: config.metrics.clone(),
         #[cfg(feature = "fail-points")]
         fail_points: config.fail_points.clone(),
     };

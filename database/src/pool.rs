@@ -7,16 +7,17 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use deadpool::{
-    Runtime,
+    Runtime, Status,
     managed::{
         Manager, Metrics, Object, Pool as Objects, PoolError, RecycleError, RecycleResult, TimeoutType,
     },
 };
 use sqlx::{AnyConnection, Connection, Executor, any::AnyConnectOptions};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     dialect::{Dialect, timed_out},
+    metrics::Metrics as MetricsOfDatabase,
     relay,
     work::{Session, Work},
 };
@@ -37,6 +38,7 @@ pub(crate) struct Connector {
     pub(crate) connect_max: Duration,
     /// How long one piece of work may take from its first statement to the answer.
     pub(crate) answer_max: Duration,
+    pub(crate) metrics: MetricsOfDatabase,
     #[cfg(feature = "fail-points")]
     pub(crate) fail_points: chassis::fail_points::FailPoints,
 }
@@ -118,13 +120,24 @@ impl Pool {
     /// A connection, after waiting for one no longer than [`TURN_MAX`], and for a new one no longer than making it may
     /// take; asking those that idled whether they live is part of either.
     pub(crate) async fn get(&self) -> Result<Held, sqlx::Error> {
-        let bound = TURN_MAX + self.connector().connect_max;
-        match timeout(bound, self.0.get()).await.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait))) {
+        let Connector { connect_max, metrics, .. } = self.connector();
+        let (bound, began) = (TURN_MAX + *connect_max, Instant::now());
+        let had = timeout(bound, self.0.get()).await.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait)));
+        metrics.waited(began.elapsed());
+        if matches!(had, Err(PoolError::Timeout(_))) {
+            metrics.timed_out();
+        }
+        match had {
             Ok(object) => Ok(Held(Some(object))),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Closed) => Err(sqlx::Error::PoolClosed),
             Err(_) => Err(sqlx::Error::PoolTimedOut),
         }
+    }
+
+    /// For those who look at the pool and do not keep it.
+    pub(crate) fn weak(&self) -> WeakPool {
+        WeakPool(self.0.weak())
     }
 
     /// Drops every connection that nobody uses: one was found dead, and the others have seen no less.
@@ -139,6 +152,16 @@ impl Pool {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.0.is_closed()
+    }
+}
+
+/// A pool that others keep.
+pub(crate) struct WeakPool(deadpool::managed::WeakPool<Connector>);
+
+impl WeakPool {
+    /// How many connections there are, and how many wait for one; `None` where the pool is gone.
+    pub(crate) fn status(&self) -> Option<Status> {
+        self.0.upgrade().map(|pool| pool.status())
     }
 }
 

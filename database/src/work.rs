@@ -28,11 +28,30 @@ impl Session {
     }
 }
 
+/// What a piece of work is called by those who trace and count: its main statement's verb and table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// `INSERT`, for instance.
+    pub operation: &'static str,
+    /// `orders`, for instance.
+    pub collection: &'static str,
+}
+
+impl Summary {
+    /// `operation` on `collection`.
+    pub const fn new(operation: &'static str, collection: &'static str) -> Self {
+        Self { operation, collection }
+    }
+}
+
 /// Statements that belong together, as a value: it can be queued, and run again where the database asks for that.
 #[async_trait]
 pub trait Work: Send + Sync + 'static {
     /// What it comes to.
     type Output: Send + 'static;
+
+    /// What it is called; nothing, by default.
+    const SUMMARY: Summary = Summary::new("", "");
 
     /// Asked right before the first statement is sent; `false` withdraws the work.
     fn may_begin(&self) -> bool {

@@ -15,6 +15,7 @@
 //! | `RATE_LIMIT_…`, `TRUSTED_PROXIES`, `REQUESTS_IN_FLIGHT_MAX`, `PUBLIC_TLS_…` and others | limits and certificate of the public listener ([`protection::config`]) | |
 //! | `PUBLIC_URL` | prefix of problem types and `Location` | none: both are relative |
 //! | `CORS_…` | which scripts of other origins may read answers ([`face::cors`]) | none |
+//! | `OTEL_…` | traces ([`trace::Config`]); whatever callers say, this gateway decides what is recorded | off |
 //! | `RUST_LOG` | what is logged | `info` |
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
@@ -24,6 +25,7 @@ use chassis::{
     env::{EnvErrors, Reader, Secrecy, Vars},
     process::Process,
     tls::{self, Part},
+    trace::{self, Sampler},
 };
 use http::{Uri, uri::Scheme};
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub auth: auth::Config,
     /// The limits and the certificate of the public listener.
     pub protection: protection::Config,
+    /// Which traces are recorded, and where they go.
+    pub traces: trace::Config,
 }
 
 impl Config {
@@ -111,8 +115,9 @@ impl Config {
         let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
         let unit_price = UnitPrice::read(&mut reader);
         let face = face::Config::read(&mut reader);
-        let needed = process.zip(order).zip(tls).zip(auth).zip(face);
-        let config = needed.map(|((((process, order), tls), auth), face)| Self {
+        let traces = trace::Config::read(&mut reader, "gateway", Sampler::whatever_callers_say());
+        let needed = process.zip(order).zip(tls).zip(auth).zip(face).zip(traces);
+        let config = needed.map(|(((((process, order), tls), auth), face), traces)| Self {
             process,
             order,
             request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
@@ -122,6 +127,7 @@ impl Config {
             tls,
             auth,
             protection,
+            traces,
         });
         reader.finish(config)
     }

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chassis::trace;
+use chassis::trace::{self, SpanKind};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -24,9 +24,10 @@ use crate::{
 ///
 /// 1. the trace context and the request id, so that all that follows knows them, and the header
 ///    `X-Request-Id` of every answer;
-/// 2. the span, so that every line logged names them;
+/// 2. the span of log lines, so that every one names them;
 /// 3. the gateway's [`Site`](problem::Site), so that problems know their addresses;
-/// 4. the [`Visit`], so that exactly one line is logged and one request counted, also of a client that left;
+/// 4. the [`Visit`], so that exactly one line is logged, one request counted and one span ended, also of a client that
+///    left;
 /// 5. the [`Leftover`], outside of the catch, so that a panic does not cut off a client that is still sending;
 /// 6. the catch, inside of all that an answer to a panic needs.
 ///
@@ -46,13 +47,14 @@ pub(crate) async fn around<F: Future<Output = Response>>(
     let arrived = Instant::now();
     let deadline = timeout::deadline(request.headers(), arrived, shared.request_timeout());
     request.extensions_mut().insert(deadline);
-    let context = trace::Context::from_headers(request.headers());
+    let context = trace::Context::entering(shared.tracer(), request.headers());
     let request_id = trace::request_id_value(context.request_id);
-    let span = context.span(route.as_deref().unwrap_or(UNKNOWN));
+    let span = context.record(SpanKind::Server, "HTTP");
+    let lines = context.span(route.as_deref().unwrap_or(UNKNOWN));
     let site = shared.site().clone();
 
     let answered = async move {
-        let visit = Visit::begin(shared.metrics(), request.method(), route, arrived);
+        let visit = Visit::begin(shared.metrics(), span, &request, route, arrived);
         let leftover = Leftover::watch(&mut request);
         let mut response = caught(handled(request)).await;
         if let Some(leftover) = leftover {
@@ -61,7 +63,7 @@ pub(crate) async fn around<F: Future<Output = Response>>(
         visit.end(response.status());
         response
     };
-    let mut response = trace::within(context, problem::within(site, answered)).instrument(span).await;
+    let mut response = trace::within(context, problem::within(site, answered)).instrument(lines).await;
     response.headers_mut().insert(trace::REQUEST_ID, request_id);
     response
 }

@@ -12,13 +12,15 @@ use channel::tls::TlsError;
 use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
-    metrics::Registry,
+    metrics::registry,
     process::{BindError, DRAIN_MAX, Sockets, within_drain},
+    trace::{ExportError, Tracer},
 };
 
 mod admission;
 pub mod auth;
 mod body;
+pub mod cli;
 pub mod config;
 mod docs;
 mod door;
@@ -42,6 +44,7 @@ mod server;
 mod timeout;
 
 pub use config::{Config, PublicUrl};
+use metrics::{Metrics, Scheme};
 
 /// Why the gateway could not start, or go on.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,9 @@ pub enum ServeError {
     /// The system's certificates are needed to call Order, and there are none.
     #[error("Order cannot be called by TLS: {0}")]
     Tls(#[from] TlsError),
+    /// Traces were asked for, and cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] ExportError),
 }
 
 /// Binds the sockets that `config` names, and serves.
@@ -73,8 +79,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
     let address = sockets.service.local_addr();
     let listener = sockets.service.listen()?;
-    let mut registry = Registry::default();
-    let metrics = metrics::Metrics::register(&mut registry);
+    let mut registry = registry("gateway");
+    let tracer = Tracer::start(&config.traces, &mut registry)?;
+    let scheme = if config.protection.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let metrics = Metrics::register(&mut registry, scheme);
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
     let site = problem::Site::new(public_url.as_deref(), &mut registry);
     let readiness = Readiness::default();
@@ -85,14 +93,22 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let protection = protection::Protection::new(&config.protection, &mut registry);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
 
-    let shared = Arc::new(routes::Shared::new(&config, orders, readiness.clone(), site, metrics, protection));
+    let shared = Arc::new(routes::Shared::new(
+        &config,
+        orders,
+        readiness.clone(),
+        site,
+        metrics,
+        protection,
+        tracer.clone(),
+    ));
     let _following = shared.auth().follow(&readiness);
-    let scheme = if config.protection.tls.is_some() { "HTTPS" } else { "HTTP" };
-    tracing::info!(%address, order = %config.order.target, "serving {scheme}");
+    tracing::info!(%address, order = %config.order.target, "serving {}", scheme.name().to_ascii_uppercase());
     let door = door::Door::new(shared);
     let served = server::serve(listener, door, &config.protection, connections, &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
     }
+    tracer.stop().await;
     Ok(())
 }

@@ -1,12 +1,20 @@
-//! What the gateway counts of its requests, and the one line that it logs of each.
+//! What the gateway counts of its requests, the one line that it logs of each, and the span that it records.
+//!
+//! | metric | labels | what |
+//! |---|---|---|
+//! | `http_server_request_duration_seconds` | http_request_method, http_route, http_response_status_code | from a request to the head of its answer |
+//! | `http_server_active_requests` | | requests being worked on |
+//!
+//! Status 499 is a client that went away. The names are those of OpenTelemetry's semantic conventions of HTTP.
 
 use std::sync::Arc;
 
-use chassis::metrics::Registry;
+use axum::extract::Request;
+use chassis::{metrics::Registry, trace::Span};
 use http::{Method, StatusCode};
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
 };
 use tokio::time::Instant;
 
@@ -18,50 +26,63 @@ const LATENCY_BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 /// The metrics of one gateway.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
-    requests: Family<Labels, Counter>,
-    in_flight: Gauge,
-    seconds: Family<Route, Histogram, fn() -> Histogram>,
+    requests: Family<Labels, Histogram>,
+    active: Gauge,
+    scheme: Scheme,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
-    route: Arc<str>,
+/// How clients speak with the gateway itself, whatever they speak with a proxy before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// As it begins a URL.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    method: &'static str,
-    route: Arc<str>,
-    status: u16,
+    http_request_method: &'static str,
+    /// Empty where no route matched.
+    http_route: Arc<str>,
+    http_response_status_code: u16,
 }
 
 impl Metrics {
-    /// Registers them under their Prometheus names.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    /// Registers them under their Prometheus names, for a listener of `scheme`.
+    pub(crate) fn register(registry: &mut Registry, scheme: Scheme) -> Self {
         let metrics = Self {
-            requests: Family::default(),
-            in_flight: Gauge::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS)),
+            requests: Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS)),
+            active: Gauge::default(),
+            scheme,
         };
-        let help = "Requests answered, by method, route and status; 499 for clients that went away";
-        registry.register("http_server_requests", help, metrics.requests.clone());
-        registry.register("http_server_in_flight", "Requests being worked on", metrics.in_flight.clone());
         registry.register(
-            "http_server_seconds",
-            "Time from a request to the head of its answer, by route",
-            metrics.seconds.clone(),
+            "http_server_request_duration_seconds",
+            "Time from a request to the head of its answer",
+            metrics.requests.clone(),
         );
+        registry.register("http_server_active_requests", "Requests being worked on", metrics.active.clone());
         metrics
     }
 }
 
-/// The route of a request that none matched: any path may be asked for, and each would be kept for ever.
+/// What log lines call the route of a request that none matched.
 pub(crate) const UNKNOWN: &str = "unknown";
 
 /// One request from its arrival to its answer, or to its client's leaving, which drops it half-way.
 pub(crate) struct Visit {
     metrics: Metrics,
+    span: Span,
     method: &'static str,
+    /// `None` where no route matched: any path may be asked for, and each would be kept for ever.
     route: Option<Arc<str>>,
     arrived: Instant,
     status: u16,
@@ -70,13 +91,18 @@ pub(crate) struct Visit {
 impl Visit {
     pub(crate) fn begin(
         metrics: &Metrics,
-        method: &Method,
+        mut span: Span,
+        request: &Request,
         route: Option<Arc<str>>,
         arrived: Instant,
     ) -> Self {
-        metrics.in_flight.inc();
-        let method = known(method);
-        Self { metrics: metrics.clone(), method, route, arrived, status: CLIENT_CLOSED_REQUEST }
+        metrics.active.inc();
+        let method = known(request.method());
+        if span.is_recording() {
+            span.set("url.scheme", metrics.scheme.name());
+            describe(&mut span, method, request.uri().path(), route.as_deref());
+        }
+        Self { metrics: metrics.clone(), span, method, route, arrived, status: CLIENT_CLOSED_REQUEST }
     }
 
     /// The request was answered with `status`.
@@ -85,18 +111,59 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
-    fn drop(&mut self) {
-        let route = self.route.take().unwrap_or_else(|| UNKNOWN.into());
-        let took = self.arrived.elapsed();
-        let duration_us = took.as_micros();
-        tracing::info!(method = self.method, route = &*route, status = self.status, duration_us, "request");
-        self.metrics.in_flight.dec();
-        self.metrics.seconds.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
-        let labels = Labels { method: self.method, route, status: self.status };
-        self.metrics.requests.get_or_create(&labels).inc();
+/// The semantic conventions of HTTP. A query is never recorded, nor a path that is none of ours: they may hold anything.
+fn describe(span: &mut Span, method: &'static str, path: &str, route: Option<&str>) {
+    span.set("http.request.method", method);
+    // A name of few, as the conventions ask for.
+    let named = if method == OTHER { "HTTP" } else { method };
+    match route {
+        Some(route) => {
+            span.rename(format!("{named} {route}"));
+            span.set("http.route", route.to_owned());
+            // What stands in a parameter may be anything, a key for instance.
+            if !route.contains('{') {
+                span.set("url.path", path.to_owned());
+            }
+        }
+        None => span.rename(named),
     }
 }
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let route = self.route.take();
+        let took = self.arrived.elapsed();
+        let duration_us = took.as_micros();
+        let shown = route.as_deref().unwrap_or(UNKNOWN);
+        tracing::info!(method = self.method, route = shown, status = self.status, duration_us, "request");
+        self.metrics.active.dec();
+        let labels = Labels {
+            http_request_method: self.method,
+            http_route: route.unwrap_or_default(),
+            http_response_status_code: self.status,
+        };
+        self.metrics.requests.get_or_create(&labels).observe(took.as_secs_f64());
+        self.end_span();
+    }
+}
+
+impl Visit {
+    fn end_span(&mut self) {
+        // Dropped as it is, it says that it was cancelled.
+        if self.status == CLIENT_CLOSED_REQUEST {
+            return;
+        }
+        let mut span = std::mem::take(&mut self.span);
+        span.set("http.response.status_code", i64::from(self.status));
+        if self.status >= 500 {
+            span.fail(self.status.to_string());
+        }
+        span.end();
+    }
+}
+
+/// What a method is called that a client invented.
+const OTHER: &str = "_OTHER";
 
 /// Methods that are counted by name: a client may invent others.
 fn known(method: &Method) -> &'static str {
@@ -108,7 +175,7 @@ fn known(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
-        _ => "other",
+        _ => OTHER,
     }
 }
 
@@ -118,15 +185,24 @@ mod tests {
 
     #[test]
     fn a_client_that_went_away_is_counted_as_499_and_an_invented_method_by_no_name() {
-        let metrics = Metrics::register(&mut Registry::default());
-        let visit = |method| Visit::begin(&metrics, &method, None, Instant::now());
+        let metrics = Metrics::register(&mut Registry::default(), Scheme::Http);
+        let visit = |method| {
+            let mut request = Request::default();
+            *request.method_mut() = method;
+            Visit::begin(&metrics, Span::default(), &request, None, Instant::now())
+        };
         visit(Method::GET).end(StatusCode::OK);
         drop(visit(Method::from_bytes(b"BREW").unwrap()));
-        let counted = |method, status| {
-            let labels = Labels { method, route: UNKNOWN.into(), status };
-            metrics.requests.get_or_create(&labels).get()
-        };
-        assert_eq!((counted("GET", 200), counted("other", 499)), (1, 1));
-        assert_eq!(metrics.in_flight.get(), 0);
+        let mut registry = Registry::default();
+        registry.register("requests", "", metrics.requests.clone());
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for (method, status) in [("GET", 200), ("_OTHER", 499)] {
+            let labels = format!(
+                "http_request_method=\"{method}\",http_route=\"\",http_response_status_code=\"{status}\""
+            );
+            assert!(text.contains(&format!("requests_count{{{labels}}} 1\n")), "{text}");
+        }
+        assert_eq!(metrics.active.get(), 0);
     }
 }

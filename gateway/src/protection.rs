@@ -55,8 +55,8 @@ impl Protection {
     /// The limits of `config`; what they refuse is counted in `registry`.
     pub(crate) fn new(config: &Config, registry: &mut Registry) -> Self {
         Self {
-            by_address: config.per_address.map(|rate| Limiter::new("address", rate)),
-            by_subject: config.per_subject.map(|rate| Limiter::new("subject", rate)),
+            by_address: config.per_address.map(|rate| Limiter::new(metrics::BY_ADDRESS, rate)),
+            by_subject: config.per_subject.map(|rate| Limiter::new(metrics::BY_SUBJECT, rate)),
             proxies: config.proxies.clone(),
             in_flight: Arc::new(InFlight::new(config.in_flight_max)),
             bodies: Bodies::default(),

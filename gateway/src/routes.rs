@@ -9,7 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use channel::Channel;
-use chassis::admin::Readiness;
+use chassis::{admin::Readiness, trace::Tracer};
 use http::{HeaderValue, header};
 use proto::order::order_client::OrderClient;
 
@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     protection: Protection,
     face: face::Config,
     waiting: orders::Waiting,
+    tracer: Tracer,
 }
 
 impl Shared {
@@ -48,6 +49,7 @@ impl Shared {
         site: Site,
         metrics: Metrics,
         protection: Protection,
+        tracer: Tracer,
     ) -> Self {
         Self {
             // The channel bounds answers itself, and tells one that is too long from other failures.
@@ -62,6 +64,7 @@ impl Shared {
             protection,
             face: config.face.clone(),
             waiting: orders::Waiting::default(),
+            tracer,
         }
     }
 
@@ -113,6 +116,10 @@ impl Shared {
     /// Places for callers that wait for an order to settle.
     pub(crate) fn waiting(&self) -> &orders::Waiting {
         &self.waiting
+    }
+
+    pub(crate) fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// The `Location` of an order.

@@ -2,16 +2,20 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use chassis::{env::Vars, process::EXIT_CONFIGURATION};
+use chassis::{
+    env::Vars,
+    healthcheck::{self, Probe},
+    process::EXIT_CONFIGURATION,
+};
 use clap::{Parser, Subcommand};
 
-use crate::{Config, adapters::db::MIGRATIONS};
+use crate::{Config, adapters::db::MIGRATIONS, config::ADMIN_PORT_DEFAULT};
 
 mod prices;
 
 /// Saves orders, charges customers through Payment, and settles the orders. Configured by its environment.
 #[derive(Debug, Parser)]
-#[command(name = "order")]
+#[command(name = "order", version = chassis::version())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -26,6 +30,12 @@ enum Command {
     /// Load and show the price list; needs only DB_DRIVER and DATA_SOURCE_URL.
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Ask the service that runs here with the same ADMIN_ADDRESS whether it is ready; exit code 1 where it is not.
+    Healthcheck {
+        /// Ask whether it runs at all.
+        #[arg(long)]
+        live: bool,
+    },
 }
 
 /// Does what `args` say, the first of which is the program's own name, as this whole process.
@@ -36,6 +46,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
         }
         Ok(Cli { command: Some(Command::Migrate) }) => migrate(vars),
         Ok(Cli { command: Some(Command::Prices(command)) }) => prices::run(command, vars),
+        Ok(Cli { command: Some(Command::Healthcheck { live }) }) => {
+            healthcheck::run(vars, ADMIN_PORT_DEFAULT, if live { Probe::Live } else { Probe::Ready })
+        }
         Err(told) => {
             // Nobody is left to hear of a terminal that is gone.
             let _ = told.print();

@@ -14,6 +14,7 @@
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
 //! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
+//! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use chassis::{
@@ -21,13 +22,15 @@ use chassis::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
     tls::{self, Part},
+    trace::{self, Sampler},
 };
 
 mod prices;
 
 pub use prices::PriceSource;
 
-const ADMIN_PORT_DEFAULT: u16 = 9000;
+/// The port of `ADMIN_ADDRESS` where none is given.
+pub(crate) const ADMIN_PORT_DEFAULT: u16 = 9000;
 
 /// How Payment is called: by load, and again where it could not be reached or did not answer. Every method of Payment
 /// may be called any number of times: its answer for an order never changes.
@@ -62,6 +65,8 @@ pub struct Config {
     pub tls: tls::Config,
     /// `PRICE_LIST`
     pub prices: PriceSource,
+    /// Which traces are recorded, and where they go.
+    pub traces: trace::Config,
 }
 
 impl Config {
@@ -80,9 +85,10 @@ impl Config {
         let mode = process.as_ref().map(|process| process.mode);
         let payment = Callee::read(&mut reader, PAYMENT, mode, tls.as_ref());
         let prices = PriceSource::read(&mut reader);
-        let built = match (process, database, payment, tls) {
-            (Some(process), Some(database), Some(payment), Some(tls)) => {
-                Some(Self { process, database, payment, tls, prices })
+        let traces = trace::Config::read(&mut reader, "order", Sampler::default());
+        let built = match (process, database, payment, tls, traces) {
+            (Some(process), Some(database), Some(payment), Some(tls), Some(traces)) => {
+                Some(Self { process, database, payment, tls, prices, traces })
             }
             _ => None,
         };

@@ -19,8 +19,9 @@ use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
-    metrics::{Registry, ServerMetrics},
+    metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
+    trace::{ExportError, Tracer},
 };
 use database::{Database, OpenError};
 use proto::order::order_server::OrderServer;
@@ -53,6 +54,9 @@ pub enum ServeError {
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
+    /// Traces were asked for, and cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] ExportError),
 }
 
 /// Binds the addresses of `config` and serves there until `shutdown` is cancelled.
@@ -71,8 +75,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 /// # Errors
 ///
 /// [`ServeError`].
-pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let (readiness, mut registry) = (Readiness::default(), Registry::default());
+pub async fn serve(
+    mut config: Config,
+    sockets: Sockets,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let (readiness, mut registry) = (Readiness::default(), registry(DOMAIN));
+    let tracer = Tracer::start(&config.traces, &mut registry)?;
+    config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);
     let monitor = Arc::new(Metrics::register(&mut registry));
     let payments = PaymentOverGrpc::new(config.payment.channel(&config.tls, &mut registry)?);
@@ -82,7 +92,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let opening = Database::open(&config.database, &MIGRATIONS);
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let database = opened?;
-    let tasks = TrackedTasks::default();
+    let tasks = TrackedTasks::new(tracer.clone());
     let (orders, payments) = (Arc::new(DbOrders::new(database.clone())), Arc::new(payments));
     #[cfg(feature = "fail-points")]
     let (orders, payments) = adapters::failing::around(orders, payments, &config.database.fail_points);
@@ -110,12 +120,14 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         descriptor_set: proto::ORDER_DESCRIPTOR_SET,
         readiness,
         metrics,
-        tasks: tasks.0,
+        tracer: tracer.clone(),
+        tasks: tasks.tracker,
         tls: config.tls.server,
     };
     let orders =
         OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);
     let served = server.serve(Routes::new(orders), sockets.service, shutdown, database.close()).await;
     watch.abort();
+    tracer.stop().await;
     Ok(served?)
 }

@@ -116,8 +116,44 @@ pub trait Payments: Send + Sync {
     async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome;
 }
 
+/// What became of a request to place an order, as its caller was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// It is charged.
+    Paid,
+    /// Payment refused.
+    Declined,
+    /// It is recorded as not charged.
+    NotCharged,
+    /// It may be charged; it settles by itself.
+    Unknown,
+    /// What an earlier request with this key came to: nothing new.
+    Repeated,
+    /// Nothing was done.
+    NotStarted,
+    /// Nothing was done, since the price list says otherwise.
+    Refused,
+}
+
+/// How a recovery of an order that was left PENDING ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Recovered {
+    /// Payment answered.
+    Answered,
+    /// It did not.
+    Unanswered,
+    /// It was not asked: another has the order in hand.
+    LeftAlone,
+}
+
 /// Who watches the service.
 pub trait Monitor: Send + Sync {
+    /// A caller was told this of its order.
+    fn told(&self, told: Told);
+
+    /// A recovery ended.
+    fn recovered(&self, how: Recovered);
+
     /// Payment knows the order with another amount, currency or user. Must never happen.
     fn mismatch(&self, order: OrderId);
 

@@ -7,6 +7,7 @@ use std::{ffi::OsString, fmt::Write as _, process::ExitCode, sync::Arc};
 
 use chassis::{
     env::Vars,
+    healthcheck::{self, Probe},
     process::{self, EXIT_CONFIGURATION, EXIT_UNAVAILABLE},
 };
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -21,6 +22,7 @@ use crate::{
         system::{SystemClock, SystemIds},
     },
     application::{Accounting, SetLimit},
+    config::ADMIN_PORT_DEFAULT,
     domain::{Account, Change, Operator, Reason, UserId},
 };
 
@@ -28,7 +30,8 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "payment",
-    after_help = "Commands need only DB_DRIVER and DATA_SOURCE_URL.\n\
+    version = chassis::version(),
+    after_help = "Commands of the database need only DB_DRIVER and DATA_SOURCE_URL.\n\
     Exit codes: 0; 64: an argument or a variable is wrong; 69: the database cannot be had, what was asked for \
     was not done, or there is no such account."
 )]
@@ -41,6 +44,12 @@ struct Arguments {
 enum Command {
     /// Brings the database's schema up to date.
     Migrate,
+    /// Asks the service that runs here with the same ADMIN_ADDRESS whether it is ready; exit code 1 where it is not.
+    Healthcheck {
+        /// Asks whether it runs at all.
+        #[arg(long)]
+        live: bool,
+    },
     /// Shows and changes what a customer may be charged.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -92,6 +101,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
                     .await
                     .map(|()| format!("{} is up to date", config.target))
             })
+        }
+        Some(Command::Healthcheck { live }) => {
+            healthcheck::run(vars, ADMIN_PORT_DEFAULT, if live { Probe::Live } else { Probe::Ready })
         }
         Some(Command::Account(command)) => {
             let asked = match asked(command) {
@@ -176,7 +188,7 @@ fn user(text: &str) -> Result<UserId, &'static str> {
 /// Prints the help that was asked for, or what is wrong as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::DisplayHelp => match error.print() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => process::fail(EXIT_UNAVAILABLE, &error),
         },

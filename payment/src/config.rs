@@ -10,6 +10,7 @@
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
 //! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
+//! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use crate::domain::CreditLimit;
@@ -17,9 +18,11 @@ use chassis::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
     tls::{self, Part},
+    trace::{self, Sampler},
 };
 
-const ADMIN_PORT_DEFAULT: u16 = 9001;
+/// The port of `ADMIN_ADDRESS` where none is given.
+pub(crate) const ADMIN_PORT_DEFAULT: u16 = 9001;
 
 /// The configuration of one Payment process.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct Config {
     pub credit_limit: CreditLimit,
     /// How it is called.
     pub tls: tls::Config,
+    /// Which traces are recorded, and where they go.
+    pub traces: trace::Config,
 }
 
 impl Config {
@@ -48,8 +53,15 @@ impl Config {
         let database = crate::adapters::failing::read(&mut reader, database);
         let credit_limit = reader.optional("PAYMENT_CREDIT_LIMIT", CreditLimit::ACCEPTED).unwrap_or_default();
         let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Called);
-        let built = process.zip(database).zip(tls);
-        reader.finish(built.map(|((process, database), tls)| Self { process, database, credit_limit, tls }))
+        let traces = trace::Config::read(&mut reader, "payment", Sampler::default());
+        let built = process.zip(database).zip(tls).zip(traces);
+        reader.finish(built.map(|(((process, database), tls), traces)| Self {
+            process,
+            database,
+            credit_limit,
+            tls,
+            traces,
+        }))
     }
 }
 

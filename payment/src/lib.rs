@@ -17,8 +17,9 @@ use chassis::{
     CancellationToken,
     admin::{Admin, Readiness},
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
-    metrics::{Registry, ServerMetrics},
+    metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
+    trace::{ExportError, Tracer},
 };
 use database::{Database, OpenError};
 use proto::payment::payment_server::PaymentServer;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use adapters::{
+    counted::{Charges, Counted},
     db::{DbLedger, MIGRATIONS},
     grpc::{DOMAIN, PaymentService},
     system::{SystemClock, SystemIds},
@@ -46,6 +48,9 @@ pub enum ServeError {
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
+    /// Traces were asked for, and cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] ExportError),
 }
 
 /// Binds the addresses of `config` and serves there until `shutdown` is cancelled.
@@ -64,8 +69,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 /// # Errors
 ///
 /// [`ServeError`].
-pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken) -> Result<(), ServeError> {
-    let (readiness, mut registry) = (Readiness::default(), Registry::default());
+pub async fn serve(
+    mut config: Config,
+    sockets: Sockets,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let (readiness, mut registry) = (Readiness::default(), registry(DOMAIN));
+    let tracer = Tracer::start(&config.traces, &mut registry)?;
+    let charges = Charges::register(&mut registry);
+    config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);
     config.database.announce(&readiness);
     config.tls.announce(&readiness);
@@ -78,6 +90,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let ledger = Arc::new(DbLedger::new(database.clone()));
     #[cfg(feature = "fail-points")]
     let ledger = adapters::failing::around(ledger, &config.database.fail_points);
+    let ledger = Arc::new(Counted::new(ledger, charges));
     let application = Application {
         ledger,
         clock: Arc::new(SystemClock),
@@ -92,6 +105,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         descriptor_set: proto::PAYMENT_DESCRIPTOR_SET,
         readiness,
         metrics,
+        tracer: tracer.clone(),
         tasks: tasks.clone(),
         tls: config.tls.server,
     };
@@ -99,5 +113,6 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let served = server.serve(Routes::new(payments), sockets.service, shutdown, database.close()).await;
     watch.abort();
+    tracer.stop().await;
     Ok(served?)
 }

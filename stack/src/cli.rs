@@ -19,7 +19,7 @@ use stack::{Options, Ports, Stack};
 #[derive(Parser)]
 #[command(
     name = "stack",
-    version,
+    version = chassis::version(),
     about = "Gateway, Order and Payment in one process, on embedded databases"
 )]
 struct Cli {
@@ -47,8 +47,9 @@ struct All {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the gateway alone, configured by the environment
-    Gateway,
+    /// Run the gateway alone, configured by the environment, or one of its commands
+    #[command(disable_help_flag = true)]
+    Gateway(Passed),
     /// Run Order alone, configured by the environment, or one of its commands
     #[command(disable_help_flag = true)]
     Order(Passed),
@@ -91,7 +92,7 @@ impl Passed {
     }
 }
 
-/// What of the environment the stack passes on, beside who may order; the rest it sets itself.
+/// What of the environment the stack passes on, beside who may order and traces; the rest it sets itself.
 const PASSED_ON: [&str; 13] = [
     "PAYMENT_CREDIT_LIMIT",
     "PRICE_LIST",
@@ -113,9 +114,7 @@ pub(crate) fn run() -> ExitCode {
     let vars = Vars::from_process();
     match command {
         None => run_all(all, &vars),
-        Some(Command::Gateway) => {
-            process::run(gateway::Config::read(&vars), |config| &config.process, gateway::run)
-        }
+        Some(Command::Gateway(passed)) => gateway::cli::run(passed.after("stack gateway"), &vars),
         Some(Command::Order(passed)) => order::cli::run(passed.after("stack order"), &vars),
         Some(Command::Payment(passed)) => payment::cli::run(passed.after("stack payment"), &vars),
         Some(Command::Audit { data }) => audit(&data, &vars),
@@ -159,6 +158,7 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
     let passed_on = PASSED_ON
         .iter()
         .chain(&gateway::auth::config::VARIABLES)
+        .chain(&chassis::trace::VARIABLES)
         .filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
     let options = Options {
         data: Some(all.data),

@@ -38,6 +38,12 @@ pub enum Need {
     Nginx,
     /// The proxy HAProxy.
     Haproxy,
+    /// The program `kustomize`, or `kubectl`, which has it built in.
+    Kustomize,
+    /// `kubernetes-validate`, of the Python package of that name, and the package PyYAML, which it needs.
+    KubernetesValidate,
+    /// Prometheus's `promtool`.
+    Promtool,
     /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
@@ -50,7 +56,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 19] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -66,6 +72,9 @@ impl Need {
         Self::Openssl,
         Self::Nginx,
         Self::Haproxy,
+        Self::Kustomize,
+        Self::KubernetesValidate,
+        Self::Promtool,
         Self::PlainPrograms,
     ];
 
@@ -87,6 +96,9 @@ impl Need {
             Self::Openssl => "openssl",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Kustomize => "kustomize",
+            Self::KubernetesValidate => "kubernetes-validate",
+            Self::Promtool => "promtool",
             Self::PlainPrograms => "plain-programs",
         }
     }
@@ -112,7 +124,10 @@ impl Need {
             Self::Chromium => {
                 &[&["chromium", "--version"], &["chromedriver", "--version"], &["python3", "-V"]]
             }
-            Self::MariaDb | Self::Nginx | Self::Haproxy => &[],
+            Self::KubernetesValidate => {
+                &[&["kubernetes-validate", "--version"], &["python3", "-c", "import yaml"]]
+            }
+            Self::MariaDb | Self::Nginx | Self::Haproxy | Self::Kustomize => &[],
             Self::Postgres => &[&[
                 "sh",
                 "-c",
@@ -123,6 +138,7 @@ impl Need {
                 "-c",
                 "d=$(mktemp -d) && mount -t tmpfs tmpfs \"$d\" && umount \"$d\"; s=$?; rmdir \"$d\"; exit $s",
             ]],
+            Self::Promtool => &[&["promtool", "--version"]],
             Self::Openssl => &[&["sh", "-c", "openssl version | grep -q '^OpenSSL 3'"]],
             Self::Ipv6 => &[&["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]],
             Self::PlainPrograms => &[&["sh", "-c", "[ -x \"$PLAIN_PROGRAMS/stack\" ]"]],
@@ -135,6 +151,7 @@ impl Need {
             Self::MariaDb => &[&["mariadbd", "mysqld"], &["mariadb-install-db"], &["mariadb"]],
             Self::Nginx => &[&["nginx"]],
             Self::Haproxy => &[&["haproxy"]],
+            Self::Kustomize => &[&["kustomize", "kubectl"]],
             Self::Postgres => &[&["initdb"], &["postgres"], &["psql"]],
             _ => &[],
         }

@@ -33,7 +33,7 @@ const CODES: [&str; 17] = [
 ];
 
 /// A code's name, as gRPC writes it.
-pub(crate) fn code_name(code: Code) -> &'static str {
+pub fn code_name(code: Code) -> &'static str {
     usize::try_from(i32::from(code)).ok().and_then(|number| CODES.get(number)).copied().unwrap_or("UNKNOWN")
 }
 

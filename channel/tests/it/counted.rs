@@ -68,7 +68,7 @@ async fn attempts_retries_and_durations_are_counted_by_endpoint_method_and_statu
         );
     }
     let ended = |address, status: &str| {
-        let labels = format!("{method},status=\"{status}\"");
+        let labels = format!("{method},grpc_status=\"{status}\"");
         of("grpc_client_attempt_duration_seconds_count", address, &labels)
     };
     assert_eq!((ended(gone, "UNAVAILABLE"), ended(gone, "OK")), (Some(1.0), None));

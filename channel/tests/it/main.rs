@@ -48,6 +48,7 @@ mod names;
 mod network;
 mod never_ran;
 mod not_grpc;
+mod observed;
 mod raw;
 mod restarts;
 mod retries;

@@ -2,7 +2,8 @@
 //! catch for panics; and what is counted, and reported, when it has been answered.
 //!
 //! - `deadline`: when the caller gives up
-//! - `slot`: the places of calls, and the counting of their answers
+//! - `slot`: the places of calls, and what is reported of them
+//! - `passage`: one call on its way, counted and recorded when it ends, be it by an answer or by its caller's leaving
 
 use std::{
     any::Any,
@@ -16,17 +17,23 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
 use super::load::{Load, Reporting};
-use crate::{metrics::ServerMetrics, refusal, trace};
+use crate::{
+    metrics::ServerMetrics,
+    refusal,
+    trace::{self, SpanKind, Tracer},
+};
 
 mod deadline;
+mod passage;
 mod slot;
 
 pub use deadline::{Deadline, TIME_LEFT_MIN};
+use passage::Passage;
 use slot::Slot;
 
 /// The beginning of every path of gRPC's own services, health and reflection.
@@ -38,6 +45,7 @@ pub(super) struct GateLayer(Arc<Shared>);
 struct Shared {
     domain: &'static str,
     metrics: ServerMetrics,
+    tracer: Tracer,
     in_flight: AtomicUsize,
     /// Work whose caller may have left: it counts as much as a call.
     tasks: TaskTracker,
@@ -45,8 +53,14 @@ struct Shared {
 }
 
 impl GateLayer {
-    pub(super) fn new(domain: &'static str, metrics: ServerMetrics, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Shared { domain, metrics, in_flight: AtomicUsize::new(0), tasks, load: Load::new() }))
+    pub(super) fn new(
+        domain: &'static str,
+        metrics: ServerMetrics,
+        tracer: Tracer,
+        tasks: TaskTracker,
+    ) -> Self {
+        let in_flight = AtomicUsize::new(0);
+        Self(Arc::new(Shared { domain, metrics, tracer, in_flight, tasks, load: Load::new() }))
     }
 }
 
@@ -95,20 +109,24 @@ where
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
-        let context = trace::Context::from_headers(request.headers());
-        let span = context.span(request.uri().path());
+        let context = trace::Context::entering(&shared.tracer, request.headers());
+        let lines = context.span(request.uri().path());
+        let span = context.record(SpanKind::Server, "unknown");
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
+            // Begun by the first poll, in which a method that nobody serves is answered: what a stranger may have made up
+            // is never cut off, and so never counted by its name.
+            let passage = Passage { slot, span, method, started, code: Code::Cancelled };
             let response = match deadline::within(deadline, handled).await {
                 Some(Ok(response)) => response?,
                 Some(Err(panic)) => answer_panic(&*panic),
                 None => deadline::passed().into_http(),
             };
-            slot.count(method, &response, started);
+            passage.end(&response);
             Ok(Reporting::add(shared, response))
         };
-        Box::pin(trace::within(context, answered).instrument(span))
+        Box::pin(trace::within(context, answered).instrument(lines))
     }
 }
 

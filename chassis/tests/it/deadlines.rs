@@ -61,7 +61,7 @@ async fn a_call_ends_by_its_deadline_and_is_counted() {
         eventually("the handler is gone", async || dropped.load(Ordering::Relaxed) == round).await;
         assert_eq!(entered.load(Ordering::Relaxed), round);
     }
-    assert_eq!(serving.metric(r#"grpc_server_calls_total{method="Order/Get",code="4"}"#).await, 20);
+    assert_eq!(serving.metric(r#"grpc_server_call_duration_seconds_count{grpc_method="Order/Get",grpc_status="DEADLINE_EXCEEDED"}"#).await, 20);
     assert_eq!(serving.metric("grpc_server_in_flight").await, 0);
 }
 

@@ -36,6 +36,13 @@ async fn a_panic_is_an_internal_error_without_its_text_and_spares_its_neighbours
     assert!(!format!("{status:?}").contains("secret"));
     release.notify_one();
     assert_eq!(neighbour.await.unwrap().unwrap().into_inner().order_id, 1);
-    assert_eq!(serving.metric(r#"grpc_server_calls_total{method="Order/Get",code="13"}"#).await, 1);
+    assert_eq!(
+        serving
+            .metric(
+                r#"grpc_server_call_duration_seconds_count{grpc_method="Order/Get",grpc_status="INTERNAL"}"#
+            )
+            .await,
+        1
+    );
     assert_eq!(serving.metric("grpc_server_in_flight").await, 0);
 }

@@ -15,6 +15,7 @@ use chassis::{
     grpc::{REQUEST_BYTES_MAX, ServeError, Server},
     metrics::{Registry, ServerMetrics},
     process::{Bound, Process, Sockets},
+    trace::Tracer,
 };
 use proto::order::{
     CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
@@ -115,6 +116,7 @@ impl Starting {
             descriptor_set: proto::ORDER_DESCRIPTOR_SET,
             readiness: readiness.clone(),
             metrics: ServerMetrics::register(&mut registry),
+            tracer: Tracer::default(),
             tasks: TaskTracker::new(),
             tls: None,
         };

@@ -16,8 +16,6 @@
 
 use std::{
     fmt,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -123,7 +121,6 @@ struct Named {
     ca: Option<PathBuf>,
     file: Option<PathBuf>,
     secret: Option<Key>,
-    secret_file: Option<PathBuf>,
     issuer: Option<String>,
     audience: Option<String>,
     leeway_seconds: Option<u64>,
@@ -133,19 +130,19 @@ impl Named {
     /// Reads them. `None` where a fault was recorded.
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let accepted = "an absolute http or https URL without user and fragment";
-        let url = given(reader, JWKS_URL, accepted, Secrecy::Public, parse_url);
-        let mut file = |name, what| given(reader, name, what, Secrecy::Public, |text| text.parse().ok());
+        let url = reader.optional_with_or_fault(JWKS_URL, accepted, Secrecy::Public, parse_url);
+        let mut file =
+            |name, what| reader.optional_with_or_fault(name, what, Secrecy::Public, |text| text.parse().ok());
         let ca = file(JWKS_CA_FILE, "the path of a PEM file");
         let key_set = file(JWKS_FILE, "the path of a JSON file");
-        let secret_file = file(SECRET_FILE, "the path of a file");
         let accepted = format!("{} to {} bytes", SECRET_BYTES.start(), SECRET_BYTES.end());
-        let secret = given(reader, SECRET, &accepted, Secrecy::Secret, |text| parse_secret(text.as_bytes()));
+        let secret = reader.optional_with_or_fault(SECRET, &accepted, Secrecy::Secret, parse_secret);
         let text = |text: &str| Some(text.to_owned());
-        let issuer = given(reader, ISSUER, "a text", Secrecy::Public, text);
-        let audience = given(reader, AUDIENCE, "a text", Secrecy::Public, text);
+        let issuer = reader.optional_with_or_fault(ISSUER, "a text", Secrecy::Public, text);
+        let audience = reader.optional_with_or_fault(AUDIENCE, "a text", Secrecy::Public, text);
         let accepted =
             format!("a whole number of seconds from {} to {}", LEEWAY_SECONDS.start(), LEEWAY_SECONDS.end());
-        let leeway_seconds = given(reader, LEEWAY, &accepted, Secrecy::Public, |text| {
+        let leeway_seconds = reader.optional_with_or_fault(LEEWAY, &accepted, Secrecy::Public, |text| {
             text.parse().ok().filter(|seconds| LEEWAY_SECONDS.contains(seconds))
         });
         // Each fault has been recorded by now.
@@ -154,7 +151,6 @@ impl Named {
             ca: ca?,
             file: key_set?,
             secret: secret?,
-            secret_file: secret_file?,
             issuer: issuer?,
             audience: audience?,
             leeway_seconds: leeway_seconds?,
@@ -162,9 +158,9 @@ impl Named {
     }
 
     fn has_none(&self) -> bool {
-        let Self { url, ca, file, secret, secret_file, issuer, audience, leeway_seconds } = self;
+        let Self { url, ca, file, secret, issuer, audience, leeway_seconds } = self;
         url.is_none()
-            && [ca, file, secret_file].iter().all(|file| file.is_none())
+            && [ca, file].iter().all(|file| file.is_none())
             && secret.is_none()
             && [issuer, audience].iter().all(|text| text.is_none())
             && leeway_seconds.is_none()
@@ -197,13 +193,9 @@ impl Named {
             }
             (None, None) => None,
         };
-        let secret = match self.secret_file {
-            Some(path) => Some(secret_in(reader, &path)?),
-            None => self.secret,
-        };
         let leeway = self.leeway_seconds.unwrap_or(LEEWAY_SECONDS_DEFAULT);
         let rules = Rules::new(&self.issuer?, &self.audience?, leeway);
-        Some(Demanded { rules, key_set, secret })
+        Some(Demanded { rules, key_set, secret: self.secret })
     }
 
     /// `None` where variables do not go together, and that was recorded.
@@ -217,19 +209,13 @@ impl Named {
                     "AUTH_JWKS_URL says where the keys are too",
                 ),
                 (
-                    self.secret.is_some() && self.secret_file.is_some(),
-                    SECRET_FILE,
-                    "AUTH_HS256_SECRET gives the secret too",
-                ),
-                (
                     self.ca.is_some() && self.url.as_ref().and_then(Uri::scheme) != Some(&Scheme::HTTPS),
                     JWKS_CA_FILE,
                     "it means nothing without an https AUTH_JWKS_URL",
                 ),
             ],
         );
-        let has_keys =
-            self.url.is_some() || self.file.is_some() || self.secret.is_some() || self.secret_file.is_some();
+        let has_keys = self.url.is_some() || self.file.is_some() || self.secret.is_some();
         if !has_keys {
             let why = "the other AUTH_ variables mean nothing without keys; accepted: AUTH_JWKS_URL, AUTH_JWKS_FILE \
                        or AUTH_HS256_SECRET_FILE";
@@ -253,22 +239,6 @@ fn reader_is_told(reader: &mut Reader<'_>, faults: &[(bool, &str, &str)]) -> boo
         == 0
 }
 
-/// A variable that may be absent; `None` for a fault.
-fn given<T>(
-    reader: &mut Reader<'_>,
-    name: &str,
-    accepted: &str,
-    secrecy: Secrecy,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Option<Option<T>> {
-    let mut is_given = false;
-    let value = reader.optional_with(name, accepted, secrecy, |text| {
-        is_given = true;
-        parse(text)
-    });
-    (value.is_some() || !is_given).then_some(value)
-}
-
 fn parse_url(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
     let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
@@ -277,29 +247,8 @@ fn parse_url(text: &str) -> Option<Uri> {
     (web && host && !text.contains(['@', '#'])).then_some(uri)
 }
 
-fn parse_secret(bytes: &[u8]) -> Option<Key> {
-    SECRET_BYTES.contains(&bytes.len()).then(|| Key::secret(bytes))
-}
-
-fn secret_in(reader: &mut Reader<'_>, path: &Path) -> Option<Key> {
-    let read = || {
-        let mut bytes = Vec::new();
-        let most = u64::try_from(*SECRET_BYTES.end()).unwrap_or(u64::MAX).saturating_add(3);
-        File::open(path)?.take(most).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let what = match read() {
-        Ok(bytes) => {
-            let bare = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-            match parse_secret(bare.unwrap_or(&bytes)) {
-                Some(key) => return Some(key),
-                None => format!("it has not {} to {} bytes", SECRET_BYTES.start(), SECRET_BYTES.end()),
-            }
-        }
-        Err(error) => std::io::Error::to_string(&error),
-    };
-    reader.fault(SECRET_FILE, &format!("{}: {what}", path.display()));
-    None
+fn parse_secret(text: &str) -> Option<Key> {
+    SECRET_BYTES.contains(&text.len()).then(|| Key::secret(text.as_bytes()))
 }
 
 /// Whether an address leaves this host, as far as can be told without asking anyone.

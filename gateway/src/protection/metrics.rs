@@ -3,6 +3,10 @@
 use chassis::metrics::Registry;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 
+/// The names of the rate limits.
+pub(super) const BY_ADDRESS: &str = "address";
+pub(super) const BY_SUBJECT: &str = "subject";
+
 /// The metrics of one gateway's protection.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -23,6 +27,10 @@ impl Metrics {
             "Requests refused by a rate limit, by which",
             metrics.limited.clone(),
         );
+        // There from the start: of what comes up later, a rate misses the first.
+        for limit in [BY_ADDRESS, BY_SUBJECT] {
+            drop(metrics.limited.get_or_create(&[("limit", limit)]));
+        }
         metrics
     }
 

@@ -1,14 +1,14 @@
 //! Requests through every layer, in front of an Order service that is not there.
 
 use axum::{body::Body, extract::Request};
-use chassis::{callee::Callee, env::Mode, metrics::Registry, process::Process};
+use chassis::{callee::Callee, env::Mode, metrics::Registry, process::Process, trace::Tracer};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::{limits, protection};
+use crate::{limits, metrics::Scheme, protection};
 
 pub(crate) const ORDER: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
@@ -55,15 +55,16 @@ pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> A
         tls: chassis::tls::Config::default(),
         auth: crate::auth::Config::default(),
         protection,
+        traces: chassis::trace::Config::default(),
     };
     let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry);
+    let metrics = Metrics::register(&mut registry, Scheme::Http);
     let orders = config.order.channel(&config.tls, &mut registry).unwrap();
     let readiness = Readiness::default();
     readiness.set("accepting", true);
     let protection = Protection::new(&config.protection, &mut registry);
     let site = Site::new(None, &mut registry);
-    Arc::new(Shared::new(&config, orders, readiness, site, metrics, protection))
+    Arc::new(Shared::new(&config, orders, readiness, site, metrics, protection, Tracer::default()))
 }
 
 pub(crate) async fn asked(router: Router, request: Request) -> Answer {

@@ -1,4 +1,12 @@
-//! Keeps the committed OpenAPI document equal to what the code makes.
+//! Keeps the committed OpenAPI document equal to what the code makes; the program's command line.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "clippy's own exception covers test functions, not what they call"
+)]
+
+mod commands;
 
 use std::{fs, path::Path};
 

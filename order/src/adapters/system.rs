@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chassis::ids;
+use chassis::{
+    ids,
+    trace::{self, Context, SpanKind, Tracer},
+};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::{
     domain::{IdempotencyKey, OrderId},
@@ -57,12 +61,35 @@ impl Mint for SystemMint {
     }
 }
 
-/// Tasks that a stopping process waits for. They keep the trace of the request that spawned them.
+/// Tasks that a stopping process waits for. They keep the trace of the request that spawned them; what no request
+/// asked for, a recovery, begins a trace of its own.
 #[derive(Debug, Clone, Default)]
-pub struct TrackedTasks(pub TaskTracker);
+pub struct TrackedTasks {
+    /// What a stopping process waits by.
+    pub tracker: TaskTracker,
+    tracer: Tracer,
+}
+
+impl TrackedTasks {
+    /// Tasks whose traces `tracer` is told of.
+    pub fn new(tracer: Tracer) -> Self {
+        Self { tracker: TaskTracker::new(), tracer }
+    }
+}
 
 impl Spawn for TrackedTasks {
     fn spawn(&self, task: Task) {
-        self.0.spawn(chassis::trace::carried(task));
+        if trace::current().is_some() {
+            self.tracker.spawn(trace::carried(task));
+            return;
+        }
+        let context = Context::root(&self.tracer);
+        let (span, lines) =
+            (context.record(SpanKind::Internal, "recover order"), context.span("recover order"));
+        let recovering = async move {
+            task.await;
+            span.end();
+        };
+        self.tracker.spawn(trace::within(context, recovering).instrument(lines));
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{Attempts, Basket, Decline, IdempotencyKey, Order, OrderId, Refusal, Settlement, Status},
-    ports::{Insert, Permit, StoreError},
+    ports::{Insert, Permit, StoreError, Told},
 };
 
 /// An order that was charged.
@@ -94,6 +94,12 @@ impl Application {
         key: Option<IdempotencyKey>,
         budget: Duration,
     ) -> Answer {
+        let answer = self.placed(wanted.into(), key, budget).await;
+        self.monitor.told(told(&answer));
+        answer
+    }
+
+    async fn placed(&self, basket: Basket, key: Option<IdempotencyKey>, budget: Duration) -> Answer {
         if budget < ANSWER_MARGIN + WORK_MIN {
             return Err(PlaceError::NotStarted("too little time left"));
         }
@@ -107,7 +113,7 @@ impl Application {
             charge_by: now + budget.min(CHARGE_MAX),
             progress: progress.clone(),
         };
-        let (basket, key) = (wanted.into(), key.unwrap_or_else(|| self.mint.key()));
+        let key = key.unwrap_or_else(|| self.mint.key());
         let clock = self.clock.clone();
         self.tasks.spawn(Box::pin(async move {
             tokio::select! {
@@ -122,6 +128,25 @@ impl Application {
             Ok(answer) = told => answer,
             () = self.clock.sleep(answer_in) => late(&progress),
         }
+    }
+}
+
+/// What those who watch are told of an answer.
+fn told(answer: &Answer) -> Told {
+    match answer {
+        Ok(Placed { replayed: true, .. })
+        | Err(
+            PlaceError::Declined { replayed: true, .. }
+            | PlaceError::InProgress { .. }
+            | PlaceError::KeyReused { .. }
+            | PlaceError::Voided { .. },
+        ) => Told::Repeated,
+        Ok(_) => Told::Paid,
+        Err(PlaceError::Declined { .. }) => Told::Declined,
+        Err(PlaceError::NotCharged { .. }) => Told::NotCharged,
+        Err(PlaceError::OutcomeUnknown { .. }) => Told::Unknown,
+        Err(PlaceError::NotStarted(_)) => Told::NotStarted,
+        Err(PlaceError::Refused(_)) => Told::Refused,
     }
 }
 

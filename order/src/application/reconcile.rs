@@ -16,7 +16,10 @@ use std::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Application, DRIVE_MAX};
-use crate::domain::{Attempts, ChargeOutcome, Due, OrderId, VoidOutcome};
+use crate::{
+    domain::{Attempts, ChargeOutcome, Due, OrderId, VoidOutcome},
+    ports::Recovered,
+};
 
 /// Orders that one instance settles at once, so that recovery never starves those who place orders.
 pub const CONCURRENCY_MAX: usize = 32;
@@ -101,17 +104,6 @@ impl Application {
         self.conclude(hold, outcome, Attempts::OthersToo).await;
         recovered
     }
-}
-
-/// How work on an order ended, by what it says of Payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recovered {
-    /// It answered.
-    Answered,
-    /// It did not.
-    Unanswered,
-    /// It was not asked.
-    LeftAlone,
 }
 
 /// The work of one instance.
@@ -210,6 +202,7 @@ impl Round {
         };
         let Some((order, recovered)) = ended else { return };
         self.working.remove(&order);
+        self.application.monitor.recovered(recovered);
         match recovered {
             Recovered::Answered => self.window = (self.window * 2).min(CONCURRENCY_MAX),
             Recovered::Unanswered => {

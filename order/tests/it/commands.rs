@@ -108,3 +108,29 @@ fn a_file_with_faults_changes_nothing_and_each_is_named() {
         assert_eq!(desk.order(args).0, Some(64), "{args:?}");
     }
 }
+
+#[test]
+fn a_database_url_may_stand_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, secret) = (directory.path().join("orders.db"), directory.path().join("url"));
+    std::fs::write(&secret, format!("sqlite://{}\n", file.display())).unwrap();
+    let vars = [("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL_FILE", secret.to_str().unwrap())];
+    let migrated = order(&["migrate"], &vars);
+    assert_eq!(migrated.status.code(), Some(0), "{migrated:?}");
+    assert!(file.exists());
+
+    std::fs::write(&secret, "mysql://root:hunter2@host/order\n").unwrap();
+    let refused = order(&["migrate"], &vars);
+    let line = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(64), "{line}");
+    assert!(line.starts_with("DATA_SOURCE_URL_FILE environment variable is invalid: "), "{line}");
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
+fn it_tells_its_build_and_its_health() {
+    let version = String::from_utf8(order(&["--version"], &[]).stdout).unwrap();
+    assert!(version.starts_with(&format!("order {} (", env!("CARGO_PKG_VERSION"))), "{version}");
+    let nobody = order(&["healthcheck", "--live"], &[("ADMIN_ADDRESS", "127.0.0.1:1")]);
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+}

@@ -69,8 +69,8 @@ impl World {
 
     /// Returns once no order is being worked on any more.
     async fn drained(&self) {
-        self.tasks.0.close();
-        self.tasks.0.wait().await;
+        self.tasks.tracker.close();
+        self.tasks.tracker.wait().await;
     }
 
     /// The only order there is.

@@ -6,7 +6,7 @@ mod accounts;
 mod rows;
 
 use async_trait::async_trait;
-use database::{Database, Migrations, Session, Work, WriteError};
+use database::{Database, Migrations, Session, Summary, Work, WriteError};
 use money::{Currency, Money};
 
 use crate::{
@@ -129,6 +129,7 @@ struct Find(OrderId);
 #[async_trait]
 impl Work for Find {
     type Output = Option<Payment>;
+    const SUMMARY: Summary = Summary::new("SELECT", "payments");
 
     async fn run(&self, session: &mut Session) -> Result<Option<Payment>, sqlx::Error> {
         let query = session.query(rows::SELECT).bind(self.0.get());
@@ -144,6 +145,7 @@ struct ReadEntries {
 #[async_trait]
 impl Work for ReadEntries {
     type Output = Vec<Payment>;
+    const SUMMARY: Summary = Summary::new("SELECT", "payments");
 
     async fn run(&self, session: &mut Session) -> Result<Vec<Payment>, sqlx::Error> {
         let query = session.query(rows::SELECT_AFTER).bind(self.after).bind(i64::from(self.limit));
@@ -156,6 +158,7 @@ struct ReadUnbalanced;
 #[async_trait]
 impl Work for ReadUnbalanced {
     type Output = Vec<(UserId, Currency)>;
+    const SUMMARY: Summary = Summary::new("SELECT", "accounts");
 
     async fn run(&self, session: &mut Session) -> Result<Vec<(UserId, Currency)>, sqlx::Error> {
         let rows = session.query(AUDIT).fetch_all(session.connection()).await?;
@@ -169,6 +172,7 @@ struct RecordVoid(NewVoid);
 #[async_trait]
 impl Work for RecordVoid {
     type Output = Payment;
+    const SUMMARY: Summary = Summary::new("INSERT", "payments");
 
     fn is_single(&self) -> bool {
         true
@@ -189,6 +193,7 @@ struct RecordCharge(NewCharge);
 #[async_trait]
 impl Work for RecordCharge {
     type Output = Payment;
+    const SUMMARY: Summary = Summary::new("INSERT", "payments");
 
     async fn run(&self, session: &mut Session) -> Result<Payment, sqlx::Error> {
         let charge = &self.0;

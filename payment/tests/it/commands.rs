@@ -95,3 +95,18 @@ fn a_command_without_a_database_names_what_is_missing() {
         "DB_DRIVER environment variable is missing.\nDATA_SOURCE_URL environment variable is missing.\n";
     assert_eq!(String::from_utf8(output.stderr).unwrap(), want);
 }
+
+#[test]
+fn it_tells_its_build_and_its_health() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, version, _) = run(directory.path(), &["--version"]);
+    assert_eq!(code, 0);
+    assert!(version.starts_with(&format!("payment {} (", env!("CARGO_PKG_VERSION"))), "{version}");
+    let nobody = Command::new(env!("CARGO_BIN_EXE_payment"))
+        .args(["healthcheck", "--live"])
+        .env_clear()
+        .env("ADMIN_ADDRESS", "127.0.0.1:1")
+        .output()
+        .unwrap();
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+}

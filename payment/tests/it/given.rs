@@ -41,6 +41,7 @@ impl Service {
             database: database::Config::of(target(directory)),
             credit_limit: "100".parse().unwrap(),
             tls: chassis::tls::Config::default(),
+            traces: chassis::trace::Config::default(),
         };
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(payment::serve(config, sockets, shutdown.clone()));

@@ -8,10 +8,12 @@ use std::process::ExitCode;
 
 mod browser;
 mod buf;
+mod containers;
 mod environment;
 mod exchanges;
 mod generated_client;
 mod load_reports;
+mod metrics;
 mod openapi;
 mod proxies;
 mod samples;
@@ -25,12 +27,14 @@ fn main() -> ExitCode {
         environment::trials(),
         exchanges::trials(),
         load_reports::trials(),
+        metrics::trials(),
         buf::trials(),
         openapi::trials(),
         proxies::trials(),
         generated_client::trials(),
         samples::trials(),
         schemathesis::trials(),
+        containers::trials(),
         browser::trials(),
     ];
     trials::run(trials.into_iter().flatten())

@@ -144,9 +144,9 @@ impl Payment {
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
         let mut page = String::new();
         stream.read_to_string(&mut page).await?;
-        let counted = page
-            .lines()
-            .filter(|line| line.starts_with("grpc_server_calls_total{") && line.contains("Create"));
+        let counted = page.lines().filter(|line| {
+            line.starts_with("grpc_server_call_duration_seconds_count{") && line.contains("Create")
+        });
         counted.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<i64>()?)).sum()
     }
 }

@@ -9,8 +9,10 @@
 mod audit;
 mod auth;
 mod backend;
+mod dashboards;
 mod face;
 mod front;
+mod images;
 mod input;
 mod limits;
 mod log;
@@ -25,3 +27,5 @@ mod support;
 mod this_side;
 mod tidy;
 mod timeouts;
+mod traces;
+mod watched;

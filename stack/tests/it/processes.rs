@@ -46,23 +46,32 @@ fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {
 }
 
 /// The three services, in production mode.
-struct Services {
-    gateway: Process,
-    order: Process,
-    payment: Process,
-    client: Client,
+pub(crate) struct Services {
+    pub(crate) gateway: Process,
+    pub(crate) order: Process,
+    pub(crate) payment: Process,
+    pub(crate) client: Client,
 }
 
 impl Services {
     async fn start(data: &Path) -> Self {
-        let mut payment =
-            Process::start(&["payment"], &and(common("production"), &database(data, "payment")));
+        Self::start_with(data, &[], &[]).await
+    }
+
+    /// With further variables for all, and for Order alone.
+    pub(crate) async fn start_with(
+        data: &Path,
+        all: &[(&'static str, String)],
+        of_order: &[(&'static str, String)],
+    ) -> Self {
+        let common = and(common("production"), all);
+        let mut payment = Process::start(&["payment"], &and(common.clone(), &database(data, "payment")));
         let payment_address = payment.address().await;
-        let environment = and(common("production"), &database(data, "order"));
+        let environment = and(and(common.clone(), &database(data, "order")), of_order);
         let environment = and(environment, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
         let mut order = Process::start(&["order"], &environment);
         let order_address = order.address().await;
-        let environment = and(common("production"), &[("ORDER_SERVICE_URL", order_address.to_string())]);
+        let environment = and(common, &[("ORDER_SERVICE_URL", order_address.to_string())]);
         let mut gateway = Process::start(&["gateway"], &environment);
         let client = Client::new(format!("http://{}", gateway.address().await));
         Self { gateway, order, payment, client }

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use order::{
     domain::{Backlog, IdempotencyKey, OrderId, Status},
-    ports::{Mint, Monitor, Spawn, Task},
+    ports::{Mint, Monitor, Recovered, Spawn, Task, Told},
 };
 use payment::{
     domain::{BillId, ChangeId, PaymentId},
@@ -149,6 +149,10 @@ impl Spawn for Tasks {
 pub(crate) struct Alarms(pub(crate) Site);
 
 impl Monitor for Alarms {
+    fn told(&self, _: Told) {}
+
+    fn recovered(&self, _: Recovered) {}
+
     fn mismatch(&self, order: OrderId) {
         let world = &self.0.world;
         if !world.record().touched.contains(&order) {

@@ -1,16 +1,16 @@
-//! The places of calls in flight, and what is counted and reported of answers.
+//! The places of calls in flight, and what is reported of them.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use http::{HeaderValue, Response};
 use tokio::time::Instant;
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, body::Body};
 
 use super::Shared;
-use crate::{
-    grpc::{CALLS_IN_FLIGHT_MAX, load::Reporter},
-    metrics::CallLabels,
-};
+use crate::grpc::{CALLS_IN_FLIGHT_MAX, load::Reporter};
+
+/// Where an answer's status is.
+const GRPC_STATUS: &str = "grpc-status";
 
 /// One call in flight; gives its place back when dropped, by an answer or by a caller that went away.
 pub(super) struct Slot(Arc<Shared>);
@@ -27,15 +27,15 @@ impl Slot {
         slot
     }
 
-    pub(super) fn count(&self, method: String, response: &Response<Body>, started: Instant) {
-        // A unary answer that failed has its status in the headers; any other is counted as OK.
-        let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
-        // Any path may be asked for, and each would be kept for ever.
-        let method = if code == Code::Unimplemented { "unknown".to_owned() } else { method };
-        let code = i32::from(code).unsigned_abs();
-        self.0.metrics.calls.get_or_create(&CallLabels { method, code }).inc();
-        self.0.metrics.seconds.observe(started.elapsed().as_secs_f64());
+    /// Counts a call of `method` that ended with `code`.
+    pub(super) fn count(&self, method: String, code: Code, started: Instant) {
+        self.0.metrics.ended(method, code, started.elapsed().as_secs_f64());
     }
+}
+
+/// A unary answer that failed has its status in the headers; any other is counted as OK.
+pub(super) fn code_of(response: &Response<Body>) -> Code {
+    response.headers().get(GRPC_STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
 
 impl Drop for Slot {

@@ -146,7 +146,9 @@ fn files_are_read_at_start_and_their_faults_are_named() {
         ("AUTH_JWKS_FILE", file("huge.json", &" ".repeat(300_000))),
     ] {
         let errors = fault(&[(name, &path)]);
-        assert!(errors.starts_with(name) && errors.contains(&path), "{errors}");
+        // What is in the file of a secret is not shown, and whether it was there is no secret.
+        let shown = errors.contains(&path) || errors.contains("a value that is not shown; accepted: 32 to ");
+        assert!(errors.starts_with(name) && shown, "{errors}");
         assert!(!errors.contains(&LONG[1..]));
     }
     let ca = file("ca.pem", "no certificate");

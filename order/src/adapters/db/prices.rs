@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use database::{Database, Session, Work, WriteError};
+use database::{Database, Session, Summary, Work, WriteError};
 use money::{Currency, Money};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
@@ -75,6 +75,7 @@ struct ReadQuotes {
 
 #[async_trait]
 impl Work for ReadQuotes {
+    const SUMMARY: Summary = Summary::new("SELECT", "prices");
     type Output = Quotes;
 
     async fn run(&self, session: &mut Session) -> Result<Quotes, sqlx::Error> {
@@ -90,6 +91,7 @@ struct ReadAll(Option<ProductCode>);
 
 #[async_trait]
 impl Work for ReadAll {
+    const SUMMARY: Summary = Summary::new("SELECT", "prices");
     type Output = Prices;
 
     async fn run(&self, session: &mut Session) -> Result<Prices, sqlx::Error> {
@@ -114,6 +116,7 @@ struct Load {
 
 #[async_trait]
 impl Work for Load {
+    const SUMMARY: Summary = Summary::new("INSERT", "prices");
     type Output = ();
 
     async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use database::{Session, Work};
+use database::{Session, Summary, Work};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
@@ -24,6 +24,7 @@ pub(super) struct Insert {
 #[async_trait]
 impl Work for Insert {
     type Output = ();
+    const SUMMARY: Summary = Summary::new("INSERT", "orders");
 
     fn may_begin(&self) -> bool {
         (self.permit)()
@@ -72,6 +73,7 @@ pub(super) enum Find {
 #[async_trait]
 impl Work for Find {
     type Output = Option<Order>;
+    const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
     async fn run(&self, session: &mut Session) -> Result<Option<Order>, sqlx::Error> {
         let query = match self {
@@ -99,6 +101,7 @@ pub(super) struct List {
 #[async_trait]
 impl Work for List {
     type Output = Page;
+    const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
     async fn run(&self, session: &mut Session) -> Result<Page, sqlx::Error> {
         let below = self.before.map_or(i64::MAX, OrderId::get);
@@ -128,6 +131,7 @@ pub(super) struct Settle {
 #[async_trait]
 impl Work for Settle {
     type Output = bool;
+    const SUMMARY: Summary = Summary::new("UPDATE", "orders");
 
     fn is_single(&self) -> bool {
         true
@@ -158,6 +162,7 @@ pub(super) struct Reopen(pub(super) Hold);
 #[async_trait]
 impl Work for Reopen {
     type Output = bool;
+    const SUMMARY: Summary = Summary::new("UPDATE", "orders");
 
     fn is_single(&self) -> bool {
         true
@@ -177,6 +182,7 @@ pub(super) struct Claim {
 #[async_trait]
 impl Work for Claim {
     type Output = bool;
+    const SUMMARY: Summary = Summary::new("UPDATE", "orders");
 
     fn is_single(&self) -> bool {
         true
@@ -206,6 +212,7 @@ pub(super) struct ReadDue {
 #[async_trait]
 impl Work for ReadDue {
     type Output = Vec<Due>;
+    const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
     async fn run(&self, session: &mut Session) -> Result<Vec<Due>, sqlx::Error> {
         let due = session.query(statements::DUE).bind(i64::from(self.limit));
@@ -223,6 +230,7 @@ pub(super) struct ReadEntries {
 #[async_trait]
 impl Work for ReadEntries {
     type Output = Vec<Entry>;
+    const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
     async fn run(&self, session: &mut Session) -> Result<Vec<Entry>, sqlx::Error> {
         let entries = session.query(statements::ENTRIES).bind(self.after).bind(i64::from(self.limit));
@@ -238,6 +246,7 @@ pub(super) struct ReadBacklog {
 #[async_trait]
 impl Work for ReadBacklog {
     type Output = Backlog;
+    const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
     async fn run(&self, session: &mut Session) -> Result<Backlog, sqlx::Error> {
         let pending = session.query(statements::BACKLOG).bind(i64::from(self.limit));

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use order::{
     domain::{Backlog, IdempotencyKey, OrderId, Status},
-    ports::{Clock, Mint, Monitor},
+    ports::{Clock, Mint, Monitor, Recovered, Told},
 };
 use tokio::time::Instant;
 
@@ -69,6 +69,10 @@ impl FakeMonitor {
 }
 
 impl Monitor for FakeMonitor {
+    fn told(&self, _: Told) {}
+
+    fn recovered(&self, _: Recovered) {}
+
     fn mismatch(&self, order: OrderId) {
         self.told.lock().unwrap().push(Alarm::Mismatch(order));
     }

@@ -1,7 +1,7 @@
 //! Accounts as operators see and change them.
 
 use async_trait::async_trait;
-use database::{Database, Session, Work};
+use database::{Database, Session, Summary, Work};
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
@@ -89,6 +89,7 @@ struct Set(NewLimit);
 #[async_trait]
 impl Work for Set {
     type Output = Change;
+    const SUMMARY: Summary = Summary::new("UPDATE", "accounts");
 
     async fn run(&self, session: &mut Session) -> Result<Change, sqlx::Error> {
         let NewLimit { user, limit, now_ms, .. } = self.0;
@@ -129,6 +130,7 @@ struct FindChange(ChangeId);
 #[async_trait]
 impl Work for FindChange {
     type Output = Option<Change>;
+    const SUMMARY: Summary = Summary::new("SELECT", "account_changes");
 
     async fn run(&self, session: &mut Session) -> Result<Option<Change>, sqlx::Error> {
         let query = session.query(SELECT_CHANGE).bind(self.0.get());
@@ -144,6 +146,7 @@ struct FindAccounts {
 #[async_trait]
 impl Work for FindAccounts {
     type Output = Vec<Account>;
+    const SUMMARY: Summary = Summary::new("SELECT", "accounts");
 
     async fn run(&self, session: &mut Session) -> Result<Vec<Account>, sqlx::Error> {
         let mut found = accounts(session, self.user, self.currency).await?;

@@ -36,7 +36,7 @@ async fn a_limited_order_leaves_no_trace_not_even_its_key() {
     let page = metrics::page(stack.gateway_admin()).await;
     assert!(page.contains("gateway_requests_limited_total{limit=\"address\"} 1\n"), "{page}");
     assert!(page.contains("gateway_problems_total{kind=\"not-started\",status=\"429\"} 1\n"), "{page}");
-    assert!(page.contains("http_server_seconds_count{route=\"/orders\"} "), "{page}");
+    assert!(page.contains("http_server_request_duration_seconds_count{http_request_method=\"POST\",http_route=\"/orders\",http_response_status_code="), "{page}");
 }
 
 #[tokio::test]

@@ -25,7 +25,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::support::{metrics, until};
+use crate::{
+    support::{metrics, until},
+    traces::collector::Collector,
+};
 
 const H2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -39,8 +42,12 @@ fn issue(directory: &Path) -> CertificateDer<'static> {
 }
 
 async fn start(directory: &Path) -> (Stack, SocketAddr) {
+    start_with(directory, Options::default()).await
+}
+
+async fn start_with(directory: &Path, options: Options) -> (Stack, SocketAddr) {
     let file = |name: &str| directory.join(name).display().to_string();
-    let options = Options::default()
+    let options = options
         .var("PUBLIC_TLS_CERT_FILE", file("public.pem"))
         .var("PUBLIC_TLS_KEY_FILE", file("public.key"));
     let stack = Stack::start_with(options).await.unwrap();
@@ -97,6 +104,26 @@ async fn http_1_1_and_http_2_are_agreed_on() {
         assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version));
     }
     assert!(connect(gateway, &certificate, &[b"spdy/3"]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_trace_tells_that_a_request_came_over_tls() {
+    let collector = Collector::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let certificate = issue(data.path());
+    let options = Options::default()
+        .var("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+        .var("OTEL_BSP_SCHEDULE_DELAY", 50);
+    let (_stack, gateway) = start_with(data.path(), options).await;
+    let stream = connect(gateway, &certificate, &[HTTP_1_1]).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    assert_eq!(sender.send_request(livez()).await.unwrap().status(), StatusCode::OK);
+    let span = until("its span", async || collector.spans().pop()).await;
+    assert_eq!(
+        (span.name().as_str(), span.attribute("url.scheme").as_str()),
+        ("gateway: GET /livez", "https")
+    );
 }
 
 #[tokio::test]

@@ -17,9 +17,8 @@ pub(crate) async fn page(admin: SocketAddr) -> String {
 
 /// How many calls of a method, `Order/Create` for instance, the service at `admin` has answered.
 pub(crate) async fn calls(admin: SocketAddr, method: &str) -> u64 {
-    let label = format!("method=\"{method}\"");
-    let text = page(admin).await;
-    let lines = text.lines().filter(|line| line.starts_with("grpc_server_calls_total{"));
+    let (label, text) = (format!("method=\"{method}\""), page(admin).await);
+    let lines = text.lines().filter(|line| line.starts_with("grpc_server_call_duration_seconds_count{"));
     lines
         .filter(|line| line.contains(&label))
         .map(|line| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a count"))

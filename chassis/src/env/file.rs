@@ -1,0 +1,117 @@
+//! A secret that stands in a file, as container platforms mount it.
+
+use std::{fs::File, io::Read};
+
+/// No secret is longer, in bytes; whatever is no file of a secret may be endless.
+const BYTES_MAX: usize = 65_536;
+
+/// The variable that names the file of the secret `name`.
+pub(super) fn variable(name: &str) -> String {
+    format!("{name}_FILE")
+}
+
+/// What the file at `path` holds, without the newline at its end.
+///
+/// # Errors
+///
+/// Why it cannot be had, without anything of what it holds.
+pub(super) fn read(path: &str) -> Result<String, String> {
+    // Who puts the secret itself where its path belongs should not find it in a log.
+    let shown = if path.starts_with(['/', '.']) {
+        format!("{path:?}")
+    } else {
+        "a path that is not shown".to_owned()
+    };
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)
+        .and_then(|file| file.take(bound).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot read {shown}: {error}"))?;
+    if bytes.len() > BYTES_MAX {
+        return Err(format!("{shown} is longer than {BYTES_MAX} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is not UTF-8"))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() { Err(format!("{shown} is empty")) } else { Ok(line.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::env::{EnvErrors, Reader, Secrecy, Vars};
+
+    /// What is read of the secret KEY, a number, and of the public variable OPEN.
+    fn key(vars: &[(&str, &str)]) -> Result<u16, EnvErrors> {
+        let vars = Vars::from_iter(vars.iter().copied());
+        let mut reader = Reader::with_prefix(&vars, "A_");
+        let key = reader.required_with("KEY", "a number", Secrecy::Secret, |text| text.parse().ok());
+        reader.optional::<u16>("OPEN", "a number");
+        reader.finish(key)
+    }
+
+    fn fault(vars: &[(&str, &str)]) -> String {
+        key(vars).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_secret_is_read_from_its_file_without_the_newline_at_its_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for text in ["7", "7\n", "7\r\n"] {
+            fs::write(path, text).unwrap();
+            assert_eq!(key(&[("A_KEY_FILE", path)]), Ok(7), "{text:?}");
+        }
+        // One newline is an editor's; more belong to the secret.
+        fs::write(path, "7\n\n").unwrap();
+        assert!(fault(&[("A_KEY_FILE", path)]).starts_with("A_KEY_FILE environment variable is invalid: "));
+    }
+
+    #[test]
+    fn what_a_file_holds_is_never_shown() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        fs::write(path, "hunter2\n").unwrap();
+        assert_eq!(
+            fault(&[("A_KEY_FILE", path)]),
+            "A_KEY_FILE environment variable is invalid: found a value that is not shown; accepted: a number."
+        );
+        fs::write(path, b"hunter2\xff").unwrap();
+        assert_eq!(
+            fault(&[("A_KEY_FILE", path)]),
+            format!("A_KEY_FILE environment variable is invalid: {path:?} is not UTF-8.")
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named() {
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let empty = empty.path().to_str().unwrap();
+        for (path, why) in [
+            ("/nowhere/at/all", "cannot read \"/nowhere/at/all\": No such file or directory (os error 2)"),
+            (
+                "root:hunter2@host",
+                "cannot read a path that is not shown: No such file or directory (os error 2)",
+            ),
+            ("/dev/zero", "\"/dev/zero\" is longer than 65536 bytes"),
+            (empty, &format!("{empty:?} is empty")),
+        ] {
+            let expected = format!("A_KEY_FILE environment variable is invalid: {why}.");
+            assert_eq!(fault(&[("A_KEY_FILE", path)]), expected);
+        }
+    }
+
+    #[test]
+    fn a_secret_stands_in_one_place() {
+        let expected = "A_KEY_FILE environment variable is invalid: A_KEY is set too; accepted: one of them.";
+        assert_eq!(fault(&[("A_KEY", "7"), ("A_KEY_FILE", "/nowhere")]), expected);
+        assert_eq!(fault(&[]), "A_KEY environment variable is missing.");
+        // Empty counts as absent, as of every variable.
+        assert_eq!(key(&[("A_KEY", "7"), ("A_KEY_FILE", "")]), Ok(7));
+    }
+
+    #[test]
+    fn what_is_no_secret_is_read_from_no_file() {
+        assert_eq!(key(&[("A_KEY", "7"), ("A_OPEN_FILE", "/nowhere")]), Ok(7));
+    }
+}

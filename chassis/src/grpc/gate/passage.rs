@@ -1,0 +1,67 @@
+//! One call on its way: what is counted of it, and what a trace is told, by the semantic conventions of RPC.
+
+use channel::code_name;
+use http::Response;
+use tokio::time::Instant;
+use tonic::{Code, body::Body};
+
+use super::slot::{Slot, code_of};
+use crate::trace::Span;
+
+/// A call from its arrival to its answer, or to its caller's leaving, which drops it half-way.
+pub(super) struct Passage {
+    pub(super) slot: Slot,
+    pub(super) span: Span,
+    /// Without the leading slash.
+    pub(super) method: String,
+    pub(super) started: Instant,
+    /// What it comes to where it is dropped as it is.
+    pub(super) code: Code,
+}
+
+impl Passage {
+    /// The call was answered with `response`.
+    pub(super) fn end(mut self, response: &Response<Body>) {
+        self.code = code_of(response);
+    }
+
+    fn end_span(&mut self) {
+        let mut span = std::mem::take(&mut self.span);
+        if !span.is_recording() {
+            return;
+        }
+        span.set("rpc.system.name", "grpc");
+        span.set("rpc.response.status_code", code_name(self.code));
+        // Any path may be asked for, and may hold anything.
+        if self.code == Code::Unimplemented {
+            span.set("rpc.method", "_OTHER");
+        } else {
+            span.rename(self.method.clone());
+            span.set("rpc.method", self.method.clone());
+        }
+        if is_error(self.code) {
+            span.fail(code_name(self.code));
+        }
+        span.end();
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.end_span();
+        self.slot.count(std::mem::take(&mut self.method), self.code, self.started);
+    }
+}
+
+/// Whether the conventions count a code as the server's error.
+fn is_error(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}

@@ -1,0 +1,87 @@
+//! What a trace is told of calls that this process makes, by the semantic conventions of RPC: a span for each call, and
+//! within it one for each attempt, which is the parent of the callee's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use channel::{ObservedAttempt, ObservedCall, Observer, code_name};
+use http::HeaderMap;
+use tonic::Code;
+
+use super::{Span, SpanKind};
+
+/// Tells the trace that is being worked on of the calls of a channel.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Calls;
+
+impl Observer for Calls {
+    fn call(&self, target: &str, path: &str) -> Option<Arc<dyn ObservedCall>> {
+        let method = path.trim_start_matches('/');
+        let mut span = Span::start(SpanKind::Client, method.to_owned());
+        if !span.is_recording() {
+            return None;
+        }
+        describe(&mut span, method);
+        span.set("grpc.target", target.to_owned());
+        Some(Arc::new(Call { method: method.to_owned(), state: Mutex::new(State { span, code: None }) }))
+    }
+}
+
+struct Call {
+    method: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    span: Span,
+    /// What the call came to, so far.
+    code: Option<Code>,
+}
+
+impl ObservedCall for Call {
+    fn attempt(&self, endpoint: &str, number: u32, headers: &mut HeaderMap) -> ObservedAttempt {
+        let mut span = self.state().span.child(SpanKind::Client, self.method.clone());
+        if let Some(context) = span.context() {
+            context.write_to(headers);
+        }
+        describe(&mut span, &self.method);
+        if let Some((host, port)) = endpoint.rsplit_once(':') {
+            span.set("server.address", host.to_owned());
+            span.set("server.port", port.parse().unwrap_or(0_i64));
+        }
+        span.set("rpc.grpc.attempt", i64::from(number));
+        Box::new(move |code| end(span, code))
+    }
+
+    fn came_to(&self, code: Code) {
+        self.state().code = Some(code);
+    }
+}
+
+impl Call {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Nothing panics while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let span = std::mem::take(&mut self.span);
+        if let Some(code) = self.code {
+            end(span, code);
+        }
+    }
+}
+
+fn describe(span: &mut Span, method: &str) {
+    span.set("rpc.system.name", "grpc");
+    span.set("rpc.method", method.to_owned());
+}
+
+fn end(mut span: Span, code: Code) {
+    span.set("rpc.response.status_code", code_name(code));
+    if code != Code::Ok {
+        span.fail(code_name(code));
+    }
+    span.end();
+}

@@ -1,0 +1,57 @@
+//! What each service shows of its metrics, judged by Prometheus's own linter.
+
+use std::process::Stdio;
+
+use http::{Request, Uri, header};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use stack::{Options, Stack};
+use tokio::{io::AsyncWriteExt, process::Command};
+use trials::{Failed, Need, Trial, check, texts, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial("promtool_finds_nothing_wrong_with_any_metrics", &[Need::Promtool], promtool)]
+}
+
+async fn promtool() -> Result<(), Failed> {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    // All that is ever registered, traces included.
+    let options = Options::default().var("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
+    let stack = Stack::start_with(options).await.map_err(|error| error.to_string())?;
+    let orders = format!("{}/orders", stack.gateway_url());
+    for price in ["0.12", "99999"] {
+        let body = format!(
+            r#"{{"user_id":1,"order_items":[{{"product_code":"a","unit_price":{price},"quantity":1}}]}}"#
+        );
+        let request = Request::post(&orders).header(header::CONTENT_TYPE, "application/json");
+        Client::builder(TokioExecutor::new()).build_http().request(request.body(body)?).await?;
+    }
+    for (name, admin) in [
+        ("gateway", stack.gateway_admin()),
+        ("order", stack.order_admin()),
+        ("payment", stack.payment_admin()),
+    ] {
+        let page = get(format!("http://{admin}/metrics").parse()?).await?;
+        let shown = page.contains(&format!("build_info{{service=\"{name}\""));
+        check(shown && page.contains("process_cpu_seconds_total "), || format!("{name}: {page}"))?;
+        lint(name, &page).await?;
+    }
+    Ok(())
+}
+
+async fn get(uri: Uri) -> Result<String, Failed> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<&[u8]>>();
+    let body = client.get(uri).await?.into_body().collect().await?.to_bytes();
+    Ok(String::from_utf8(body.into())?)
+}
+
+async fn lint(name: &str, page: &str) -> Result<(), Failed> {
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    child.stdin.take().ok_or("no stdin")?.write_all(page.as_bytes()).await?;
+    let output = child.wait_with_output().await?;
+    let (stdout, stderr) = texts(&output);
+    let silent = stdout.trim().is_empty() && stderr.trim().is_empty();
+    check(output.status.success() && silent, || format!("{name}: {stdout}{stderr}\n{page}"))
+}

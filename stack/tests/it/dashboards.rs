@@ -1,0 +1,172 @@
+//! The dashboard and the alerts, held against what the services really tell: a query of a metric that is not there shows nothing,
+//! and warns of nothing, for ever.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use stack::Stack;
+
+use crate::support::{Client, metrics, order_body};
+
+/// What Prometheus adds to whatever it reads.
+const ADDED: [&str; 2] = ["job", "instance"];
+/// What Prometheus makes itself of every target.
+const UP: &str = "up";
+
+fn observability() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/observability")
+}
+
+/// Every query of the dashboard.
+fn dashboard() -> Vec<String> {
+    let text = fs::read_to_string(observability().join("dashboards/orders.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every expression of the alerts, each of which has a line.
+fn alerts() -> Vec<String> {
+    let text = fs::read_to_string(observability().join("alerts.yaml")).unwrap();
+    let expressions: Vec<String> =
+        text.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).map(str::to_owned).collect();
+    let alerts = text.lines().filter(|line| line.trim().starts_with("- alert: ")).count();
+    assert_eq!(expressions.len(), alerts, "an expression to each alert, on one line");
+    expressions
+}
+
+/// What a query names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    metrics: BTreeSet<String>,
+    labels: BTreeSet<String>,
+}
+
+impl Named {
+    /// Reads as much of PromQL as tells metrics and labels from the rest.
+    fn of(query: &str) -> Self {
+        let mut named = Self::default();
+        let mut rest = query;
+        // Within braces, or within the parentheses after `by`, stand labels.
+        let mut labels_until = None;
+        let mut grouping = false;
+        while let Some(c) = rest.chars().next() {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+            let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            match c {
+                '"' => rest = rest[1..].split_once('"').map_or("", |(_, after)| after),
+                '[' => rest = rest.split_once(']').map_or("", |(_, after)| after),
+                _ if is_word(c) => {
+                    let (word, after) = rest.split_at(length);
+                    rest = after;
+                    if c.is_ascii_digit() {
+                    } else if labels_until.is_some() {
+                        named.labels.insert(word.to_owned());
+                    } else if ["by", "without", "on", "ignoring"].contains(&word) {
+                        grouping = true;
+                    } else if !["and", "or", "unless"].contains(&word)
+                        && !after.starts_with('(')
+                        && !is_aggregation(word)
+                    {
+                        named.metrics.insert(word.to_owned());
+                    }
+                }
+                _ => {
+                    labels_until = match c {
+                        '{' => Some('}'),
+                        '(' if grouping => Some(')'),
+                        c if labels_until == Some(c) => None,
+                        _ => labels_until,
+                    };
+                    grouping = grouping && c == ' ';
+                    rest = &rest[c.len_utf8()..];
+                }
+            }
+        }
+        named
+    }
+}
+
+/// Aggregations alone may have a word between themselves and what they are of.
+fn is_aggregation(word: &str) -> bool {
+    ["sum", "max", "min", "avg", "count", "topk"].contains(&word)
+}
+
+/// Every sample's name, and the labels that it has.
+type Told = BTreeMap<String, BTreeSet<String>>;
+
+fn told(page: &str, into: &mut Told) {
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let named = line.split([' ', '{']).next().unwrap().to_owned();
+        let labels = line
+            .split_once('{')
+            .and_then(|(_, rest)| rest.rsplit_once("} "))
+            .map_or("", |(labels, _)| labels);
+        let names =
+            labels.split("\",").filter_map(|pair| pair.split_once("=\"")).map(|(name, _)| name.to_owned());
+        into.entry(named).or_default().extend(names);
+    }
+}
+
+/// What all three tell once an order was placed, and something was refused.
+async fn everything_told() -> Told {
+    let stack = Stack::start().await.unwrap();
+    let client = Client::new(stack.gateway_url());
+    assert_eq!(client.post(order_body(123, json!(0.12))).await.status, 201);
+    assert_eq!(client.get("/nothing").await.status, 404);
+    let mut all = Told::from([(UP.to_owned(), BTreeSet::new())]);
+    for admin in [stack.gateway_admin(), stack.order_admin(), stack.payment_admin()] {
+        told(&metrics::page(admin).await, &mut all);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_dashboard_and_the_alerts_ask_for_is_there() {
+    let there = everything_told().await;
+    for query in dashboard().into_iter().chain(alerts()) {
+        let named = Named::of(&query);
+        assert!(!named.metrics.is_empty(), "{query}: names no metric");
+        let mut labels: BTreeSet<&str> = ADDED.into();
+        for metric in &named.metrics {
+            let its = there.get(metric).unwrap_or_else(|| panic!("{query}: no service tells {metric}"));
+            labels.extend(its.iter().map(String::as_str));
+        }
+        for label in &named.labels {
+            assert!(labels.contains(label.as_str()), "{query}: {:?} has no label {label}", named.metrics);
+        }
+    }
+}
+
+#[test]
+fn the_metrics_and_labels_of_a_query_are_found() {
+    let named = Named::of(
+        r#"sum by (le, job) (rate(a_bucket{status=~"5..", x!="y{"}[5m])) / max(b:c) > 0.05 and up == 1"#,
+    );
+    let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(named.metrics, set(&["a_bucket", "b:c", "up"]));
+    assert_eq!(named.labels, set(&["job", "le", "status", "x"]));
+}
+
+/// What the runbook says must stay 0 wakes somebody.
+#[test]
+fn every_metric_that_must_stay_0_has_an_alert() {
+    let runbook = fs::read_to_string(observability().join("../../docs/RUNBOOK.md")).unwrap();
+    let (_, section) = runbook.split_once("## What must stay 0").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let metrics: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(metrics.len() >= 2, "{metrics:?}");
+    let alerts = alerts();
+    for metric in metrics {
+        assert!(
+            alerts.iter().any(|alert| Named::of(alert).metrics.contains(metric)),
+            "{metric} has no alert"
+        );
+    }
+}

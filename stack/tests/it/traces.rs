@@ -1,0 +1,276 @@
+//! One trace from the HTTP request through both gRPC hops to the SQL, as a collector is told of it; and what it costs
+//! where that collector is not there.
+
+use std::{
+    collections::HashMap,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use stack::{Options, Stack};
+
+use crate::{
+    processes::Services,
+    support::{Client, metrics, raw::Raw, until},
+    traces::collector::{Collector, Recorded},
+};
+
+pub(crate) mod collector;
+
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CALLER: &str = "00f067aa0ba902b7";
+const ORDER: &str =
+    r#"{"user_id":90017,"order_items":[{"product_code":"canary-code","unit_price":7.89,"quantity":1}]}"#;
+
+/// `traceparent` of the caller's span, with these flags.
+fn parent(flags: &str) -> String {
+    format!("00-{TRACE_ID}-{CALLER}-{flags}")
+}
+
+fn options(endpoint: &str) -> Options {
+    Options::default()
+        .var("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .var("OTEL_BSP_SCHEDULE_DELAY", 50)
+        .var("OTEL_EXPORTER_OTLP_HEADERS", "x-token=canary%2Dtoken")
+}
+
+async fn start(options: Options) -> (Stack, Client) {
+    let stack = Stack::start_with(options).await.unwrap();
+    let client = Client::new(stack.gateway_url());
+    (stack, client)
+}
+
+/// A span's name, and that of its parent.
+fn edges(spans: &[Recorded]) -> Vec<(String, String)> {
+    let names: HashMap<String, String> = spans.iter().map(|span| (span.span_id(), span.name())).collect();
+    let parent = |span: &Recorded| match span.parent_id() {
+        id if id == CALLER => "the caller".to_owned(),
+        id => names.get(&id).unwrap_or_else(|| panic!("{id} is no span: {}", span.name())).clone(),
+    };
+    spans.iter().map(|span| (span.name(), parent(span))).collect()
+}
+
+fn named<'a>(spans: &'a [Recorded], name: &str) -> &'a Recorded {
+    spans.iter().find(|span| span.name() == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_one_trace_from_its_request_to_the_statements() {
+    let collector = Collector::start().await;
+    let (stack, client) = start(options(&collector.endpoint())).await;
+    let answer = client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
+    assert_eq!(answer.status, 201);
+    let spans = collector.trace(TRACE_ID, 10).await;
+    let edge = |name: &str, parent: &str| (name.to_owned(), parent.to_owned());
+    assert_eq!(
+        edges(&spans),
+        [
+            edge("gateway: POST /orders", "the caller"),
+            edge("gateway: Order/Create", "gateway: POST /orders"),
+            edge("gateway: Order/Create", "gateway: Order/Create"),
+            edge("order: Order/Create", "gateway: Order/Create"),
+            edge("order: INSERT orders", "order: Order/Create"),
+            edge("order: Payment/Create", "order: Order/Create"),
+            edge("order: Payment/Create", "order: Payment/Create"),
+            edge("payment: Payment/Create", "order: Payment/Create"),
+            edge("payment: INSERT payments", "payment: Payment/Create"),
+            edge("order: UPDATE orders", "order: Order/Create"),
+        ]
+    );
+    for (name, key, value) in [
+        ("gateway: POST /orders", "http.request.method", "POST"),
+        ("gateway: POST /orders", "http.route", "/orders"),
+        ("gateway: POST /orders", "url.scheme", "http"),
+        ("gateway: POST /orders", "http.response.status_code", "201"),
+        ("gateway: Order/Create", "rpc.system.name", "grpc"),
+        ("gateway: Order/Create", "rpc.response.status_code", "OK"),
+        ("order: Order/Create", "rpc.method", "Order/Create"),
+        ("order: INSERT orders", "db.system.name", "sqlite"),
+        ("order: INSERT orders", "db.operation.name", "INSERT"),
+        ("order: INSERT orders", "db.collection.name", "orders"),
+        ("order: INSERT orders", "db.commit.group_size", "1"),
+    ] {
+        assert_eq!(named(&spans, name).attribute(key), value, "{name} {key}");
+    }
+    let attempt = &spans[2];
+    assert_eq!(attempt.attribute("server.port"), stack.order_address().port().to_string());
+    // One of each side of a call: kinds 2 and 3 are SERVER and CLIENT.
+    let kinds: Vec<i32> = spans.iter().map(|span| span.span.kind).collect();
+    assert_eq!(kinds, [2, 3, 3, 2, 3, 3, 3, 2, 3, 3]);
+    assert!(spans.iter().all(|span| span.span.end_time_unix_nano >= span.span.start_time_unix_nano));
+    assert_eq!(collector.header("x-token"), "canary-token");
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_span_holds_what_is_nobody_s_business() {
+    let collector = Collector::start().await;
+    let (stack, client) = start(options(&collector.endpoint())).await;
+    let headers = [("traceparent", &*parent("01")), ("idempotency-key", "canary-key")];
+    assert_eq!(client.post_with(&headers, ORDER).await.status, 201);
+    let declined = ORDER.replace("7.89", "98765.43");
+    assert_eq!(client.post_with(&[("traceparent", &parent("01"))], declined).await.status, 402);
+    assert_eq!(client.get("/orders?user_id=90017&page_token=canary-query").await.status, 400);
+    assert_eq!(client.get("/canary-path?canary-query").await.status, 404);
+    until("two orders and two reads", async || (collector.spans().len() >= 20).then_some(())).await;
+    stack.stop().await.unwrap();
+    let told = format!("{:?}", collector.spans());
+    for canary in ["canary", "90017", "7.89", "789", "98765", "9876543", "sqlite:", ".db"] {
+        let ids_aside = collector.spans().iter().any(|span| holds(span, canary));
+        assert!(!ids_aside, "{canary} in {told}");
+    }
+}
+
+/// Whether a name or an attribute holds `text`; ids and times are random.
+fn holds(span: &Recorded, text: &str) -> bool {
+    let mut values = span.span.attributes.iter().map(|attribute| format!("{attribute:?}"));
+    let status = format!("{:?}{:?}{:?}", span.span.status, span.span.events, span.span.trace_state);
+    let ports_aside = |value: &String| value.contains(text) && !value.contains("server.port");
+    span.span.name.contains(text)
+        || status.contains(text)
+        || values.any(|v| ports_aside(&v) && !v.contains("grpc.target"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_does_not_do_as_a_stranger_s_flag_says() {
+    let collector = Collector::start().await;
+    let (stack, client) = start(options(&collector.endpoint())).await;
+    assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
+    collector.trace(TRACE_ID, 10).await;
+    stack.stop().await.unwrap();
+
+    // Where it is told to do as callers say, it does, and so do those behind it.
+    let collector = Collector::start().await;
+    let trusting = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "parentbased_always_on");
+    let (stack, client) = start(trusting).await;
+    assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
+    assert_eq!(client.post(ORDER).await.status, 201);
+    until("the trace of the second", async || (collector.spans().len() >= 10).then_some(())).await;
+    stack.stop().await.unwrap();
+    assert!(collector.spans().iter().all(|span| span.trace_id() != TRACE_ID));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_exported_of_what_is_not_sampled() {
+    let collector = Collector::start().await;
+    let never = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "always_off");
+    let (stack, client) = start(never).await;
+    for flags in ["00", "01"] {
+        assert_eq!(client.post_with(&[("traceparent", &parent(flags))], ORDER).await.status, 201);
+    }
+    stack.stop().await.unwrap();
+    assert!(collector.spans().is_empty(), "{:?}", collector.spans());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_was_left_pending_is_recovered_in_a_trace_of_its_own() {
+    let collector = Collector::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let traced =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
+    let lost = [("FAIL_POINTS", "payments.charge.after=error@1".to_owned())];
+    let services = Services::start_with(data.path(), &traced, &lost).await;
+    let answer = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
+    assert_eq!(answer.status, 504);
+    let recovery = until("a recovery", async || {
+        collector.spans().into_iter().find(|span| span.name() == "order: recover order")
+    })
+    .await;
+    assert_eq!(recovery.parent_id(), "");
+    let spans = collector.trace(&recovery.trace_id(), 7).await;
+    let of_recovery = |span: &&Recorded| span.parent_id() == recovery.span_id();
+    let names: Vec<String> = spans.iter().filter(of_recovery).map(Recorded::name).collect();
+    assert_eq!(names, ["order: UPDATE orders", "order: Payment/Create", "order: UPDATE orders"]);
+    assert!(spans.iter().any(|span| span.name() == "payment: Payment/Create"), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_client_leaves_is_recorded_as_cancelled_by_all_who_worked_on_it() {
+    let collector = Collector::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let traced =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
+    let slow = [("FAIL_POINTS", "payments.charge.before=delay:20000".to_owned())];
+    let mut services = Services::start_with(data.path(), &traced, &slow).await;
+    let mut connection = Raw::open(services.gateway.address().await).await;
+    let request = format!(
+        "POST /orders HTTP/1.1\r\nHost: a\r\ntraceparent: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{ORDER}",
+        parent("01"),
+        ORDER.len()
+    );
+    connection.send(request).await.expect("a connection");
+    // Once the order is written, Order waits for the charge.
+    let written =
+        async || collector.spans().iter().any(|span| span.name() == "order: INSERT orders").then_some(());
+    until("the order is written", written).await;
+    drop(connection);
+    let call = until("Order's call has ended", async || {
+        let ours = |span: &Recorded| span.service == "order" && span.span.kind == 2;
+        collector.spans().into_iter().find(ours)
+    })
+    .await;
+    assert_eq!(call.name(), "order: Order/Create");
+    assert_eq!(call.attribute("rpc.method"), "Order/Create");
+    assert_eq!(call.attribute("rpc.response.status_code"), "CANCELLED");
+    // That a caller leaves is no error of the server's.
+    assert_eq!(call.attribute("error.type"), "");
+    let request = until("the request has ended", async || {
+        collector.spans().into_iter().find(|span| span.name() == "gateway: POST /orders")
+    })
+    .await;
+    assert_eq!(request.attribute("error.type"), "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_down_or_silent_costs_no_order() {
+    // One refuses connections, the other takes them and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for address in [down, silent.local_addr().unwrap()] {
+        let lost = options(&format!("http://{address}"))
+            .var("OTEL_BSP_MAX_QUEUE_SIZE", 16)
+            .var("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 8)
+            .var("OTEL_EXPORTER_OTLP_TIMEOUT", 2_000);
+        let (stack, client) = start(lost).await;
+        let began = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(client.post(ORDER).await.status, 201);
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        let dropped = async || {
+            let page = metrics::page(stack.order_admin()).await;
+            let full = "otel_sdk_processor_span_processed_total{error_type=\"queue_full\"} ";
+            let count: u64 = page.lines().find_map(|line| line.strip_prefix(full))?.parse().ok()?;
+            (count > 0).then_some(count)
+        };
+        until("spans are dropped, and counted", dropped).await;
+        let began = Instant::now();
+        stack.stop().await.unwrap();
+        // Three services, each of which waits for its last spans.
+        assert!(began.elapsed() < 4 * chassis::trace::FLUSH_MAX, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_logged_with_the_ids_of_exported_spans() {
+    let collector = Collector::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let traced = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+        // Nothing is sent before the end, which sends it all.
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000".to_owned()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-token=canary".to_owned()),
+    ];
+    let services = Services::start_with(data.path(), &traced, &[]).await;
+    let answer = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
+    assert_eq!(answer.status, 201);
+    let ended = services.gateway.terminate(Duration::from_secs(10)).await;
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    let line = ended.log.iter().find(|line| line.contains(TRACE_ID)).expect("a line of the request");
+    let line: Value = serde_json::from_str(line).unwrap();
+    let spans = collector.trace(TRACE_ID, 3).await;
+    assert_eq!(line["spans"][0]["span_id"], json!(named(&spans, "gateway: POST /orders").span_id()));
+    assert!(ended.log.iter().all(|line| !line.contains("canary")), "{:#?}", ended.log);
+}

@@ -1,0 +1,150 @@
+//! A collector of traces: OTLP over gRPC, as the real ones take it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use http::HeaderMap;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+    common::v1::{KeyValue, any_value::Value},
+    trace::v1::Span,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::{Request, Response, Status, transport::server::TcpIncoming};
+
+use crate::support::until;
+
+/// A collector; gone when dropped.
+pub(crate) struct Collector {
+    pub(crate) address: SocketAddr,
+    taken: Arc<Mutex<Taken>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Taken {
+    spans: Vec<Recorded>,
+    headers: HeaderMap,
+}
+
+/// One span, as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    /// `service.name` of the resource.
+    pub(crate) service: String,
+    pub(crate) span: Span,
+}
+
+impl Recorded {
+    /// `order: INSERT orders`, for instance.
+    pub(crate) fn name(&self) -> String {
+        format!("{}: {}", self.service, self.span.name)
+    }
+
+    pub(crate) fn trace_id(&self) -> String {
+        hex(&self.span.trace_id)
+    }
+
+    pub(crate) fn span_id(&self) -> String {
+        hex(&self.span.span_id)
+    }
+
+    pub(crate) fn parent_id(&self) -> String {
+        hex(&self.span.parent_span_id)
+    }
+
+    /// An attribute as text; empty where there is none.
+    pub(crate) fn attribute(&self, key: &str) -> String {
+        text_of(&self.span.attributes, key)
+    }
+}
+
+impl Collector {
+    pub(crate) async fn start() -> Self {
+        Self::at("127.0.0.1:0".parse().expect("an address")).await
+    }
+
+    async fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let taken = Arc::<Mutex<Taken>>::default();
+        let service = TraceServiceServer::new(Service(taken.clone()));
+        let serving = tonic::transport::Server::builder().add_service(service);
+        let task = tokio::spawn(async move {
+            serving.serve_with_incoming(TcpIncoming::from(listener)).await.expect("a server");
+        });
+        Self { address, taken, task }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was taken so far.
+    pub(crate) fn spans(&self) -> Vec<Recorded> {
+        self.taken.lock().expect("no panic while it is held").spans.clone()
+    }
+
+    /// A header of the last export.
+    pub(crate) fn header(&self, name: &str) -> String {
+        let taken = self.taken.lock().expect("no panic while it is held");
+        taken.headers.get(name).map_or_else(String::new, |value| value.to_str().expect("text").to_owned())
+    }
+
+    /// The spans of a trace, once there are `count`, in the order of their beginnings.
+    pub(crate) async fn trace(&self, trace_id: &str, count: usize) -> Vec<Recorded> {
+        until(&format!("{count} spans of the trace {trace_id}"), async || {
+            let mut spans = self.spans();
+            spans.retain(|span| span.trace_id() == trace_id);
+            spans.sort_by_key(|span| span.span.start_time_unix_nano);
+            (spans.len() >= count).then_some(spans)
+        })
+        .await
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Service(Arc<Mutex<Taken>>);
+
+#[tonic::async_trait]
+impl TraceService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let (headers, _, batch) = request.into_parts();
+        let mut taken = self.0.lock().expect("no panic while it is held");
+        taken.headers = headers.into_headers();
+        for resource_spans in batch.resource_spans {
+            let attributes = resource_spans.resource.map(|resource| resource.attributes).unwrap_or_default();
+            let service = text_of(&attributes, "service.name");
+            let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            taken.spans.extend(spans.map(|span| Recorded { service: service.clone(), span }));
+        }
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+fn text_of(attributes: &[KeyValue], key: &str) -> String {
+    let found = attributes.iter().find(|attribute| attribute.key == key);
+    match found.and_then(|attribute| attribute.value.as_ref()?.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(other) => format!("{other:?}"),
+        None => String::new(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
