@@ -5,7 +5,7 @@
 //!
 //! | metric | labels | what |
 //! |---|---|---|
-//! | `build_info` | service, version | 1 |
+//! | `build_info` | service, version, revision | 1; the revision is the commit that was built, or `unknown` |
 //! | `process_…` | | what the system knows of the process |
 //! | `grpc_server_call_duration_seconds` | grpc_method, grpc_status | from a call to the head of its answer, or to its caller's leaving, which is CANCELLED (gRFC A66); `other` is every method that is not served |
 //! | `grpc_server_in_flight` | | calls being worked on |
@@ -17,6 +17,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
 };
 use tonic::Code;
+
+use crate::version;
 
 mod process;
 pub(crate) mod text;
@@ -31,7 +33,8 @@ const LATENCY_BUCKETS: [f64; 12] =
 /// A registry that says which service this is, and what the system knows of its process.
 pub fn registry(service: &'static str) -> Registry {
     let mut registry = Registry::default();
-    let build = Info::new([("service", service), ("version", env!("CARGO_PKG_VERSION"))]);
+    let (version, revision) = (env!("CARGO_PKG_VERSION"), version::revision());
+    let build = Info::new([("service", service), ("version", version), ("revision", revision)]);
     registry.register("build", "Which program runs", build);
     registry.register_collector(Box::new(process::Process::new()));
     registry
@@ -81,5 +84,21 @@ impl ServerMetrics {
         let grpc_method = if code == Code::Unimplemented { "other".to_owned() } else { method };
         let labels = CallLabels { grpc_method, grpc_status: code_name(code) };
         self.calls.get_or_create(&labels).observe(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_scrape_tells_which_commit_was_built() {
+        let page = render(&Arc::new(registry("order")));
+        let (version, revision) = (env!("CARGO_PKG_VERSION"), version::revision());
+        let build =
+            format!("build_info{{service=\"order\",version=\"{version}\",revision=\"{revision}\"}} 1\n");
+        assert!(page.contains(&build), "{build}{page}");
     }
 }

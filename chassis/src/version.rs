@@ -11,10 +11,18 @@ pub fn version() -> &'static str {
     &VERSION
 }
 
+/// The commit alone, or `unknown`.
+pub(crate) fn revision() -> &'static str {
+    known(COMMIT).unwrap_or("unknown")
+}
+
 fn of(commit: Option<&str>) -> String {
-    // An image that is built without it has an empty one.
-    let commit = commit.filter(|commit| !commit.is_empty()).unwrap_or("unknown commit");
-    format!("{} ({commit})", env!("CARGO_PKG_VERSION"))
+    format!("{} ({})", env!("CARGO_PKG_VERSION"), known(commit).unwrap_or("unknown commit"))
+}
+
+/// An image that is built without it has an empty one.
+fn known(commit: Option<&str>) -> Option<&str> {
+    commit.filter(|commit| !commit.is_empty())
 }
 
 #[cfg(test)]

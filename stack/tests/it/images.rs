@@ -49,3 +49,18 @@ fn there_is_an_image_of_every_program_with_its_own_healthcheck() {
         }
     }
 }
+
+#[test]
+fn whoever_builds_an_image_can_name_the_commit() {
+    let dockerfile = text("Dockerfile");
+    // Each stage begins without arguments: one compiles with it, the other is labelled with it.
+    for (stage, uses) in [
+        ("FROM ${BUILDER} AS build", "GIT_COMMIT=\"${GIT_COMMIT}\" cargo build "),
+        ("FROM ${RUNTIME} AS runtime", "org.opencontainers.image.revision=\"${GIT_COMMIT}\""),
+    ] {
+        let (_, stage) = dockerfile.split_once(stage).unwrap();
+        let (before, _) = stage.split("\nFROM ").next().unwrap().split_once(uses).unwrap();
+        assert!(before.contains("\nARG GIT_COMMIT=\n"), "{uses}");
+    }
+    assert!(text("compose.yaml").contains("GIT_COMMIT: ${GIT_COMMIT:-}\n"));
+}
