@@ -31,12 +31,13 @@ pub use tracer::{ExportError, FLUSH_MAX, Tracer};
 
 /// W3C Trace Context, section 3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// W3C Trace Context, section 3.3: passed on as it came.
+/// W3C Trace Context, section 3.3: passed on as it came, several lines of it as one.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The id that a problem names, on HTTP as on gRPC.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A tracestate longer than this is dropped: the standard asks for no more to be passed on.
+/// A tracestate that is longer than this, all its lines together, is dropped: the standard asks for no more to be passed
+/// on.
 const TRACESTATE_BYTES_MAX: usize = 512;
 
 /// W3C Trace Context, section 3.2.2.5.1: the trace is recorded.
@@ -128,6 +129,15 @@ fn parse_traceparent(value: &[u8]) -> Option<TraceContext> {
     })
 }
 
+/// The lines of `tracestate` as one, in their order (W3C Trace Context, section 3.3.1; RFC 9110, section 5.3).
+fn tracestate(headers: &HeaderMap) -> Option<HeaderValue> {
+    let lines = headers.get_all(&TRACESTATE).iter().map(HeaderValue::as_bytes);
+    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+    let state = lines.join(&b","[..]);
+    let fits = (1..=TRACESTATE_BYTES_MAX).contains(&state.len());
+    fits.then(|| HeaderValue::from_bytes(&state).ok()).flatten()
+}
+
 /// What travels with a request from process to process.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -157,13 +167,12 @@ impl Context {
     pub fn entering(tracer: &Tracer, headers: &HeaderMap) -> Self {
         let request_id =
             headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-        let parent = headers.get(&TRACEPARENT);
-        let tracestate =
-            headers.get(&TRACESTATE).filter(|state| parent.is_some() && state.len() <= TRACESTATE_BYTES_MAX);
+        let trace = TraceContext::entering(tracer, headers.get(&TRACEPARENT));
         Self {
-            trace: TraceContext::entering(tracer, parent),
+            trace,
             request_id: request_id.unwrap_or_else(Uuid::new_v4),
-            tracestate: tracestate.cloned(),
+            // It belongs to the caller's trace, and to no other.
+            tracestate: trace.parent.and_then(|_| tracestate(headers)),
             tracer: tracer.clone(),
             is_entry: true,
         }
@@ -176,10 +185,20 @@ impl Context {
 
     /// Puts the context into the headers of a call to another service.
     pub fn write_to(&self, headers: &mut HeaderMap) {
-        headers.insert(TRACEPARENT, self.trace.traceparent());
+        headers.insert(TRACEPARENT, self.caller_of_callees().traceparent());
         headers.insert(REQUEST_ID, request_id_value(self.request_id));
         if let Some(state) = &self.tracestate {
             headers.insert(TRACESTATE, state.clone());
+        }
+    }
+
+    /// The span that those who are called are part of: this process's, or, where it has no [`Tracer`], its caller's, as W3C
+    /// Trace Context, section 3.4, lets who collects nothing pass it on. Else they would be part of a span that no
+    /// collector is ever told of.
+    fn caller_of_callees(&self) -> TraceContext {
+        match (self.tracer.recorder(), self.trace.parent) {
+            (None, Some(caller)) => TraceContext { span_id: caller, ..self.trace },
+            _ => self.trace,
         }
     }
 
@@ -270,6 +289,49 @@ mod tests {
             |value: &str| HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_str(value).unwrap())]);
         assert_eq!(Context::from_headers(&headers(&id.to_string())).request_id, id);
         assert_ne!(Context::from_headers(&headers("mine")).request_id.to_string(), "mine");
+    }
+
+    /// What a service that is called with these headers, and has no tracer, sends to the next.
+    fn passed_on(parent: &'static str, states: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(parent))]);
+        for state in states {
+            headers.append(TRACESTATE, HeaderValue::from_str(state).unwrap());
+        }
+        let mut onward = HeaderMap::new();
+        Context::from_headers(&headers).write_to(&mut onward);
+        onward
+    }
+
+    #[test]
+    fn lines_of_tracestate_are_passed_on_as_one_in_their_order() {
+        for (sent, state) in [
+            (&["b=1"][..], "b=1"),
+            (&["b=1", "a=2, c=3", "", "d=4"], "b=1,a=2, c=3,d=4"),
+            (&[&"x".repeat(512)], &"x".repeat(512)),
+        ] {
+            let onward = passed_on(PARENT, sent);
+            let lines: Vec<_> = onward.get_all(TRACESTATE).iter().collect();
+            assert_eq!(lines, [state], "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_tracestate_that_is_too_long_or_of_no_trace_is_dropped() {
+        let half = "x".repeat(256);
+        for sent in [&[][..], &[""], &[&"x".repeat(513)], &[&half, &half]] {
+            assert_eq!(passed_on(PARENT, sent).get(TRACESTATE), None, "{sent:?}");
+        }
+        assert_eq!(passed_on("garbage", &["a=1"]).get(TRACESTATE), None);
+    }
+
+    #[test]
+    fn who_has_no_tracer_passes_its_caller_s_span_and_flag_on() {
+        let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        for parent in [PARENT, unsampled] {
+            assert_eq!(passed_on(parent, &[])[TRACEPARENT], parent);
+        }
+        let of_its_own = passed_on("garbage", &[]);
+        assert!(of_its_own[TRACEPARENT].to_str().unwrap().ends_with("-00"), "{of_its_own:?}");
     }
 
     #[tokio::test]

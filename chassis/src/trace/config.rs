@@ -6,6 +6,7 @@
 //! | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc`, the one protocol that is spoken | `grpc` |
 //! | `OTEL_EXPORTER_OTLP_HEADERS` | `name=value,…`, values percent-encoded, for instance a token; never shown | none |
 //! | `OTEL_EXPORTER_OTLP_TIMEOUT` | how long one export may take, in milliseconds | 10000 |
+//! | `OTEL_EXPORTER_OTLP_COMPRESSION` | how exports are compressed: `gzip`, or `none` | `none` |
 //! | `OTEL_EXPORTER_OTLP_CERTIFICATE` | a PEM file of the authorities trusted for https | the system's |
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | what spans say of this process | the service's name |
 //! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | which traces are recorded ([`Sampler`]) | see there |
@@ -13,12 +14,14 @@
 //! | `OTEL_TRACES_EXPORTER` | `otlp`, or `none`: nothing is recorded | `otlp` |
 //! | `OTEL_SDK_DISABLED` | `true`: nothing is recorded | `false` |
 //!
-//! `OTEL_EXPORTER_OTLP_TRACES_…` outdoes each `OTEL_EXPORTER_OTLP_…`.
+//! `OTEL_EXPORTER_OTLP_TRACES_…` outdoes each `OTEL_EXPORTER_OTLP_…`. No other `OTEL_…` has any effect: `_INSECURE` for
+//! instance, since the URL says it, or `_CLIENT_KEY`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::Scheme};
 use opentelemetry::KeyValue;
+use opentelemetry_otlp::Compression;
 
 use super::sampler::Sampler;
 use crate::env::{Reader, Secrecy};
@@ -44,6 +47,7 @@ pub(super) struct Export {
     pub(super) endpoint: String,
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
+    pub(super) compression: Option<Compression>,
     /// Authorities, as PEM.
     pub(super) authorities: Option<String>,
     pub(super) resource: Vec<KeyValue>,
@@ -59,7 +63,7 @@ impl fmt::Debug for Export {
 }
 
 /// Every variable but the name of a service, for a program that passes them on to several.
-pub const VARIABLES: [&str; 20] = [
+pub const VARIABLES: [&str; 22] = [
     "OTEL_SDK_DISABLED",
     "OTEL_RESOURCE_ATTRIBUTES",
     "OTEL_TRACES_SAMPLER",
@@ -72,12 +76,14 @@ pub const VARIABLES: [&str; 20] = [
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_HEADERS_FILE",
     "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE",
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
     "OTEL_TRACES_EXPORTER",
 ];
@@ -118,7 +124,8 @@ impl Export {
         let headers = otlp(reader, "HEADERS", accepted, Secrecy::Secret, parse_headers)?.unwrap_or_default();
         let timeout =
             otlp(reader, "TIMEOUT", &accepted_numbers("milliseconds"), Secrecy::Public, parse_number)?;
-        let path = otlp(reader, "CERTIFICATE", "the path of a PEM file", Secrecy::Public, |text| {
+        let compression = otlp(reader, "COMPRESSION", "gzip or none", Secrecy::Public, parse_compression)?;
+        let authorities = otlp(reader, "CERTIFICATE", "the path of a PEM file", Secrecy::Public, |text| {
             std::fs::read_to_string(text).ok()
         })?;
         let delay = number(reader, "OTEL_BSP_SCHEDULE_DELAY", "milliseconds")?;
@@ -129,12 +136,18 @@ impl Export {
             endpoint,
             headers,
             timeout: timeout.map_or(TIMEOUT_DEFAULT, millis),
-            authorities: path,
+            compression: compression.flatten(),
+            authorities,
             resource: resource(reader, service)?,
             delay: delay.map_or(DELAY_DEFAULT, millis),
             queue_max,
             batch_max: batch_max.unwrap_or(BATCH_DEFAULT).min(queue_max),
         })
+    }
+
+    /// Whether the collector is reached by TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.endpoint.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"))
     }
 }
 
@@ -187,6 +200,14 @@ fn number(reader: &mut Reader<'_>, name: &str, unit: &str) -> Option<Option<u32>
 
 fn millis(number: u32) -> Duration {
     Duration::from_millis(number.into())
+}
+
+fn parse_compression(text: &str) -> Option<Option<Compression>> {
+    match text {
+        "gzip" => Some(Some(Compression::Gzip)),
+        "none" => Some(None),
+        _ => None,
+    }
 }
 
 fn parse_headers(text: &str) -> Option<HeaderMap> {
@@ -301,6 +322,27 @@ mod tests {
     }
 
     #[test]
+    fn exports_are_compressed_where_that_is_asked_for() {
+        let (all, traces) = ("OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION");
+        for (given, compression) in [
+            (&[][..], None),
+            (&[(all, "none")], None),
+            (&[(all, "gzip")], Some(Compression::Gzip)),
+            (&[(all, "gzip"), (traces, "none")], None),
+            (&[(all, "gzip"), (traces, "")], Some(Compression::Gzip)),
+        ] {
+            assert_eq!(export(given).compression, compression, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_reached_by_tls_however_its_scheme_is_spelt() {
+        for (endpoint, is_https) in [("http://a:1", false), ("https://a:1", true), ("HTTPS://a:1", true)] {
+            assert_eq!(export(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint)]).is_https(), is_https);
+        }
+    }
+
+    #[test]
     fn headers_are_decoded_and_never_shown() {
         let told = export(&[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2, x-tenant=a=b")]);
         assert_eq!(told.headers["authorization"], "Bearer hunter2");
@@ -327,6 +369,8 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://user:hunter2@collector"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "GZIP"),
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem"),
             ("OTEL_RESOURCE_ATTRIBUTES", "service.name"),
             ("OTEL_TRACES_SAMPLER", "jaeger_remote"),

@@ -22,11 +22,15 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tonic::{
+    Request, Status,
     metadata::MetadataMap,
     transport::{Certificate, ClientTlsConfig},
 };
 
 use super::{config::Export, tracer::Metrics};
+
+/// Who sends the spans: the library says so, where the configuration does not.
+const USER_AGENT: &str = "user-agent";
 
 /// How often it is logged, at most, that spans are lost.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -36,7 +40,8 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 #[error("traces cannot be exported: {0}")]
 pub struct ExportError(#[from] ExporterBuildError);
 
-/// The library's exporter; it connects when it is first used.
+/// The library's exporter; it connects when it is first used. What it is not told here it reads from the process's
+/// environment by itself. That is how to compress, where the configuration says not to: the environment then says no more.
 pub(super) fn connect(export: &Export) -> Result<OtlpExporter, ExportError> {
     let tls = match &export.authorities {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
@@ -46,10 +51,28 @@ pub(super) fn connect(export: &Export) -> Result<OtlpExporter, ExportError> {
         .with_tonic()
         .with_endpoint(&export.endpoint)
         .with_timeout(export.timeout)
-        .with_metadata(MetadataMap::from_headers(export.headers.clone()));
-    let exporter =
-        if export.endpoint.starts_with("https:") { exporter.with_tls_config(tls) } else { exporter };
+        .with_interceptor(headers(MetadataMap::from_headers(export.headers.clone())));
+    let exporter = match export.compression {
+        Some(compression) => exporter.with_compression(compression),
+        None => exporter,
+    };
+    let exporter = if export.is_https() { exporter.with_tls_config(tls) } else { exporter };
     Ok(exporter.build()?)
+}
+
+/// Sends the headers that are configured and no others. The library adds those of the environment itself, where it knows
+/// no files of secrets: those of all signals would outdo what stands in the file of those of traces.
+fn headers(
+    configured: MetadataMap,
+) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync {
+    move |mut request| {
+        let agent = request.metadata_mut().remove(USER_AGENT);
+        *request.metadata_mut() = configured.clone();
+        if let Some(agent) = agent.filter(|_| !configured.contains_key(USER_AGENT)) {
+            request.metadata_mut().insert(USER_AGENT, agent);
+        }
+        Ok(request)
+    }
 }
 
 /// An exporter that is driven by the runtime, whichever thread asks for an export.

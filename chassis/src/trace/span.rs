@@ -148,3 +148,43 @@ impl Context {
         self.tracer.recorder().filter(|_| self.trace.is_sampled())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::trace::tracer::tests::Kept;
+
+    /// The `error.type` that a span was told to have; empty where there is none.
+    fn error_type(span: &SpanData) -> String {
+        let mut attributes = span.attributes.iter();
+        let found = attributes.find(|attribute| attribute.key.as_str() == "error.type");
+        found.map(|attribute| attribute.value.to_string()).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn a_span_of_work_that_is_cut_off_says_that_it_was_cancelled() {
+        let kept = Kept::default();
+        let tracer = kept.tracer(&mut Registry::default());
+        let cut_off = Context::root(&tracer).record(SpanKind::Server, "cut off");
+        let within = cut_off.child(SpanKind::Client, "within");
+        let work = async move {
+            within.around(std::future::pending::<()>()).await;
+            within.end();
+            cut_off.end();
+        };
+        assert!(work.now_or_never().is_none());
+        Context::root(&tracer).record(SpanKind::Server, "answered").end();
+        let mut told = kept.spans(tracer).await;
+        told.sort_by(|one, other| one.name.cmp(&other.name));
+        let told: Vec<_> =
+            told.iter().map(|span| (&*span.name, error_type(span), span.status.clone())).collect();
+        let cancelled = |name| (name, CANCELLED.to_owned(), Status::error(""));
+        assert_eq!(
+            told,
+            [("answered", String::new(), Status::Unset), cancelled("cut off"), cancelled("within")]
+        );
+    }
+}

@@ -100,6 +100,7 @@ async fn an_order_is_one_trace_from_its_request_to_the_statements() {
     assert_eq!(kinds, [2, 3, 3, 2, 3, 3, 3, 2, 3, 3]);
     assert!(spans.iter().all(|span| span.span.end_time_unix_nano >= span.span.start_time_unix_nano));
     assert_eq!(collector.header("x-token"), "canary-token");
+    assert_eq!(collector.header("grpc-encoding"), "", "nobody asked for compression");
     stack.stop().await.unwrap();
 }
 
@@ -149,6 +150,30 @@ async fn the_gateway_does_not_do_as_a_stranger_s_flag_says() {
     until("the trace of the second", async || (collector.spans().len() >= 10).then_some(())).await;
     stack.stop().await.unwrap();
     assert!(collector.spans().iter().all(|span| span.trace_id() != TRACE_ID));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_without_a_collector_passes_its_caller_on_and_leaves_it_to_order_what_is_recorded() {
+    for (sampler, recorded) in [("", false), ("traceidratio", true)] {
+        let collector = Collector::start().await;
+        let data = tempfile::tempdir().unwrap();
+        let of_order = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+            ("OTEL_TRACES_SAMPLER", sampler.to_owned()),
+        ];
+        let services = Services::start_with(data.path(), &[], &of_order).await;
+        // Of another trace, and of none; then one whose caller records it.
+        let unsampled = parent("00").replace(TRACE_ID, &TRACE_ID.replace('4', "5"));
+        for headers in [&[("traceparent", &*unsampled)][..], &[], &[("traceparent", &parent("01"))]] {
+            assert_eq!(services.client.post_with(headers, ORDER).await.status, 201);
+        }
+        let spans = collector.trace(TRACE_ID, 5).await;
+        assert_eq!(named(&spans, "order: Order/Create").parent_id(), CALLER);
+        // Spans are sent in the order of their ends.
+        let calls = collector.spans().into_iter().filter(|span| span.name() == "order: Order/Create");
+        assert_eq!(calls.count(), if recorded { 3 } else { 1 }, "{sampler:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,6 +276,47 @@ async fn a_collector_that_is_down_or_silent_costs_no_order() {
         // Three services, each of which waits for its last spans.
         assert!(began.elapsed() < 4 * chassis::trace::FLUSH_MAX, "{:?}", began.elapsed());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_are_compressed_where_the_configuration_says_so() {
+    let collector = Collector::start().await;
+    let compressed = options(&collector.endpoint()).var("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    let (stack, client) = start(compressed).await;
+    assert_eq!(client.post_with(&[("traceparent", &parent("01"))], ORDER).await.status, 201);
+    collector.trace(TRACE_ID, 10).await;
+    assert_eq!(collector.header("grpc-encoding"), "gzip");
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_is_told_of_traces_outdoes_what_it_is_told_of_all_signals() {
+    let collector = Collector::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let headers = data.path().join("headers");
+    std::fs::write(&headers, "x-token=of%20traces\n").unwrap();
+    let told = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &collector.endpoint()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-token=of-all,x-all=1"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE", headers.to_str().unwrap()),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10000"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        // Without any effect: the URL says it.
+        ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "false"),
+    ];
+    let told = told.map(|(name, value)| (name, value.to_owned()));
+    let services = Services::start_with(data.path(), &told, &[]).await;
+    assert_eq!(services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await.status, 201);
+    collector.trace(TRACE_ID, 10).await;
+    for (name, value) in [("x-token", "of traces"), ("x-all", ""), ("grpc-encoding", "gzip")] {
+        assert_eq!(collector.header(name), value, "{name}");
+    }
+    let agent = collector.header("user-agent");
+    assert!(agent.contains("OTel-OTLP-Exporter-Rust/"), "{agent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{Request, Response, Status, transport::server::TcpIncoming};
+use tonic::{Request, Response, Status, codec::CompressionEncoding, transport::server::TcpIncoming};
 
 use crate::support::until;
 
@@ -74,6 +74,7 @@ impl Collector {
         let address = listener.local_addr().expect("an address");
         let taken = Arc::<Mutex<Taken>>::default();
         let service = TraceServiceServer::new(Service(taken.clone()));
+        let service = service.accept_compressed(CompressionEncoding::Gzip);
         let serving = tonic::transport::Server::builder().add_service(service);
         let task = tokio::spawn(async move {
             serving.serve_with_incoming(TcpIncoming::from(listener)).await.expect("a server");
