@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let needs = [Need::Kustomize, Need::KubernetesValidate];
     let mut trials = vec![
         trial("containers::compose_says_what_it_should", &needs[1..], compose::holds),
+        trial("containers::compose_turns_on_traces_and_tokens", &needs[1..], compose::takes_what_it_is_told),
         trial("containers::the_copies_of_the_databases_script_are_equal", &[], equal_copies),
     ];
     for overlay in OVERLAYS {
@@ -38,6 +39,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         }));
         trials.push(trial(&name("every_program_accepts_its_variables"), &needs, move || async move {
             variables::are_accepted(&rendered(overlay).await?)
+        }));
+        trials.push(trial(&name("traces_go_to_the_collector"), &needs, move || async move {
+            variables::lead_to_the_collector(&rendered(overlay).await?, overlay)
         }));
         trials.push(trial(&name("nobody_reaches_more_than_intended"), &needs, move || async move {
             network::leads_where_intended(&rendered(overlay).await?, overlay)

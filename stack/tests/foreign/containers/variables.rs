@@ -10,6 +10,8 @@ use super::manifests::{Manifests, Workload, entries, list};
 use crate::tree::workspace;
 
 const TLS: &str = "/etc/order-system/tls";
+/// Where production's NetworkPolicies let traces through.
+const COLLECTOR: &str = "http://opentelemetry-collector.monitoring:4317";
 
 pub(super) fn are_accepted(all: &Manifests) -> Result<(), Failed> {
     let files = tempfile::tempdir()?;
@@ -19,6 +21,20 @@ pub(super) fn are_accepted(all: &Manifests) -> Result<(), Failed> {
         let program = program(workload.container()["image"].as_str().unwrap_or_default());
         let command = list(&workload.container()["args"]).first().and_then(Value::as_str);
         accepted(workload.name(), program, command, given)?;
+    }
+    Ok(())
+}
+
+/// Each service tells the collector of production, and the gateway alone says what it is told; elsewhere nobody is.
+pub(super) fn lead_to_the_collector(all: &Manifests, overlay: &str) -> Result<(), Failed> {
+    let (files, is_traced) = (tempfile::tempdir()?, overlay == "production");
+    for workload in all.workloads().filter(|workload| workload.is_ours() && !workload.is_job()) {
+        let given = given(all, workload, files.path())?;
+        let of = |name: &str| given.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let (name, endpoint) = (workload.name(), of("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        check(endpoint == is_traced.then_some(COLLECTOR), || format!("{name} tells {endpoint:?}"))?;
+        let decides = of("OTEL_TRACES_SAMPLER").is_some();
+        check(decides == (is_traced && name == "gateway"), || format!("{name} decides: {decides}"))?;
     }
     Ok(())
 }
