@@ -44,6 +44,9 @@ pub enum Need {
     KubernetesValidate,
     /// Prometheus's `promtool`.
     Promtool,
+    /// A Docker engine and Compose. Images are built on it, for minutes, so that it counts as absent unless `REQUIRE` names
+    /// it.
+    Docker,
     /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
@@ -56,7 +59,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Grpcio,
         Self::Buf,
         Self::Redocly,
@@ -75,6 +78,7 @@ impl Need {
         Self::Kustomize,
         Self::KubernetesValidate,
         Self::Promtool,
+        Self::Docker,
         Self::PlainPrograms,
     ];
 
@@ -99,6 +103,7 @@ impl Need {
             Self::Kustomize => "kustomize",
             Self::KubernetesValidate => "kubernetes-validate",
             Self::Promtool => "promtool",
+            Self::Docker => "docker",
             Self::PlainPrograms => "plain-programs",
         }
     }
@@ -139,6 +144,7 @@ impl Need {
                 "d=$(mktemp -d) && mount -t tmpfs tmpfs \"$d\" && umount \"$d\"; s=$?; rmdir \"$d\"; exit $s",
             ]],
             Self::Promtool => &[&["promtool", "--version"]],
+            Self::Docker => &[&["docker", "info"], &["docker", "compose", "version"]],
             Self::Openssl => &[&["sh", "-c", "openssl version | grep -q '^OpenSSL 3'"]],
             Self::Ipv6 => &[&["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]],
             Self::PlainPrograms => &[&["sh", "-c", "[ -x \"$PLAIN_PROGRAMS/stack\" ]"]],
@@ -165,10 +171,17 @@ impl Need {
     pub(crate) fn look_for(self) -> Result<Option<String>, Failed> {
         let Some(missing) = self.missing() else { return Ok(None) };
         let reason = format!("{} is not installed: {missing}", self.name());
-        if required().iter().any(|name| name == self.name()) { Err(reason.into()) } else { Ok(Some(reason)) }
+        if self.is_required() { Err(reason.into()) } else { Ok(Some(reason)) }
+    }
+
+    fn is_required(self) -> bool {
+        required().iter().any(|name| name == self.name())
     }
 
     fn missing(self) -> Option<String> {
+        if self == Self::Docker && !self.is_required() {
+            return Some("or not to be used, since REQUIRE does not name it".to_owned());
+        }
         let program = self.programs().iter().find_map(|names| program(names).err());
         let failed = |probe: &&&[&str]| !succeeds(probe);
         program.or_else(|| {

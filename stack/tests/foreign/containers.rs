@@ -1,13 +1,13 @@
 //! The system on containers, as the files say: compose.yaml, and what kustomize makes of `deploy/kubernetes`, held against the
 //! schemas of Kubernetes, and for what schemas do not see.
 //!
-//! That the compose file works on an engine, `deploy/prove-compose` proves.
+//! That the compose file works on an engine, `deploy/prove-compose` proves, where `REQUIRE` names `docker`.
 
-use std::{path::Path, process::Stdio};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, check, succeed, trial};
+use trials::{Failed, Need, Trial, check, output_within, succeed, texts, trial};
 
 use crate::tree::{python, workspace};
 
@@ -19,6 +19,8 @@ mod variables;
 
 use manifests::Manifests;
 
+/// How long the images may take to build, and the proof after them.
+const PROOF_MAX: Duration = Duration::from_secs(45 * 60);
 const OVERLAYS: [&str; 2] = ["local", "production"];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -26,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("containers::compose_says_what_it_should", &needs[1..], compose::holds),
         trial("containers::compose_turns_on_traces_and_tokens", &needs[1..], compose::takes_what_it_is_told),
+        trial("containers::compose_holds_on_an_engine", &[Need::Docker], proven),
         trial("containers::the_copies_of_the_databases_script_are_equal", &[], equal_copies),
     ];
     for overlay in OVERLAYS {
@@ -77,6 +80,13 @@ async fn strictly_valid(overlay: &str) -> Result<(), Failed> {
     command.args(["--strict", "--kubernetes-version", "1.37"]).arg(file);
     let said = succeed(&mut command).await?;
     check(!said.to_lowercase().contains("warning"), || said.clone())
+}
+
+async fn proven() -> Result<(), Failed> {
+    let mut command = Command::new(workspace().join("deploy/prove-compose"));
+    let ended = output_within(PROOF_MAX, &mut command).await?;
+    let (said, why) = texts(&ended);
+    check(ended.status.success() && said.contains("ok: the books"), || format!("{said}\n{why}"))
 }
 
 async fn equal_copies() -> Result<(), Failed> {
