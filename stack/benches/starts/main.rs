@@ -14,6 +14,7 @@
     clippy::print_stdout,
     reason = "it computes figures and prints them"
 )]
+#![allow(clippy::disallowed_methods, reason = "it sleeps, and has no runtime that could be blocked")]
 
 #[path = "../shared/cpu.rs"]
 #[allow(dead_code, reason = "others measure processor time")]
