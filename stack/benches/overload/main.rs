@@ -32,6 +32,8 @@ mod figures;
 #[path = "../shared/load.rs"]
 mod load;
 mod open_loop;
+#[path = "../shared/port.rs"]
+mod port;
 mod services;
 mod slow;
 

@@ -1,7 +1,7 @@
 //! The three services, a process each, on one core.
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::{Child, Command},
     time::{Duration, Instant},
@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{cpu, figures::Failure};
+use crate::{cpu, figures::Failure, port::free};
 
 const READY_MAX: Duration = Duration::from_secs(30);
 
@@ -94,9 +94,4 @@ impl Drop for Services {
             let _ = process.wait();
         }
     }
-}
-
-/// A port that nobody listens on.
-fn free() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -21,10 +21,12 @@
 mod cpu;
 #[path = "../shared/figures.rs"]
 mod figures;
+#[path = "../shared/port.rs"]
+mod port;
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command},
     thread::sleep,
@@ -32,6 +34,7 @@ use std::{
 };
 
 use figures::Failure;
+use port::free;
 use tempfile::TempDir;
 
 const SERVICES: [&str; 3] = ["payment", "order", "gateway"];
@@ -111,11 +114,6 @@ fn is_ready(admin: SocketAddr) -> bool {
         Ok(answer)
     };
     asked().is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
-}
-
-/// A port that nobody listens on.
-fn free() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// A process; killed when dropped.
