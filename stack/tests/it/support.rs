@@ -10,8 +10,8 @@ use std::{future::Future, time::Duration};
 
 pub(crate) use client::{Answer, Client, order_body};
 
-/// How long anything that a test waits for may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything that a test waits for may take, also on a machine whose disk is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls until `probe` gives a value.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
