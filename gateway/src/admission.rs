@@ -41,19 +41,12 @@ pub(crate) async fn admitted(
     response
 }
 
-/// What the layer answers to a request that there is no place for.
-pub(crate) fn refuse(shared: &Shared, request: &Request) -> Response {
-    let mut response = shared.protection().refuse(request);
-    if request.method() == Method::POST {
-        response.headers_mut().insert(IDEMPOTENCY_KEY, key::of(request.headers()).key.to_header());
-    }
-    response
-}
-
 async fn limited(shared: &Shared, request: Request, next: Next) -> Response {
-    let mut checked = shared.protection().by_address(&request);
-    let response = match checked.refusal() {
-        Some(refusal) => refusal,
+    let protection = shared.protection();
+    let mut checked = protection.by_address(&request);
+    let refusal = checked.refusal().or_else(|| protection.is_full().then(|| protection.shed()));
+    let response = match refusal {
+        Some(refusal) => refusal.into_response(),
         None => known(shared, request, next).await,
     };
     checked.told(response)
@@ -65,7 +58,7 @@ async fn known(shared: &Shared, mut request: Request, next: Next) -> Response {
     }
     let mut checked = shared.protection().by_subject(&request);
     let response = match checked.refusal() {
-        Some(refusal) => refusal,
+        Some(refusal) => refusal.into_response(),
         None => next.run(request).await,
     };
     checked.told(response)

@@ -8,22 +8,27 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     sync::Arc,
-    task::{Context, Poll},
 };
 
 use axum::{
     BoxError, Router,
-    body::{Body, Bytes, HttpBody},
-    extract::Request,
+    body::{Body, HttpBody},
     response::Response,
 };
-use http::Method;
-use tower::{Layer, Service, ServiceExt, util::Either, util::option_layer};
+use chassis::trace::{self, SpanKind};
+use http::{HeaderValue, Method, Request};
+use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt, service_fn, util::ServiceFn};
 use tower_http::cors::Cors;
+use tracing::{Instrument, Span, level_filters::LevelFilter};
 
 use crate::{
-    admission, face,
-    layers::around,
+    body::leftover::{self, Discarded},
+    face,
+    key::{self, IDEMPOTENCY_KEY},
+    metrics::Visit,
+    problem::Prepared,
+    protection,
     routes::{self, ORDER, ORDERS, Shared},
 };
 
@@ -47,10 +52,8 @@ impl Door {
     /// The answer to a request.
     pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response
     where
-        B: HttpBody<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        B: Discarded + HttpBody<Error: Into<BoxError>> + Send + 'static,
     {
-        let request = request.map(Body::new);
         let Inner { routes, refusals } = &*self.0;
         if let Some(refusals) = refusals
             && let Some(route) = refusals.route_of(&request)
@@ -58,7 +61,7 @@ impl Door {
             // Whatever is answered otherwise is not to carry it about.
             return Box::pin(refusals.answer(request, route)).await;
         }
-        let Ok(response) = routes.clone().call(request).await;
+        let Ok(response) = routes.clone().call(request.map(Body::new)).await;
         response
     }
 }
@@ -71,23 +74,35 @@ impl From<Router> for Door {
     }
 }
 
-/// What refuses, dressed as every answer is.
+/// What refuses.
 struct Refusals {
     shared: Arc<Shared>,
-    dressed: Either<Cors<Refuse>, Refuse>,
+    full: Prepared,
+    cors: Option<Cors<Take>>,
     orders: Arc<str>,
     order: Arc<str>,
 }
 
+/// A request whose body is the answer to it.
+type Refused = Request<Response>;
+/// Takes the answer out of it.
+type Take = ServiceFn<fn(Refused) -> Ready<Result<Response, Infallible>>>;
+
 impl Refusals {
     fn new(shared: Arc<Shared>) -> Self {
-        let cors = option_layer(shared.face().cors.as_ref().map(face::cors::Config::layer));
-        let dressed = cors.layer(Refuse(shared.clone()));
-        Self { shared, dressed, orders: ORDERS.into(), order: ORDER.into() }
+        let mut full = Prepared::new(protection::full(), shared.site());
+        face::headers::complete(full.headers_mut(), shared.is_https());
+        // In the place of a request's own: there is room for them then.
+        full.headers_mut().insert(trace::REQUEST_ID, HeaderValue::from_static(""));
+        full.headers_mut().insert(IDEMPOTENCY_KEY, HeaderValue::from_static(""));
+        let cors = shared.face().cors.as_ref().map(|cors| {
+            cors.layer().layer(service_fn((|refused: Refused| ready(Ok(refused.into_body()))) as fn(_) -> _))
+        });
+        Self { shared, full, cors, orders: ORDERS.into(), order: ORDER.into() }
     }
 
     /// The route of a request that needs a place, where none is left.
-    fn route_of(&self, request: &Request) -> Option<Arc<str>> {
+    fn route_of<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
         if !self.shared.protection().is_full() {
             return None;
         }
@@ -100,31 +115,54 @@ impl Refusals {
         id.filter(|_| method == Method::GET).map(|_| self.order.clone())
     }
 
-    async fn answer(&self, request: Request, route: Arc<str>) -> Response {
-        around(&self.shared, request, Some(route), async |request| {
-            let Ok(response) = self.dressed.clone().oneshot(request).await;
+    /// What `layers` and `admission` would answer, counted and logged as they would.
+    async fn answer<B: Discarded>(&self, request: Request<B>, route: Arc<str>) -> Response {
+        let arrived = Instant::now();
+        let (head, body) = request.into_parts();
+        let head = Request::from_parts(head, ());
+        let context = trace::Context::entering(self.shared.tracer(), head.headers());
+        // There is one line at most for it to stand around.
+        let lines = match LevelFilter::current() >= LevelFilter::INFO {
+            true => context.span(&route),
+            false => Span::none(),
+        };
+        let span = context.record(SpanKind::Server, "HTTP");
+        let answered = async {
+            let visit = Visit::begin(self.shared.metrics(), span, &head, Some(route), arrived);
+            let mut response = self.refuse(&head, &context);
+            leftover::finish(&head, body, &mut response).await;
+            if let Some(cors) = &self.cors {
+                let Ok(dressed) = cors.clone().oneshot(head.map(|()| response)).await;
+                response = dressed;
+            }
+            visit.end(response.status());
             response
-        })
-        .await
-    }
-}
-
-/// The refusal itself.
-#[derive(Clone)]
-struct Refuse(Arc<Shared>);
-
-impl Service<Request> for Refuse {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Ready<Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+        };
+        answered.instrument(lines).await
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn refuse(&self, head: &Request<()>, context: &trace::Context) -> Response {
+        let (protection, site) = (self.shared.protection(), self.shared.site());
+        let mut checked = protection.by_address(head);
+        let mut response = match checked.refusal() {
+            Some(limited) => {
+                let mut response = limited.answer(site, context);
+                face::headers::complete(response.headers_mut(), self.shared.is_https());
+                response
+            }
+            None => {
+                protection.count_shed();
+                self.full.answer(site, context)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(trace::REQUEST_ID, trace::request_id_value(context.request_id));
+        match *head.method() {
+            Method::POST => headers.insert(IDEMPOTENCY_KEY, key::of(head.headers()).key.to_header()),
+            _ => headers.remove(IDEMPOTENCY_KEY),
+        };
         // It is shorter than what is compressed.
-        ready(Ok(face::headers::complete(admission::refuse(&self.0, &request), self.0.is_https())))
+        checked.told(response)
     }
 }
 
@@ -132,6 +170,7 @@ impl Service<Request> for Refuse {
 mod tests {
     use std::net::IpAddr;
 
+    use axum::body::Bytes;
     use http::{HeaderMap, StatusCode, header};
     use http_body_util::BodyExt;
 
@@ -156,7 +195,7 @@ mod tests {
         (parts.status, parts.headers, body.collect().await.unwrap().to_bytes())
     }
 
-    fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request {
+    fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
         let request =
             Request::builder().method(method).uri(path).extension(Peer(IpAddr::from([192, 0, 2, 1])));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));

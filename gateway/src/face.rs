@@ -46,7 +46,10 @@ pub(crate) fn dressed<S: Clone + Send + Sync + 'static>(
         ServiceBuilder::new()
             .map_request(compression::accept_plain)
             .layer(compression::layer())
-            .map_response(move |response: Response| headers::complete(response, https))
+            .map_response(move |mut response: Response| {
+                headers::complete(response.headers_mut(), https);
+                response
+            })
             .layer(middleware::from_fn(catch)),
     );
     match &config.cors {

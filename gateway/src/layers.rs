@@ -32,19 +32,9 @@ use crate::{
 /// 6. the catch, inside of all that an answer to a panic needs.
 ///
 /// The [`Deadline`](channel::Deadline) is an extension of the request, counted from its arrival.
-pub(crate) async fn pass(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
-    around(&shared, request, route, |request| next.run(request)).await
-}
-
-/// The same around what `handled` answers to a request of `route`, `None` where there is no such.
-pub(crate) async fn around<F: Future<Output = Response>>(
-    shared: &Shared,
-    mut request: Request,
-    route: Option<Arc<str>>,
-    handled: impl FnOnce(Request) -> F,
-) -> Response {
+pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let arrived = Instant::now();
+    let route: Option<Arc<str>> = request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
     let deadline = timeout::deadline(request.headers(), arrived, shared.request_timeout());
     request.extensions_mut().insert(deadline);
     let context = trace::Context::entering(shared.tracer(), request.headers());
@@ -56,7 +46,7 @@ pub(crate) async fn around<F: Future<Output = Response>>(
     let answered = async move {
         let visit = Visit::begin(shared.metrics(), span, &request, route, arrived);
         let leftover = Leftover::watch(&mut request);
-        let mut response = caught(handled(request)).await;
+        let mut response = caught(next.run(request)).await;
         if let Some(leftover) = leftover {
             leftover.finish(&mut response).await;
         }

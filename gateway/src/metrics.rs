@@ -9,9 +9,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
 use chassis::{metrics::Registry, trace::Span};
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge, histogram::Histogram},
@@ -89,10 +88,10 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    pub(crate) fn begin(
+    pub(crate) fn begin<B>(
         metrics: &Metrics,
         mut span: Span,
-        request: &Request,
+        request: &Request<B>,
         route: Option<Arc<str>>,
         arrived: Instant,
     ) -> Self {
@@ -187,7 +186,7 @@ mod tests {
     fn a_client_that_went_away_is_counted_as_499_and_an_invented_method_by_no_name() {
         let metrics = Metrics::register(&mut Registry::default(), Scheme::Http);
         let visit = |method| {
-            let mut request = Request::default();
+            let mut request = Request::new(());
             *request.method_mut() = method;
             Visit::begin(&metrics, Span::default(), &request, None, Instant::now())
         };

@@ -8,11 +8,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::{
-    extract::Request,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 use chassis::metrics::Registry;
+use http::Request;
 
 use crate::{
     auth::Subject,
@@ -73,40 +71,29 @@ impl Protection {
         InFlight::enter(&self.in_flight).ok_or_else(|| self.shed())
     }
 
-    /// Refuses requests of an address that has had its share, and all of them while too many are in flight.
-    pub(crate) fn by_address(&self, request: &Request) -> Checked {
-        let verdict = self.of_address(request);
-        let refusal = self.over(verdict.as_ref()).or_else(|| self.is_full().then(|| self.shed()));
-        Checked { verdict, refusal }
+    /// Refuses requests of an address that has had its share.
+    pub(crate) fn by_address<B>(&self, request: &Request<B>) -> Checked {
+        let known = self.by_address.as_ref().zip(request.extensions().get::<Peer>());
+        self.checked(known.map(|(limiter, Peer(peer))| {
+            let client = self.proxies.client(*peer, request.headers());
+            limiter.check(&client_address::counted(client))
+        }))
     }
 
-    /// The refusal of a request that there is no place for, or whose address has had its share.
-    pub(crate) fn refuse(&self, request: &Request) -> Response {
-        let verdict = self.of_address(request);
-        let refusal = self.over(verdict.as_ref()).unwrap_or_else(|| self.shed());
-        Checked { verdict, refusal: None }.told(refusal.into_response())
+    /// Refuses requests of a subject that has had its share.
+    pub(crate) fn by_subject<B>(&self, request: &Request<B>) -> Checked {
+        let known = self.by_subject.as_ref().zip(request.extensions().get::<Subject>());
+        self.checked(known.map(|(limiter, Subject(id))| limiter.check(id)))
+    }
+
+    fn checked(&self, verdict: Option<Verdict>) -> Checked {
+        let over = verdict.as_ref().filter(|verdict| verdict.is_over());
+        Checked { refusal: over.map(|verdict| self.limited(verdict)), verdict }
     }
 
     /// Whether no place is left.
     pub(crate) fn is_full(&self) -> bool {
         self.in_flight.is_full()
-    }
-
-    fn of_address(&self, request: &Request) -> Option<Verdict> {
-        let (limiter, Peer(peer)) = self.by_address.as_ref().zip(request.extensions().get::<Peer>())?;
-        let client = self.proxies.client(*peer, request.headers());
-        Some(limiter.check(&client_address::counted(client)))
-    }
-
-    /// Refuses requests of a subject that has had its share.
-    pub(crate) fn by_subject(&self, request: &Request) -> Checked {
-        let subject = request.extensions().get::<Subject>();
-        let verdict = self.by_subject.as_ref().zip(subject).map(|(limiter, Subject(id))| limiter.check(id));
-        Checked { refusal: self.over(verdict.as_ref()), verdict }
-    }
-
-    fn over(&self, verdict: Option<&Verdict>) -> Option<Problem> {
-        verdict.filter(|verdict| verdict.is_over()).map(|verdict| self.limited(verdict))
     }
 
     /// Room for the body of one request.
@@ -116,8 +103,13 @@ impl Protection {
 
     /// The refusal of a request that there is no room for.
     pub(crate) fn shed(&self) -> Problem {
+        self.count_shed();
+        full()
+    }
+
+    /// One request was refused since there is no room for it.
+    pub(crate) fn count_shed(&self) {
         self.metrics.shed.inc();
-        Problem::not_started().with_detail("Too many requests are being worked on. This one was not begun.")
     }
 
     fn limited(&self, verdict: &Verdict) -> Problem {
@@ -131,6 +123,11 @@ impl Protection {
     }
 }
 
+/// What a request is told that there is no room for.
+pub(crate) fn full() -> Problem {
+    Problem::not_started().with_detail("Too many requests are being worked on. This one was not begun.")
+}
+
 /// What the limits say of a request.
 pub(crate) struct Checked {
     verdict: Option<Verdict>,
@@ -139,8 +136,8 @@ pub(crate) struct Checked {
 
 impl Checked {
     /// The refusal, if it is one.
-    pub(crate) fn refusal(&mut self) -> Option<Response> {
-        self.refusal.take().map(Problem::into_response)
+    pub(crate) fn refusal(&mut self) -> Option<Problem> {
+        self.refusal.take()
     }
 
     /// `response`, which tells how much is left.

@@ -4,7 +4,7 @@
 //! Each connection is a task from the moment on at which it is accepted, its TLS handshake included, so that one that
 //! is slow holds up no other.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use channel::tls::ServerTls;
 use chassis::{
@@ -35,7 +35,6 @@ use open::Open;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every connection is served with.
-#[derive(Clone)]
 struct Served {
     http: Builder<TokioExecutor>,
     /// `None` for plain text.
@@ -63,14 +62,14 @@ pub(crate) async fn serve(
     readiness: &Readiness,
     shutdown: &CancellationToken,
 ) {
-    let served = Served {
+    let served = Arc::new(Served {
         http: http(),
         tls: config.tls.clone(),
         open: Open::new(config, metrics),
         door,
         draining: shutdown.clone(),
         closing: CancellationToken::new(),
-    };
+    });
     let mut open = JoinSet::new();
     readiness.set(ACCEPTING, true);
     tokio::select! {
@@ -111,7 +110,7 @@ fn http() -> Builder<TokioExecutor> {
 }
 
 /// Accepts connections for ever, as long as no more than [`limits::CONNECTIONS_MAX`] are open.
-async fn accept(listener: &TcpListener, served: &Served, open: &mut JoinSet<()>) {
+async fn accept(listener: &TcpListener, served: &Arc<Served>, open: &mut JoinSet<()>) {
     loop {
         tokio::select! {
             Some(_) = open.join_next() => {}
@@ -124,7 +123,7 @@ async fn accept(listener: &TcpListener, served: &Served, open: &mut JoinSet<()>)
 }
 
 /// Serves a connection, unless its address has as many as it may have.
-fn begin(stream: TcpStream, peer: SocketAddr, served: &Served, open: &mut JoinSet<()>) {
+fn begin(stream: TcpStream, peer: SocketAddr, served: &Arc<Served>, open: &mut JoinSet<()>) {
     if let Some(counted) = served.open.count(peer.ip()) {
         let served = served.clone();
         open.spawn(async move {
@@ -136,7 +135,7 @@ fn begin(stream: TcpStream, peer: SocketAddr, served: &Served, open: &mut JoinSe
 
 /// Accepts whoever has connected by now, and closes the listener: for those clients the connection stands, and
 /// a request may be on its way.
-fn accept_rest(listener: TcpListener, served: &Served, open: &mut JoinSet<()>) {
+fn accept_rest(listener: TcpListener, served: &Arc<Served>, open: &mut JoinSet<()>) {
     // The runtime may not have been told of all of them yet, so the system itself is asked.
     let Ok(listener) = listener.into_std() else { return };
     while open.len() < limits::CONNECTIONS_MAX

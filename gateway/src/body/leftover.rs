@@ -12,11 +12,10 @@ use std::{
 
 use axum::{
     body::{Body, HttpBody},
-    extract::Request,
     response::Response,
 };
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, Version, header};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
@@ -26,8 +25,14 @@ use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MAX};
 /// Sees to what the handler of one request leaves of its body.
 pub(crate) struct Leftover {
     slot: Slot,
+    client: Client,
+}
+
+/// What is to be known of a client that may still be sending.
+#[derive(Debug, Clone, Copy)]
+struct Client {
     version: Version,
-    /// The client may be waiting to be asked for the body (RFC 9110, section 10.1.1).
+    /// It may be waiting to be asked for the body (RFC 9110, section 10.1.1).
     waits: bool,
 }
 
@@ -42,7 +47,7 @@ struct Unread {
 
 impl Leftover {
     /// Puts an observer around the body of `request`; `None` for a request without one.
-    pub(crate) fn watch(request: &mut Request) -> Option<Self> {
+    pub(crate) fn watch(request: &mut Request<Body>) -> Option<Self> {
         if request.body().is_end_stream() {
             return None;
         }
@@ -50,14 +55,36 @@ impl Leftover {
         let body = std::mem::take(request.body_mut());
         let unread = Some(Unread { body, begun: false });
         *request.body_mut() = Body::new(Watched { unread, slot: slot.clone() });
-        let waits = request.headers().contains_key(header::EXPECT);
-        Some(Self { slot, version: request.version(), waits })
+        Some(Self { slot, client: Client::of(request) })
     }
 
     /// Discards what was left, within bounds, and has the connection closed where there was too much.
     pub(crate) async fn finish(self, response: &mut Response) {
         let unread = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Unread { body, begun }) = unread else { return };
+        if let Some(Unread { body, begun }) = unread {
+            self.client.finish(body, begun, response).await;
+        }
+    }
+}
+
+/// Does the same with the `body` of a request that was answered by its `head` alone.
+pub(crate) async fn finish<B: Discarded>(head: &Request<()>, body: B, response: &mut Response) {
+    if !body.is_end_stream() {
+        Client::of(head).finish(body, false, response).await;
+    }
+}
+
+/// A body that can be read and thrown away.
+pub(crate) trait Discarded: HttpBody<Data = Bytes> + Unpin {}
+
+impl<B: HttpBody<Data = Bytes> + Unpin> Discarded for B {}
+
+impl Client {
+    fn of<B>(request: &Request<B>) -> Self {
+        Self { version: request.version(), waits: request.headers().contains_key(header::EXPECT) }
+    }
+
+    async fn finish(self, body: impl Discarded, begun: bool, response: &mut Response) {
         // A body that nobody asked for need not be on its way, and one that was too slow is not waited for again.
         let expected = (begun || !self.waits) && response.status() != StatusCode::REQUEST_TIMEOUT;
         let complete = expected && discard(body).await;
@@ -69,7 +96,7 @@ impl Leftover {
 }
 
 /// Whether the body came to its end within the bounds.
-async fn discard(mut body: Body) -> bool {
+async fn discard(mut body: impl Discarded) -> bool {
     let to_end = async {
         let mut bytes_left = DISCARD_BYTES_MAX;
         while let Some(frame) = body.frame().await {

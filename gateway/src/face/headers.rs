@@ -1,6 +1,5 @@
 //! What a browser may do with an answer, and who may keep it.
 
-use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// An answer of the API is data: a browser that shows it loads nothing, runs nothing and puts it in no frame.
@@ -26,19 +25,17 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
 ];
 
-/// Adds what every answer has, and what most have where the handler said nothing else.
+/// Adds to the headers of an answer what every one has, and what most have where the handler said nothing else.
 ///
 /// `https` is whether the public comes by TLS: over plain HTTP there must be no Strict-Transport-Security
 /// (RFC 6797, section 7.2).
-pub(crate) fn complete(mut response: Response, https: bool) -> Response {
-    let headers = response.headers_mut();
+pub(crate) fn complete(headers: &mut HeaderMap, https: bool) {
     headers.extend(ALWAYS);
     if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
     }
     insert_missing(headers, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     insert_missing(headers, header::CACHE_CONTROL, NO_STORE);
-    response
 }
 
 fn insert_missing(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {

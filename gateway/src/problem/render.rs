@@ -4,24 +4,35 @@ use axum::response::{IntoResponse, Response};
 use chassis::trace;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Body, Problem, pages, site, site::Site};
+use super::{Body, Parts, Problem, pages, site, site::Site};
 
 /// RFC 9457, section 3.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, headers, mut body) = (self.0.status, self.0.headers, self.0.body);
         // Every request has a context; a problem made outside of one still names itself.
         let context = trace::current().unwrap_or_else(|| trace::Context::from_headers(&HeaderMap::new()));
-        let site = site::current();
-        site.count(self.0.kind.slug, status);
-        body.place(self.0.kind.slug, &site, &context);
+        self.answer(&site::current(), &context)
+    }
+}
+
+impl Problem {
+    /// The answer to the request of `context`, counted.
+    pub(crate) fn answer(self, site: &Site, context: &trace::Context) -> Response {
+        site.count(self.0.kind.slug, self.0.status);
+        self.rendered(site, context).map(Into::into)
+    }
+
+    /// The answer as it is sent.
+    pub(super) fn rendered(self, site: &Site, context: &trace::Context) -> http::Response<Vec<u8>> {
+        let Parts { kind, status, mut body, headers } = *self.0;
+        body.place(kind.slug, site, context);
         // Texts, numbers and maps with text keys: there is nothing that JSON cannot hold.
-        let json = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (status, json).into_response();
+        let mut response = http::Response::new(serde_json::to_vec(&body).unwrap_or_default());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        response.headers_mut().extend(headers);
         response
     }
 }

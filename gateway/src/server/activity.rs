@@ -2,7 +2,6 @@
 //! what it asked for.
 
 use std::{
-    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -36,11 +35,13 @@ struct Shared {
 struct State {
     /// When there was a request last, or, if there was none, when the connection was opened.
     used: Instant,
+    /// The number of the last request.
     requests: u64,
     /// Requests that are being worked on.
     in_work: usize,
-    /// When the head of each answer was made that is not read to its end.
-    unread: BTreeMap<u64, Instant>,
+    /// The answers that are not read to their end, by their requests' numbers, and when the head of each was made: the
+    /// oldest first.
+    unread: Vec<(u64, Instant)>,
     answered: u64,
     abandoned: u64,
 }
@@ -51,7 +52,7 @@ impl Activity {
             used: Instant::now(),
             requests: 0,
             in_work: 0,
-            unread: BTreeMap::new(),
+            unread: Vec::new(),
             answered: 0,
             abandoned: 0,
         };
@@ -90,7 +91,7 @@ impl Activity {
 
 impl State {
     fn bound_passed(&self, now: Instant) -> Option<Cut> {
-        let unread = self.unread.values().next().is_some_and(|since| now - *since > ANSWER_READ_MAX);
+        let unread = self.unread.first().is_some_and(|(_, since)| now - *since > ANSWER_READ_MAX);
         let idle = self.in_work == 0 && self.unread.is_empty() && now - self.used > CONNECTION_IDLE_MAX;
         unread.then_some(Cut::Unread).or(idle.then_some(Cut::Idle))
     }
@@ -105,14 +106,9 @@ pub(super) struct Request {
 
 impl Request {
     /// The answer, which is watched until it is read.
-    pub(super) fn answer(mut self, response: Response) -> Response {
-        let Some(activity) = self.activity.take() else { return response };
-        let mut state = activity.state();
-        state.in_work -= 1;
-        state.unread.insert(self.id, Instant::now());
-        drop(state);
-        let reading = Reading { id: self.id, activity };
-        response.map(|body| Body::new(Watched { body, rest: Bytes::new(), _reading: reading }))
+    pub(super) fn answer(mut self, response: Response) -> http::Response<Watched> {
+        let reading = self.activity.take().map(|activity| Reading::begin(self.id, activity));
+        response.map(|body| Watched { body, rest: Bytes::new(), _reading: reading })
     }
 }
 
@@ -135,10 +131,20 @@ struct Reading {
     activity: Activity,
 }
 
+impl Reading {
+    fn begin(id: u64, activity: Activity) -> Self {
+        let mut state = activity.state();
+        state.in_work -= 1;
+        state.unread.push((id, Instant::now()));
+        drop(state);
+        Self { id, activity }
+    }
+}
+
 impl Drop for Reading {
     fn drop(&mut self) {
         let mut state = self.activity.state();
-        state.unread.remove(&self.id);
+        state.unread.retain(|(id, _)| *id != self.id);
         state.answered += 1;
         state.used = Instant::now();
     }
@@ -146,11 +152,11 @@ impl Drop for Reading {
 
 /// A body of an answer; it is dropped when all but the last [`ANSWER_CHUNK_BYTES`] of it was read, or will not be. (HTTP/2
 /// takes a chunk as a whole, however little its client reads, and then asks for the next.)
-struct Watched {
+pub(super) struct Watched {
     body: Body,
     /// What of a chunk was not handed out yet.
     rest: Bytes,
-    _reading: Reading,
+    _reading: Option<Reading>,
 }
 
 impl HttpBody for Watched {

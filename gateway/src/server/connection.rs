@@ -1,17 +1,16 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, io, net::IpAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use super::{
     Served,
     activity::{self, Activity},
     metrics::Cut,
 };
-use crate::{door::Door, limits, protection::Peer};
-use axum::response::Response;
+use crate::{limits, protection::Peer};
 use channel::tls::ServerTls;
-use chassis::CancellationToken;
-use http::{HeaderValue, Request, Version, header};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -21,7 +20,7 @@ use tokio::{
 };
 
 /// Serves a connection from `peer` until it ends.
-pub(super) async fn serve(stream: TcpStream, peer: IpAddr, served: Served) {
+pub(super) async fn serve(stream: TcpStream, peer: IpAddr, served: Arc<Served>) {
     let opened = Instant::now();
     // Without it small answers wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -49,7 +48,7 @@ async fn secure(
 }
 
 /// Serves the requests of a connection that was opened at `opened`.
-async fn requests<IO>(io: IO, peer: IpAddr, opened: Instant, served: &Served)
+async fn requests<IO>(io: IO, peer: IpAddr, opened: Instant, served: &Arc<Served>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -57,7 +56,7 @@ where
     let service = service_fn(|mut request: Request<Incoming>| {
         let begun = activity.request();
         request.extensions_mut().insert(Peer(peer));
-        answer(served.door.clone(), served.draining.clone(), request, begun)
+        answer(served.clone(), request, begun)
     });
     // The library waits for ever for the bytes by which it tells the protocols apart.
     let silent = async |limit: Duration| {
@@ -71,13 +70,20 @@ where
         // The first request of one that was just opened is on its way.
         sleep_until(opened + limits::DRAIN_LINGER).await;
     };
+    let cut = async {
+        tokio::select! {
+            why = activity.ended() => Some(why),
+            () = closing => None,
+            () = silent(limits::HEAD_READ_MAX) => None,
+        }
+    };
+    // Looked at when something of it happens, and not at every request.
+    let mut cut = FuturesUnordered::from_iter([cut]);
     let mut connection = pin!(served.http.serve_connection(TokioIo::new(io), service));
     let cut = tokio::select! {
         biased;
         ended = connection.as_mut() => return told(ended),
-        why = activity.ended() => Some(why),
-        () = closing => None,
-        () = silent(limits::HEAD_READ_MAX) => None,
+        cut = cut.next() => cut.flatten(),
     };
     if let Some(why) = cut {
         served.open.metrics().cut(why);
@@ -105,14 +111,13 @@ fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 }
 
 async fn answer(
-    door: Door,
-    draining: CancellationToken,
+    served: Arc<Served>,
     request: Request<Incoming>,
     begun: activity::Request,
-) -> Result<Response, Infallible> {
+) -> Result<Response<activity::Watched>, Infallible> {
     let version = request.version();
-    let mut response = door.answer(request).await;
-    if version < Version::HTTP_2 && draining.is_cancelled() {
+    let mut response = served.door.answer(request).await;
+    if version < Version::HTTP_2 && served.draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(begun.answer(response))

@@ -197,14 +197,14 @@ async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(async || "here"));
     let closing = CancellationToken::new();
-    let served = Served {
+    let served = Arc::new(Served {
         http: http(),
         tls: None,
         open: Open::new(&protection::Config::default(), connections()),
         door: router.into(),
         draining: closing.clone(),
         closing: closing.clone(),
-    };
+    });
     let mut clients = Vec::new();
     for _ in 0..10 {
         clients.push(TcpStream::connect(address).await.unwrap());

@@ -26,11 +26,14 @@ fn sign(header: &str, claims: &str) -> String {
     format!("{message}.{}", BASE64URL.encode(signature))
 }
 
-fn verify_text(header: &str, claims: &str) -> Result<Verified, Refusal> {
+fn rules() -> Rules {
     cryptography::install();
+    Rules::new("https://issuer.example", "orders", LEEWAY_SECONDS)
+}
+
+fn verify_text(header: &str, claims: &str) -> Result<Verified, Refusal> {
     let token = sign(header, claims);
-    let rules = Rules::new("https://issuer.example", "orders", LEEWAY_SECONDS);
-    rules.verify(&Unverified::read(&token)?, [Key::secret(SECRET)].iter())
+    rules().verify(&Unverified::read(&token)?, [Key::secret(SECRET)].iter())
 }
 
 /// What is made of a token whose claims are the good ones but for `changes`; null takes one away.
@@ -174,8 +177,7 @@ fn other_algorithms_are_not_taken() {
 fn what_is_no_token_is_refused() {
     let good = sign(&header().to_string(), &claims().to_string());
     let [head, body, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let rules = Rules::new("https://issuer.example", "orders", LEEWAY_SECONDS);
-    let secret = Key::secret(SECRET);
+    let (rules, secret) = (rules(), Key::secret(SECRET));
     for bad in [
         String::new(),
         ".".to_owned(),
