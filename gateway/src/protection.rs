@@ -1,6 +1,6 @@
 //! Protection from load: rate limits by address and by subject, and a bound on the requests that are in flight.
 //!
-//! `Protection::by_address` and `Protection::by_subject` are asked in `admission`; `Protection::enter`
+//! `Protection::by_address` and `Protection::by_subject` are asked in `admission`, the former also in `door`; `Protection::enter`
 //! gives the place in flight itself, when the body is there and right before Order is called, so that slow bodies take no
 //! places.
 //!
