@@ -5,18 +5,19 @@
 //! Runs gateway, Order and Payment, a process each of the bench profile, over fresh SQLite files on one core, and the load on
 //! another (`taskset`):
 //!
-//! 1. capacity: closed loops of 16 to 128 connections, 6 s each; the best is the capacity;
-//! 2. a half of the capacity for 5 s by an open loop, for the latency of a day like any other;
-//! 3. so many rounds: the capacity once more, by the closed loop that found it; three times the capacity for 30 s by an open
-//!    loop, where every latency counts from the moment at which the request was due; the capacity again. What is placed in
-//!    between is compared with the mean of before and after: others may share the machine;
-//! 4. a half of the capacity, at once after the last overload: what is still refused, how long, and the latency of what
-//!    comes 2 s later;
-//! 5. the orders in the database, which must be as many as there were 201s;
-//! 6. one client that sends 50 orders a second, alone and beside 1,000 connections of clients that send their heads and
+//! 1. closed loops of 16 to 128 connections, 6 s each, of which one places most;
+//! 2. open loops at 0.8 to 1.25 times what it placed, 6 s each, of which one places most: the capacity. Every latency of an
+//!    open loop counts from the moment at which the request was due;
+//! 3. an open loop at a half of what the closed loop placed for 5 s, for the latency of a day like any other;
+//! 4. so many rounds: both loops that placed most; an open loop at three times what the closed one placed for 30 s; both
+//!    again. What is placed in between is compared with the mean of before and after: others may share the machine;
+//! 5. the half again, at once after the last overload: what is still refused, how long, and the latency of what comes 2 s
+//!    later;
+//! 6. the orders in the database, which must be as many as there were 201s;
+//! 7. one client that sends 50 orders a second, alone and beside 1,000 connections of clients that send their heads and
 //!    bodies byte by byte, in turn.
 //!
-//! An answer that is neither 201 nor 503 NOT_STARTED voids the run, and so does the latter outside of 3 and 4.
+//! An answer that is neither 201 nor 503 NOT_STARTED voids the run, and so does the latter in a closed loop, in 3 and in 7.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -40,7 +41,7 @@ mod slow;
 use std::{process::Command, time::Duration};
 
 use figures::Failure;
-use load::{Round, Tokens};
+use load::Tokens;
 use open_loop::{Outcome, Rate};
 use services::Services;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -52,8 +53,11 @@ const LOAD_CORE: &str = "1";
 const CONNECTIONS: (&str, &str) = ("CONNECTIONS_PER_ADDRESS_MAX", "8192");
 
 const WARM_UP: Duration = Duration::from_secs(3);
+/// Connections of the closed loops.
 const CLOSED: [usize; 4] = [16, 32, 64, 128];
-const CLOSED_FOR: Duration = Duration::from_secs(6);
+/// Rates of the open loops, in what the best closed loop placed.
+const OPEN: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.25];
+const LOOP_FOR: Duration = Duration::from_secs(6);
 const ROUNDS: usize = 5;
 const OVERLOAD: f64 = 3.0;
 const OVERLOAD_FOR: Duration = Duration::from_secs(30);
@@ -77,70 +81,121 @@ fn main() -> Result<(), Failure> {
 
 async fn measure() -> Result<(), Failure> {
     let stack = Services::start(SERVICES_CORE, &[CONNECTIONS]).await?;
-    let mut placed = load::run(stack.gateway, &Tokens::default(), 32, WARM_UP).await?.orders();
-    let (mut best, mut best_with) = (0.0, 0);
-    for connections in CLOSED {
-        let round = closed(&stack, connections, &mut placed).await?;
-        if round.per_second() > best {
-            (best, best_with) = (round.per_second(), connections);
-        }
-    }
-    let usual = open_loop::run(stack.gateway, Rate::of(best * USUAL), USUAL_FOR).await?;
-    usual.print("a half of the capacity, before");
+    let placed = load::run(stack.gateway, &Tokens::default(), 32, WARM_UP).await?.orders();
+    let mut loads = Loads { stack, placed };
+    let best = loads.best().await?;
+    let usual = loads.open("a half of it", best.placed * USUAL, USUAL_FOR).await?;
     usual.demand_all_placed()?;
-    placed += usual.placed();
 
-    let (mut goodput, mut shed) = (Vec::new(), Vec::new());
+    let (mut of_open, mut of_closed, mut shed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let before = closed(&stack, best_with, &mut placed).await?.per_second();
-        let cpu = stack.cpu_seconds()?;
-        let over = open_loop::run(stack.gateway, Rate::of(before * OVERLOAD), OVERLOAD_FOR).await?;
-        let busy = (stack.cpu_seconds()? - cpu) / OVERLOAD_FOR.as_secs_f64() * 100.0;
+        let before = loads.capacity(&best).await?;
+        let over = loads.overload(before.closed * OVERLOAD).await?;
         if round + 1 == ROUNDS {
-            let after = open_loop::run(stack.gateway, Rate::of(before * USUAL), USUAL_FOR).await?;
-            after.print("a half of the capacity, after");
+            let after = loads.open("a half of it, after", before.closed * USUAL, USUAL_FOR).await?;
             recovery(&usual, &after);
-            placed += after.placed();
         }
-        let after = closed(&stack, best_with, &mut placed).await?.per_second();
-        over.print("three times the capacity");
+        let after = loads.capacity(&best).await?;
+        of_open.push(over.goodput() / f64::midpoint(before.open, after.open) * 100.0);
+        of_closed.push(over.goodput() / f64::midpoint(before.closed, after.closed) * 100.0);
+        shed.push(over.shed_ms(0.99));
+    }
+    for (capacity, goodput) in [("open", of_open), ("closed", of_closed)] {
+        println!(
+            "goodput under overload, % of what the best {capacity} loop places: {goodput:.1?}, median {:.1}",
+            figures::median(goodput.clone())
+        );
+    }
+    println!("shed in: p99 {:.1} ms, the median of the rounds", figures::median(shed));
+    println!("peak memory of the gateway: {:.1} MiB resident", loads.stack.gateway_peak()?);
+    let saved = saved(&loads.stack).await?;
+    println!("orders saved: {saved}, answered 201: {}", loads.placed);
+    if saved != loads.placed {
+        return Err("orders that nobody was told of void the run".into());
+    }
+    slow::measure(&loads.stack).await
+}
+
+/// The loops that place most.
+struct Best {
+    connections: usize,
+    /// Orders a second that the closed loop of so many connections placed.
+    placed: f64,
+    /// Orders a second that the open loop sends, in what the closed one places.
+    sent: f64,
+}
+
+/// Orders a second that the best loops place at one time.
+struct Capacity {
+    closed: f64,
+    open: f64,
+}
+
+/// The stack, and the orders that it has answered 201.
+struct Loads {
+    stack: Services,
+    placed: u64,
+}
+
+impl Loads {
+    async fn best(&mut self) -> Result<Best, Failure> {
+        let mut best = Best { connections: 0, placed: 0.0, sent: 0.0 };
+        for connections in CLOSED {
+            let placed = self.closed(connections).await?;
+            if placed > best.placed {
+                best = Best { connections, placed, ..best };
+            }
+        }
+        let mut most = 0.0;
+        for sent in OPEN {
+            let placed = self.open("open loop", best.placed * sent, LOOP_FOR).await?.goodput();
+            if placed > most {
+                (most, best.sent) = (placed, sent);
+            }
+        }
+        Ok(best)
+    }
+
+    async fn capacity(&mut self, best: &Best) -> Result<Capacity, Failure> {
+        let closed = self.closed(best.connections).await?;
+        let open = self.open("open loop", closed * best.sent, LOOP_FOR).await?.goodput();
+        Ok(Capacity { closed, open })
+    }
+
+    /// Orders a second that a closed loop places.
+    async fn closed(&mut self, connections: usize) -> Result<f64, Failure> {
+        let cpu = self.stack.cpu_seconds()?;
+        let mut round = load::run(self.stack.gateway, &Tokens::default(), connections, LOOP_FOR).await?;
+        round.cpu_seconds = self.stack.cpu_seconds()? - cpu;
+        println!(
+            "closed loop, {connections} connections: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {:.3} CPU s per 1,000 orders",
+            round.per_second(),
+            round.p50_ms,
+            round.p99_ms,
+            round.cpu_per_thousand()
+        );
+        self.placed += round.orders();
+        Ok(round.per_second())
+    }
+
+    async fn open(&mut self, what: &str, per_second: f64, duration: Duration) -> Result<Outcome, Failure> {
+        let outcome = open_loop::run(self.stack.gateway, Rate::of(per_second), duration).await?;
+        outcome.print(what);
+        self.placed += outcome.placed();
+        Ok(outcome)
+    }
+
+    async fn overload(&mut self, per_second: f64) -> Result<Outcome, Failure> {
+        let cpu = self.stack.cpu_seconds()?;
+        let over = self.open("overload", per_second, OVERLOAD_FOR).await?;
+        let busy = (self.stack.cpu_seconds()? - cpu) / OVERLOAD_FOR.as_secs_f64() * 100.0;
         println!(
             "of a core: {busy:.0} %; shed in: p99 {:.1} ms, at most {:.1} ms",
             over.shed_ms(0.99),
             over.shed_ms(1.0)
         );
-        placed += over.placed();
-        goodput.push(over.goodput() / f64::midpoint(before, after) * 100.0);
-        shed.push(over.shed_ms(0.99));
+        Ok(over)
     }
-    println!(
-        "goodput at three times the capacity: {goodput:.1?} % of it, median {:.1} %",
-        figures::median(goodput.clone())
-    );
-    println!("shed in: p99 {:.1} ms, the median of the rounds", figures::median(shed));
-    println!("peak memory of the gateway: {:.1} MiB resident", stack.gateway_peak()?);
-    let saved = saved(&stack).await?;
-    println!("orders saved: {saved}, answered 201: {placed}");
-    if saved != placed {
-        return Err("orders that nobody was told of void the run".into());
-    }
-    slow::measure(&stack).await
-}
-
-/// One closed loop; what it places is added to `placed`.
-async fn closed(stack: &Services, connections: usize, placed: &mut u64) -> Result<Round, Failure> {
-    let cpu = stack.cpu_seconds()?;
-    let mut round = load::run(stack.gateway, &Tokens::default(), connections, CLOSED_FOR).await?;
-    round.cpu_seconds = stack.cpu_seconds()? - cpu;
-    println!(
-        "closed loop, {connections} connections: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {:.3} CPU s per 1,000 orders",
-        round.per_second(),
-        round.p50_ms,
-        round.p99_ms,
-        round.cpu_per_thousand()
-    );
-    *placed += round.orders();
-    Ok(round)
 }
 
 fn recovery(before: &Outcome, after: &Outcome) {
