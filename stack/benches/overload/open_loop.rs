@@ -22,10 +22,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::figures::Failure;
+use crate::{figures::Failure, load};
 
-/// Users that the orders are spread over.
-const USERS: u64 = 1000;
 /// Connections that the load has at most. A request for which none is free waits, and its time with it.
 const CONNECTIONS_MAX: usize = 512;
 
@@ -156,18 +154,16 @@ impl Pool {
 /// Sends orders at `rate` for `duration`, and waits for every answer.
 pub(crate) async fn run(gateway: SocketAddr, rate: Rate, duration: Duration) -> Result<Outcome, Failure> {
     let (pool, began) = (Pool::new(gateway), Instant::now());
-    let (mut asked, mut sent) = (JoinSet::new(), 0_u32);
+    let mut asked = JoinSet::new();
     let mut answers = Vec::new();
-    loop {
+    for sent in 0.. {
         let due = rate.interval * sent;
         if due >= duration {
             break;
         }
         // The timer ticks each millisecond; what is due by then is sent at once.
         sleep_until(began + due).await;
-        let user = u64::from(sent) * 7 % USERS + 1;
-        asked.spawn(ask(pool.clone(), user, began, due));
-        sent += 1;
+        asked.spawn(ask(pool.clone(), load::user(usize::try_from(sent)?), began, due));
         while let Some(answered) = asked.try_join_next() {
             answers.push(answered??);
         }
@@ -179,7 +175,7 @@ pub(crate) async fn run(gateway: SocketAddr, rate: Rate, duration: Duration) -> 
     Ok(Outcome { answers, seconds: duration.as_secs_f64(), connections })
 }
 
-async fn ask(pool: Arc<Pool>, user: u64, began: Instant, due: Duration) -> Result<Answer, Failure> {
+async fn ask(pool: Arc<Pool>, user: usize, began: Instant, due: Duration) -> Result<Answer, Failure> {
     let _turn = pool.free.acquire().await?;
     let mut sender = pool.sender().await?;
     let response = sender.send_request(order(pool.gateway, user)?).await?;
@@ -205,7 +201,7 @@ async fn connect(gateway: SocketAddr) -> Result<Sender, Failure> {
     Ok(sender)
 }
 
-fn order(gateway: SocketAddr, user: u64) -> Result<Request<Full<Bytes>>, Failure> {
+fn order(gateway: SocketAddr, user: usize) -> Result<Request<Full<Bytes>>, Failure> {
     let body = format!(
         r#"{{"user_id":{user},"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}]}}"#
     );
