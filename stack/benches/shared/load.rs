@@ -24,8 +24,8 @@ pub(crate) const USERS: usize = 1000;
 /// How far the users of two orders in a row are apart: it shares no factor with [`USERS`], so that each has their turn.
 const APART: usize = 619;
 
-/// Whose the order is that is sent after so many others. Neighbours share pages of a database's indices, and a load in which
-/// they order together is cheaper than any other.
+/// Whose the order is that is sent after so many others. The rows of neighbours share pages of a database's indices, so that
+/// loads are compared only where neighbours order together equally often.
 pub(crate) fn user(nth: usize) -> usize {
     nth * APART % USERS + 1
 }
