@@ -32,6 +32,7 @@ mod cpu;
 mod figures;
 #[path = "../shared/load.rs"]
 mod load;
+mod loads;
 mod open_loop;
 #[path = "../shared/port.rs"]
 mod port;
@@ -42,7 +43,8 @@ use std::{process::Command, time::Duration};
 
 use figures::Failure;
 use load::Tokens;
-use open_loop::{Outcome, Rate};
+use loads::Loads;
+use open_loop::Outcome;
 use services::Services;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -53,14 +55,8 @@ const LOAD_CORE: &str = "1";
 const CONNECTIONS: (&str, &str) = ("CONNECTIONS_PER_ADDRESS_MAX", "8192");
 
 const WARM_UP: Duration = Duration::from_secs(3);
-/// Connections of the closed loops.
-const CLOSED: [usize; 4] = [16, 32, 64, 128];
-/// Rates of the open loops, in what the best closed loop placed.
-const OPEN: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.25];
-const LOOP_FOR: Duration = Duration::from_secs(6);
 const ROUNDS: usize = 5;
 const OVERLOAD: f64 = 3.0;
-const OVERLOAD_FOR: Duration = Duration::from_secs(30);
 const USUAL: f64 = 0.5;
 const USUAL_FOR: Duration = Duration::from_secs(5);
 const RECOVERY_MAX: Duration = Duration::from_secs(2);
@@ -114,88 +110,6 @@ async fn measure() -> Result<(), Failure> {
         return Err("orders that nobody was told of void the run".into());
     }
     slow::measure(&loads.stack).await
-}
-
-/// The loops that place most.
-struct Best {
-    connections: usize,
-    /// Orders a second that the closed loop of so many connections placed.
-    placed: f64,
-    /// Orders a second that the open loop sends, in what the closed one places.
-    sent: f64,
-}
-
-/// Orders a second that the best loops place at one time.
-struct Capacity {
-    closed: f64,
-    open: f64,
-}
-
-/// The stack, and the orders that it has answered 201.
-struct Loads {
-    stack: Services,
-    placed: u64,
-}
-
-impl Loads {
-    async fn best(&mut self) -> Result<Best, Failure> {
-        let mut best = Best { connections: 0, placed: 0.0, sent: 0.0 };
-        for connections in CLOSED {
-            let placed = self.closed(connections).await?;
-            if placed > best.placed {
-                best = Best { connections, placed, ..best };
-            }
-        }
-        let mut most = 0.0;
-        for sent in OPEN {
-            let placed = self.open("open loop", best.placed * sent, LOOP_FOR).await?.goodput();
-            if placed > most {
-                (most, best.sent) = (placed, sent);
-            }
-        }
-        Ok(best)
-    }
-
-    async fn capacity(&mut self, best: &Best) -> Result<Capacity, Failure> {
-        let closed = self.closed(best.connections).await?;
-        let open = self.open("open loop", closed * best.sent, LOOP_FOR).await?.goodput();
-        Ok(Capacity { closed, open })
-    }
-
-    /// Orders a second that a closed loop places.
-    async fn closed(&mut self, connections: usize) -> Result<f64, Failure> {
-        let cpu = self.stack.cpu_seconds()?;
-        let mut round = load::run(self.stack.gateway, &Tokens::default(), connections, LOOP_FOR).await?;
-        round.cpu_seconds = self.stack.cpu_seconds()? - cpu;
-        println!(
-            "closed loop, {connections} connections: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {:.3} CPU s per 1,000 orders",
-            round.per_second(),
-            round.p50_ms,
-            round.p99_ms,
-            round.cpu_per_thousand()
-        );
-        self.placed += round.orders();
-        Ok(round.per_second())
-    }
-
-    async fn open(&mut self, what: &str, per_second: f64, duration: Duration) -> Result<Outcome, Failure> {
-        let outcome = open_loop::run(self.stack.gateway, Rate::of(per_second), duration).await?;
-        outcome.print(what);
-        self.placed += outcome.placed();
-        Ok(outcome)
-    }
-
-    async fn overload(&mut self, per_second: f64) -> Result<Outcome, Failure> {
-        let cpu = self.stack.cpu_seconds()?;
-        let over = self.open("overload", per_second, OVERLOAD_FOR).await?;
-        let busy = (self.stack.cpu_seconds()? - cpu) / OVERLOAD_FOR.as_secs_f64() * 100.0;
-        println!(
-            "of a core: {busy:.0} %; shed in: p99 {:.1} ms, at most {:.1} ms",
-            over.shed_ms(0.99),
-            over.shed_ms(1.0)
-        );
-        Ok(over)
-    }
 }
 
 fn recovery(before: &Outcome, after: &Outcome) {
