@@ -2,7 +2,7 @@
 #
 #     docker build --target gateway --build-arg GIT_COMMIT="$(git rev-parse --short HEAD)" --tag order-system/gateway .
 #
-# Targets: gateway, order, payment, and stack for its command `audit`. BuildKit is needed (Docker 20.10 or newer has it). The
+# Targets: gateway, order, payment, and order-system for its command `audit`. BuildKit is needed (Docker 20.10 or newer has it). The
 # base images may be others of the same kind, which deploy/make-stand-ins can make where no registry is in reach.
 ARG BUILDER=docker.io/library/rust:1.95-slim-bookworm
 # glibc, certificates of authorities, time zones; neither a shell nor a package manager.
@@ -17,9 +17,9 @@ ARG GIT_COMMIT=
 # What was downloaded and compiled stays in the builder's caches, so that a change compiles what depends on it and no more.
 RUN --mount=type=cache,id=order-system-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=order-system-target,target=/src/target,sharing=locked \
-    GIT_COMMIT="${GIT_COMMIT}" cargo build --release --locked --workspace --bins \
+    GIT_COMMIT="${GIT_COMMIT}" cargo build --release --locked -p gateway -p order -p payment -p all-in-one \
     && mkdir /out \
-    && for program in gateway order payment stack; do \
+    && for program in gateway order payment order-system; do \
         strip --strip-debug -o "/out/${program}" "target/release/${program}" || exit; \
     done
 
@@ -32,11 +32,11 @@ USER 65532:65532
 WORKDIR /
 STOPSIGNAL SIGTERM
 
-FROM runtime AS stack
-LABEL org.opencontainers.image.title="stack" \
+FROM runtime AS order-system
+LABEL org.opencontainers.image.title="order-system" \
       org.opencontainers.image.description="Tools of the order system: audit"
-COPY --from=build /out/stack /usr/local/bin/stack
-ENTRYPOINT ["/usr/local/bin/stack"]
+COPY --from=build /out/order-system /usr/local/bin/order-system
+ENTRYPOINT ["/usr/local/bin/order-system"]
 CMD ["--help"]
 
 FROM runtime AS payment

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use channel::timeout::{format, parse};
+use grpc_client::timeout::{format, parse};
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
 

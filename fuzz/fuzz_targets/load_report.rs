@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use channel::orca::{LoadReport, TRAILER};
+use grpc_client::orca::{LoadReport, TRAILER};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use channel::ServiceConfig;
+use grpc_client::ServiceConfig;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

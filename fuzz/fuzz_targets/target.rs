@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use channel::Target;
+use grpc_client::Target;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

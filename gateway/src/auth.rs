@@ -14,9 +14,9 @@ use std::{
 };
 
 use axum::extract::Request;
-use channel::Deadline;
-use chassis::admin::Readiness;
+use grpc_client::Deadline;
 use http::{Extensions, HeaderMap, HeaderValue, Method};
+use service_kit::admin::Readiness;
 use tokio::{task::JoinSet, time::timeout_at};
 
 use crate::problem::Problem;

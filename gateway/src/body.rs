@@ -58,9 +58,9 @@ fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
 mod tests {
     use std::time::Duration;
 
-    use chassis::metrics::Registry;
     use futures_util::stream;
     use http::StatusCode;
+    use service_kit::metrics::Registry;
 
     use super::*;
     use crate::{limits::BODIES_BYTES_MAX, protection::Config};

@@ -2,18 +2,18 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use chassis::{
+use clap::{Parser, Subcommand};
+use service_kit::{
     env::Vars,
     healthcheck::{self, Probe},
     process::EXIT_CONFIGURATION,
 };
-use clap::{Parser, Subcommand};
 
 use crate::{Config, config::ADMIN_PORT_DEFAULT};
 
 /// Takes orders over HTTP for the Order service. Configured by its environment.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version = chassis::version())]
+#[command(name = "gateway", version = service_kit::version())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -35,7 +35,7 @@ enum Command {
 pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
     match Cli::try_parse_from(args) {
         Ok(Cli { command: None | Some(Command::Serve) }) => {
-            chassis::process::run(Config::read(vars), |config| &config.process, crate::run)
+            service_kit::process::run(Config::read(vars), |config| &config.process, crate::run)
         }
         Ok(Cli { command: Some(Command::Healthcheck { live }) }) => {
             healthcheck::run(vars, ADMIN_PORT_DEFAULT, if live { Probe::Live } else { Probe::Ready })

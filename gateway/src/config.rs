@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | `APPLICATION_PORT` | port of the public listener | required |
 //! | `ENV` | `development` or `production` | required |
-//! | `ORDER_SERVICE_URL` | where the Order service is ([`channel::Target`]) | required |
-//! | `ORDER_SERVICE_CONFIG` | how it is called ([`channel::ServiceConfig`]) | [`ORDER_SERVICE_CONFIG_DEFAULT`] |
-//! | `TLS_CA_FILE`, `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS` | how the Order service is called ([`chassis::tls`]) | none |
+//! | `ORDER_SERVICE_URL` | where the Order service is ([`grpc_client::Target`]) | required |
+//! | `ORDER_SERVICE_CONFIG` | how it is called ([`grpc_client::ServiceConfig`]) | [`ORDER_SERVICE_CONFIG_DEFAULT`] |
+//! | `TLS_CA_FILE`, `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS` | how the Order service is called ([`service_kit::tls`]) | none |
 //! | `BIND_ADDRESS` | address of the public listener | 127.0.0.1; 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | the operators' listener | 127.0.0.1:9080 |
 //! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
@@ -20,14 +20,14 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use chassis::{
+use http::{Uri, uri::Scheme};
+use service_kit::{
     callee::{Callee, Names},
     env::{EnvErrors, Reader, Secrecy, Vars},
     process::Process,
     tls::{self, Part},
     trace::{self, Sampler},
 };
-use http::{Uri, uri::Scheme};
 
 use crate::{
     auth, face,

@@ -15,8 +15,8 @@ use axum::{
     body::{Body, HttpBody},
     response::Response,
 };
-use chassis::trace::{self, SpanKind};
 use http::{HeaderValue, Method, Request};
+use service_kit::trace::{self, SpanKind};
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn, util::ServiceFn};
 use tower_http::cors::Cors;

@@ -2,7 +2,7 @@
 //! a browser may do with it (`headers`), and whether the caller has it already (`etag`).
 
 use axum::{Router, extract::Request, middleware, response::Response};
-use chassis::env::Reader;
+use service_kit::env::Reader;
 use tower::ServiceBuilder;
 
 use crate::layers::caught;

@@ -7,8 +7,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chassis::trace::{self, SpanKind};
 use futures_util::FutureExt;
+use service_kit::trace::{self, SpanKind};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -31,7 +31,7 @@ use crate::{
 /// 5. the [`Leftover`], outside of the catch, so that a panic does not cut off a client that is still sending;
 /// 6. the catch, inside of all that an answer to a panic needs.
 ///
-/// The [`Deadline`](channel::Deadline) is an extension of the request, counted from its arrival.
+/// The [`Deadline`](grpc_client::Deadline) is an extension of the request, counted from its arrival.
 pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let route: Option<Arc<str>> = request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());

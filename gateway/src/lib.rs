@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use channel::tls::TlsError;
-use chassis::{
+use grpc_client::tls::TlsError;
+use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
     metrics::registry,

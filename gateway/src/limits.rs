@@ -18,7 +18,7 @@ pub const DISCARD_MAX: Duration = Duration::from_secs(2);
 
 /// The deadline of a request, counted from its arrival, where `REQUEST_TIMEOUT_MS` does not say otherwise.
 pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-/// The values that `REQUEST_TIMEOUT_MS` may have. Below [`chassis::process::DRAIN_MAX`], so that a drain
+/// The values that `REQUEST_TIMEOUT_MS` may have. Below [`service_kit::process::DRAIN_MAX`], so that a drain
 /// outlasts every request.
 pub const REQUEST_TIMEOUT_MS: RangeInclusive<u64> = 1..=30_000;
 
@@ -53,7 +53,7 @@ pub const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 1_024;
 /// The values that `CONNECTIONS_PER_ADDRESS_MAX` may have.
 pub const CONNECTIONS_PER_ADDRESS_MAX: RangeInclusive<usize> = 1..=CONNECTIONS_MAX;
 /// How long a client may take to make its connection secure.
-pub const HANDSHAKE_MAX: Duration = chassis::grpc::HANDSHAKE_MAX;
+pub const HANDSHAKE_MAX: Duration = service_kit::grpc::HANDSHAKE_MAX;
 /// HTTP/2 streams that one connection may have open.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 /// Bytes that one HTTP/2 stream may send ahead of being read: as much as a body may be long.

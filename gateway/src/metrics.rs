@@ -9,12 +9,12 @@
 
 use std::sync::Arc;
 
-use chassis::{metrics::Registry, trace::Span};
 use http::{Method, Request, StatusCode};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge, histogram::Histogram},
 };
+use service_kit::{metrics::Registry, trace::Span};
 use tokio::time::Instant;
 
 use crate::problem::registry::CLIENT_CLOSED_REQUEST;

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use channel::Deadline;
+use grpc_client::Deadline;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use proto::order::GetOrderRequest;
 use serde::Serialize;
@@ -178,7 +178,7 @@ fn deadline(parts: &Parts) -> Result<Deadline, Problem> {
 fn call<T>(message: T, deadline: Deadline) -> tonic::Request<T> {
     let mut call = tonic::Request::new(message);
     call.extensions_mut().insert(deadline);
-    if let Some(context) = chassis::trace::current() {
+    if let Some(context) = service_kit::trace::current() {
         context.write_to(call.metadata_mut().as_mut());
     }
     call

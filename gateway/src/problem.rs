@@ -6,7 +6,7 @@
 //! - [`example()`]: what problems of a type look like, for the OpenAPI document and the pages
 //! - [`pages`]: what each type means, for people
 //!
-//! Problems arise within a request's trace context (`chassis::trace`), which names them, and [`within`] a
+//! Problems arise within a request's trace context (`service_kit::trace`), which names them, and [`within`] a
 //! [`Site`], which knows the public address of the gateway and counts what is kept from the public.
 
 use std::{borrow::Cow, time::Duration};

@@ -9,8 +9,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::response::Response;
-use chassis::metrics::Registry;
 use http::Request;
+use service_kit::metrics::Registry;
 
 use crate::{
     auth::Subject,

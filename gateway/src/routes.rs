@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use channel::Channel;
-use chassis::{admin::Readiness, trace::Tracer};
+use grpc_client::Channel;
 use http::{HeaderValue, header};
 use proto::order::order_client::OrderClient;
+use service_kit::{admin::Readiness, trace::Tracer};
 
 use crate::{
     admission::admitted,

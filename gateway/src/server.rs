@@ -6,14 +6,14 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use channel::tls::ServerTls;
-use chassis::{
-    CancellationToken,
-    admin::{ACCEPTING, Readiness},
-};
+use grpc_client::tls::ServerTls;
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
+};
+use service_kit::{
+    CancellationToken,
+    admin::{ACCEPTING, Readiness},
 };
 use tokio::{
     net::{TcpListener, TcpStream},

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use channel::{Deadline, timeout};
+use grpc_client::{Deadline, timeout};
 use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 

@@ -2,12 +2,12 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use chassis::{
+use clap::{Parser, Subcommand};
+use service_kit::{
     env::Vars,
     healthcheck::{self, Probe},
     process::EXIT_CONFIGURATION,
 };
-use clap::{Parser, Subcommand};
 
 use crate::{Config, adapters::db::MIGRATIONS, config::ADMIN_PORT_DEFAULT};
 
@@ -15,7 +15,7 @@ mod prices;
 
 /// Saves orders, charges customers through Payment, and settles the orders. Configured by its environment.
 #[derive(Debug, Parser)]
-#[command(name = "order", version = chassis::version())]
+#[command(name = "order", version = service_kit::version())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -42,7 +42,7 @@ enum Command {
 pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
     match Cli::try_parse_from(args) {
         Ok(Cli { command: None | Some(Command::Serve) }) => {
-            chassis::process::run(Config::read(vars), |config| &config.process, crate::run)
+            service_kit::process::run(Config::read(vars), |config| &config.process, crate::run)
         }
         Ok(Cli { command: Some(Command::Migrate) }) => migrate(vars),
         Ok(Cli { command: Some(Command::Prices(command)) }) => prices::run(command, vars),
@@ -59,7 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
 
 /// Brings the schema of the database that `vars` name up to date, as this whole process.
 pub fn migrate(vars: &Vars) -> ExitCode {
-    chassis::process::run_once(
+    service_kit::process::run_once(
         database::Config::read_for_command(vars),
         vars.get("RUST_LOG"),
         async |config| {

@@ -6,18 +6,18 @@
 //! | `ENV` | yes | `development` or `production` |
 //! | `DB_DRIVER` | yes | `sqlite`, `mysql` or `postgres` |
 //! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::Target::parse`]) |
-//! | `PAYMENT_SERVICE_URL` | yes | where Payment is ([`channel::Target`]) |
-//! | `PAYMENT_SERVICE_CONFIG` | | how it is called ([`channel::ServiceConfig`]), instead of [`PAYMENT_SERVICE_CONFIG_DEFAULT`] |
+//! | `PAYMENT_SERVICE_URL` | yes | where Payment is ([`grpc_client::Target`]) |
+//! | `PAYMENT_SERVICE_CONFIG` | | how it is called ([`grpc_client::ServiceConfig`]), instead of [`PAYMENT_SERVICE_CONFIG_DEFAULT`] |
 //! | `PRICE_LIST` | | who names prices ([`PriceSource`]) |
 //! | `DB_WAIT_SECONDS`, `DB_CONNECTIONS_MAX`, `DB_DURABILITY_WAIVED` | | how the database is used ([`database::Config`]) |
-//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`chassis::tls`]) |
+//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`service_kit::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
-//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
+//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `service_kit::fail_points` |
 //! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
-use chassis::{
+use service_kit::{
     callee::{Callee, Names},
     env::{EnvErrors, Reader, Vars},
     process::Process,

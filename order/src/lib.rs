@@ -14,8 +14,10 @@ pub mod ports;
 
 use std::sync::Arc;
 
-use channel::tls::TlsError;
-use chassis::{
+use database::{Database, OpenError};
+use grpc_client::tls::TlsError;
+use proto::order::order_server::OrderServer;
+use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
@@ -23,8 +25,6 @@ use chassis::{
     process::{BindError, Sockets},
     trace::{ExportError, Tracer},
 };
-use database::{Database, OpenError};
-use proto::order::order_server::OrderServer;
 use tonic::service::Routes;
 
 use adapters::{
@@ -70,7 +70,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 }
 
 /// Serves on `sockets` once the database is open, until `shutdown` is cancelled and everything in flight has been
-/// settled, or [`DRAIN_MAX`](chassis::process::DRAIN_MAX) has passed.
+/// settled, or [`DRAIN_MAX`](service_kit::process::DRAIN_MAX) has passed.
 ///
 /// # Errors
 ///

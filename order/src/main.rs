@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chassis::env::Vars;
+use service_kit::env::Vars;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -5,15 +5,15 @@
 
 use std::{ffi::OsString, fmt::Write as _, process::ExitCode, sync::Arc};
 
-use chassis::{
-    env::Vars,
-    healthcheck::{self, Probe},
-    process::{self, EXIT_CONFIGURATION, EXIT_UNAVAILABLE},
-};
 use clap::{Parser, Subcommand, error::ErrorKind};
 use database::Database;
 use money::{Currency, Money};
 use prost_types::Timestamp;
+use service_kit::{
+    env::Vars,
+    healthcheck::{self, Probe},
+    process::{self, EXIT_CONFIGURATION, EXIT_UNAVAILABLE},
+};
 
 use crate::{
     Config,
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "payment",
-    version = chassis::version(),
+    version = service_kit::version(),
     after_help = "Commands of the database need only DB_DRIVER and DATA_SOURCE_URL.\n\
     Exit codes: 0; 64: an argument or a variable is wrong; 69: the database cannot be had, what was asked for \
     was not done, or there is no such account."

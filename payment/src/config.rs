@@ -6,15 +6,15 @@
 //! | `ENV` | yes | `development` or `production` |
 //! | `DB_…`, `DATA_SOURCE_URL` | | where payments are kept: [`database::Config`] |
 //! | `PAYMENT_CREDIT_LIMIT` | | credit limit of new accounts, in major units of their currency; default 1000 |
-//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`chassis::tls`]) |
+//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`service_kit::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
-//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `chassis::fail_points` |
+//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `service_kit::fail_points` |
 //! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use crate::domain::CreditLimit;
-use chassis::{
+use service_kit::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
     tls::{self, Part},

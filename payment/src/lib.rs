@@ -13,7 +13,9 @@ pub mod ports;
 
 use std::sync::Arc;
 
-use chassis::{
+use database::{Database, OpenError};
+use proto::payment::payment_server::PaymentServer;
+use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
@@ -21,8 +23,6 @@ use chassis::{
     process::{BindError, Sockets},
     trace::{ExportError, Tracer},
 };
-use database::{Database, OpenError};
-use proto::payment::payment_server::PaymentServer;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
@@ -64,7 +64,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
 }
 
 /// Serves on `sockets` until `shutdown` is cancelled and every charge in flight has ended, or
-/// [`DRAIN_MAX`](chassis::process::DRAIN_MAX) has passed.
+/// [`DRAIN_MAX`](service_kit::process::DRAIN_MAX) has passed.
 ///
 /// # Errors
 ///

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chassis::env::Vars;
+use service_kit::env::Vars;
 
 /// The allocator of every process of the system: at the gateway it was the fastest of those measured.
 #[global_allocator]

@@ -1,4 +1,4 @@
-//! The command line of `stack`.
+//! The command line of `order-system`.
 
 use std::{
     ffi::OsString,
@@ -7,19 +7,19 @@ use std::{
     process::ExitCode,
 };
 
-use chassis::{
+use crate::{Options, Ports, System, audit};
+use clap::{Args, Parser, Subcommand};
+use service_kit::{
     CancellationToken,
     env::{EnvErrors, Mode, Vars},
     process::{self, EXIT_UNAVAILABLE, Told},
     telemetry,
 };
-use clap::{Args, Parser, Subcommand};
-use stack::{Options, Ports, Stack};
 
 #[derive(Parser)]
 #[command(
-    name = "stack",
-    version = chassis::version(),
+    name = "order-system",
+    version = service_kit::version(),
     about = "Gateway, Order and Payment in one process, on embedded databases"
 )]
 struct Cli {
@@ -92,7 +92,7 @@ impl Passed {
     }
 }
 
-/// What of the environment the stack passes on, beside who may order and traces; the rest it sets itself.
+/// What of the environment the system passes on, beside who may order and traces; the rest it sets itself.
 const PASSED_ON: [&str; 13] = [
     "PAYMENT_CREDIT_LIMIT",
     "PRICE_LIST",
@@ -109,14 +109,15 @@ const PASSED_ON: [&str; 13] = [
     "CONNECTIONS_PER_ADDRESS_MAX",
 ];
 
-pub(crate) fn run() -> ExitCode {
+/// Runs the command that the process's own arguments name.
+pub fn run() -> ExitCode {
     let Cli { all, command } = Cli::parse();
     let vars = Vars::from_process();
     match command {
         None => run_all(all, &vars),
-        Some(Command::Gateway(passed)) => gateway::cli::run(passed.after("stack gateway"), &vars),
-        Some(Command::Order(passed)) => order::cli::run(passed.after("stack order"), &vars),
-        Some(Command::Payment(passed)) => payment::cli::run(passed.after("stack payment"), &vars),
+        Some(Command::Gateway(passed)) => gateway::cli::run(passed.after("order-system gateway"), &vars),
+        Some(Command::Order(passed)) => order::cli::run(passed.after("order-system order"), &vars),
+        Some(Command::Payment(passed)) => payment::cli::run(passed.after("order-system payment"), &vars),
         Some(Command::Audit { data }) => audit(&data, &vars),
         Some(Command::Openapi) => {
             say(&gateway::openapi::document_json());
@@ -127,7 +128,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn audit(data: &Path, vars: &Vars) -> ExitCode {
     process::run_once(books(data, vars), vars.get("RUST_LOG"), async |(order, payment)| {
-        let report = stack::audit::audit(&order, &payment).await?;
+        let report = audit::audit(&order, &payment).await?;
         let code = if report.agrees() { 0 } else { EXIT_DISAGREES };
         anyhow::Ok(Told { text: report.to_string(), code })
     })
@@ -158,7 +159,7 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
     let passed_on = PASSED_ON
         .iter()
         .chain(&gateway::auth::config::VARIABLES)
-        .chain(&chassis::trace::VARIABLES)
+        .chain(&service_kit::trace::VARIABLES)
         .filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
     let options = Options {
         data: Some(all.data),
@@ -182,16 +183,16 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
 async fn serve_all(options: Options) -> anyhow::Result<()> {
     let stop: CancellationToken = process::stop_signal().map_err(anyhow::Error::msg)?;
     let wants_tokens = options.vars.iter().any(|(name, _)| name == "AUTH_ISSUER");
-    let mut stack = tokio::select! {
+    let mut system = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        started = Stack::start_with(options) => started?,
+        started = System::start_with(options) => started?,
     };
-    welcome(&stack.gateway_url(), wants_tokens);
+    welcome(&system.gateway_url(), wants_tokens);
     tokio::select! {
         biased;
-        () = stop.cancelled() => stack.stop().await,
-        error = stack.failed() => Err(error),
+        () = stop.cancelled() => system.stop().await,
+        error = system.failed() => Err(error),
     }
 }
 
@@ -205,7 +206,7 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<chassis::env::EnvErrors>() { process::EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
+    if error.is::<service_kit::env::EnvErrors>() { process::EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
 }
 
 fn welcome(url: &str, wants_tokens: bool) {

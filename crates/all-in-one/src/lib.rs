@@ -1,11 +1,12 @@
 //! The house with all its lights on: gateway, Order and Payment in one process.
 //!
-//! [`Stack`] is what `cargo run` runs by hand and what every system test and bench runs in: three real
+//! [`System`] is what `cargo run` runs by hand and what every system test and bench runs in: three real
 //! services over real sockets, each with a database of its own.
 
 pub mod audit;
+pub mod cli;
 mod options;
-mod running;
+mod system;
 
 pub use options::{Databases, Options, Ports};
-pub use running::Stack;
+pub use system::System;

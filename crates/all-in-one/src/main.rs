@@ -1,12 +1,10 @@
 //! The whole system in one process, or one of its services, from the command line.
 
-mod cli;
-
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run()
+    all_in_one::cli::run()
 }

@@ -1,4 +1,4 @@
-//! How a stack is set up.
+//! How a system is set up.
 
 use std::{
     fmt,
@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chassis::env::Vars;
+use service_kit::env::Vars;
 
-/// How a stack is set up. The default is for tests: free ports, databases that go with the stack.
+/// How a system is set up. The default is for tests: free ports, databases that go with the system.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Where the database files are kept; `None` for a directory that is removed at the end.
@@ -17,7 +17,7 @@ pub struct Options {
     pub ports: Ports,
     /// The databases, where they are on a server; `None` for SQLite files in `data`.
     pub databases: Option<Databases>,
-    /// Variables for all three services, over what the stack sets itself: `PAYMENT_CREDIT_LIMIT`, for instance.
+    /// Variables for all three services, over what the system sets itself: `PAYMENT_CREDIT_LIMIT`, for instance.
     pub vars: Vec<(String, String)>,
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chassis::trace::{Span, SpanKind};
+use service_kit::trace::{Span, SpanKind};
 use tokio::time::Instant;
 
 use crate::{

@@ -9,8 +9,8 @@ use crate::pool::Connector;
 pub const POINTS: [&str; 2] = [STEP.before, STEP.after];
 
 #[cfg(feature = "fail-points")]
-const STEP: chassis::fail_points::Step =
-    chassis::fail_points::Step { before: "commit.before", after: "commit.after" };
+const STEP: service_kit::fail_points::Step =
+    service_kit::fail_points::Step { before: "commit.before", after: "commit.after" };
 
 /// What `committing` comes to.
 #[cfg(not(feature = "fail-points"))]

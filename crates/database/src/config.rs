@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use chassis::{
+use service_kit::{
     admin::Readiness,
     env::{EnvErrors, Mode, Reader, Secrecy, Vars},
 };
@@ -42,7 +42,7 @@ pub struct Config {
     pub metrics: Metrics,
     /// Where commits fail on purpose; the service reads it with its own points.
     #[cfg(feature = "fail-points")]
-    pub fail_points: chassis::fail_points::FailPoints,
+    pub fail_points: service_kit::fail_points::FailPoints,
 }
 
 /// A setting of a server that decides whether a commit survives a power failure, and that an operator has
@@ -175,7 +175,7 @@ fn target(reader: &mut Reader<'_>) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
-    use chassis::env::{EnvErrors, Vars};
+    use service_kit::env::{EnvErrors, Vars};
 
     use super::*;
 

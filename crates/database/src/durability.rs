@@ -1,6 +1,6 @@
 //! Whether a commit that was answered is on disk: what the database says of its own settings.
 
-use chassis::env::Mode;
+use service_kit::env::Mode;
 use sqlx::Row;
 
 use crate::{Config, OpenError, dialect::Dialect, target::Location, work::Session};

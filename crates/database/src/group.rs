@@ -13,8 +13,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chassis::{CancellationToken, ids::jittered};
 use futures_util::FutureExt as _;
+use service_kit::{CancellationToken, ids::jittered};
 use sqlx::Executor;
 use tokio::{
     sync::{mpsc, oneshot},

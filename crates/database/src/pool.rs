@@ -40,7 +40,7 @@ pub(crate) struct Connector {
     pub(crate) answer_max: Duration,
     pub(crate) metrics: MetricsOfDatabase,
     #[cfg(feature = "fail-points")]
-    pub(crate) fail_points: chassis::fail_points::FailPoints,
+    pub(crate) fail_points: service_kit::fail_points::FailPoints,
 }
 
 impl fmt::Debug for Connector {

@@ -7,7 +7,7 @@
 
 use std::{future, io, net::SocketAddr, process};
 
-use chassis::ids::random_u32;
+use service_kit::ids::random_u32;
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
 use tokio::{
     io::{AsyncWriteExt, copy},

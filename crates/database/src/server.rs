@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::ids::jittered;
+use service_kit::ids::jittered;
 use sqlx::Executor;
 use tokio::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::admin::Readiness;
+use service_kit::admin::Readiness;
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{Database, dialect::timed_out, pool::Connector, work::Session};

@@ -22,7 +22,7 @@ pub const ATTEMPTS_MAX: u32 = 5;
 /// Members that are not known are ignored, as gRPC does; `hedgingPolicy` is one of them.
 ///
 /// ```
-/// let config: channel::ServiceConfig = r#"{
+/// let config: grpc_client::ServiceConfig = r#"{
 ///     "loadBalancingConfig": [{"round_robin": {}}],
 ///     "methodConfig": [{
 ///         "name": [{"service": "helloworld.Greeter"}],
@@ -34,7 +34,7 @@ pub const ATTEMPTS_MAX: u32 = 5;
 ///     }],
 ///     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1}
 /// }"#.parse()?;
-/// # Ok::<(), channel::ServiceConfigError>(())
+/// # Ok::<(), grpc_client::ServiceConfigError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServiceConfig {

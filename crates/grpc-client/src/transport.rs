@@ -41,7 +41,7 @@ pub const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// # use std::time::Duration;
 /// let mut request = tonic::Request::new(());
 /// let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
-/// request.extensions_mut().insert(channel::Deadline(deadline));
+/// request.extensions_mut().insert(grpc_client::Deadline(deadline));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);

@@ -7,7 +7,7 @@
 //! | `NAME_SERVICE_URL` | where it is ([`Target`]); required |
 //! | `NAME_SERVICE_CONFIG` | how calls are balanced, retried and bounded ([`ServiceConfig`]), in gRPC's own JSON; instead of the caller's default as a whole |
 
-use channel::{Channel, Metrics, ServiceConfig, Target, tls::TlsError};
+use grpc_client::{Channel, Metrics, ServiceConfig, Target, tls::TlsError};
 use prometheus_client::registry::Registry;
 
 use crate::{
@@ -43,9 +43,9 @@ impl Callee {
     ///
     /// What is wrong with either.
     pub fn parse(target: &str, service_config: &str) -> Result<Self, String> {
-        let target = target.parse().map_err(|error: channel::TargetError| error.to_string())?;
+        let target = target.parse().map_err(|error: grpc_client::TargetError| error.to_string())?;
         let service_config =
-            service_config.parse().map_err(|error: channel::ServiceConfigError| error.to_string())?;
+            service_config.parse().map_err(|error: grpc_client::ServiceConfigError| error.to_string())?;
         Ok(Self { target, service_config })
     }
 

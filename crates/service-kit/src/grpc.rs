@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use channel::tls::ServerTls;
 use futures_util::future::Either;
+use grpc_client::tls::ServerTls;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::server::TcpIncoming};

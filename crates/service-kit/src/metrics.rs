@@ -11,7 +11,7 @@
 //! | `grpc_server_in_flight` | | calls being worked on |
 //! | `grpc_server_refused_total` | | calls refused before anything was done |
 
-use channel::code_name;
+use grpc_client::code_name;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},

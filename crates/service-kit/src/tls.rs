@@ -8,11 +8,11 @@
 //! | `TLS` | `none`: production serves and calls in plain text off loopback too |
 //!
 //! In production plain text off loopback must be asked for, with `TLS=none`; [`Config::announce`] then says so. In
-//! development it needs no asking. The files are followed as they change ([`channel::tls`]).
+//! development it needs no asking. The files are followed as they change ([`grpc_client::tls`]).
 
 use std::path::PathBuf;
 
-use channel::tls::{ClientName, ClientTls, Clients, Fault, Files, Identity, Role, ServerTls, TlsError};
+use grpc_client::tls::{ClientName, ClientTls, Clients, Fault, Files, Identity, Role, ServerTls, TlsError};
 
 use crate::{
     admin::Readiness,

@@ -3,7 +3,10 @@
 //! A trial whose need is not met counts as ignored, with the reason; `REQUIRE=mariadb,buf` makes the absence
 //! of those a failure. A test binary of trials has `harness = false` and a `main` that calls [`run`].
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 pub use libtest_mimic::{Failed, Trial};
 
@@ -25,4 +28,9 @@ pub fn run(trials: impl IntoIterator<Item = Trial>) -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     server::stop_shared();
     conclusion.exit_code()
+}
+
+/// The root of the workspace: where README.md and the documents are.
+pub fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_default()
 }

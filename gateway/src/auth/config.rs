@@ -20,12 +20,12 @@ use std::{
     sync::Arc,
 };
 
-use chassis::{
+use http::{Uri, uri::Scheme};
+use rustls::RootCertStore;
+use service_kit::{
     admin::Readiness,
     env::{Mode, Reader, Secrecy},
 };
-use http::{Uri, uri::Scheme};
-use rustls::RootCertStore;
 
 use super::{
     key_set::{Key, KeySet},

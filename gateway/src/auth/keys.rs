@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{admin::Readiness, telemetry};
+use service_kit::{admin::Readiness, telemetry};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep},

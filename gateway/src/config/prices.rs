@@ -1,6 +1,6 @@
 //! Whether a client names the price of each item.
 
-use chassis::env::{Reader, Secrecy};
+use service_kit::env::{Reader, Secrecy};
 
 /// Whether a client names the price of each item: `PRICE_LIST`, as the Order service has it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 
 use std::str::FromStr;
 
-use chassis::{env::Reader, trace};
 use http::{HeaderName, HeaderValue, Method, Uri, header};
+use service_kit::{env::Reader, trace};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{key::IDEMPOTENCY_KEY, limits, prefer, problem::IDEMPOTENT_REPLAYED, timeout::GRPC_TIMEOUT};

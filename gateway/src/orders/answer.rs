@@ -66,7 +66,7 @@ pub(super) struct Page<'a> {
 pub(super) struct Nonsense(&'static str);
 
 impl From<Nonsense> for Status {
-    /// A status that did not come from the backend, which [`channel::Failure::of`] tells from one that did.
+    /// A status that did not come from the backend, which [`grpc_client::Failure::of`] tells from one that did.
     fn from(nonsense: Nonsense) -> Self {
         Self::internal(nonsense.to_string())
     }

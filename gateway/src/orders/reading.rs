@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use channel::Deadline;
+use grpc_client::Deadline;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use proto::order::{GetOrderRequest, GetOrderResponse, OrderStatus};
 use tokio::{

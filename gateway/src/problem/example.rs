@@ -1,7 +1,7 @@
 //! What problems of a type look like: made by the code that makes real ones, so that they cannot differ.
 
-use chassis::trace;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use service_kit::trace;
 
 use super::{
     Body, Problem, ProblemType, Violation,

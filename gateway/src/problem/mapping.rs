@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, error::Error};
 
-use channel::Failure;
-use chassis::telemetry;
+use grpc_client::Failure;
 use http::{HeaderName, HeaderValue, header};
+use service_kit::telemetry;
 use tonic::{Code, Status};
 use tonic_types::pb::{ErrorInfo, LocalizedMessage};
 
@@ -38,7 +38,7 @@ pub struct Asked {
     pub accept_language: Option<HeaderValue>,
 }
 
-/// The problem that tells the public of a call through [`channel::Channel`] that failed with `status`.
+/// The problem that tells the public of a call through [`grpc_client::Channel`] that failed with `status`.
 ///
 /// The cause is logged here, and nowhere else; what of it is private stays in the log. Must run within the
 /// request's trace context and [`site`](super::within).

@@ -3,8 +3,8 @@
 use std::{fmt, io::Write};
 
 use axum::{body::Body, response::Response};
-use chassis::trace;
 use http::{HeaderMap, response::Parts};
+use service_kit::trace;
 
 use super::{Problem, Site};
 

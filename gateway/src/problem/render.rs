@@ -1,8 +1,8 @@
 //! From a problem to an HTTP answer: the members that only the request's context knows, and the bytes.
 
 use axum::response::{IntoResponse, Response};
-use chassis::trace;
 use http::{HeaderMap, HeaderValue, header};
+use service_kit::trace;
 
 use super::{Body, Parts, Problem, pages, site, site::Site};
 

@@ -5,12 +5,12 @@
 
 use std::{future::Future, sync::Arc};
 
-use chassis::metrics::Registry;
 use http::StatusCode;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
 };
+use service_kit::metrics::Registry;
 
 /// One gateway, as its problems know it.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 //! system's.
 
 use axum::response::IntoResponse;
-use channel::Failure;
+use grpc_client::Failure;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use prost::Message;

@@ -12,8 +12,8 @@
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
-use channel::tls::{Identity, Role, ServerTls};
-use chassis::env::{Reader, Secrecy};
+use grpc_client::tls::{Identity, Role, ServerTls};
+use service_kit::env::{Reader, Secrecy};
 
 use super::{client_address::Proxies, rate::Rate};
 use crate::limits::{
@@ -130,7 +130,7 @@ fn tls(reader: &mut Reader<'_>) -> Option<ServerTls> {
 
 #[cfg(test)]
 mod tests {
-    use chassis::env::{EnvErrors, Vars};
+    use service_kit::env::{EnvErrors, Vars};
 
     use super::*;
 

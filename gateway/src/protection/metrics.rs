@@ -1,7 +1,7 @@
 //! What is counted of refusals.
 
-use chassis::metrics::Registry;
 use prometheus_client::metrics::{counter::Counter, family::Family};
+use service_kit::metrics::Registry;
 
 /// The names of the rate limits.
 pub(super) const BY_ADDRESS: &str = "address";

@@ -167,7 +167,7 @@ async fn every_refusal_is_counted() {
     for _ in 0..3 {
         let _ = (protection.by_address(&request), protection.by_subject(&request));
     }
-    let page = chassis::metrics::render(&Arc::new(registry));
+    let page = service_kit::metrics::render(&Arc::new(registry));
     for line in [
         "gateway_requests_shed_total 2",
         "gateway_requests_limited_total{limit=\"address\"} 2",

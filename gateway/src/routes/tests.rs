@@ -1,10 +1,10 @@
 //! Requests through every layer, in front of an Order service that is not there.
 
 use axum::{body::Body, extract::Request};
-use chassis::{callee::Callee, env::Mode, metrics::Registry, process::Process, trace::Tracer};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use service_kit::{callee::Callee, env::Mode, metrics::Registry, process::Process, trace::Tracer};
 use tower::ServiceExt;
 
 use super::*;
@@ -52,10 +52,10 @@ pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> A
         public_url: None,
         unit_price: UnitPrice::default(),
         face,
-        tls: chassis::tls::Config::default(),
+        tls: service_kit::tls::Config::default(),
         auth: crate::auth::Config::default(),
         protection,
-        traces: chassis::trace::Config::default(),
+        traces: service_kit::trace::Config::default(),
     };
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry, Scheme::Http);

@@ -8,8 +8,8 @@ use super::{
     metrics::Cut,
 };
 use crate::{limits, protection::Peer};
-use channel::tls::ServerTls;
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use grpc_client::tls::ServerTls;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;

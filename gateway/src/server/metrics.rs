@@ -1,7 +1,7 @@
 //! What is counted of connections.
 
-use chassis::metrics::Registry;
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use service_kit::metrics::Registry;
 
 /// The metrics of one listener.
 #[derive(Debug, Clone)]

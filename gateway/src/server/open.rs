@@ -78,7 +78,7 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
-    use chassis::metrics::Registry;
+    use service_kit::metrics::Registry;
 
     use super::*;
 

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, routing::get};
-use chassis::metrics::Registry;
 use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
+use service_kit::metrics::Registry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Semaphore,

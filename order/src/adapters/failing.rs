@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chassis::{
+use service_kit::{
     env::Reader,
     fail_points::{FailPoints, Fault, Step},
 };

@@ -6,11 +6,11 @@ mod render;
 
 use std::time::Duration;
 
-use chassis::grpc::Deadline;
 use proto::order::{
     CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
     ListOrdersResponse, order_server::Order,
 };
+use service_kit::grpc::Deadline;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 

@@ -7,7 +7,7 @@
 //! | `order_payment_mismatches_total`, `order_settle_conflicts_total` | | must stay 0 |
 //! | `order_orphans`, `order_pending_oldest_seconds` | | what is PENDING |
 
-use chassis::metrics::{
+use service_kit::metrics::{
     Registry,
     prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge},
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use channel::{Channel, Deadline, Failure};
+use grpc_client::{Channel, Deadline, Failure};
 use proto::{
     google_type,
     payment::{CreatePaymentRequest, PaymentStatus, VoidPaymentRequest, payment_client::PaymentClient},
@@ -97,7 +97,7 @@ impl Payments for PaymentOverGrpc {
 fn within<T>(message: T, time_left: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(Deadline(Instant::now() + time_left));
-    if let Some(context) = chassis::trace::current() {
+    if let Some(context) = service_kit::trace::current() {
         context.write_to(request.metadata_mut().as_mut());
     }
     request
@@ -118,7 +118,7 @@ fn outcome_of(status: &Status) -> ChargeOutcome {
         Some("DECLINED") => ChargeOutcome::Declined(decline(status, &details)),
         Some("VOIDED") => ChargeOutcome::Voided,
         Some("MISMATCH") => ChargeOutcome::Mismatch,
-        Some(chassis::refusal::NOT_STARTED) => ChargeOutcome::NeverRan,
+        Some(service_kit::refusal::NOT_STARTED) => ChargeOutcome::NeverRan,
         _ => ChargeOutcome::Unknown,
     }
 }
@@ -137,7 +137,7 @@ fn decline(status: &Status, details: &ErrorDetails) -> Decline {
 
 /// A call without an answer of Payment's has a cause that an operator wants to see.
 fn log(order: OrderId, status: &Status, outcome: &dyn std::fmt::Debug) {
-    let source = std::error::Error::source(status).map(chassis::telemetry::chain);
+    let source = std::error::Error::source(status).map(service_kit::telemetry::chain);
     tracing::warn!(
         order_id = order.get(),
         ?outcome,

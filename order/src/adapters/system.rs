@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chassis::{
+use service_kit::{
     ids,
     trace::{self, Context, SpanKind, Tracer},
 };

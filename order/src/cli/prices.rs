@@ -2,12 +2,12 @@
 
 use std::{fs::File, path::PathBuf, process::ExitCode};
 
-use chassis::{
+use clap::Subcommand;
+use database::Database;
+use service_kit::{
     env::Vars,
     process::{self, EXIT_CONFIGURATION},
 };
-use clap::Subcommand;
-use database::Database;
 
 use crate::{
     adapters::{

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chassis::env::Reader;
+use service_kit::env::Reader;
 
 /// Who names the prices of an order (`PRICE_LIST`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl FromStr for PriceSource {
 
 #[cfg(test)]
 mod tests {
-    use chassis::env::Vars;
+    use service_kit::env::Vars;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use database::{Config, Database, Target};
 use order::adapters::db::MIGRATIONS;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
-use trials::{
+use test_support::{
     Failed, Need,
     server::{self, Server},
 };

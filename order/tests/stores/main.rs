@@ -26,7 +26,7 @@ use order::{
     domain::Order,
     ports::{Insert, Orders},
 };
-use trials::{Failed, check, trial};
+use test_support::{Failed, check, trial};
 
 use contract::{OBLIGATIONS, broken};
 use fake::FakeOrders;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     }
     trials.extend(prices::trials());
     trials.extend(plans::trials());
-    trials::run(trials)
+    test_support::run(trials)
 }
 
 /// Fails with the obligations that `orders` do not keep.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use database::{Database, Driver, NOW_MS, Session, Work};
 use order::adapters::db::{DbOrders, DbPrices, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
-use trials::{
+use test_support::{
     Failed, Trial, check, server,
     statements::{Plan, Statements, capture, is_alone},
     trial,

@@ -9,7 +9,7 @@ use order::{
     domain::{ITEMS_MAX, PRODUCT_CODE_CHARS_MAX, ProductCode},
     ports::{PriceList, StoreError},
 };
-use trials::{Failed, Trial, check, trial};
+use test_support::{Failed, Trial, check, trial};
 
 use crate::{
     fake_prices::FakePrices,

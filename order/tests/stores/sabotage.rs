@@ -9,7 +9,7 @@ use order::{
     domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
     ports::{Insert, Orders, Page, Permit, StoreError},
 };
-use trials::{Failed, Trial, check, trial};
+use test_support::{Failed, Trial, check, trial};
 
 use crate::{
     contract::{OBLIGATIONS, broken},

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chassis::metrics::{
+use service_kit::metrics::{
     Registry,
     prometheus_client::metrics::{counter::Counter, family::Family},
 };

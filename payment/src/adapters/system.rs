@@ -1,6 +1,6 @@
 //! Time and ids, from the process itself.
 
-use chassis::ids::{self, Minter};
+use service_kit::ids::{self, Minter};
 
 use crate::{
     domain::{BillId, ChangeId, PaymentId},

@@ -2,14 +2,14 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use chassis::{
+use database::{Database, Target};
+use payment::{Config, ServeError, adapters::db::MIGRATIONS};
+use proto::payment::payment_client::PaymentClient;
+use service_kit::{
     CancellationToken,
     env::Mode,
     process::{Process, Sockets},
 };
-use database::{Database, Target};
-use payment::{Config, ServeError, adapters::db::MIGRATIONS};
-use proto::payment::payment_client::PaymentClient;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
@@ -40,8 +40,8 @@ impl Service {
             process,
             database: database::Config::of(target(directory)),
             credit_limit: "100".parse().unwrap(),
-            tls: chassis::tls::Config::default(),
-            traces: chassis::trace::Config::default(),
+            tls: service_kit::tls::Config::default(),
+            traces: service_kit::trace::Config::default(),
         };
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(payment::serve(config, sockets, shutdown.clone()));

@@ -62,9 +62,9 @@ async fn a_service_that_waits_for_its_database_is_alive_not_ready_and_ends_when_
     let vars = with(&url, &[("DB_DRIVER", "mysql")]);
     let mut config = payment::Config::read(&vars.into_iter().collect()).unwrap();
     config.database.wait = std::time::Duration::from_secs(3600);
-    let sockets = chassis::process::Sockets::bind(&config.process).await.unwrap();
+    let sockets = service_kit::process::Sockets::bind(&config.process).await.unwrap();
     let admin = sockets.admin.local_addr().unwrap();
-    let shutdown = chassis::CancellationToken::new();
+    let shutdown = service_kit::CancellationToken::new();
     let serving = tokio::spawn(payment::serve(config, sockets, shutdown.clone()));
     let _asked = silent.accept().await.unwrap();
     assert!(crate::service::get(admin, "/livez").await.starts_with("HTTP/1.1 200"));

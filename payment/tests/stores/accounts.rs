@@ -1,11 +1,11 @@
 //! The contract of the `Accounts` port.
 
-use chassis::ids::{Minter, now_ms};
 use money::Currency;
 use payment::{
     domain::{Change, ChangeId, Outcome},
     ports::{CHANGES_TOLD, LedgerError, NewLimit},
 };
+use service_kit::ids::{Minter, now_ms};
 
 use crate::{
     Clause, Store,

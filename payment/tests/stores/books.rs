@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use async_trait::async_trait;
-use chassis::ids::Minter;
 use database::{Config, Database, Session, Target, Work};
 use money::{Currency, Money};
 use payment::{
@@ -11,6 +10,7 @@ use payment::{
     domain::{BillId, ChargeRequest, OrderId, Payment, PaymentId, Total, UserId},
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
+use service_kit::ids::Minter;
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tempfile::TempDir;
 
@@ -41,13 +41,13 @@ impl Desk {
             payment: PaymentId::new(self.0.mint()).unwrap(),
             bill: BillId::new(self.0.mint()).unwrap(),
             opening_limit: Money::from_minor(request.total.get().currency(), 10_000).unwrap(),
-            now_ms: chassis::ids::now_ms(),
+            now_ms: service_kit::ids::now_ms(),
         }
     }
 
     pub(crate) fn void(&self, order: OrderId) -> NewVoid {
         let payment = PaymentId::new(self.0.mint()).unwrap();
-        NewVoid { order, payment, now_ms: chassis::ids::now_ms() }
+        NewVoid { order, payment, now_ms: service_kit::ids::now_ms() }
     }
 }
 

@@ -34,13 +34,17 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for place in Place::ALL {
         for &(name, clause) in ledger::CLAUSES.iter().chain(accounts::CLAUSES) {
-            trials.push(trials::trial(&format!("{place:?}::{name}"), place.needs(), move || async move {
-                clause(Store::new(place).await?).await;
-                Ok(())
-            }));
+            trials.push(test_support::trial(
+                &format!("{place:?}::{name}"),
+                place.needs(),
+                move || async move {
+                    clause(Store::new(place).await?).await;
+                    Ok(())
+                },
+            ));
         }
     }
     trials.extend(sabotage::trials());
     trials.extend(plans::trials());
-    trials::run(trials)
+    test_support::run(trials)
 }

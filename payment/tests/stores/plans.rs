@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use database::{Driver, NOW_MS, Session, Target, Work};
 use payment::adapters::db::{AUDIT, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
-use trials::{
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
     statements::{Plan, Statements, capture, is_alone},

@@ -9,7 +9,7 @@ use payment::{
     domain::{OrderId, Payment, UserId},
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
-use trials::{Failed, Trial, check, server::Kind};
+use test_support::{Failed, Trial, check, server::Kind};
 
 use crate::{
     Place, Store,
@@ -73,7 +73,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     for place in Place::DATABASES {
         for sabotage in Sabotage::ALL {
             let name = format!("{place:?}::sabotage::{sabotage:?}_is_noticed");
-            trials.push(trials::trial(&name, place.needs(), move || notice(place, sabotage)));
+            trials.push(test_support::trial(&name, place.needs(), move || notice(place, sabotage)));
         }
     }
     trials

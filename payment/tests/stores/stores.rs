@@ -12,7 +12,7 @@ use payment::{
     domain::{OrderId, Payment, UserId},
     ports::{Accounts, Ledger, LedgerError, NewCharge, NewVoid},
 };
-use trials::{
+use test_support::{
     Failed, Need,
     server::{Kind, Server},
 };

@@ -8,8 +8,8 @@ mod group;
 
 use std::{path::Path, time::Duration};
 
-use chassis::admin::Readiness;
 use database::{Config, Database, Migrations, OpenError};
+use service_kit::admin::Readiness;
 use sqlx::{AnyConnection, Connection, Executor};
 
 use given::{Ask, COMPATIBLE, FIRST, INCOMPATIBLE, config, count, insert, migrations};

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use chassis::admin::Readiness;
 use database::{Database, OpenError, WriteError};
-use trials::{
+use service_kit::admin::Readiness;
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
 };

@@ -3,14 +3,14 @@
 use std::{path::Path, time::Duration};
 
 use database::{Config, Database, OpenError, Target, WriteError};
-use tokio::{
-    process::Command,
-    time::{Instant, sleep},
-};
-use trials::{
+use test_support::{
     Failed, Need, Trial, check,
     server::{Kind, Server},
     succeed, trial,
+};
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
 };
 
 use super::{

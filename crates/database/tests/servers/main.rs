@@ -13,7 +13,7 @@ mod settings;
 use std::{process::ExitCode, sync::Arc};
 
 use database::{Config, Database};
-use trials::{
+use test_support::{
     Failed, Trial,
     server::{Kind, Server},
     trial,
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             settings::trials(kind),
         ]
     });
-    trials::run(trials.flatten())
+    test_support::run(trials.flatten())
 }
 
 /// A trial of `body` for this kind of server.

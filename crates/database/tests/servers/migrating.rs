@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use database::{Config, Database, OpenError, Target};
-use tokio::task::JoinHandle;
-use trials::{
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
 };
+use tokio::task::JoinHandle;
 
 use super::{
     driver, fresh,

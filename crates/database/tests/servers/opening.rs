@@ -7,8 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use database::{Config, Database, Driver, OpenError, Session, Target, Work};
+use test_support::{Failed, Trial, check, server::Kind};
 use tokio::sync::Barrier;
-use trials::{Failed, Trial, check, server::Kind};
 
 use super::{
     driver, fresh,

@@ -1,8 +1,8 @@
 //! Servers that would lose what they commit.
 
-use chassis::env::Mode;
 use database::{Config, Database, OpenError, Waiver};
-use trials::{
+use service_kit::env::Mode;
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
 };

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use channel::{Channel, Deadline};
+use grpc_client::{Channel, Deadline};
 use proto::payment::{CreatePaymentRequest, payment_client::PaymentClient};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{task::JoinSet, time::Instant};

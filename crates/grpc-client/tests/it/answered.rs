@@ -1,6 +1,6 @@
 //! Statuses that the backend itself sent, and what else came through.
 
-use channel::Failure;
+use grpc_client::Failure;
 use tonic::{Code, Response, Status};
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::{Channel, Metrics};
+use grpc_client::{Channel, Metrics};
 use prometheus_client::registry::Registry;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use channel::{Builder, Channel, Deadline, Failure, Target};
+use grpc_client::{Builder, Channel, Deadline, Failure, Target};
 use proto::order::{GetOrderRequest, GetOrderResponse, order_client::OrderClient};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};

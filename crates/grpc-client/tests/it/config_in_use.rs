@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::{DEADLINE_MARGIN, Failure};
+use grpc_client::{DEADLINE_MARGIN, Failure};
 use tonic::{Code, Response, Status};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use channel::Failure;
+use grpc_client::Failure;
 use tokio::net::TcpListener;
 
 use crate::{

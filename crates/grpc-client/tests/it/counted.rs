@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use channel::{Channel, Metrics};
+use grpc_client::{Channel, Metrics};
 use prometheus_client::registry::Registry;
 use tonic::{Response, Status};
 

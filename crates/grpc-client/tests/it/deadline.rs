@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use channel::{DEADLINE_DEFAULT, Failure};
+use grpc_client::{DEADLINE_DEFAULT, Failure};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Response, Status};
 

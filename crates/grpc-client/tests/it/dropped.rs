@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use channel::{Channel, RESOLVE_INTERVAL, Resolve, Resolving};
+use grpc_client::{Channel, RESOLVE_INTERVAL, Resolve, Resolving};
 use tokio::net::TcpListener;
 
 use crate::{

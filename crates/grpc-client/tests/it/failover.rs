@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::{Channel, Failure, Metrics};
+use grpc_client::{Channel, Failure, Metrics};
 use prometheus_client::registry::Registry;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use channel::Failure;
+use grpc_client::Failure;
 use tonic::{Code, Status};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use channel::Failure;
+use grpc_client::Failure;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::{CONNECT_TIMEOUT, Channel, Failure, RESOLVE_INTERVAL, Resolve, Resolving};
+use grpc_client::{CONNECT_TIMEOUT, Channel, Failure, RESOLVE_INTERVAL, Resolve, Resolving};
 use tokio::sync::watch;
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use channel::Failure;
+use grpc_client::Failure;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -133,7 +133,10 @@ async fn a_connect_that_never_completes_ends_by_its_own_bound() {
     tokio::time::pause();
     let started = Instant::now();
     let ended = failure(call(&channel_to(address), 1).await);
-    assert_eq!((ended, started.elapsed().as_secs()), (Failure::NeverRan, channel::CONNECT_TIMEOUT.as_secs()));
+    assert_eq!(
+        (ended, started.elapsed().as_secs()),
+        (Failure::NeverRan, grpc_client::CONNECT_TIMEOUT.as_secs())
+    );
 }
 
 /// Such a peer is found out before any call is sent to it.
@@ -159,5 +162,8 @@ async fn a_peer_that_takes_a_connection_and_says_nothing() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let started = Instant::now();
     let ended = failure(call(&channel_to(listener.local_addr().unwrap()), 1).await);
-    assert_eq!((ended, started.elapsed().as_secs()), (Failure::NeverRan, channel::CONNECT_TIMEOUT.as_secs()));
+    assert_eq!(
+        (ended, started.elapsed().as_secs()),
+        (Failure::NeverRan, grpc_client::CONNECT_TIMEOUT.as_secs())
+    );
 }

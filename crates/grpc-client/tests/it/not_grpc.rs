@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channel::{Channel, Failure};
+use grpc_client::{Channel, Failure};
 use proto::order::{GetOrderResponse, order_client::OrderClient};
 use tonic::{Response, Status};
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use channel::{ObservedAttempt, ObservedCall, Observer, code_name};
+use grpc_client::{ObservedAttempt, ObservedCall, Observer, code_name};
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Response, Status};
 

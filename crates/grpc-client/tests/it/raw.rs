@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use channel::{Channel, Checked};
+use grpc_client::{Channel, Checked};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use tokio::sync::mpsc;

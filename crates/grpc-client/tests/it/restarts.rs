@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use channel::{Channel, Failure};
+use grpc_client::{Channel, Failure};
 use tonic::{Response, Status};
 
 use crate::{

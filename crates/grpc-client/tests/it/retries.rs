@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::{ATTEMPTS_MAX, Channel, Failure};
+use grpc_client::{ATTEMPTS_MAX, Channel, Failure};
 use tonic::{Code, Response, Status};
 
 use crate::{

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use channel::{Channel, Failure, REQUEST_BYTES_KEPT_MAX};
+use grpc_client::{Channel, Failure, REQUEST_BYTES_KEPT_MAX};
 use tokio::{net::TcpListener, sync::mpsc};
 use tonic::{Code, Status};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use channel::tls::{Clients, Files, Identity};
+use grpc_client::tls::{Clients, Files, Identity};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channel::tls::{ALERT_LINGER_MAX, ClientTls, ServerTls};
+use grpc_client::tls::{ALERT_LINGER_MAX, ClientTls, ServerTls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     time::Instant,

@@ -1,6 +1,6 @@
 //! What is wrong with a file is said when it is read, with its name, and without what stands in it.
 
-use channel::tls::{ClientTls, FILE_BYTES_MAX, Files, Identity, Role, ServerTls, TlsError};
+use grpc_client::tls::{ClientTls, FILE_BYTES_MAX, Files, Identity, Role, ServerTls, TlsError};
 
 use crate::authority::{Authority, Place};
 

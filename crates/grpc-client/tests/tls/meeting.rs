@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use channel::tls::{ClientTls, ServerTls};
+use grpc_client::tls::{ClientTls, ServerTls};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use channel::tls::{ClientTls, Clients, Files, Identity, LOOK_INTERVAL, ServerTls};
+use grpc_client::tls::{ClientTls, Clients, Files, Identity, LOOK_INTERVAL, ServerTls};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use channel::tls::{ClientTls, Files, ServerTls};
+use grpc_client::tls::{ClientTls, Files, ServerTls};
 use rustls::{
     ClientConfig, DEFAULT_VERSIONS, HandshakeKind, RootCertStore, ServerConfig,
     crypto::ring,

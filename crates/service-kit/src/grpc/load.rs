@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use channel::orca::LoadReport;
+use grpc_client::orca::LoadReport;
 use http::HeaderValue;
 use tokio::time::Instant;
 use tonic::Code;
@@ -102,7 +102,7 @@ fn part_of_places(working: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use channel::orca::TRAILER;
+    use grpc_client::orca::TRAILER;
     use http::HeaderMap;
 
     use super::*;

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::tls::ServerTls;
 use futures_util::stream::{self, Stream};
+use grpc_client::tls::ServerTls;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use channel::{ObservedAttempt, ObservedCall, Observer, code_name};
+use grpc_client::{ObservedAttempt, ObservedCall, Observer, code_name};
 use http::HeaderMap;
 use tonic::Code;
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::{
+use service_kit::{
     grpc::{Deadline, TIME_LEFT_MIN},
     refusal::is_not_started,
 };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::process::DRAIN_MAX;
+use service_kit::process::DRAIN_MAX;
 use tokio::{net::TcpStream, sync::Notify, time::Instant};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,

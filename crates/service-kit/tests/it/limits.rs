@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use chassis::{
+use proto::order::CreateOrderRequest;
+use service_kit::{
     grpc::{CALLS_IN_FLIGHT_MAX, REQUEST_BYTES_MAX},
     refusal::{NOT_STARTED, RETRY_AFTER},
 };
-use proto::order::CreateOrderRequest;
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};

@@ -1,7 +1,7 @@
 //! Every answer says how loaded its server is.
 
-use channel::orca::{LoadReport, TRAILER};
-use chassis::{env::Mode, grpc::CALLS_IN_FLIGHT_MAX};
+use grpc_client::orca::{LoadReport, TRAILER};
+use service_kit::{env::Mode, grpc::CALLS_IN_FLIGHT_MAX};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;

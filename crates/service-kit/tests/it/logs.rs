@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use chassis::{env::Mode, telemetry};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
+use service_kit::{env::Mode, telemetry};
 use tracing::{Dispatch, dispatcher::DefaultGuard, subscriber::NoSubscriber};
 
 use crate::serving::{Handler, Serving, get, order};

@@ -1,6 +1,6 @@
 //! Reflection: in development, of this server's own services, and never in production.
 
-use chassis::env::Mode;
+use service_kit::env::Mode;
 use tonic::{Code, Status};
 use tonic_reflection::pb::{v1, v1alpha};
 

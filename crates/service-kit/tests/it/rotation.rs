@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use channel::Channel;
+use grpc_client::Channel;
 use proto::order::order_client::OrderClient;
 use tokio::{net::TcpStream, task::JoinSet};
 use tokio_util::sync::CancellationToken;

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::tls::{ClientTls, Clients, Files, Identity, ServerTls};
-use chassis::{
-    env::Mode,
-    grpc::{HANDSHAKE_MAX, HANDSHAKES_MAX},
-};
+use grpc_client::tls::{ClientTls, Clients, Files, Identity, ServerTls};
 use hyper_util::rt::TokioIo;
 use proto::order::order_client::OrderClient;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use service_kit::{
+    env::Mode,
+    grpc::{HANDSHAKE_MAX, HANDSHAKES_MAX},
+};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream, sync::Notify};
 use tonic::transport::{Channel, Endpoint, Uri};

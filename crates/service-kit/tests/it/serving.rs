@@ -7,8 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::tls::ServerTls;
-use chassis::{
+use grpc_client::tls::ServerTls;
+use proto::order::{
+    CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
+    ListOrdersResponse,
+    order_client::OrderClient,
+    order_server::{Order, OrderServer},
+};
+use service_kit::{
     CancellationToken,
     admin::{ACCEPTING, Admin, Readiness},
     env::Mode,
@@ -16,12 +22,6 @@ use chassis::{
     metrics::{Registry, ServerMetrics},
     process::{Bound, Process, Sockets},
     trace::Tracer,
-};
-use proto::order::{
-    CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
-    ListOrdersResponse,
-    order_client::OrderClient,
-    order_server::{Order, OrderServer},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use chassis::env::Mode;
+use service_kit::env::Mode;
 use tokio::net::{TcpListener, TcpStream};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,

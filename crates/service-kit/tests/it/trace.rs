@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{
+use service_kit::{
     grpc::Deadline,
     trace::{self, Context},
 };

@@ -1,6 +1,6 @@
 //! Group commit on SQLite beside one transaction for each write: orders per second of the store of orders.
 //!
-//!     cargo bench -p stack --bench commits
+//!     cargo bench -p system-tests --bench commits
 //!
 //! An order is two writes, inserted PENDING and settled PAID, each committed and synced (`synchronous=FULL`) before
 //! it is answered. 1, 16 and 64 tasks write one order after another for 2 s, now to a file where up to 64 writes

@@ -1,9 +1,9 @@
-//! Orders per second of the whole stack on each database.
+//! Orders per second of the whole system on each database.
 //!
-//!     cargo bench -p stack --bench databases
+//!     cargo bench -p system-tests --bench databases
 //!
-//! Starts a MariaDB and a PostgreSQL of its own with durable commits, and the stack over SQLite files and over each
-//! of them, all in this process with the load: a closed loop of 1, 16 and 64 connections for 4 s against one stack
+//! Starts a MariaDB and a PostgreSQL of its own with durable commits, and the system over SQLite files and over each
+//! of them, all in this process with the load: a closed loop of 1, 16 and 64 connections for 4 s against one system
 //! after another, 3 rounds, interleaved; prints the medians. Every answer must be a 201: any other voids the run.
 //! The processor time is that of services and load, not of the servers.
 
@@ -25,11 +25,11 @@ mod load;
 
 use std::time::Duration;
 
+use all_in_one::{Databases, Options, System};
 use backend::Backend;
 use figures::Failure;
 use load::{Round, Tokens};
 use mimalloc::MiMalloc;
-use stack::{Databases, Options, Stack};
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 const ROUNDS: usize = 3;
@@ -49,7 +49,7 @@ fn main() -> Result<(), Failure> {
 
 async fn measure() -> Result<(), Failure> {
     let backends = Backend::all().await?;
-    let mut stacks = Vec::new();
+    let mut systems = Vec::new();
     for backend in &backends {
         let databases = Databases {
             driver: backend.driver().name(),
@@ -58,25 +58,25 @@ async fn measure() -> Result<(), Failure> {
         };
         let options = Options { databases: Some(databases), ..Options::default() };
         let options = options.var("PAYMENT_CREDIT_LIMIT", 1_000_000_000).var("RUST_LOG", "warn");
-        let stack = Stack::start_with(options).await?;
-        load::run(stack.gateway_address(), &Tokens::default(), 16, WARM_UP).await?;
-        stacks.push(stack);
+        let system = System::start_with(options).await?;
+        load::run(system.gateway_address(), &Tokens::default(), 16, WARM_UP).await?;
+        systems.push(system);
     }
-    let mut rounds: Vec<Vec<Vec<Round>>> = vec![vec![Vec::new(); stacks.len()]; CONNECTIONS.len()];
+    let mut rounds: Vec<Vec<Vec<Round>>> = vec![vec![Vec::new(); systems.len()]; CONNECTIONS.len()];
     for _ in 0..ROUNDS {
         for (cells, connections) in rounds.iter_mut().zip(CONNECTIONS) {
-            for (cell, stack) in cells.iter_mut().zip(&stacks) {
+            for (cell, system) in cells.iter_mut().zip(&systems) {
                 let cpu_before = cpu::seconds(std::process::id())?;
                 let mut round =
-                    load::run(stack.gateway_address(), &Tokens::default(), connections, MEASURED).await?;
+                    load::run(system.gateway_address(), &Tokens::default(), connections, MEASURED).await?;
                 round.cpu_seconds = cpu::seconds(std::process::id())? - cpu_before;
                 cell.push(round);
             }
         }
     }
     print(&backends, &rounds);
-    for stack in stacks {
-        stack.stop().await?;
+    for system in systems {
+        system.stop().await?;
     }
     Ok(())
 }

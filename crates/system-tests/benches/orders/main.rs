@@ -1,10 +1,10 @@
-//! Orders per second and latency of `POST /orders` through the whole stack, its memory, and what tokens and rate limits
+//! Orders per second and latency of `POST /orders` through the whole system, its memory, and what tokens and rate limits
 //! cost.
 //!
-//!     cargo bench -p stack --bench orders
-//!     BEFORE=/path/to/an/older/stack cargo bench -p stack --bench orders
+//!     cargo bench -p system-tests --bench orders
+//!     BEFORE=/path/to/an/older/system cargo bench -p system-tests --bench orders
 //!
-//! Runs the `stack` binary of the bench profile as processes of their own over fresh SQLite files: as it is without any
+//! Runs the `order-system` binary of the bench profile as processes of their own over fresh SQLite files: as it is without any
 //! configuration, and with tokens (RS256) and rate limits, and beside them an older binary, where `BEFORE` names one. A
 //! closed loop of 1, 16 and 64 connections asks one after the other, for so many rounds; prints the medians, and those of
 //! the ratios of processor time within a round. Every answer must be a 201: any other voids the run. Load and services
@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use figures::Failure;
 use load::{Round, Tokens};
-use process::{STACK, StackProcess};
+use process::{PROGRAM, SystemProcess};
 use tempfile::TempDir;
 
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
@@ -45,10 +45,10 @@ const MEASURED: Duration = Duration::from_secs(4);
 const RATES: [(&str, &str); 2] =
     [("RATE_LIMIT_PER_ADDRESS", "1000000/1"), ("RATE_LIMIT_PER_SUBJECT", "1000000/1")];
 
-/// A stack that is measured, and its rounds by [`CONNECTIONS`].
+/// A system that is measured, and its rounds by [`CONNECTIONS`].
 struct Measured {
     name: &'static str,
-    stack: StackProcess,
+    system: SystemProcess,
     tokens: Tokens,
     rounds: [Vec<Round>; CONNECTIONS.len()],
 }
@@ -66,18 +66,18 @@ async fn measure() -> Result<(), Failure> {
     let (tokens, mut guarded) = tokens::issue(load::USERS, keys.path())?;
     guarded.extend(RATES.map(|(name, value)| (name, value.to_owned())));
     let guarded: Vec<(&str, &str)> = guarded.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let before = trials::variable("BEFORE");
+    let before = test_support::variable("BEFORE");
     let mut all = Vec::new();
     if !before.is_empty() {
         all.push(Measured::start("before", &before, &[], Tokens::default()).await?);
     }
-    all.push(Measured::start("plain", STACK, &[], Tokens::default()).await?);
-    all.push(Measured::start("tokens, rate limits", STACK, &guarded, tokens).await?);
-    let stacks = all.len();
+    all.push(Measured::start("plain", PROGRAM, &[], Tokens::default()).await?);
+    all.push(Measured::start("tokens, rate limits", PROGRAM, &guarded, tokens).await?);
+    let systems = all.len();
     for round in 0..ROUNDS {
         for cell in 0..CONNECTIONS.len() {
             // Another one is first each time.
-            for which in (0..stacks).map(|turn| (turn + round) % stacks) {
+            for which in (0..systems).map(|turn| (turn + round) % systems) {
                 all[which].round(cell).await?;
             }
         }
@@ -90,7 +90,7 @@ async fn measure() -> Result<(), Failure> {
         }
     }
     for measured in &all {
-        println!("{}: peak memory {:.1} MiB resident", measured.name, measured.stack.memory("VmHWM")?);
+        println!("{}: peak memory {:.1} MiB resident", measured.name, measured.system.memory("VmHWM")?);
     }
     Ok(())
 }
@@ -102,16 +102,16 @@ impl Measured {
         vars: &[(&str, &str)],
         tokens: Tokens,
     ) -> Result<Self, Failure> {
-        let stack = StackProcess::start(&[program], vars)?;
-        println!("{name}: memory at rest {:.1} MiB resident", stack.memory("VmRSS")?);
-        load::run(stack.gateway, &tokens, 16, WARM_UP).await?;
-        Ok(Self { name, stack, tokens, rounds: Default::default() })
+        let system = SystemProcess::start(&[program], vars)?;
+        println!("{name}: memory at rest {:.1} MiB resident", system.memory("VmRSS")?);
+        load::run(system.gateway, &tokens, 16, WARM_UP).await?;
+        Ok(Self { name, system, tokens, rounds: Default::default() })
     }
 
     async fn round(&mut self, cell: usize) -> Result<(), Failure> {
-        let cpu_before = self.stack.cpu_seconds()?;
-        let mut round = load::run(self.stack.gateway, &self.tokens, CONNECTIONS[cell], MEASURED).await?;
-        round.cpu_seconds = self.stack.cpu_seconds()? - cpu_before;
+        let cpu_before = self.system.cpu_seconds()?;
+        let mut round = load::run(self.system.gateway, &self.tokens, CONNECTIONS[cell], MEASURED).await?;
+        round.cpu_seconds = self.system.cpu_seconds()? - cpu_before;
         self.rounds[cell].push(round);
         Ok(())
     }

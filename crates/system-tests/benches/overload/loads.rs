@@ -1,4 +1,4 @@
-//! The loads that the stack is put under, each printed, and which of them place most.
+//! The loads that the system is put under, each printed, and which of them place most.
 
 use std::time::Duration;
 
@@ -31,9 +31,9 @@ pub(crate) struct Capacity {
     pub(crate) open: f64,
 }
 
-/// The stack, and the orders that it has answered 201.
+/// The system, and the orders that it has answered 201.
 pub(crate) struct Loads {
-    pub(crate) stack: Services,
+    pub(crate) system: Services,
     pub(crate) placed: u64,
 }
 
@@ -64,9 +64,9 @@ impl Loads {
 
     /// Orders a second that a closed loop places.
     async fn closed(&mut self, connections: usize) -> Result<f64, Failure> {
-        let cpu = self.stack.cpu_seconds()?;
-        let mut round = load::run(self.stack.gateway, &Tokens::default(), connections, LOOP_FOR).await?;
-        round.cpu_seconds = self.stack.cpu_seconds()? - cpu;
+        let cpu = self.system.cpu_seconds()?;
+        let mut round = load::run(self.system.gateway, &Tokens::default(), connections, LOOP_FOR).await?;
+        round.cpu_seconds = self.system.cpu_seconds()? - cpu;
         println!(
             "closed loop, {connections} connections: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {:.3} CPU s per 1,000 orders",
             round.per_second(),
@@ -84,16 +84,16 @@ impl Loads {
         per_second: f64,
         duration: Duration,
     ) -> Result<Outcome, Failure> {
-        let outcome = open_loop::run(self.stack.gateway, Rate::of(per_second), duration).await?;
+        let outcome = open_loop::run(self.system.gateway, Rate::of(per_second), duration).await?;
         outcome.print(what);
         self.placed += outcome.placed();
         Ok(outcome)
     }
 
     pub(crate) async fn overload(&mut self, per_second: f64) -> Result<Outcome, Failure> {
-        let cpu = self.stack.cpu_seconds()?;
+        let cpu = self.system.cpu_seconds()?;
         let over = self.open("overload", per_second, OVERLOAD_FOR).await?;
-        let busy = (self.stack.cpu_seconds()? - cpu) / OVERLOAD_FOR.as_secs_f64() * 100.0;
+        let busy = (self.system.cpu_seconds()? - cpu) / OVERLOAD_FOR.as_secs_f64() * 100.0;
         println!(
             "of a core: {busy:.0} %; shed in: p99 {:.1} ms, at most {:.1} ms",
             over.shed_ms(0.99),

@@ -1,6 +1,6 @@
-//! What becomes of the stack when it is asked for three times what it can do, and when a thousand clients are slow.
+//! What becomes of the system when it is asked for three times what it can do, and when a thousand clients are slow.
 //!
-//!     cargo bench -p stack --bench overload
+//!     cargo bench -p system-tests --bench overload
 //!
 //! Runs gateway, Order and Payment, a process each of the bench profile, over fresh SQLite files on one core, and the load on
 //! another (`taskset`):
@@ -76,9 +76,9 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure() -> Result<(), Failure> {
-    let stack = Services::start(SERVICES_CORE, &[CONNECTIONS]).await?;
-    let placed = load::run(stack.gateway, &Tokens::default(), 32, WARM_UP).await?.orders();
-    let mut loads = Loads { stack, placed };
+    let system = Services::start(SERVICES_CORE, &[CONNECTIONS]).await?;
+    let placed = load::run(system.gateway, &Tokens::default(), 32, WARM_UP).await?.orders();
+    let mut loads = Loads { system, placed };
     let best = loads.best().await?;
     let usual = loads.open("a half of it", best.placed * USUAL, USUAL_FOR).await?;
     usual.demand_all_placed()?;
@@ -103,13 +103,13 @@ async fn measure() -> Result<(), Failure> {
         );
     }
     println!("shed in: p99 {:.1} ms, the median of the rounds", figures::median(shed));
-    println!("peak memory of the gateway: {:.1} MiB resident", loads.stack.gateway_peak()?);
-    let saved = saved(&loads.stack).await?;
+    println!("peak memory of the gateway: {:.1} MiB resident", loads.system.gateway_peak()?);
+    let saved = saved(&loads.system).await?;
     println!("orders saved: {saved}, answered 201: {}", loads.placed);
     if saved != loads.placed {
         return Err("orders that nobody was told of void the run".into());
     }
-    slow::measure(&loads.stack).await
+    slow::measure(&loads.system).await
 }
 
 fn recovery(before: &Outcome, after: &Outcome) {
@@ -123,8 +123,8 @@ fn recovery(before: &Outcome, after: &Outcome) {
 }
 
 /// The orders in Order's database.
-async fn saved(stack: &Services) -> Result<u64, Failure> {
-    let file = SqliteConnectOptions::new().filename(stack.order_database());
+async fn saved(system: &Services) -> Result<u64, Failure> {
+    let file = SqliteConnectOptions::new().filename(system.order_database());
     let mut connection = SqliteConnection::connect_with(&file).await?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&mut connection).await?;
     Ok(u64::try_from(count)?)

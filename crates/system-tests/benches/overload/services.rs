@@ -51,7 +51,7 @@ impl Services {
         vars: impl Iterator<Item = (&'a str, String)>,
     ) -> Result<(), Failure> {
         let child = Command::new("taskset")
-            .args(["-c", core, env!("CARGO_BIN_EXE_stack"), service])
+            .args(["-c", core, env!("CARGO_BIN_EXE_system-under-test"), service])
             .env("APPLICATION_PORT", address.port().to_string())
             .env("ADMIN_ADDRESS", "127.0.0.1:0")
             .env("ENV", "development")

@@ -23,17 +23,17 @@ const HEALTHY_FOR: Duration = Duration::from_secs(10);
 const ROUNDS: usize = 5;
 const HEAD: &str = "POST /orders HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
 
-pub(crate) async fn measure(stack: &Services) -> Result<(), Failure> {
+pub(crate) async fn measure(system: &Services) -> Result<(), Failure> {
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        alone.push(healthy(stack).await?);
+        alone.push(healthy(system).await?);
         let mut slow = JoinSet::new();
         for client in 0..SLOW_CLIENTS {
-            slow.spawn(trickle(stack.gateway, client));
+            slow.spawn(trickle(system.gateway, client));
         }
         // They come one after the other.
         sleep(Duration::from_secs(2)).await;
-        beside.push(healthy(stack).await?);
+        beside.push(healthy(system).await?);
         slow.shutdown().await;
         sleep(Duration::from_secs(1)).await;
     }
@@ -44,8 +44,8 @@ pub(crate) async fn measure(stack: &Services) -> Result<(), Failure> {
 }
 
 /// Milliseconds of the slowest hundredth.
-async fn healthy(stack: &Services) -> Result<f64, Failure> {
-    let outcome = open_loop::run(stack.gateway, Rate::of(HEALTHY_PER_SECOND), HEALTHY_FOR).await?;
+async fn healthy(system: &Services) -> Result<f64, Failure> {
+    let outcome = open_loop::run(system.gateway, Rate::of(HEALTHY_PER_SECOND), HEALTHY_FOR).await?;
     outcome.demand_all_placed()?;
     Ok(outcome.placed_ms(Duration::ZERO, 0.99))
 }

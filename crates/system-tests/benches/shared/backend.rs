@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use database::Driver;
 use tempfile::TempDir;
-use trials::{
+use test_support::{
     Failed,
     server::{Kind, Server},
 };

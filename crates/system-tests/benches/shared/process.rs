@@ -1,4 +1,4 @@
-//! The stack as a process of its own, and what Linux says of it.
+//! The system as a process of its own, and what Linux says of it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,18 +11,18 @@ use tempfile::TempDir;
 use crate::{cpu, figures::Failure};
 
 /// The program of the profile that the bench is built in.
-pub(crate) const STACK: &str = env!("CARGO_BIN_EXE_stack");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_system-under-test");
 
-/// A running stack; killed when dropped.
-pub(crate) struct StackProcess {
+/// A running system; killed when dropped.
+pub(crate) struct SystemProcess {
     child: Child,
     pub(crate) gateway: SocketAddr,
     _data: TempDir,
 }
 
-impl StackProcess {
+impl SystemProcess {
     /// Starts it on free ports with fresh databases, and waits until it says where it is. `words` are the program, of
-    /// [`STACK`] for instance, after what runs it, and `vars` are variables over the usual ones.
+    /// [`PROGRAM`] for instance, after what runs it, and `vars` are variables over the usual ones.
     pub(crate) fn start(words: &[&str], vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
         let mut child = Command::new(words[0])
@@ -36,7 +36,7 @@ impl StackProcess {
             .spawn()?;
         let said = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
         let url = said.map_while(Result::ok).find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
-        let url = url.ok_or("the stack did not say where it is")?;
+        let url = url.ok_or("the system did not say where it is")?;
         let gateway = url.split('/').next().unwrap_or_default().parse()?;
         Ok(Self { child, gateway, _data: data })
     }
@@ -52,7 +52,7 @@ impl StackProcess {
     }
 }
 
-impl Drop for StackProcess {
+impl Drop for SystemProcess {
     fn drop(&mut self) {
         // It holds nothing that is worth a graceful end.
         let _ = self.child.kill();

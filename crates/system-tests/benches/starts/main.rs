@@ -1,12 +1,12 @@
 //! How soon each service is ready, and what it holds before it is asked for anything.
 //!
-//!     cargo bench -p stack --bench starts
-//!     PROGRAMS=target/release cargo bench -p stack --bench starts
+//!     cargo bench -p system-tests --bench starts
+//!     PROGRAMS=target/release cargo bench -p system-tests --bench starts
 //!
 //! Starts Payment, Order and the gateway one after the other, each as a process over its SQLite file, for so many rounds: from the
 //! start of the process to the first `200` of its `/readyz`, asked for each millisecond, and its resident memory a second
 //! later. The databases are migrated before the first round. `PROGRAMS` is a directory of the programs `gateway`, `order` and
-//! `payment`, as images have them; else they are run by `stack`. Prints medians, and the slowest.
+//! `payment`, as images have them; else they are run by `system`. Prints medians, and the slowest.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -95,14 +95,14 @@ fn round(data: &Path) -> Result<[(f64, f64); 3], Failure> {
 }
 
 fn command(service: &str) -> Command {
-    let programs = trials::variable("PROGRAMS");
+    let programs = test_support::variable("PROGRAMS");
     if programs.is_empty() {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_system-under-test"));
         command.arg(service);
         return command;
     }
     // Cargo runs a bench in the directory of its package.
-    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(programs).join(service))
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(programs).join(service))
 }
 
 fn is_ready(admin: SocketAddr) -> bool {

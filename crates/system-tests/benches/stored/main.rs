@@ -1,6 +1,6 @@
 //! What the store of orders takes for each thing that it does, with 1,000,000 orders stored and with 1,000.
 //!
-//!     cargo bench -p stack --bench stored
+//!     cargo bench -p system-tests --bench stored
 //!
 //! On each of the three databases (a MariaDB and a PostgreSQL of its own, with durable commits): an order inserted
 //! and settled, one read by its id, and pages of 50 of a user who owns every 16th order: the newest, and the

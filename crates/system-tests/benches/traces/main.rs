@@ -1,8 +1,8 @@
 //! What traces cost: processor time per order with none, with 1 % of all, and with all of them recorded and exported.
 //!
-//!     cargo bench -p stack --bench traces
+//!     cargo bench -p system-tests --bench traces
 //!
-//! Three stacks, a process each over fresh SQLite files, take turns for [`ROUNDS`] rounds under the same closed loop; the
+//! Three systems, a process each over fresh SQLite files, take turns for [`ROUNDS`] rounds under the same closed loop; the
 //! collector is in the bench's own process, and its time is not counted. Each round compares the three with each other, and
 //! the medians of that are printed: others may share the machine.
 
@@ -38,7 +38,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
     trace_service_server::{TraceService, TraceServiceServer},
 };
-use process::{STACK, StackProcess};
+use process::{PROGRAM, SystemProcess};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
@@ -62,20 +62,20 @@ async fn measure() -> Result<(), Failure> {
     let traced =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")];
     let with =
-        |part| StackProcess::start(&[STACK], &[traced[0], traced[1], ("OTEL_TRACES_SAMPLER_ARG", part)]);
-    let stacks = [StackProcess::start(&[STACK], &[])?, with("0.01")?, with("1")?];
-    for stack in &stacks {
-        load::run(stack.gateway, &Tokens::default(), CONNECTIONS, WARM_UP).await?;
+        |part| SystemProcess::start(&[PROGRAM], &[traced[0], traced[1], ("OTEL_TRACES_SAMPLER_ARG", part)]);
+    let systems = [SystemProcess::start(&[PROGRAM], &[])?, with("0.01")?, with("1")?];
+    for system in &systems {
+        load::run(system.gateway, &Tokens::default(), CONNECTIONS, WARM_UP).await?;
     }
     let mut costs: Vec<[f64; 3]> = Vec::new();
     for round in 0..ROUNDS {
         let mut cost = [0.0; 3];
         // Another one is first each time.
-        for which in (0..stacks.len()).map(|turn| (turn + round) % stacks.len()) {
-            let stack = &stacks[which];
-            let before = stack.cpu_seconds()?;
-            let mut measured = load::run(stack.gateway, &Tokens::default(), CONNECTIONS, MEASURED).await?;
-            measured.cpu_seconds = stack.cpu_seconds()? - before;
+        for which in (0..systems.len()).map(|turn| (turn + round) % systems.len()) {
+            let system = &systems[which];
+            let before = system.cpu_seconds()?;
+            let mut measured = load::run(system.gateway, &Tokens::default(), CONNECTIONS, MEASURED).await?;
+            measured.cpu_seconds = system.cpu_seconds()? - before;
             cost[which] = measured.cpu_per_thousand();
         }
         costs.push(cost);

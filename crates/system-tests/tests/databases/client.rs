@@ -10,7 +10,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use trials::{Failed, server::Server};
+use test_support::{Failed, server::Server};
 
 /// Between two attempts with one key.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -115,11 +115,11 @@ pub(crate) async fn books_agree(
         (payment, "SELECT COUNT(*) FROM payments WHERE status = 'CHARGED'"),
     ] {
         let count = one(database, sql).await?;
-        trials::check(count == wishes.to_string(), || format!("{wishes} wishes, but {sql}: {count}"))?;
+        test_support::check(count == wishes.to_string(), || format!("{wishes} wishes, but {sql}: {count}"))?;
     }
     let charged = one(payment, "SELECT SUM(charged_minor) FROM accounts").await?;
     let wanted = (wishes * Wish::PRICE_MINOR).to_string();
-    trials::check(charged == wanted, || format!("charged {charged}, and not {wanted}"))?;
+    test_support::check(charged == wanted, || format!("charged {charged}, and not {wanted}"))?;
     let off = server.execute(payment, payment::adapters::db::AUDIT).await?;
-    trials::check(off.trim().is_empty(), || format!("accounts that do not add up: {off}"))
+    test_support::check(off.trim().is_empty(), || format!("accounts that do not add up: {off}"))
 }

@@ -6,13 +6,13 @@ use proto::{
     order::{CreateOrderRequest, OrderItem, order_client::OrderClient},
     payment::{CreatePaymentRequest, payment_client::PaymentClient},
 };
-use tokio::process::{Child, Command};
-use tonic::transport::Channel;
-use trials::{
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
     trial,
 };
+use tokio::process::{Child, Command};
+use tonic::transport::Channel;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,7 +27,7 @@ async fn serve(kind: Kind) -> Result<(), Failed> {
         server.create_database(name).await?;
     }
     let (payment_port, order_port) = (free_port()?, free_port()?);
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"))?;
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md"))?;
     let mut running = Vec::new();
     for service in ["payment", "order"] {
         let command = command(&readme, kind, service)?
@@ -60,7 +60,10 @@ fn command(readme: &str, kind: Kind, service: &str) -> Result<String, Failed> {
 
 fn start(command: &str) -> Result<Child, Failed> {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", command, env!("CARGO_BIN_EXE_stack")]).env_clear().env("ADMIN_ADDRESS", "127.0.0.1:0");
+    shell
+        .args(["-c", command, env!("CARGO_BIN_EXE_system-under-test")])
+        .env_clear()
+        .env("ADMIN_ADDRESS", "127.0.0.1:0");
     Ok(shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()?)
 }
 

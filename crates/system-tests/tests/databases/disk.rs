@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use all_in_one::{Options, System};
 use database::{Config, Database, Target};
 use sqlx::{AnyConnection, Connection};
-use stack::{Options, Stack};
-use trials::{Failed, Need, Trial, check, trial};
+use test_support::{Failed, Need, Trial, check, trial};
 
 use crate::{
     client::{Client, Wish},
@@ -20,7 +20,7 @@ use crate::{
 /// How long an order that was cut off may take, whatever else the machine does.
 const SETTLED_MAX: Duration = Duration::from_secs(60);
 
-/// How long a stack that has stopped may take to close its files.
+/// How long a system that has stopped may take to close its files.
 const CLOSED_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -52,7 +52,7 @@ impl Disk {
     }
 
     /// Waits until nothing on it is open for writing any more: a remount finds it busy until then, and the threads that
-    /// sqlx reads SQLite by close their files a moment after a stack has stopped.
+    /// sqlx reads SQLite by close their files a moment after a system has stopped.
     async fn make_read_only(&self) -> Result<(), Failed> {
         let started = Instant::now();
         loop {
@@ -90,8 +90,8 @@ fn on(data: &Path) -> Options {
 
 async fn full() -> Result<(), Failed> {
     let disk = Disk::mount()?;
-    let stack = Stack::start_with(on(&disk.data())).await.map_err(whole)?;
-    let client = Client::new([stack.gateway_url()]);
+    let system = System::start_with(on(&disk.data())).await.map_err(whole)?;
+    let client = Client::new([system.gateway_url()]);
     let before = client.insist(&Wish { number: 0 }, SETTLED_MAX).await.ok_or("no order on an empty disk")?;
     let filler = disk.fill()?;
     let (mut refused, mut not_started) = (0, Vec::new());
@@ -116,7 +116,7 @@ async fn full() -> Result<(), Failed> {
         let (status, body) = client.get(0, id).await;
         check(status == 200 && body["status"] == "PAID", || format!("{status} {body}"))?;
     }
-    stack.stop().await.map_err(whole)
+    system.stop().await.map_err(whole)
 }
 
 fn file(data: &Path, service: &str) -> String {
@@ -138,20 +138,20 @@ async fn nothing_is_half_written(data: &Path, not_started: &[String]) -> Result<
     let halves = sqlx::query(halves).fetch_all(&mut orders).await?;
     check(halves.is_empty(), || format!("{} orders are half written", halves.len()))?;
     let config = |service: &str| Target::parse("sqlite", &file(data, service)).map(Config::of);
-    let report = stack::audit::audit(&config("order")?, &config("payment")?).await.map_err(whole)?;
+    let report = all_in_one::audit::audit(&config("order")?, &config("payment")?).await.map_err(whole)?;
     check(report.agrees(), || report.to_string())
 }
 
 async fn read_only() -> Result<(), Failed> {
     let disk = Disk::mount()?;
-    let stack = Stack::start_with(on(&disk.data())).await.map_err(whole)?;
-    let client = Client::new([stack.gateway_url()]);
+    let system = System::start_with(on(&disk.data())).await.map_err(whole)?;
+    let client = Client::new([system.gateway_url()]);
     let kept = client.insist(&Wish { number: 0 }, SETTLED_MAX).await.ok_or("no order")?;
     drop(client);
-    stack.stop().await.map_err(whole)?;
+    system.stop().await.map_err(whole)?;
     disk.make_read_only().await?;
-    let refused = Stack::start_with(on(&disk.data())).await;
-    // The whole stack, for which a file says who runs it, and a service alone.
+    let refused = System::start_with(on(&disk.data())).await;
+    // The whole system, for which a file says who runs it, and a service alone.
     let whole_stack = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
     let config = Config::of(Target::parse("sqlite", &file(&disk.data(), "payment"))?);
     let refused = Database::open(&config, &payment::adapters::db::MIGRATIONS).await;
@@ -160,10 +160,10 @@ async fn read_only() -> Result<(), Failed> {
         format!("what can only be read was told as {whole_stack:?} and {service:?}")
     })?;
     disk.run("mount", &["-o", "remount,rw"])?;
-    let stack = Stack::start_with(on(&disk.data())).await.map_err(whole)?;
-    let client = Client::new([stack.gateway_url()]);
+    let system = System::start_with(on(&disk.data())).await.map_err(whole)?;
+    let client = Client::new([system.gateway_url()]);
     let (status, body) = client.get(0, kept).await;
     check(status == 200 && body["status"] == "PAID", || format!("{status} {body}"))?;
     client.insist(&Wish { number: 1 }, SETTLED_MAX).await.ok_or("no order on a disk that has room again")?;
-    stack.stop().await.map_err(whole)
+    system.stop().await.map_err(whole)
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use trials::{
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
     trial,
@@ -32,8 +32,8 @@ pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
 async fn shared(kind: Kind) -> Result<(), Failed> {
     let server = Server::shared(kind).await?;
     let (order, payment) = (server.new_database().await?, server.new_database().await?);
-    let stacks = two_stacks(&server, &order, &payment).await?;
-    let client = Client::new(stacks.iter().map(stack::Stack::gateway_url));
+    let systems = two_stacks(&server, &order, &payment).await?;
+    let client = Client::new(systems.iter().map(all_in_one::System::gateway_url));
     let next = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> = (0..CONCURRENCY)
         .map(|_| {
@@ -63,8 +63,8 @@ async fn shared(kind: Kind) -> Result<(), Failed> {
         }
     }
     books_agree(&server, &order, &payment, WISHES).await?;
-    for stack in stacks {
-        stack.stop().await.map_err(whole)?;
+    for system in systems {
+        system.stop().await.map_err(whole)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use trials::{
+use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
     trial,
@@ -83,8 +83,8 @@ async fn killed(kind: Kind) -> Result<(), Failed> {
     for name in ["orders", "payments"] {
         server.create_database(name).await?;
     }
-    let stacks = two_stacks(&server, "orders", "payments").await?;
-    let client = Client::new(stacks.iter().map(stack::Stack::gateway_url));
+    let systems = two_stacks(&server, "orders", "payments").await?;
+    let client = Client::new(systems.iter().map(all_in_one::System::gateway_url));
     let told = Arc::new(Told::default());
     let workers: Vec<_> = (0..CONCURRENCY)
         .map(|_| {
@@ -123,8 +123,8 @@ async fn killed(kind: Kind) -> Result<(), Failed> {
         check(status == 200 && body["status"] == "PAID", || format!("{wish}: {status} {body}"))?;
     }
     books_agree(&server, "orders", "payments", orders.len()).await?;
-    for stack in stacks {
-        stack.stop().await.map_err(whole)?;
+    for system in systems {
+        system.stop().await.map_err(whole)?;
     }
     Ok(())
 }

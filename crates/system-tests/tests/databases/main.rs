@@ -11,8 +11,8 @@ mod killed;
 
 use std::process::ExitCode;
 
-use stack::{Databases, Options, Stack};
-use trials::{
+use all_in_one::{Databases, Options, System};
+use test_support::{
     Failed,
     server::{Kind, Server},
 };
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let on_servers = Kind::ALL
         .into_iter()
         .flat_map(|kind| [commands::trials(kind), instances::trials(kind), killed::trials(kind)]);
-    trials::run(on_servers.flatten().chain(disk::trials()))
+    test_support::run(on_servers.flatten().chain(disk::trials()))
 }
 
 /// `DB_DRIVER` for this kind of server.
@@ -32,8 +32,8 @@ fn driver(kind: Kind) -> &'static str {
     }
 }
 
-/// Two stacks, and so two instances of each service, over the same two databases of `server`.
-async fn two_stacks(server: &Server, order: &str, payment: &str) -> Result<[Stack; 2], Failed> {
+/// Two systems, and so two instances of each service, over the same two databases of `server`.
+async fn two_stacks(server: &Server, order: &str, payment: &str) -> Result<[System; 2], Failed> {
     let options = Options {
         databases: Some(Databases {
             driver: driver(server.kind()),
@@ -43,7 +43,7 @@ async fn two_stacks(server: &Server, order: &str, payment: &str) -> Result<[Stac
         ..Options::default()
     };
     let options = options.var("PAYMENT_CREDIT_LIMIT", 1_000_000);
-    let (one, other) = tokio::join!(Stack::start_with(options.clone()), Stack::start_with(options));
+    let (one, other) = tokio::join!(System::start_with(options.clone()), System::start_with(options));
     Ok([one.map_err(whole)?, other.map_err(whole)?])
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row, any::AnyRow};
-use trials::{
+use test_support::{
     Failed, Need,
     server::{Kind, Server},
 };

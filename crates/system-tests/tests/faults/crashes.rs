@@ -12,8 +12,8 @@
 
 use std::time::{Duration, Instant};
 
+use test_support::{Failed, Trial, check};
 use tokio::task::JoinSet;
-use trials::{Failed, Trial, check};
 
 use crate::{
     books::{On, OrderRow, Whose},

@@ -7,8 +7,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use tempfile::TempDir;
+use test_support::{Failed, check};
 use tokio::time::Instant;
-use trials::{Failed, check};
 
 use crate::{
     books::{Books, On, Whose},

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trials::Failed;
+use test_support::Failed;
 
 use crate::{
     books::{Entries, OrderRow, PaymentRow},

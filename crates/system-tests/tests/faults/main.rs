@@ -1,10 +1,10 @@
 //! The services as processes that are killed, frozen, cut off and made to fail at named points, on each database;
 //! what customers were told is held against the books.
 //!
-//!     cargo test -p stack --test faults                                          20 random schedules on SQLite, and all the rest
-//!     SCHEDULES=500 cargo test -p stack --release --test faults -- random        500 over the three databases
-//!     SCHEDULE_SEED=7 cargo test -p stack --test faults -- random                the one that a failure names
-//!     REQUIRE=mariadb,postgres cargo test -p stack --test faults                 a database that is missing is a failure
+//!     cargo test -p system-tests --test faults                                          20 random schedules on SQLite, and all the rest
+//!     SCHEDULES=500 cargo test -p system-tests --release --test faults -- random        500 over the three databases
+//!     SCHEDULE_SEED=7 cargo test -p system-tests --test faults -- random                the one that a failure names
+//!     REQUIRE=mariadb,postgres cargo test -p system-tests --test faults                 a database that is missing is a failure
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
@@ -23,15 +23,15 @@ mod rolling;
 
 use std::process::ExitCode;
 
+use test_support::{Failed, Need, Trial, server::Kind};
 use tokio::sync::RwLock;
-use trials::{Failed, Need, Trial, server::Kind};
 
 fn main() -> ExitCode {
     let everywhere = books::On::ALL.into_iter().flat_map(|on| -> Vec<Trial> {
         [crashes::trials(on), outage::trials(on), orphans::trials(on)].into_iter().flatten().collect()
     });
     let servers = Kind::ALL.into_iter().flat_map(rolling::trials);
-    trials::run(
+    test_support::run(
         everywhere.chain(servers).chain(random::trials()).chain(plain::trials()).chain(judge::lies::trials()),
     )
 }
@@ -44,7 +44,7 @@ fn shared<F>(name: &str, needs: &[Need], body: impl FnOnce() -> F + Send + 'stat
 where
     F: Future<Output = Result<(), Failed>>,
 {
-    trials::trial(name, needs, move || async move {
+    test_support::trial(name, needs, move || async move {
         let _shared = MACHINE.read().await;
         body().await
     })

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use test_support::{Failed, Trial, check, trial};
 use tokio::task::JoinSet;
-use trials::{Failed, Trial, check, trial};
 
 use crate::{
     books::On,

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use test_support::{Failed, Trial, check};
 use tokio::task::JoinSet;
-use trials::{Failed, Trial, check};
 
 use crate::{
     books::On,

@@ -1,6 +1,6 @@
 //! Fail-points are in the programs that are tested here, and in no other.
 //!
-//! The feature `fail-points` is switched on by `[dev-dependencies]` of `stack`, which cargo heeds only when it builds
+//! The feature `fail-points` is switched on by `[dev-dependencies]` of system-tests, which cargo heeds only when it builds
 //! tests and benches. That nobody switches it on elsewhere is shown of programs that `cargo build` made: `.ci/run` puts
 //! them where `PLAIN_PROGRAMS` says. An unoptimised build is the stricter witness, since it drops nothing.
 
@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output},
 };
 
-use trials::{Failed, Need, Trial, check};
+use test_support::{Failed, Need, Trial, check};
 
 /// What a program with fail-points holds.
 const TRACES: [&str; 6] = [
@@ -21,11 +21,11 @@ const TRACES: [&str; 6] = [
     "commit.before",
 ];
 /// Programs of the workspace that open a database.
-const PROGRAMS: [&str; 3] = ["stack", "order", "payment"];
+const PROGRAMS: [&str; 3] = ["order-system", "order", "payment"];
 const EXIT_CONFIGURATION: i32 = 64;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tested = Path::new(env!("CARGO_BIN_EXE_stack"));
+    let tested = Path::new(env!("CARGO_BIN_EXE_system-under-test"));
     vec![
         crate::shared(
             "plain::the_tested_program_has_fail_points_and_refuses_a_wrong_one",
@@ -48,8 +48,8 @@ pub(crate) fn trials() -> Vec<Trial> {
                 let found = TRACES.len() - missing(&program)?.len();
                 check(found == 0, || format!("{} has fail-points", program.display()))?;
             }
-            let stack = directory.join("stack");
-            let ended = start_order(&stack, "orders.insert.never=kill")?;
+            let system = directory.join("order-system");
+            let ended = start_order(&system, "orders.insert.never=kill")?;
             let told = String::from_utf8_lossy(&ended.stderr).into_owned();
             check(!told.contains("FAIL_POINTS"), || format!("{}: {told}", ended.status))
         }),

@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{Failed, Trial, check, server::Kind};
 use tokio::task::JoinSet;
-use trials::{Failed, Trial, check, server::Kind};
 
 use crate::{
     books::On,

@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{Failed, Trial, check, server::Kind};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use trials::{Failed, Trial, check, server::Kind};
 
 use crate::{
     books::On,

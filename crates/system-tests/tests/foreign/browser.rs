@@ -1,10 +1,10 @@
 //! The pages for people in a real browser.
 //!
-//! `SCREENSHOT=docs/swagger-ui.png PROBLEM_SCREENSHOT=docs/problem-page.png cargo test -p stack --test foreign swagger`
+//! `SCREENSHOT=docs/swagger-ui.png PROBLEM_SCREENSHOT=docs/problem-page.png cargo test -p system-tests --test foreign swagger`
 //! writes the README's pictures.
 
-use stack::{Options, Stack};
-use trials::{Failed, Need, Trial, succeed, trial};
+use all_in_one::{Options, System};
+use test_support::{Failed, Need, Trial, succeed, trial};
 
 use crate::{
     tokens::{demanded, token},
@@ -16,11 +16,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 async fn swagger_ui() -> Result<(), Failed> {
-    let stack = Stack::start_with(demanded(Options::default())).await?;
+    let system = System::start_with(demanded(Options::default())).await?;
     let mut script = python("swagger_ui.py");
     // From the root, which the pictures are relative to.
-    script.current_dir(workspace()).arg(stack.gateway_url()).env("TOKEN", token());
+    script.current_dir(workspace()).arg(system.gateway_url()).env("TOKEN", token());
     let ended = succeed(&mut script).await;
-    stack.stop().await?;
+    system.stop().await?;
     ended.map(drop)
 }

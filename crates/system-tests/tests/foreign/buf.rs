@@ -2,10 +2,10 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
+use all_in_one::System;
 use serde_json::{Value, json};
-use stack::Stack;
+use test_support::{Failed, Need, Trial, check, output, succeed, texts, trial};
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, check, output, succeed, texts, trial};
 
 use crate::tree::workspace;
 
@@ -67,8 +67,8 @@ fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
 const INSUFFICIENT_BALANCE: &str = "Ch8KB3BheW1lbnQSFGluc3VmZmljaWVudCBiYWxhbmNl";
 
 async fn orders() -> Result<(), Failed> {
-    let stack = Stack::start().await?;
-    let address = stack.order_address();
+    let system = System::start().await?;
+    let address = system.order_address();
     let order = |price: f64| {
         let item = json!({"product_code": "sku1", "unit_price": price, "quantity": 1});
         json!({"user_id": 123, "order_items": [item]})
@@ -87,19 +87,19 @@ async fn orders() -> Result<(), Failed> {
     };
     let holds = detail("google.rpc.BadRequest") == Some(json!(INSUFFICIENT_BALANCE));
     check(holds && detail("google.rpc.ErrorInfo").is_some(), || refusal.to_string())?;
-    stack.stop().await?;
+    system.stop().await?;
     Ok(())
 }
 
 async fn pays() -> Result<(), Failed> {
-    let stack = Stack::start().await?;
+    let system = System::start().await?;
     let charge = json!({"user_id": 123, "order_id": 12, "total_price": 32});
     let first =
-        curl(stack.payment_address(), "grpc-v1", "Payment/Create", &charge).await?.map_err(unexpected)?;
+        curl(system.payment_address(), "grpc-v1", "Payment/Create", &charge).await?.map_err(unexpected)?;
     let again =
-        curl(stack.payment_address(), "grpc-v1", "Payment/Create", &charge).await?.map_err(unexpected)?;
+        curl(system.payment_address(), "grpc-v1", "Payment/Create", &charge).await?.map_err(unexpected)?;
     check(first["paymentId"].is_string() && first == again, || format!("{first}\n{again}"))?;
-    stack.stop().await?;
+    system.stop().await?;
     Ok(())
 }
 

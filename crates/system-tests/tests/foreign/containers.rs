@@ -6,8 +6,8 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
+use test_support::{Failed, Need, Trial, check, output_within, succeed, texts, trial};
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, check, output_within, succeed, texts, trial};
 
 use crate::tree::{python, workspace};
 

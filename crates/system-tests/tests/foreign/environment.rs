@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use trials::{Failed, Trial, check, output, texts, trial};
+use test_support::{Failed, Trial, check, output, texts, trial};
 
 use crate::service::command;
 

@@ -1,7 +1,7 @@
 //! The exchanges that clients of the old contract rely on, spoken by grpcio with what reflection tells it.
 
-use stack::Stack;
-use trials::{Failed, Need, Trial, succeed, trial};
+use all_in_one::System;
+use test_support::{Failed, Need, Trial, succeed, trial};
 
 use crate::{service::Service, tree::python};
 
@@ -15,10 +15,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 async fn exchange(service: &str) -> Result<(), Failed> {
-    let stack = Stack::start().await?;
-    let address = if service == "order" { stack.order_address() } else { stack.payment_address() };
+    let system = System::start().await?;
+    let address = if service == "order" { system.order_address() } else { system.payment_address() };
     let ended = succeed(python("exchanges.py").args([service, &address.to_string()])).await;
-    stack.stop().await?;
+    system.stop().await?;
     ended.map(drop)
 }
 

@@ -1,8 +1,8 @@
 //! A client that a public generator makes of the committed OpenAPI document, used as its readers would use it.
 
-use stack::Stack;
+use all_in_one::System;
+use test_support::{Failed, Need, Trial, succeed, trial};
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, succeed, trial};
 
 use crate::{openapi::document, tree::python};
 
@@ -24,9 +24,9 @@ async fn generated() -> Result<(), Failed> {
     ]);
     succeed(generator.arg(document()).arg("--output-path").arg(&package)).await?;
 
-    let stack = Stack::start().await?;
+    let system = System::start().await?;
     let mut script = python("generated_client.py");
-    let ended = succeed(script.env("PYTHONPATH", directory.path()).arg(stack.gateway_url())).await;
-    stack.stop().await?;
+    let ended = succeed(script.env("PYTHONPATH", directory.path()).arg(system.gateway_url())).await;
+    system.stop().await?;
     ended.map(drop)
 }

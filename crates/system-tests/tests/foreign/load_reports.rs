@@ -2,12 +2,12 @@
 
 use std::process::Stdio;
 
-use channel::orca::LoadReport;
+use all_in_one::System;
+use grpc_client::orca::LoadReport;
 use proto::order::{GetOrderRequest, order_client::OrderClient};
-use stack::Stack;
+use test_support::{Failed, Need, Trial, check, output, texts, trial};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tonic::transport::Endpoint;
-use trials::{Failed, Need, Trial, check, output, texts, trial};
 
 use crate::tree::python;
 
@@ -21,12 +21,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// grpcio tells nobody of the reports but its own policies, and those say in its log what they read.
 async fn ours() -> Result<(), Failed> {
-    let stack = Stack::start().await?;
-    let address = stack.order_address().to_string();
+    let system = System::start().await?;
+    let address = system.order_address().to_string();
     let mut command = python("load_reports.py");
     let traced = command.env("GRPC_VERBOSITY", "debug").env("GRPC_TRACE", "weighted_round_robin_lb");
     let ended = output(traced.args(["read", &address])).await;
-    stack.stop().await?;
+    system.stop().await?;
     let ended = ended?;
     let (stdout, log) = texts(&ended);
     check(ended.status.success(), || format!("{stdout}\n{log}"))?;

@@ -37,5 +37,5 @@ fn main() -> ExitCode {
         containers::trials(),
         browser::trials(),
     ];
-    trials::run(trials.into_iter().flatten())
+    test_support::run(trials.into_iter().flatten())
 }

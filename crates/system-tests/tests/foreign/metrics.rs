@@ -2,12 +2,12 @@
 
 use std::process::Stdio;
 
+use all_in_one::{Options, System};
 use http::{Request, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use stack::{Options, Stack};
+use test_support::{Failed, Need, Trial, check, texts, trial};
 use tokio::{io::AsyncWriteExt, process::Command};
-use trials::{Failed, Need, Trial, check, texts, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("promtool_finds_nothing_wrong_with_any_metrics", &[Need::Promtool], promtool)]
@@ -17,8 +17,8 @@ async fn promtool() -> Result<(), Failed> {
     let collector = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     // All that is ever registered, traces included.
     let options = Options::default().var("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
-    let stack = Stack::start_with(options).await.map_err(|error| error.to_string())?;
-    let orders = format!("{}/orders", stack.gateway_url());
+    let system = System::start_with(options).await.map_err(|error| error.to_string())?;
+    let orders = format!("{}/orders", system.gateway_url());
     for price in ["0.12", "99999"] {
         let body = format!(
             r#"{{"user_id":1,"order_items":[{{"product_code":"a","unit_price":{price},"quantity":1}}]}}"#
@@ -27,9 +27,9 @@ async fn promtool() -> Result<(), Failed> {
         Client::builder(TokioExecutor::new()).build_http().request(request.body(body)?).await?;
     }
     for (name, admin) in [
-        ("gateway", stack.gateway_admin()),
-        ("order", stack.order_admin()),
-        ("payment", stack.payment_admin()),
+        ("gateway", system.gateway_admin()),
+        ("order", system.order_admin()),
+        ("payment", system.payment_admin()),
     ] {
         let page = get(format!("http://{admin}/metrics").parse()?).await?;
         let shown = page.contains(&format!("build_info{{service=\"{name}\""));

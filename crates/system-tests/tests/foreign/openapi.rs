@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::Value;
+use test_support::{Failed, Need, Trial, check, output, succeed, texts, trial};
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, check, output, succeed, texts, trial};
 
 use crate::tree::workspace;
 

@@ -12,6 +12,11 @@ use std::{
 };
 
 use proto::order::{CreateOrderRequest, OrderItem, OrderStatus, order_client::OrderClient};
+use test_support::{
+    Failed, Need, Trial, check,
+    server::{Kind, Server},
+    trial,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -20,11 +25,6 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tonic::transport::{Channel, Endpoint};
-use trials::{
-    Failed, Need, Trial, check,
-    server::{Kind, Server},
-    trial,
-};
 
 use crate::{service::Service, tree::workspace};
 
@@ -210,13 +210,13 @@ impl Proxy {
         std::fs::write(&path, text)?;
         let mut command = match self {
             Self::Nginx => {
-                let mut command = Command::new(trials::program(&["nginx"])?);
+                let mut command = Command::new(test_support::program(&["nginx"])?);
                 let alone = format!("daemon off; master_process off; pid {}/pid;", data.display());
                 command.args(["-e", "stderr", "-g", &alone, "-p"]).arg(data).arg("-c");
                 command
             }
             Self::Haproxy => {
-                let mut command = Command::new(trials::program(&["haproxy"])?);
+                let mut command = Command::new(test_support::program(&["haproxy"])?);
                 command.args(["-db", "-f"]);
                 command
             }

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
+use all_in_one::System;
 use serde_json::Value;
-use stack::Stack;
+use test_support::{Failed, Need, Trial, check, succeed, trial};
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, check, succeed, trial};
 
 use crate::openapi::document;
 
@@ -17,9 +17,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 async fn pasted() -> Result<(), Failed> {
-    let stack = Stack::start().await?;
-    let ended = paste(&stack.gateway_url()).await;
-    stack.stop().await?;
+    let system = System::start().await?;
+    let ended = paste(&system.gateway_url()).await;
+    system.stop().await?;
     ended
 }
 

@@ -1,14 +1,14 @@
 //! The gateway fuzzed by Schemathesis with what the OpenAPI document says and does not say: every check, examples,
 //! coverage, fuzzing, and sequences of requests by the document's links.
 //!
-//! `SCHEMATHESIS_EXAMPLES=500 cargo test -p stack --test foreign schemathesis` makes more of them: so many for each
+//! `SCHEMATHESIS_EXAMPLES=500 cargo test -p system-tests --test foreign schemathesis` makes more of them: so many for each
 //! operation and phase, above 5,000 requests in each of the two runs.
 
 use std::time::Duration;
 
-use stack::{Options, Stack};
+use all_in_one::{Options, System};
+use test_support::{Failed, Need, Trial, check, output_within, texts, trial, variable};
 use tokio::process::Command;
-use trials::{Failed, Need, Trial, check, output_within, texts, trial, variable};
 
 use crate::{
     tokens::{USER, demanded, token},
@@ -32,9 +32,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn fuzzed(tokens: bool) -> Result<(), Failed> {
     // Whether a customer can pay is no part of the document: all can.
     let options = Options::default().var("PAYMENT_CREDIT_LIMIT", 90_000_000_000_u64);
-    let stack = Stack::start_with(if tokens { demanded(options) } else { options }).await?;
-    let ended = fuzz(&stack.gateway_url(), tokens).await;
-    stack.stop().await?;
+    let system = System::start_with(if tokens { demanded(options) } else { options }).await?;
+    let ended = fuzz(&system.gateway_url(), tokens).await;
+    system.stop().await?;
     ended
 }
 
@@ -42,7 +42,7 @@ async fn fuzzed(tokens: bool) -> Result<(), Failed> {
 async fn fuzz(gateway: &str, tokens: bool) -> Result<(), Failed> {
     let given =
         |name: &str, default: &str| Some(variable(name)).filter(|v| !v.is_empty()).unwrap_or(default.into());
-    let home = workspace().join("stack/tests/foreign/schemathesis");
+    let home = workspace().join("crates/system-tests/tests/foreign/schemathesis");
     // What it finds it writes down beside where it runs.
     let directory = tempfile::tempdir()?;
     let mut command = Command::new("schemathesis");

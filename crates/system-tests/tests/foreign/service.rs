@@ -3,18 +3,18 @@
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
 use serde_json::Value;
+use test_support::Failed;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStderr, Command},
 };
-use trials::Failed;
 
 /// How long a service may take to say that it serves, the creation of its database included.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// `stack SERVICE` with `environment` and no other variable.
+/// `system SERVICE` with `environment` and no other variable.
 pub(crate) fn command(service: &str, environment: &[(&str, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_system-under-test"));
     command.arg(service).env_clear().stdin(Stdio::null()).kill_on_drop(true);
     for (name, value) in environment {
         command.env(name, value);

@@ -2,10 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use all_in_one::Options;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use ring::hmac;
 use serde_json::json;
-use stack::Options;
 
 /// The user of [`token`], and of the document's examples.
 pub(crate) const USER: i64 = 123;

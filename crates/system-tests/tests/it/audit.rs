@@ -1,10 +1,10 @@
-//! `stack audit`: agrees with books that are right, also while they are written, and names what is wrong with others.
+//! `order-system audit`: agrees with books that are right, also while they are written, and names what is wrong with others.
 
 use std::{path::Path, time::Duration};
 
+use all_in_one::{Options, System};
 use serde_json::json;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
-use stack::{Options, Stack};
 use tempfile::TempDir;
 
 use crate::support::{Client, order_body, process::Process};
@@ -16,11 +16,11 @@ async fn audit(data: &Path) -> (String, Option<i32>) {
     (ended.out.join("\n"), ended.code)
 }
 
-async fn started(data: &TempDir) -> (Stack, Client) {
+async fn started(data: &TempDir) -> (System, Client) {
     let options = Options { data: Some(data.path().to_owned()), ..Options::default() };
-    let stack = Stack::start_with(options).await.unwrap();
-    let client = Client::new(stack.gateway_url());
-    (stack, client)
+    let system = System::start_with(options).await.unwrap();
+    let client = Client::new(system.gateway_url());
+    (system, client)
 }
 
 /// Changes a database behind the back of its service.
@@ -35,25 +35,25 @@ async fn falsify(data: &TempDir, service: &str, sql: String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn books_of_every_outcome_agree() {
     let data = tempfile::tempdir().unwrap();
-    let (mut stack, client) = started(&data).await;
+    let (mut system, client) = started(&data).await;
     assert_eq!(client.post(order_body(1, json!("0.12"))).await.status, 201);
     assert_eq!(client.post(order_body(1, json!(1000))).await.status, 402);
-    stack.stop_payment().await.unwrap();
+    system.stop_payment().await.unwrap();
     assert_eq!(client.post(order_body(1, json!("0.12"))).await.status, 503);
     assert_eq!(audit(data.path()).await, ("3 orders and 2 payments: 0 disagreements".to_owned(), Some(0)));
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
     assert_eq!(audit(data.path()).await, ("3 orders and 2 payments: 0 disagreements".to_owned(), Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_wrong_is_named_once() {
     let data = tempfile::tempdir().unwrap();
-    let (stack, client) = started(&data).await;
+    let (system, client) = started(&data).await;
     let mut ids = Vec::new();
     for user in 1..=5 {
         ids.push(client.post(order_body(user, json!("0.12"))).await.order_id());
     }
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
     let [amount, uncharged, unknown, pending, untouched] = ids[..] else { panic!("{ids:?}") };
     falsify(&data, "payment", format!("UPDATE payments SET amount_minor = 13 WHERE order_id = {amount}"))
         .await;
@@ -77,7 +77,7 @@ async fn whatever_is_wrong_is_named_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_that_are_being_placed_are_no_disagreement() {
     let data = tempfile::tempdir().unwrap();
-    let (stack, client) = started(&data).await;
+    let (system, client) = started(&data).await;
     let placing: Vec<_> = (1..=8)
         .map(|user| {
             let client = client.clone();
@@ -98,7 +98,7 @@ async fn orders_that_are_being_placed_are_no_disagreement() {
     for task in placing {
         task.abort();
     }
-    tokio::time::timeout(Duration::from_secs(60), stack.stop()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), system.stop()).await.unwrap().unwrap();
 }
 
 #[tokio::test]

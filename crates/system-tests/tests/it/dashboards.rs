@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use all_in_one::System;
 use serde_json::{Value, json};
-use stack::Stack;
 
 use crate::support::{Client, metrics, order_body};
 
@@ -18,7 +18,7 @@ const ADDED: [&str; 2] = ["job", "instance"];
 const UP: &str = "up";
 
 fn observability() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/observability")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/observability")
 }
 
 /// Every query of the dashboard.
@@ -115,12 +115,12 @@ fn told(page: &str, into: &mut Told) {
 
 /// What all three tell once an order was placed, and something was refused.
 async fn everything_told() -> Told {
-    let stack = Stack::start().await.unwrap();
-    let client = Client::new(stack.gateway_url());
+    let system = System::start().await.unwrap();
+    let client = Client::new(system.gateway_url());
     assert_eq!(client.post(order_body(123, json!(0.12))).await.status, 201);
     assert_eq!(client.get("/nothing").await.status, 404);
     let mut all = Told::from([(UP.to_owned(), BTreeSet::new())]);
-    for admin in [stack.gateway_admin(), stack.order_admin(), stack.payment_admin()] {
+    for admin in [system.gateway_admin(), system.order_admin(), system.payment_admin()] {
         told(&metrics::page(admin).await, &mut all);
     }
     all
@@ -156,7 +156,7 @@ fn the_metrics_and_labels_of_a_query_are_found() {
 /// What the runbook says must stay 0 wakes somebody.
 #[test]
 fn every_metric_that_must_stay_0_has_an_alert() {
-    let runbook = fs::read_to_string(observability().join("../../docs/RUNBOOK.md")).unwrap();
+    let runbook = fs::read_to_string(observability().join("../../docs/operate/runbook.md")).unwrap();
     let (_, section) = runbook.split_once("## What must stay 0").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     let metrics: Vec<&str> =

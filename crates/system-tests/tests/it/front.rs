@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use chassis::{CancellationToken, process::Sockets};
 use http::Method;
 use serde_json::json;
+use service_kit::{CancellationToken, process::Sockets};
 use tokio::{net::TcpStream, task::AbortHandle};
 
 use crate::support::{Answer, Client, order_body, until};

@@ -1,9 +1,9 @@
 //! Bad input: refused with every fault named, before anything is saved.
 
+use all_in_one::System;
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
-use stack::Stack;
 
 use crate::support::{Answer, Client, metrics};
 
@@ -21,14 +21,14 @@ const EXAMPLE: &str =
 
 /// A gateway in front of services that must not notice what it refuses.
 struct Guarded {
-    stack: Stack,
+    system: System,
     client: Client,
 }
 
 impl Guarded {
     async fn start() -> Self {
-        let stack = Stack::start().await.unwrap();
-        Self { client: Client::new(stack.gateway_url()), stack }
+        let system = System::start().await.unwrap();
+        Self { client: Client::new(system.gateway_url()), system }
     }
 
     /// Posts a body that must be refused for exactly these members, each as field and pointer.
@@ -47,9 +47,9 @@ impl Guarded {
     async fn nothing_was_placed(self) {
         let listed = self.client.get("/orders?user_id=123").await;
         assert_eq!(listed.json()["orders"], json!([]));
-        assert_eq!(metrics::calls(self.stack.order_admin(), "Order/List").await, 1);
-        assert_eq!(metrics::calls(self.stack.order_admin(), "Order/Create").await, 0);
-        assert_eq!(metrics::calls(self.stack.payment_admin(), "Payment/Create").await, 0);
+        assert_eq!(metrics::calls(self.system.order_admin(), "Order/List").await, 1);
+        assert_eq!(metrics::calls(self.system.order_admin(), "Order/Create").await, 0);
+        assert_eq!(metrics::calls(self.system.payment_admin(), "Payment/Create").await, 0);
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 
+use all_in_one::{Options, System};
 use http::Method;
 use serde_json::Value;
-use stack::{Options, Stack};
 
 use crate::support::{
     Answer, Client,
@@ -23,15 +23,15 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// What chunked bodies are sent in.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// A stack, its client, and the gateway's address.
-async fn start() -> (Stack, Client, SocketAddr) {
+/// A system, its client, and the gateway's address.
+async fn start() -> (System, Client, SocketAddr) {
     start_with(Options::default()).await
 }
 
-async fn start_with(options: Options) -> (Stack, Client, SocketAddr) {
-    let stack = Stack::start_with(options).await.unwrap();
-    let (client, address) = (Client::new(stack.gateway_url()), stack.gateway_address());
-    (stack, client, address)
+async fn start_with(options: Options) -> (System, Client, SocketAddr) {
+    let system = System::start_with(options).await.unwrap();
+    let (client, address) = (Client::new(system.gateway_url()), system.gateway_address());
+    (system, client, address)
 }
 
 /// The example with spaces before its last brace, so that it is so many bytes long.
@@ -58,8 +58,8 @@ async fn goes_on(client: &Client) {
 
 #[tokio::test]
 async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
-    let (stack, client, _) = start().await;
-    for client in [client, Client::over_http2(stack.gateway_url())] {
+    let (system, client, _) = start().await;
+    for client in [client, Client::over_http2(system.gateway_url())] {
         let fits = client.post(padded(BODY_BYTES_MAX)).await;
         assert_eq!(fits.status, 201, "{}", fits.text());
         too_large(&client.post(padded(BODY_BYTES_MAX + 1)).await);

@@ -25,7 +25,6 @@ mod protection;
 mod shutdown;
 mod support;
 mod this_side;
-mod tidy;
 mod timeouts;
 mod traces;
 mod watched;

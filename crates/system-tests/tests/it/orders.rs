@@ -1,9 +1,9 @@
 //! The first run: an order placed, charged and read back, and one that its customer cannot pay.
 
-use channel::Channel;
+use all_in_one::{Options, System};
+use grpc_client::Channel;
 use proto::payment::{GetPaymentRequest, GetPaymentResponse, PaymentStatus, payment_client::PaymentClient};
 use serde_json::{Value, json};
-use stack::{Options, Stack};
 
 use crate::support::{Client, order_body};
 
@@ -16,28 +16,28 @@ mod unavailable;
 const EXAMPLE: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 
-async fn start() -> (Stack, Client) {
-    let stack = Stack::start().await.unwrap();
-    let client = Client::new(stack.gateway_url());
-    (stack, client)
+async fn start() -> (System, Client) {
+    let system = System::start().await.unwrap();
+    let client = Client::new(system.gateway_url());
+    (system, client)
 }
 
-async fn start_with_limit(limit: &str) -> (Stack, Client) {
-    let stack = Stack::start_with(Options::default().var("PAYMENT_CREDIT_LIMIT", limit)).await.unwrap();
-    let client = Client::new(stack.gateway_url());
-    (stack, client)
+async fn start_with_limit(limit: &str) -> (System, Client) {
+    let system = System::start_with(Options::default().var("PAYMENT_CREDIT_LIMIT", limit)).await.unwrap();
+    let client = Client::new(system.gateway_url());
+    (system, client)
 }
 
 /// What Payment recorded for an order.
-async fn payment_of(stack: &Stack, order_id: i64) -> GetPaymentResponse {
-    let channel = Channel::builder(stack.payment_address().to_string().parse().unwrap()).build().unwrap();
+async fn payment_of(system: &System, order_id: i64) -> GetPaymentResponse {
+    let channel = Channel::builder(system.payment_address().to_string().parse().unwrap()).build().unwrap();
     let answer = PaymentClient::new(channel).get(GetPaymentRequest { order_id }).await;
     answer.unwrap().into_inner()
 }
 
 #[tokio::test]
 async fn the_example_is_placed_charged_and_read_back() {
-    let (stack, client) = start().await;
+    let (system, client) = start().await;
     let placed = client.post(EXAMPLE).await;
     assert_eq!(placed.status, 201);
     let id = placed.order_id();
@@ -59,7 +59,7 @@ async fn the_example_is_placed_charged_and_read_back() {
     assert_eq!((read.status.as_u16(), read.text()), (200, placed.text()));
     let listed = client.get("/orders?user_id=123").await;
     assert_eq!(listed.text(), format!(r#"{{"orders":[{expected}],"next_page_token":""}}"#));
-    let payment = payment_of(&stack, id).await;
+    let payment = payment_of(&system, id).await;
     assert_eq!((payment.status(), payment.user_id), (PaymentStatus::Charged, 123));
     let total = payment.total.unwrap();
     assert_eq!((total.currency_code.as_str(), total.units, total.nanos), ("USD", 0, 120_000_000));
@@ -99,12 +99,12 @@ async fn an_amount_has_the_digits_of_its_currency() {
 
 #[tokio::test]
 async fn a_large_amount_keeps_every_digit() {
-    let (stack, client) = start_with_limit("900719925474").await;
+    let (system, client) = start_with_limit("900719925474").await;
     let placed = client.post(EXAMPLE.replace("0.12", "900719925473.99")).await;
     assert_eq!(placed.status, 201);
     assert!(placed.text().contains(r#""total_price":900719925473.99,"#), "{}", placed.text());
     assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
-    let total = payment_of(&stack, placed.order_id()).await.total.unwrap();
+    let total = payment_of(&system, placed.order_id()).await.total.unwrap();
     assert_eq!((total.units, total.nanos), (900_719_925_473, 990_000_000));
 
     // The largest amount there is: 2^53 - 1 cents.
@@ -146,7 +146,7 @@ async fn the_largest_values_are_taken() {
 
 #[tokio::test]
 async fn an_order_over_the_limit_is_declined_and_leaves_the_account_as_it_was() {
-    let (stack, client) = start().await;
+    let (system, client) = start().await;
     let declined = client.post(order_body(123, json!("1000.01"))).await;
     assert_eq!(declined.status, 402);
     let problem = declined.problem();
@@ -169,7 +169,7 @@ async fn an_order_over_the_limit_is_declined_and_leaves_the_account_as_it_was() 
         (&json!("DECLINED"), &json!("INSUFFICIENT_BALANCE"))
     );
     assert!(read.text().contains(r#""total_price":1000.01,"#), "{}", read.text());
-    assert_eq!(payment_of(&stack, id).await.status(), PaymentStatus::Declined);
+    assert_eq!(payment_of(&system, id).await.status(), PaymentStatus::Declined);
 
     // All of the credit is still there, and not a cent more.
     assert_eq!(client.post(order_body(123, json!(1000))).await.status, 201);

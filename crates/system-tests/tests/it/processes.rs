@@ -1,4 +1,4 @@
-//! Each service as a process of its own, with the environment that the README lists; and the whole stack as
+//! Each service as a process of its own, with the environment that the README lists; and the whole system as
 //! one.
 
 use std::{
@@ -150,16 +150,16 @@ async fn the_stack_says_where_it_is_and_its_curl_works() {
         let arguments = ["--data", data, "--gateway-port", "0", "--order-port", "0", "--payment-port", "0"];
         Process::start(&arguments, &[])
     };
-    let mut stack = start();
-    let url = stack.url().await;
-    let out = stack.out_until("-d '").await.join("\n");
+    let mut system = start();
+    let url = system.url().await;
+    let out = system.out_until("-d '").await.join("\n");
     assert!(out.contains(&format!("{url}/docs")), "{out}");
     let (_, curl) = out.split_once("curl -i ").expect("a curl");
     assert!(curl.starts_with(&format!("{url}/orders -H 'Content-Type: application/json'")), "{curl}");
     let body = curl.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).expect("a body");
     let placed = Client::new(&url).post(body).await;
     assert_eq!((placed.status.as_u16(), &placed.json()["status"]), (201, &json!("PAID")));
-    let ended = stack.terminate(STOP_MAX).await;
+    let ended = system.terminate(STOP_MAX).await;
     assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
 
     let mut again = start();
@@ -177,8 +177,8 @@ async fn the_stack_is_reached_by_loopback_alone() {
     let data = data.path().to_str().unwrap();
     let arguments =
         ["--data", data, "--gateway-port", &gateway, "--order-port", &order, "--payment-port", &payment];
-    let mut stack = Process::start(&arguments, &[]);
-    assert_eq!(stack.url().await, format!("http://{}", addresses[0]));
+    let mut system = Process::start(&arguments, &[]);
+    assert_eq!(system.url().await, format!("http://{}", addresses[0]));
     for address in addresses {
         assert!(TcpStream::connect(address).await.is_ok(), "{address}");
         // A socket bound to every address would take this one too: all of 127.0.0.0/8 is this machine.

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use all_in_one::{Options, System};
 use http::Method;
 use serde_json::json;
-use stack::{Options, Stack};
 
 use crate::support::{Answer, Client, order_body};
 
@@ -14,10 +14,10 @@ mod shedding;
 mod slow;
 mod tls;
 
-async fn start(options: Options) -> (Stack, Client, SocketAddr) {
-    let stack = Stack::start_with(options).await.unwrap();
-    let (client, address) = (Client::new(stack.gateway_url()), stack.gateway_address());
-    (stack, client, address)
+async fn start(options: Options) -> (System, Client, SocketAddr) {
+    let system = System::start_with(options).await.unwrap();
+    let (client, address) = (Client::new(system.gateway_url()), system.gateway_address());
+    (system, client, address)
 }
 
 /// An order of user 123.

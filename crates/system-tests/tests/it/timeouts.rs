@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use channel::timeout::{GRPC_TIMEOUT, parse};
-use chassis::{CancellationToken, process::Sockets};
+use all_in_one::System;
+use grpc_client::timeout::{GRPC_TIMEOUT, parse};
 use http::{HeaderMap, Method};
 use serde_json::json;
-use stack::Stack;
+use service_kit::{CancellationToken, process::Sockets};
 use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::{
@@ -93,8 +93,8 @@ async fn one_that_cannot_be_read_is_named_among_the_other_faults() {
 async fn too_little_time_starts_nothing() {
     let order = Scripted::start().await;
     let gateway = Front::of(order.address).await;
-    let stack = Stack::start().await.unwrap();
-    let client = Client::new(stack.gateway_url());
+    let system = System::start().await.unwrap();
+    let client = Client::new(system.gateway_url());
     let body = order_body(123, json!(0.12));
     for how in EVERY_ASK {
         for none in ["0S", "0n"] {

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use all_in_one::{Options, System};
 use serde_json::{Value, json};
-use stack::{Options, Stack};
 
 use crate::{
     processes::Services,
@@ -35,10 +35,10 @@ fn options(endpoint: &str) -> Options {
         .var("OTEL_EXPORTER_OTLP_HEADERS", "x-token=canary%2Dtoken")
 }
 
-async fn start(options: Options) -> (Stack, Client) {
-    let stack = Stack::start_with(options).await.unwrap();
-    let client = Client::new(stack.gateway_url());
-    (stack, client)
+async fn start(options: Options) -> (System, Client) {
+    let system = System::start_with(options).await.unwrap();
+    let client = Client::new(system.gateway_url());
+    (system, client)
 }
 
 /// A span's name, and that of its parent.
@@ -58,7 +58,7 @@ fn named<'a>(spans: &'a [Recorded], name: &str) -> &'a Recorded {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_one_trace_from_its_request_to_the_statements() {
     let collector = Collector::start().await;
-    let (stack, client) = start(options(&collector.endpoint())).await;
+    let (system, client) = start(options(&collector.endpoint())).await;
     let answer = client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
     assert_eq!(answer.status, 201);
     let spans = collector.trace(TRACE_ID, 10).await;
@@ -94,20 +94,20 @@ async fn an_order_is_one_trace_from_its_request_to_the_statements() {
         assert_eq!(named(&spans, name).attribute(key), value, "{name} {key}");
     }
     let attempt = &spans[2];
-    assert_eq!(attempt.attribute("server.port"), stack.order_address().port().to_string());
+    assert_eq!(attempt.attribute("server.port"), system.order_address().port().to_string());
     // One of each side of a call: kinds 2 and 3 are SERVER and CLIENT.
     let kinds: Vec<i32> = spans.iter().map(|span| span.span.kind).collect();
     assert_eq!(kinds, [2, 3, 3, 2, 3, 3, 3, 2, 3, 3]);
     assert!(spans.iter().all(|span| span.span.end_time_unix_nano >= span.span.start_time_unix_nano));
     assert_eq!(collector.header("x-token"), "canary-token");
     assert_eq!(collector.header("grpc-encoding"), "", "nobody asked for compression");
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_span_holds_what_is_nobody_s_business() {
     let collector = Collector::start().await;
-    let (stack, client) = start(options(&collector.endpoint())).await;
+    let (system, client) = start(options(&collector.endpoint())).await;
     let headers = [("traceparent", &*parent("01")), ("idempotency-key", "canary-key")];
     assert_eq!(client.post_with(&headers, ORDER).await.status, 201);
     let declined = ORDER.replace("7.89", "98765.43");
@@ -115,7 +115,7 @@ async fn no_span_holds_what_is_nobody_s_business() {
     assert_eq!(client.get("/orders?user_id=90017&page_token=canary-query").await.status, 400);
     assert_eq!(client.get("/canary-path?canary-query").await.status, 404);
     until("two orders and two reads", async || (collector.spans().len() >= 20).then_some(())).await;
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
     let told = format!("{:?}", collector.spans());
     for canary in ["canary", "90017", "7.89", "789", "98765", "9876543", "sqlite:", ".db"] {
         let ids_aside = collector.spans().iter().any(|span| holds(span, canary));
@@ -136,19 +136,19 @@ fn holds(span: &Recorded, text: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_does_not_do_as_a_stranger_s_flag_says() {
     let collector = Collector::start().await;
-    let (stack, client) = start(options(&collector.endpoint())).await;
+    let (system, client) = start(options(&collector.endpoint())).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
     collector.trace(TRACE_ID, 10).await;
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 
     // Where it is told to do as callers say, it does, and so do those behind it.
     let collector = Collector::start().await;
     let trusting = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "parentbased_always_on");
-    let (stack, client) = start(trusting).await;
+    let (system, client) = start(trusting).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
     assert_eq!(client.post(ORDER).await.status, 201);
     until("the trace of the second", async || (collector.spans().len() >= 10).then_some(())).await;
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
     assert!(collector.spans().iter().all(|span| span.trace_id() != TRACE_ID));
 }
 
@@ -180,11 +180,11 @@ async fn a_gateway_without_a_collector_passes_its_caller_on_and_leaves_it_to_ord
 async fn nothing_is_exported_of_what_is_not_sampled() {
     let collector = Collector::start().await;
     let never = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "always_off");
-    let (stack, client) = start(never).await;
+    let (system, client) = start(never).await;
     for flags in ["00", "01"] {
         assert_eq!(client.post_with(&[("traceparent", &parent(flags))], ORDER).await.status, 201);
     }
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
     assert!(collector.spans().is_empty(), "{:?}", collector.spans());
 }
 
@@ -258,23 +258,23 @@ async fn a_collector_that_is_down_or_silent_costs_no_order() {
             .var("OTEL_BSP_MAX_QUEUE_SIZE", 16)
             .var("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 8)
             .var("OTEL_EXPORTER_OTLP_TIMEOUT", 2_000);
-        let (stack, client) = start(lost).await;
+        let (system, client) = start(lost).await;
         let began = Instant::now();
         for _ in 0..20 {
             assert_eq!(client.post(ORDER).await.status, 201);
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         let dropped = async || {
-            let page = metrics::page(stack.order_admin()).await;
+            let page = metrics::page(system.order_admin()).await;
             let full = "otel_sdk_processor_span_processed_total{error_type=\"queue_full\"} ";
             let count: u64 = page.lines().find_map(|line| line.strip_prefix(full))?.parse().ok()?;
             (count > 0).then_some(count)
         };
         until("spans are dropped, and counted", dropped).await;
         let began = Instant::now();
-        stack.stop().await.unwrap();
+        system.stop().await.unwrap();
         // Three services, each of which waits for its last spans.
-        assert!(began.elapsed() < 4 * chassis::trace::FLUSH_MAX, "{:?}", began.elapsed());
+        assert!(began.elapsed() < 4 * service_kit::trace::FLUSH_MAX, "{:?}", began.elapsed());
     }
 }
 
@@ -282,11 +282,11 @@ async fn a_collector_that_is_down_or_silent_costs_no_order() {
 async fn exports_are_compressed_where_the_configuration_says_so() {
     let collector = Collector::start().await;
     let compressed = options(&collector.endpoint()).var("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-    let (stack, client) = start(compressed).await;
+    let (system, client) = start(compressed).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("01"))], ORDER).await.status, 201);
     collector.trace(TRACE_ID, 10).await;
     assert_eq!(collector.header("grpc-encoding"), "gzip");
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

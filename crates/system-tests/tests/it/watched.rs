@@ -1,6 +1,6 @@
 //! What operators watch of each service: what became of orders, money, and the database.
 
-use stack::Stack;
+use all_in_one::System;
 
 use crate::support::{Client, metrics, order_body, until};
 
@@ -12,8 +12,8 @@ fn value(page: &str, sample: &str) -> Option<f64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_counted_by_what_became_of_them_and_money_by_currency() {
-    let mut stack = Stack::start().await.unwrap();
-    let client = Client::new(stack.gateway_url());
+    let mut system = System::start().await.unwrap();
+    let client = Client::new(system.gateway_url());
     let key = [("idempotency-key", "k")];
     for (price, status) in [(7.89, 201), (7.89, 201), (98_765.43, 422)] {
         let answer = client.post_with(&key, order_body(1, price.into()).to_string()).await;
@@ -21,7 +21,7 @@ async fn orders_are_counted_by_what_became_of_them_and_money_by_currency() {
     }
     assert_eq!(client.post(order_body(1, 98_765.43.into()).to_string()).await.status, 402);
     assert_eq!(client.post(order_body(2, 0.11.into()).to_string()).await.status, 201);
-    let payment = metrics::page(stack.payment_admin()).await;
+    let payment = metrics::page(system.payment_admin()).await;
     for (sample, count) in [
         ("payment_charges_total{outcome=\"charged\"}", 2.0),
         ("payment_charges_total{outcome=\"declined\"}", 1.0),
@@ -29,25 +29,25 @@ async fn orders_are_counted_by_what_became_of_them_and_money_by_currency() {
     ] {
         assert_eq!(value(&payment, sample), Some(count), "{payment}");
     }
-    stack.stop_payment().await.unwrap();
+    system.stop_payment().await.unwrap();
     assert_eq!(client.post(order_body(1, 1.into()).to_string()).await.status, 503);
-    let order = metrics::page(stack.order_admin()).await;
+    let order = metrics::page(system.order_admin()).await;
     for (outcome, count) in [("paid", 2.0), ("declined", 1.0), ("not_charged", 1.0), ("repeated", 2.0)] {
         let sample = format!("order_placements_total{{outcome=\"{outcome}\"}}");
         assert_eq!(value(&order, &sample), Some(count), "{order}");
     }
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_and_the_requests_are_measured() {
-    let stack = Stack::start().await.unwrap();
-    let client = Client::new(stack.gateway_url());
+    let system = System::start().await.unwrap();
+    let client = Client::new(system.gateway_url());
     assert_eq!(client.post(order_body(1, 1.into()).to_string()).await.status, 201);
     let insert = "db_client_operation_duration_seconds_count{db_system_name=\"sqlite\",\
                   db_operation_name=\"INSERT\",db_collection_name=\"orders\",error_type=\"\"}";
     let order = until("reads by the reconciler", async || {
-        let page = metrics::page(stack.order_admin()).await;
+        let page = metrics::page(system.order_admin()).await;
         let idle = value(&page, "db_client_connection_count{db_client_connection_state=\"idle\"}");
         idle.is_some_and(|idle| idle >= 1.0).then_some(page)
     })
@@ -62,9 +62,9 @@ async fn the_database_and_the_requests_are_measured() {
     ] {
         assert!(value(&order, sample).is_some_and(|value| value >= least), "{sample}: {order}");
     }
-    let gateway = metrics::page(stack.gateway_admin()).await;
+    let gateway = metrics::page(system.gateway_admin()).await;
     let placed = "http_server_request_duration_seconds_count{http_request_method=\"POST\",\
                   http_route=\"/orders\",http_response_status_code=\"201\"}";
     assert_eq!(value(&gateway, placed), Some(1.0), "{gateway}");
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }

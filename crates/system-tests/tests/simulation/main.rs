@@ -5,9 +5,9 @@
 //! partitions, kills at any await, clocks that jump, outages of more than a quarter of an hour. Then all is well,
 //! everything comes to its end, and every promise is checked against what customers were told.
 //!
-//!     cargo test -p stack --test simulation                           2,000 seeds
-//!     SIMULATION_SEEDS=100000 cargo test -p stack --test simulation   so many
-//!     SIMULATION_SEED=17 cargo test -p stack --test simulation        one, with all that happened in it
+//!     cargo test -p system-tests --test simulation                           2,000 seeds
+//!     SIMULATION_SEEDS=100000 cargo test -p system-tests --test simulation   so many
+//!     SIMULATION_SEED=17 cargo test -p system-tests --test simulation        one, with all that happened in it
 //!
 //! - [`plan`] says what a seed stands for, [`faults`] what can go wrong, [`random`] how it is drawn
 //! - [`run`] is one run, [`world`] what all of it shares, [`journal`], [`requests`] and [`tally`] its record
@@ -23,11 +23,11 @@ mod faults;
 mod hosts;
 mod journal;
 mod kept;
-#[path = "../../../payment/tests/stores/fake/ledger.rs"]
+#[path = "../../../../payment/tests/stores/fake/ledger.rs"]
 mod ledger;
 mod network;
 #[allow(dead_code, reason = "others make more of it")]
-#[path = "../../../order/tests/it/fake/orders.rs"]
+#[path = "../../../../order/tests/it/fake/orders.rs"]
 mod orders;
 mod plan;
 mod process;
@@ -43,12 +43,12 @@ mod world;
 
 use std::process::ExitCode;
 
-use trials::Trial;
+use test_support::Trial;
 
 use seeds::Asked;
 
 fn main() -> ExitCode {
-    trials::run(match Asked::from_environment() {
+    test_support::run(match Asked::from_environment() {
         Asked::One(seed) => vec![Trial::test(format!("seed_{seed}"), move || seeds::one(seed))],
         Asked::Many(seeds) => vec![
             Trial::test("a_seed_always_runs_alike", seeds::reproduce),

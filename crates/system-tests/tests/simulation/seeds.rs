@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use trials::{Failed, check};
+use test_support::{Failed, check};
 
 use crate::{
     run::{Ended, run},
@@ -109,6 +109,6 @@ fn report(ended: &Ended) -> String {
     for violation in violations {
         let _ = writeln!(report, "- {violation}");
     }
-    let _ = writeln!(report, "SIMULATION_SEED={seed} cargo test -p stack --test simulation");
+    let _ = writeln!(report, "SIMULATION_SEED={seed} cargo test -p system-tests --test simulation");
     report
 }

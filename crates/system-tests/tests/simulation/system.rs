@@ -73,7 +73,7 @@ const BILLS: usize = 2;
 #[derive(Debug, Default)]
 pub(crate) struct LastIds([AtomicI64; 3]);
 
-/// The ids of an instance, as `chassis::ids` makes them, but that another one sooner draws the same.
+/// The ids of an instance, as `service_kit::ids` makes them, but that another one sooner draws the same.
 pub(crate) struct Minter {
     site: Site,
     clock: Arc<Clock>,

@@ -11,6 +11,6 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.as_slice() {
         [_, hold, kind] if hold == HOLD => servers::hold(kind),
-        _ => trials::run(servers::trials()),
+        _ => test_support::run(servers::trials()),
     }
 }

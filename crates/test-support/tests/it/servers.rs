@@ -2,15 +2,15 @@
 
 use std::{net::TcpStream, path::Path, process::ExitCode, process::Stdio, time::Duration};
 
+use test_support::{
+    Failed, Trial, check,
+    server::{Kind, Server},
+    trial,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
     time::{sleep, timeout},
-};
-use trials::{
-    Failed, Trial, check,
-    server::{Kind, Server},
-    trial,
 };
 
 use crate::HOLD;

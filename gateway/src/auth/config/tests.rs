@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chassis::env::{EnvErrors, Vars};
+use service_kit::env::{EnvErrors, Vars};
 use tempfile::TempDir;
 
 use super::*;

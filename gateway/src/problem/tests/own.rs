@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
-use chassis::{
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::json;
+use service_kit::{
     metrics::{Registry, render},
     trace,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::json;
 use tonic::Code;
 
 use super::{bad_request, retry_info, see, status, told};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use channel::{Channel, Failure};
+use grpc_client::{Channel, Failure};
 use proto::order::{GetOrderRequest, order_client::OrderClient};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use chassis::{CancellationToken, env::Vars, process::Sockets};
 use order::{Config, ServeError};
 use proto::order::order_client::OrderClient;
+use service_kit::{CancellationToken, env::Vars, process::Sockets};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};

@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use chassis::{CancellationToken, env::Vars, process::Sockets};
 use futures_util::stream;
 use order::Config;
 use proto::order::{GetOrderRequest, OrderStatus};
+use service_kit::{CancellationToken, env::Vars, process::Sockets};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

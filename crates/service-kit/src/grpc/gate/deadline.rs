@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use channel::timeout::{self, GRPC_TIMEOUT};
+use grpc_client::timeout::{self, GRPC_TIMEOUT};
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;

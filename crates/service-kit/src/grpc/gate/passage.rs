@@ -1,6 +1,6 @@
 //! One call on its way: what is counted of it, and what a trace is told, by the semantic conventions of RPC.
 
-use channel::code_name;
+use grpc_client::code_name;
 use http::Response;
 use tokio::time::Instant;
 use tonic::{Code, body::Body};

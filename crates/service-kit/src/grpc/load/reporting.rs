@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use channel::orca::TRAILER;
+use grpc_client::orca::TRAILER;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Frame, SizeHint};
 use tonic::{Code, Status, body::Body};

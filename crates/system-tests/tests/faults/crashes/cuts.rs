@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use trials::{Failed, Trial, check};
+use test_support::{Failed, Trial, check};
 
 use super::{all, conclude};
 use crate::{

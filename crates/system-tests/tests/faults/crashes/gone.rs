@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trials::{Failed, Trial};
+use test_support::{Failed, Trial};
 
 use super::{Told, all, conclude, expect, stands};
 use crate::{

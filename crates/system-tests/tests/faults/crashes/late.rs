@@ -4,8 +4,8 @@ use proto::{
     google_type::Money,
     payment::{CreatePaymentRequest, payment_client::PaymentClient},
 };
+use test_support::{Failed, Trial, check};
 use tonic_types::StatusExt;
-use trials::{Failed, Trial, check};
 
 use super::conclude;
 use crate::{

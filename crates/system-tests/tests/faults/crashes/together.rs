@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trials::{Failed, Trial, check};
+use test_support::{Failed, Trial, check};
 
 use super::{POLL, all, conclude, restart_order, stands};
 use crate::{

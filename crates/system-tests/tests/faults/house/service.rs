@@ -1,4 +1,4 @@
-//! One service of a house: `stack payment`, `stack order` or `stack gateway` as a process of its own.
+//! One service of a house: `order-system payment`, `order-system order` or `order-system gateway` as a process of its own.
 
 use std::{
     fs::File,
@@ -11,13 +11,13 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use test_support::{Failed, check};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::{Child, Command},
     time::timeout,
 };
-use trials::{Failed, check};
 
 /// How long a process may take to become ready, and to end.
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Service {
     /// Starts it, and does not wait for it: it may die before it is ready.
     pub(crate) fn spawn(&mut self, further: &[(&'static str, String)]) -> Result<(), Failed> {
         let log = File::options().append(true).create(true).open(&self.log)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_system-under-test"));
         command.arg(self.command).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.envs([
             ("ENV", "production"),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::json;
-use trials::{Failed, Trial, check};
+use test_support::{Failed, Trial, check};
 
 use super::judge;
 use crate::{

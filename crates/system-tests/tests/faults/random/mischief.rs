@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use trials::Failed;
+use test_support::Failed;
 
 use super::points;
 use crate::{

@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::{Failed, check};
 use tokio::{sync::watch, task::JoinSet};
-use trials::{Failed, check};
 
 use super::TOO_DEAR;
 use crate::{

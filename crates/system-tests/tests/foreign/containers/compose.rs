@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use trials::{Failed, check};
+use test_support::{Failed, check};
 
 use super::{
     manifests::{entries, list},

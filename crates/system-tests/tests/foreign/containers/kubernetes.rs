@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chassis::{process::DRAIN_MAX, trace::FLUSH_MAX};
 use serde_json::{Value, json};
-use trials::{Failed, check};
+use service_kit::{process::DRAIN_MAX, trace::FLUSH_MAX};
+use test_support::{Failed, check};
 
 use super::manifests::{Manifests, Workload, list};
 

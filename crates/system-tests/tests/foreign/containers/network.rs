@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use trials::{Failed, check};
+use test_support::{Failed, check};
 
 use super::manifests::{Manifests, Workload, entries, list};
 

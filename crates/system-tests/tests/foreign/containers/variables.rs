@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use chassis::env::{EnvErrors, Vars};
 use serde_json::Value;
-use trials::{Failed, check};
+use service_kit::env::{EnvErrors, Vars};
+use test_support::{Failed, check};
 
 use super::manifests::{Manifests, Workload, entries, list};
 use crate::tree::workspace;

@@ -1,9 +1,9 @@
 //! User A, and what is B's: by every route it is as if it were not there.
 
+use all_in_one::{Options, System};
 use http::{HeaderMap, Method};
 use proto::order::{GetOrderResponse, OrderItem};
 use serde_json::{Value, json};
-use stack::{Options, Stack};
 
 use super::{AUDIENCE, Gate, ISSUER, SECRET, Signer, USER, claims, claims_of, comparable};
 use crate::{
@@ -22,9 +22,9 @@ struct User {
 }
 
 impl User {
-    fn of(stack: &Stack, id: i64) -> Self {
+    fn of(system: &System, id: i64) -> Self {
         let bearer = format!("Bearer {}", Signer::secret(SECRET).token(claims_of(id)));
-        Self { id, client: Client::new(stack.gateway_url()), bearer }
+        Self { id, client: Client::new(system.gateway_url()), bearer }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -45,14 +45,14 @@ impl User {
     }
 }
 
-async fn start() -> (Stack, User, User) {
+async fn start() -> (System, User, User) {
     let options = Options::default()
         .var("AUTH_HS256_SECRET", SECRET)
         .var("AUTH_ISSUER", ISSUER)
         .var("AUTH_AUDIENCE", AUDIENCE);
-    let stack = Stack::start_with(options).await.unwrap();
-    let (a, b) = (User::of(&stack, A), User::of(&stack, B));
-    (stack, a, b)
+    let system = System::start_with(options).await.unwrap();
+    let (a, b) = (User::of(&system, A), User::of(&system, B));
+    (system, a, b)
 }
 
 /// The names of the headers, and the values of those that do not tell one request from another.

@@ -80,13 +80,13 @@ async fn a_body_of_doubtful_length_is_never_followed_by_a_second_request() {
 
 #[tokio::test]
 async fn http_1_0_and_http_2_are_spoken_too() {
-    let (stack, client, gateway) = start().await;
+    let (system, client, gateway) = start().await;
     let mut connection = Raw::open(gateway).await;
     connection.send(post("", EXAMPLE).replace("HTTP/1.1", "HTTP/1.0")).await.unwrap();
     assert_eq!(connection.placed().await.status, 201);
     assert!(connection.ends().await);
 
-    let http2 = Client::over_http2(stack.gateway_url());
+    let http2 = Client::over_http2(system.gateway_url());
     let placed = http2.post(EXAMPLE).await;
     assert_eq!(placed.status, 201);
     assert_eq!(http2.get(placed.header("location")).await.text(), placed.text());

@@ -75,8 +75,8 @@ async fn every_client_that_sends_8_mb_first_reads_why_it_was_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_over_http_2_is_refused_and_its_connection_goes_on() {
-    let (stack, _, _) = start().await;
-    let client = Client::over_http2(stack.gateway_url());
+    let (system, _, _) = start().await;
+    let client = Client::over_http2(system.gateway_url());
     for _ in 0..3 {
         too_large(&client.post(" ".repeat(LARGE_BYTES)).await);
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use stack::Options;
+use all_in_one::Options;
 use tokio::task::JoinSet;
 
 use super::{EXAMPLE, Raw, goes_on, post_head, start, start_with};

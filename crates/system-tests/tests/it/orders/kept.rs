@@ -1,7 +1,7 @@
 //! What a restart leaves: everything.
 
+use all_in_one::{Options, System};
 use serde_json::json;
-use stack::{Options, Stack};
 
 use super::EXAMPLE;
 use crate::support::{Client, order_body};
@@ -10,8 +10,8 @@ use crate::support::{Client, order_body};
 async fn nothing_is_lost_by_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let options = || Options { data: Some(data.path().to_owned()), ..Options::default() };
-    let stack = Stack::start_with(options()).await.unwrap();
-    let client = Client::new(stack.gateway_url());
+    let system = System::start_with(options()).await.unwrap();
+    let client = Client::new(system.gateway_url());
     let paid = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
     let declined = client.post(order_body(123, json!(1000))).await;
     assert_eq!((paid.status.as_u16(), declined.status.as_u16()), (201, 402));
@@ -21,10 +21,10 @@ async fn nothing_is_lost_by_a_restart() {
     for path in &paths {
         before.push(client.get(path).await.text().to_owned());
     }
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 
-    let stack = Stack::start_with(options()).await.unwrap();
-    let client = Client::new(stack.gateway_url());
+    let system = System::start_with(options()).await.unwrap();
+    let client = Client::new(system.gateway_url());
     for (path, text) in paths.iter().zip(before) {
         assert_eq!(client.get(path).await.text(), text, "{path}");
     }
@@ -35,16 +35,16 @@ async fn nothing_is_lost_by_a_restart() {
     let rest = client.post(order_body(123, json!("999.88"))).await;
     assert_eq!(rest.status, 201);
     assert!(rest.order_id() > declined.order_id());
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_directory_is_for_one_stack() {
     let data = tempfile::tempdir().unwrap();
     let options = || Options { data: Some(data.path().to_owned()), ..Options::default() };
-    let first = Stack::start_with(options()).await.unwrap();
-    let refused = Stack::start_with(options()).await.unwrap_err();
-    assert!(refused.to_string().contains("another stack is running"), "{refused}");
+    let first = System::start_with(options()).await.unwrap();
+    let refused = System::start_with(options()).await.unwrap_err();
+    assert!(refused.to_string().contains("another instance is running"), "{refused}");
     first.stop().await.unwrap();
-    Stack::start_with(options()).await.unwrap().stop().await.unwrap();
+    System::start_with(options()).await.unwrap().stop().await.unwrap();
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use all_in_one::{Options, System};
 use serde_json::{Value, json};
-use stack::{Options, Stack};
 use tempfile::TempDir;
 
 use super::{EXAMPLE, start};
 use crate::support::{Answer, Client, process::Process};
 
-/// `stack order prices load` with a file of these lines.
+/// `system order prices load` with a file of these lines.
 async fn load(data: &Path, lines: &str, flags: &[&str]) {
     let file = data.join("prices.csv");
     std::fs::write(&file, format!("product_code,currency,unit_price\n{lines}\n")).unwrap();
@@ -20,13 +20,13 @@ async fn load(data: &Path, lines: &str, flags: &[&str]) {
     assert_eq!((ended.code, ended.log), (Some(0), vec![]));
 }
 
-async fn start_with_prices(lines: &str) -> (TempDir, Stack, Client) {
+async fn start_with_prices(lines: &str) -> (TempDir, System, Client) {
     let data = tempfile::tempdir().unwrap();
     load(data.path(), lines, &[]).await;
     let options = Options { data: Some(data.path().to_owned()), ..Options::default() };
-    let stack = Stack::start_with(options.var("PRICE_LIST", "database")).await.unwrap();
-    let client = Client::new(stack.gateway_url());
-    (data, stack, client)
+    let system = System::start_with(options.var("PRICE_LIST", "database")).await.unwrap();
+    let client = Client::new(system.gateway_url());
+    (data, system, client)
 }
 
 fn order(items: Value) -> Value {
@@ -48,7 +48,7 @@ fn error(field: &str, pointer: &str, reason: &str) -> (String, String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_may_be_left_to_the_list() {
-    let (_data, stack, client) = start_with_prices("sku1,USD,0.12\nsku2,USD,19.99").await;
+    let (_data, system, client) = start_with_prices("sku1,USD,0.12\nsku2,USD,19.99").await;
     let items = json!([
         { "product_code": "sku1", "quantity": 3 },
         { "product_code": "sku2", "unit_price": "19.99", "quantity": 1 },
@@ -62,12 +62,12 @@ async fn a_price_may_be_left_to_the_list() {
     assert!(placed.text().contains(expected), "{}", placed.text());
     assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
     assert_eq!(client.post(EXAMPLE).await.status, 201);
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_list_refuses_is_pointed_at() {
-    let (_data, stack, client) = start_with_prices("sku1,USD,0.12").await;
+    let (_data, system, client) = start_with_prices("sku1,USD,0.12").await;
     let items = json!([
         { "product_code": "sku1", "unit_price": 0.11, "quantity": 1 },
         { "product_code": "sku1", "quantity": 1 },
@@ -81,12 +81,12 @@ async fn what_the_list_refuses_is_pointed_at() {
     ];
     assert_eq!(errors(&client.post(order(items)).await), expected);
     assert_eq!(client.get("/orders?user_id=123").await.json()["orders"], json!([]));
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_gets_the_answer_of_the_first_after_the_list_has_changed() {
-    let (data, stack, client) = start_with_prices("sku1,USD,0.12").await;
+    let (data, system, client) = start_with_prices("sku1,USD,0.12").await;
     let body = order(json!([{ "product_code": "sku1", "quantity": 1 }]));
     let placed = client.post_with(&[("idempotency-key", "k")], &body).await;
     assert_eq!(placed.status, 201);
@@ -96,12 +96,12 @@ async fn a_repeat_gets_the_answer_of_the_first_after_the_list_has_changed() {
         assert_eq!((again.text(), again.header("idempotent-replayed")), (placed.text(), "true"));
     }
     assert_eq!(errors(&client.post(&body).await).len(), 1);
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_a_price_is_required_and_any_price_is_one() {
-    let (stack, client) = start().await;
+    let (system, client) = start().await;
     let missing = order(json!([{ "product_code": "sku1", "quantity": 0 }]));
     let expected = [
         error("order_items[0].unit_price", "#/order_items/0", ""),
@@ -109,5 +109,5 @@ async fn without_a_list_a_price_is_required_and_any_price_is_one() {
     ];
     assert_eq!(errors(&client.post(missing).await), expected);
     assert_eq!(client.post(EXAMPLE).await.status, 201);
-    stack.stop().await.unwrap();
+    system.stop().await.unwrap();
 }

@@ -6,8 +6,8 @@ use super::{EXAMPLE, start};
 
 #[tokio::test]
 async fn without_payment_an_order_is_recorded_as_not_charged() {
-    let (mut stack, client) = start().await;
-    stack.stop_payment().await.unwrap();
+    let (mut system, client) = start().await;
+    system.stop_payment().await.unwrap();
     let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
     assert_eq!(refused.header("idempotency-key"), "k");
@@ -16,7 +16,7 @@ async fn without_payment_an_order_is_recorded_as_not_charged() {
     assert_eq!((&problem["code"], &problem["domain"]), (&json!("UNAVAILABLE"), &json!("order")));
     assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("NOT_CHARGED"), &json!(true)));
     assert_eq!(problem["errors"][0]["field"], "payment");
-    assert!(!refused.text().contains(&stack.payment_address().port().to_string()), "{}", refused.text());
+    assert!(!refused.text().contains(&system.payment_address().port().to_string()), "{}", refused.text());
 
     let path = format!("/orders/{}", refused.order_id());
     let read = client.get(&path).await;
@@ -37,9 +37,9 @@ async fn without_payment_an_order_is_recorded_as_not_charged() {
 
 #[tokio::test]
 async fn without_order_nothing_is_started() {
-    let (mut stack, client) = start().await;
+    let (mut system, client) = start().await;
     let placed = client.post(EXAMPLE).await;
-    stack.stop_order().await.unwrap();
+    system.stop_order().await.unwrap();
     let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
     assert_eq!(refused.header("idempotency-key"), "k");
@@ -50,7 +50,7 @@ async fn without_order_nothing_is_started() {
         let problem = answer.problem();
         assert_eq!(problem["type"], "/problems/not-started");
         assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("NOT_STARTED"), &json!(true)));
-        assert!(!answer.text().contains(&stack.order_address().port().to_string()), "{}", answer.text());
+        assert!(!answer.text().contains(&system.order_address().port().to_string()), "{}", answer.text());
     }
     // The gateway itself is well.
     for path in ["/livez", "/readyz", "/openapi.json", "/docs"] {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use channel::tls::{ClientTls, Files, Identity};
+use grpc_client::tls::{ClientTls, Files, Identity};
 use http::Method;
 use hyper_util::rt::TokioIo;
 use proto::{

@@ -1,7 +1,7 @@
 //! No way leads from the gateway's public side to Payment.
 
+use all_in_one::System;
 use http::Method;
-use stack::Stack;
 
 use crate::support::{Client, metrics::calls, raw::Raw};
 
@@ -29,16 +29,16 @@ const PATHS: [&str; 18] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 ];
 
-async fn nothing_got_through(stack: &Stack) {
+async fn nothing_got_through(system: &System) {
     for method in ["Payment/Create", "Payment/Get", "Payment/Void", "unknown"] {
-        assert_eq!(calls(stack.payment_admin(), method).await, 0, "{method}");
+        assert_eq!(calls(system.payment_admin(), method).await, 0, "{method}");
     }
 }
 
 #[tokio::test]
 async fn no_path_of_the_gateway_reaches_payment() {
-    let stack = Stack::start().await.unwrap();
-    for client in [Client::new(stack.gateway_url()), Client::over_http2(stack.gateway_url())] {
+    let system = System::start().await.unwrap();
+    for client in [Client::new(system.gateway_url()), Client::over_http2(system.gateway_url())] {
         for path in PATHS {
             for method in [Method::GET, Method::POST, Method::PUT, Method::OPTIONS] {
                 for kind in ["application/json", "application/grpc", "application/grpc-web+proto"] {
@@ -59,13 +59,13 @@ async fn no_path_of_the_gateway_reaches_payment() {
             answer.problem();
         }
     }
-    nothing_got_through(&stack).await;
+    nothing_got_through(&system).await;
 }
 
 #[tokio::test]
 async fn the_gateway_is_no_proxy() {
-    let stack = Stack::start().await.unwrap();
-    let payment = stack.payment_address();
+    let system = System::start().await.unwrap();
+    let payment = system.payment_address();
     for head in [
         format!("POST http://{payment}/Payment/Create HTTP/1.1\r\nHost: {payment}\r\n"),
         format!("POST /Payment/Create HTTP/1.1\r\nHost: {payment}\r\nX-Forwarded-Host: {payment}\r\n"),
@@ -74,7 +74,7 @@ async fn the_gateway_is_no_proxy() {
             "GET http://{payment}/ HTTP/1.1\r\nHost: {payment}\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
         ),
     ] {
-        let mut connection = Raw::open(stack.gateway_address()).await;
+        let mut connection = Raw::open(system.gateway_address()).await;
         connection.send(format!("{head}Content-Length: 0\r\n\r\n")).await.unwrap();
         let answer = connection.unchecked().await.unwrap().expect("an answer");
         assert!([307, 400, 404, 405].contains(&answer.status.as_u16()), "{head}: {}", answer.status);
@@ -82,5 +82,5 @@ async fn the_gateway_is_no_proxy() {
             answer.problem();
         }
     }
-    nothing_got_through(&stack).await;
+    nothing_got_through(&system).await;
 }

@@ -59,10 +59,10 @@ async fn a_flood_of_resets_is_cut_off_and_the_service_goes_on_in_bounded_memory(
 
 #[tokio::test]
 async fn ten_thousand_header_fields_are_refused() {
-    let (stack, client, _) = super::start(stack::Options::default()).await;
+    let (system, client, _) = super::start(all_in_one::Options::default()).await;
     let names: Vec<String> = (0..10_000).map(|i| format!("x-{i}")).collect();
     let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
-    for flooding in [Client::new(stack.gateway_url()), Client::over_http2(stack.gateway_url())] {
+    for flooding in [Client::new(system.gateway_url()), Client::over_http2(system.gateway_url())] {
         let refused = flooding.exchange(&Method::GET, "/livez", &headers, "").await;
         assert!(refused.as_ref().map_or(true, |answer| answer.status == 431), "{refused:?}");
         assert_eq!(order(&client, &[]).await.status, 201);

@@ -1,7 +1,7 @@
 //! Rate limits, over real connections and behind a proxy.
 
+use all_in_one::Options;
 use serde_json::json;
-use stack::Options;
 
 use super::{order, orders, start};
 use crate::support::{metrics, order_body};
@@ -10,7 +10,7 @@ use crate::support::{metrics, order_body};
 async fn a_limited_order_leaves_no_trace_not_even_its_key() {
     let options =
         Options::default().var("RATE_LIMIT_PER_ADDRESS", "3/60").var("TRUSTED_PROXIES", "127.0.0.0/8");
-    let (stack, client, _) = start(options).await;
+    let (system, client, _) = start(options).await;
     let (one, other) = (("x-forwarded-for", "203.0.113.1"), ("x-forwarded-for", "203.0.113.2"));
     for left in [2, 1, 0] {
         let answer = order(&client, &[one]).await;
@@ -33,7 +33,7 @@ async fn a_limited_order_leaves_no_trace_not_even_its_key() {
     // The key is free for an order of another meaning.
     let placed = client.post_with(&[other, ("idempotency-key", "k")], order_body(123, json!(0.34))).await;
     assert_eq!((placed.status.as_u16(), placed.header("idempotent-replayed")), (201, ""));
-    let page = metrics::page(stack.gateway_admin()).await;
+    let page = metrics::page(system.gateway_admin()).await;
     assert!(page.contains("gateway_requests_limited_total{limit=\"address\"} 1\n"), "{page}");
     assert!(page.contains("gateway_problems_total{kind=\"not-started\",status=\"429\"} 1\n"), "{page}");
     assert!(page.contains("http_server_request_duration_seconds_count{http_request_method=\"POST\",http_route=\"/orders\",http_response_status_code="), "{page}");

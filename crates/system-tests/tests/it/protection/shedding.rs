@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use all_in_one::Options;
 use serde_json::json;
-use stack::Options;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{order, orders, start};
@@ -72,7 +72,7 @@ async fn bodies_that_are_slow_take_no_places() {
 
 #[tokio::test]
 async fn what_was_shed_was_not_saved() {
-    let (stack, client, _) = start(Options::default().var("REQUESTS_IN_FLIGHT_MAX", 4)).await;
+    let (system, client, _) = start(Options::default().var("REQUESTS_IN_FLIGHT_MAX", 4)).await;
     let mut clients = JoinSet::new();
     for _ in 0..64 {
         let client = client.clone();
@@ -86,6 +86,6 @@ async fn what_was_shed_was_not_saved() {
     }
     assert!(placed.len() >= 4 && !shed.is_empty(), "{} placed, {} shed", placed.len(), shed.len());
     assert_eq!(orders(&client, &[]).await, placed.len());
-    let page = metrics::page(stack.gateway_admin()).await;
+    let page = metrics::page(system.gateway_admin()).await;
     assert!(page.contains(&format!("gateway_requests_shed_total {}\n", shed.len())), "{page}");
 }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use stack::Options;
+use all_in_one::Options;
 use tokio::{net::TcpSocket, task::JoinSet};
 
 use super::{order, start};
@@ -18,7 +18,7 @@ const SLOW_CLIENTS: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_slow_connections_do_not_keep_a_client_from_being_served() {
-    let (stack, client, gateway) = start(Options::default()).await;
+    let (system, client, gateway) = start(Options::default()).await;
     let mut opening = JoinSet::new();
     for slow in 0..SLOW_CLIENTS {
         opening.spawn(async move {
@@ -35,7 +35,7 @@ async fn a_thousand_slow_connections_do_not_keep_a_client_from_being_served() {
     }
     let held = opening.join_all().await;
     until("all of them are let in", async || {
-        let page = metrics::page(stack.gateway_admin()).await;
+        let page = metrics::page(system.gateway_admin()).await;
         let open = page.lines().find_map(|line| line.strip_prefix("http_server_connections "))?;
         (open.parse::<usize>().ok()? >= SLOW_CLIENTS).then_some(())
     })
@@ -48,7 +48,7 @@ async fn a_thousand_slow_connections_do_not_keep_a_client_from_being_served() {
 
 #[tokio::test]
 async fn an_address_has_so_many_connections_and_another_has_its_own() {
-    let (stack, _, gateway) = start(Options::default().var("CONNECTIONS_PER_ADDRESS_MAX", 3)).await;
+    let (system, _, gateway) = start(Options::default().var("CONNECTIONS_PER_ADDRESS_MAX", 3)).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         let mut connection = Raw::open(gateway).await;
@@ -59,7 +59,7 @@ async fn an_address_has_so_many_connections_and_another_has_its_own() {
     let mut refused = Raw::open(gateway).await;
     let _ = refused.send(post("", EXAMPLE)).await;
     assert!(refused.ends().await);
-    let page = metrics::page(stack.gateway_admin()).await;
+    let page = metrics::page(system.gateway_admin()).await;
     assert!(page.contains("http_server_connections_cut_total{why=\"address\"} 1\n"), "{page}");
 
     let socket = TcpSocket::new_v4().unwrap();

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use all_in_one::{Options, System};
 use bytes::Bytes;
 use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
@@ -18,7 +19,6 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName},
 };
-use stack::{Options, Stack};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -41,18 +41,18 @@ fn issue(directory: &Path) -> CertificateDer<'static> {
     cert.der().clone()
 }
 
-async fn start(directory: &Path) -> (Stack, SocketAddr) {
+async fn start(directory: &Path) -> (System, SocketAddr) {
     start_with(directory, Options::default()).await
 }
 
-async fn start_with(directory: &Path, options: Options) -> (Stack, SocketAddr) {
+async fn start_with(directory: &Path, options: Options) -> (System, SocketAddr) {
     let file = |name: &str| directory.join(name).display().to_string();
     let options = options
         .var("PUBLIC_TLS_CERT_FILE", file("public.pem"))
         .var("PUBLIC_TLS_KEY_FILE", file("public.key"));
-    let stack = Stack::start_with(options).await.unwrap();
-    let gateway = stack.gateway_address();
-    (stack, gateway)
+    let system = System::start_with(options).await.unwrap();
+    let gateway = system.gateway_address();
+    (system, gateway)
 }
 
 /// A connection of a client that trusts `certificate` alone and speaks these protocols.
@@ -130,14 +130,14 @@ async fn a_trace_tells_that_a_request_came_over_tls() {
 async fn plain_text_is_refused_and_counted() {
     let data = tempfile::tempdir().unwrap();
     let certificate = issue(data.path());
-    let (stack, gateway) = start(data.path()).await;
+    let (system, gateway) = start(data.path()).await;
     let mut plain = TcpStream::connect(gateway).await.unwrap();
     plain.write_all(b"GET /livez HTTP/1.1\r\nHost: g\r\n\r\n").await.unwrap();
     let mut read = Vec::new();
     let _ = plain.read_to_end(&mut read).await;
     assert!(!read.starts_with(b"HTTP"), "{read:?}");
     until("it is counted", async || {
-        let page = metrics::page(stack.gateway_admin()).await;
+        let page = metrics::page(system.gateway_admin()).await;
         page.contains("http_server_tls_handshakes_failed_total 1\n").then_some(())
     })
     .await;
@@ -178,7 +178,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_open_ones_go_on() {
     assert_eq!(sender.send_request(livez()).await.unwrap().status(), StatusCode::OK);
 
     std::fs::write(data.path().join("public.pem"), "half of one").unwrap();
-    tokio::time::sleep(channel::tls::LOOK_INTERVAL).await;
+    tokio::time::sleep(grpc_client::tls::LOOK_INTERVAL).await;
     assert!(connect(gateway, &old, &[H2]).await.is_ok());
     let new = issue(data.path());
     until("the new one is shown", async || connect(gateway, &new, &[H2]).await.ok()).await;

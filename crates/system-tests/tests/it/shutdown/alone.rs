@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use chassis::process::DRAIN_MAX;
+use service_kit::process::DRAIN_MAX;
 
 use super::{CREDIT, Load, Manner, load::Told};
 use crate::support::{Client, process::Process};

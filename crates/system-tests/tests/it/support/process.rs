@@ -1,4 +1,4 @@
-//! The `stack` binary as a child process, with an environment of its own.
+//! the `order-system` binary as a child process, with an environment of its own.
 
 use std::{
     net::SocketAddr,
@@ -36,9 +36,9 @@ pub(crate) struct Ended {
 type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Process {
-    /// Starts `stack` with these arguments and no other variable than these.
+    /// Starts `system` with these arguments and no other variable than these.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, String)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_system-under-test"));
         command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
@@ -56,12 +56,12 @@ impl Process {
         self.said("it serves", |process| process.log().iter().find_map(|line| serving(line))).await
     }
 
-    /// The URL of the gateway, as the whole stack prints it.
+    /// The URL of the gateway, as the whole system prints it.
     pub(crate) async fn url(&mut self) -> String {
         let named = |line: &String| {
             Some(line.trim().strip_prefix("Orders")?.trim().trim_end_matches("/orders").to_owned())
         };
-        self.said("the stack is up", |process| process.out().iter().find_map(named)).await
+        self.said("the system is up", |process| process.out().iter().find_map(named)).await
     }
 
     /// What was printed, once a line holds `text`.

@@ -1,7 +1,7 @@
 //! Answers that cannot be used: too large, no gRPC, no protobuf, no sense. The call may have run, or did.
 
 use bytes::Bytes;
-use channel::RESPONSE_BYTES_MAX;
+use grpc_client::RESPONSE_BYTES_MAX;
 use http::StatusCode;
 use proto::{
     google_type::Money,

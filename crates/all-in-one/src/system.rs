@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use chassis::{
+use service_kit::{
     CancellationToken,
     process::{Process, Sockets},
 };
@@ -28,9 +28,9 @@ const READY_POLL: Duration = Duration::from_millis(10);
 const GATEWAY_ADMIN_OFFSET: u16 = 1000;
 const SERVICE_ADMIN_OFFSET: u16 = 6000;
 
-/// A running stack. Dropping it ends the services at once; [`stop`](Self::stop) lets them finish.
+/// A running system. Dropping it ends the services at once; [`stop`](Self::stop) lets them finish.
 #[derive(Debug)]
-pub struct Stack {
+pub struct System {
     gateway: Service,
     order: Service,
     payment: Service,
@@ -38,8 +38,8 @@ pub struct Stack {
     _data: Option<TempDir>,
 }
 
-impl Stack {
-    /// Starts all three on free ports, with databases that go with the stack.
+impl System {
+    /// Starts all three on free ports, with databases that go with the system.
     ///
     /// # Errors
     ///
@@ -167,14 +167,14 @@ impl Stack {
     }
 }
 
-/// Takes the directory for one stack: Order and Payment are written for one instance each on a SQLite file. The
+/// Takes the directory for one system: Order and Payment are written for one instance each on a SQLite file. The
 /// system gives it back when the process ends, however it does.
 fn lock(data: &Path) -> anyhow::Result<File> {
     let file = data.join("stack.lock");
     let lock = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another stack is running on {}", data.display()),
+        Err(TryLockError::WouldBlock) => bail!("another instance is running on {}", data.display()),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", file.display()))
         }
