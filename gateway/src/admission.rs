@@ -32,7 +32,7 @@ pub(crate) async fn admitted(
     if request.method() != Method::POST {
         return limited(&shared, request, next).await;
     }
-    let key = key::of(request.headers());
+    let key = key::effective(request.headers());
     let header = key.key.to_header();
     request.extensions_mut().insert(key);
     // Also the answer to a request that made its handler panic has the key.

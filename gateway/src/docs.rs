@@ -22,14 +22,9 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::{
     face,
     face::etag::{Etag, conditional},
-    limits, openapi,
+    limits, openapi, paths,
     problem::Problem,
 };
-
-/// Where the page is.
-pub(crate) const PATH: &str = "/docs";
-/// Where the document is.
-pub(crate) const DOCUMENT_PATH: &str = "/openapi.json";
 
 const PAGE: &str = include_str!("docs/index.html");
 
@@ -55,7 +50,7 @@ const FILES: [&str; 6] = [
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     // Without "none" the page would send the document's address to validator.swagger.io.
-    let config = Config::new([DOCUMENT_PATH]).validator_url("none").try_it_out_enabled(true);
+    let config = Config::new([paths::OPENAPI_DOCUMENT]).validator_url("none").try_it_out_enabled(true);
     Arc::new(config.display_request_duration(true))
 });
 
@@ -126,7 +121,7 @@ fn load(file: &str) -> Option<Asset> {
     Some(Asset::new(kind, bytes))
 }
 
-/// The page; the addresses in it begin with [`PATH`], so that it is the same with and without a slash.
+/// The page; the addresses in it begin with [`paths::DOCS`], so that it is the same with and without a slash.
 pub(crate) async fn page(asked: HeaderMap) -> Response {
     let mut response = INDEX.answer(&asked);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
@@ -145,8 +140,8 @@ pub(crate) async fn asset(
 }
 
 /// The way to the page.
-pub(crate) async fn to_page() -> Redirect {
-    Redirect::temporary(PATH)
+pub(crate) async fn redirect_to_page() -> Redirect {
+    Redirect::temporary(paths::DOCS)
 }
 
 /// The document, byte for byte as it is committed.

@@ -27,9 +27,10 @@ use crate::{
     face,
     key::{self, IDEMPOTENCY_KEY},
     metrics::Visit,
-    problem::Prepared,
+    paths::{ORDER, ORDERS},
+    problem::PrerenderedProblem,
     protection,
-    routes::{self, ORDER, ORDERS, Shared},
+    routes::{self, Shared},
 };
 
 /// One gateway; clones are the same.
@@ -77,7 +78,7 @@ impl From<Router> for Door {
 /// What refuses.
 struct Refusals {
     shared: Arc<Shared>,
-    full: Prepared,
+    full: PrerenderedProblem,
     cors: Option<Cors<Take>>,
     orders: Arc<str>,
     order: Arc<str>,
@@ -90,7 +91,7 @@ type Take = ServiceFn<fn(Refused) -> Ready<Result<Response, Infallible>>>;
 
 impl Refusals {
     fn new(shared: Arc<Shared>) -> Self {
-        let mut full = Prepared::new(protection::full(), shared.site());
+        let mut full = PrerenderedProblem::new(protection::full(), shared.problem_context());
         face::headers::complete(full.headers_mut(), shared.is_https());
         // In the place of a request's own: there is room for them then.
         full.headers_mut().insert(trace::REQUEST_ID, HeaderValue::from_static(""));
@@ -142,7 +143,7 @@ impl Refusals {
     }
 
     fn refuse(&self, head: &Request<()>, context: &trace::Context) -> Response {
-        let (protection, site) = (self.shared.protection(), self.shared.site());
+        let (protection, site) = (self.shared.protection(), self.shared.problem_context());
         let mut checked = protection.by_address(head);
         let mut response = match checked.refusal() {
             Some(limited) => {
@@ -158,7 +159,7 @@ impl Refusals {
         let headers = response.headers_mut();
         headers.insert(trace::REQUEST_ID, trace::request_id_value(context.request_id));
         match *head.method() {
-            Method::POST => headers.insert(IDEMPOTENCY_KEY, key::of(head.headers()).key.to_header()),
+            Method::POST => headers.insert(IDEMPOTENCY_KEY, key::effective(head.headers()).key.to_header()),
             _ => headers.remove(IDEMPOTENCY_KEY),
         };
         // It is shorter than what is compressed.

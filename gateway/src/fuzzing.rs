@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use crate::{
     key::{self, IDEMPOTENCY_KEY},
     limits, orders,
-    problem::{Asked, Site, answered},
+    problem::{ProblemContext, RequestFacts, from_backend_status},
 };
 
 /// A request's body.
@@ -25,10 +25,10 @@ pub fn idempotency_key(bytes: &[u8]) {
     for value in values {
         headers.append(IDEMPOTENCY_KEY, value);
     }
-    let in_effect = key::of(&headers);
+    let in_effect = key::effective(&headers);
     // What an answer shows is what the next request may send.
     let shown = HeaderMap::from_iter([(IDEMPOTENCY_KEY, in_effect.key.to_header())]);
-    let again = key::of(&shown);
+    let again = key::effective(&shown);
     assert!(again.violation.is_none());
     let text = in_effect.key.into_text();
     assert!(limits::KEY_CHARS.contains(&text.chars().count()), "{text:?}");
@@ -40,12 +40,12 @@ pub fn status(code: u8, message: &str, details: &[u8]) {
     let code = Code::from_i32(i32::from(code % 17));
     let status = Status::with_details(code, message, Bytes::copy_from_slice(details));
     for write in [true, false] {
-        let asked = Asked {
+        let asked = RequestFacts {
             write,
             accept_language: Some(HeaderValue::from_static("de, en;q=0.5")),
-            ..Asked::default()
+            ..RequestFacts::default()
         };
-        let response = answered(&status, &asked, &Site::default()).into_response();
+        let response = from_backend_status(&status, &asked, &ProblemContext::default()).into_response();
         assert!(response.status().is_client_error() || response.status().is_server_error());
     }
 }

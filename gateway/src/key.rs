@@ -20,7 +20,7 @@ pub(crate) struct Key(String);
 
 /// The key of one request, and what is wrong with the one it came with; an extension of the request.
 #[derive(Debug, Clone)]
-pub(crate) struct InEffect {
+pub(crate) struct EffectiveKey {
     /// The caller's, or, where there is none or it is invalid, a fresh one.
     pub(crate) key: Key,
     /// Why the caller's was not taken.
@@ -50,12 +50,12 @@ impl Key {
 }
 
 /// The key of a request with these headers.
-pub(crate) fn of(headers: &HeaderMap) -> InEffect {
+pub(crate) fn effective(headers: &HeaderMap) -> EffectiveKey {
     let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let detail = match (values.next(), values.next()) {
-        (None, _) => return InEffect { key: Key::fresh(), violation: None },
+        (None, _) => return EffectiveKey { key: Key::fresh(), violation: None },
         (Some(value), None) => match parse(value.as_bytes()) {
-            Some(key) => return InEffect { key, violation: None },
+            Some(key) => return EffectiveKey { key, violation: None },
             None => {
                 "the header Idempotency-Key must be 1 to 255 visible ASCII characters, bare or as a quoted string"
             }
@@ -68,7 +68,7 @@ pub(crate) fn of(headers: &HeaderMap) -> InEffect {
         detail: detail.to_owned(),
         reason: None,
     };
-    InEffect { key: Key::fresh(), violation: Some(violation) }
+    EffectiveKey { key: Key::fresh(), violation: Some(violation) }
 }
 
 /// The key that a header's value gives.
@@ -98,9 +98,9 @@ fn unquote(quoted: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn read(values: &[&[u8]]) -> InEffect {
+    fn read(values: &[&[u8]]) -> EffectiveKey {
         let header = |value: &&[u8]| (IDEMPOTENCY_KEY, HeaderValue::from_bytes(value).unwrap());
-        of(&values.iter().map(header).collect())
+        effective(&values.iter().map(header).collect())
     }
 
     fn taken(value: &str) -> Option<String> {

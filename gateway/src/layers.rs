@@ -25,7 +25,7 @@ use crate::{
 /// 1. the trace context and the request id, so that all that follows knows them, and the header
 ///    `X-Request-Id` of every answer;
 /// 2. the span of log lines, so that every one names them;
-/// 3. the gateway's [`Site`](problem::Site), so that problems know their addresses;
+/// 3. the gateway's [`ProblemContext`](problem::ProblemContext), so that problems know their addresses;
 /// 4. the [`Visit`], so that exactly one line is logged, one request counted and one span ended, also of a client that
 ///    left;
 /// 5. the [`Leftover`], outside of the catch, so that a panic does not cut off a client that is still sending;
@@ -41,7 +41,7 @@ pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request
     let request_id = trace::request_id_value(context.request_id);
     let span = context.record(SpanKind::Server, "HTTP");
     let lines = context.span(route.as_deref().unwrap_or(UNKNOWN));
-    let site = shared.site().clone();
+    let problem_context = shared.problem_context().clone();
 
     let answered = async move {
         let visit = Visit::begin(shared.metrics(), span, &request, route, arrived);
@@ -53,7 +53,8 @@ pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request
         visit.end(response.status());
         response
     };
-    let mut response = trace::within(context, problem::within(site, answered)).instrument(lines).await;
+    let mut response =
+        trace::within(context, problem::scope(problem_context, answered)).instrument(lines).await;
     response.headers_mut().insert(trace::REQUEST_ID, request_id);
     response
 }

@@ -36,6 +36,7 @@ mod metrics;
 mod negotiation;
 pub mod openapi;
 mod orders;
+mod paths;
 mod prefer;
 pub mod problem;
 pub mod protection;
@@ -84,7 +85,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let scheme = if config.protection.tls.is_some() { Scheme::Https } else { Scheme::Http };
     let metrics = Metrics::register(&mut registry, scheme);
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
-    let site = problem::Site::new(public_url.as_deref(), &mut registry);
+    let problem_context = problem::ProblemContext::new(public_url.as_deref(), &mut registry);
     let readiness = Readiness::default();
     config.tls.announce(&readiness);
     config.auth.announce(&readiness);
@@ -97,7 +98,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
         &config,
         orders,
         readiness.clone(),
-        site,
+        problem_context,
         metrics,
         protection,
         tracer.clone(),

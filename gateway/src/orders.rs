@@ -20,25 +20,23 @@ use tonic::{Code, Status};
 
 use crate::{
     auth, body, key, limits, negotiation,
-    problem::{self, Asked, IDEMPOTENT_REPLAYED, Problem, Violation},
+    problem::{self, IDEMPOTENT_REPLAYED, Problem, RequestFacts, Violation},
     routes::Shared,
     timeout,
 };
 
-mod answer;
-mod faults;
+mod field_errors;
+mod long_poll;
 mod query;
-mod reading;
 mod request;
-
-pub(crate) use reading::Waiting;
+mod response;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `POST /orders`, with the idempotency key that every answer to it has ([`admission`](crate::admission)).
 pub(crate) async fn create(
     State(shared): State<Arc<Shared>>,
-    Extension(key): Extension<key::InEffect>,
+    Extension(key): Extension<key::EffectiveKey>,
     request: Request,
 ) -> Result<Response, Problem> {
     place(&shared, request, key).await
@@ -55,7 +53,7 @@ pub(crate) async fn get(
     let order_id = read(&parts.headers, query::order_id(path, &parts.uri))?;
     let deadline = deadline(&parts)?;
     let user = auth::user(&parts.extensions);
-    let asked = Asked { order_id: Some(order_id), ..asked(&parts.headers) };
+    let asked = RequestFacts { order_id: Some(order_id), ..asked(&parts.headers) };
     let request = GetOrderRequest { order_id, user_id: user.unwrap_or_default() };
     let missing = || Problem::not_found("there is no such order").with_order_id(order_id);
     // Whatever the Order service says of one that is missing, it is what is said here of another user's.
@@ -63,13 +61,13 @@ pub(crate) async fn get(
         (Some(_), Code::NotFound) => missing(),
         _ => problem::from_status(&status, &asked),
     };
-    let (answer, waited) = reading::settled(&shared, &parts.headers, request, deadline, failed).await?;
+    let (answer, waited) = long_poll::settled(&shared, &parts.headers, request, deadline, failed).await?;
     if user.is_some_and(|user| user != answer.user_id) {
         // An Order service of the old contract does not know of owners.
         return Err(missing());
     }
-    let order = answer::stored(order_id, &answer).map_err(|nonsense| failed(nonsense.into()))?;
-    Ok(reading::told(&parts.headers, &order, waited))
+    let order = response::stored(order_id, &answer).map_err(|nonsense| failed(nonsense.into()))?;
+    Ok(long_poll::told(&parts.headers, &order, waited))
 }
 
 /// `GET /orders`.
@@ -86,11 +84,11 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) ->
     let failed = |status: Status| problem::from_status(&status, &asked);
     let _place = shared.protection().enter()?;
     let answer = shared.orders().list(call).await.map_err(failed)?.into_inner();
-    let page = answer::page(&answer).map_err(|nonsense| failed(nonsense.into()))?;
+    let page = response::page(&answer).map_err(|nonsense| failed(nonsense.into()))?;
     Ok(json(StatusCode::OK, &page).0)
 }
 
-async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<Response, Problem> {
+async fn place(shared: &Shared, request: Request, key: key::EffectiveKey) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     check_accept(&parts.headers)?;
     if !negotiation::is_json(&parts.headers) {
@@ -111,14 +109,14 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
     if auth::user(&parts.extensions).is_some_and(|user| user != order.user_id) {
         return Err(another_user(Some("#/user_id")));
     }
-    let mut asked = Asked { write: true, shape: Some(order.shape()), ..asked(&parts.headers) };
+    let mut asked = RequestFacts { write: true, shape: Some(order.shape()), ..asked(&parts.headers) };
     let call = call(order.to_proto(key.key.into_text()), deadline);
     let _place = shared.protection().enter()?;
     let answer = match shared.orders().create(call).await {
         Ok(answer) => answer.into_inner(),
         Err(status) => return Err(problem::from_status(&status, &asked)),
     };
-    let placed = answer::created(&order, &answer).map_err(|nonsense| {
+    let placed = response::created(&order, &answer).map_err(|nonsense| {
         asked.order_id = Some(answer.order_id).filter(|id| limits::ORDER_ID.contains(id));
         problem::from_status(&nonsense.into(), &asked)
     })?;
@@ -133,7 +131,11 @@ async fn place(shared: &Shared, request: Request, key: key::InEffect) -> Result<
 /// What is named as the user's is not; `pointer` leads to where the body says so.
 fn another_user(pointer: Option<&str>) -> Problem {
     let detail = "is not the user of the access token".to_owned();
-    Problem::permission_denied(faults::violation("user_id".to_owned(), pointer.map(str::to_owned), detail))
+    Problem::permission_denied(field_errors::violation(
+        "user_id".to_owned(),
+        pointer.map(str::to_owned),
+        detail,
+    ))
 }
 
 /// What is wrong with a body that is not plain JSON.
@@ -149,8 +151,8 @@ fn unreadable(headers: &HeaderMap) -> Problem {
 }
 
 /// What the headers of a request say of how a failure is to be told.
-fn asked(headers: &HeaderMap) -> Asked {
-    Asked { accept_language: headers.get(header::ACCEPT_LANGUAGE).cloned(), ..Asked::default() }
+fn asked(headers: &HeaderMap) -> RequestFacts {
+    RequestFacts { accept_language: headers.get(header::ACCEPT_LANGUAGE).cloned(), ..RequestFacts::default() }
 }
 
 fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {

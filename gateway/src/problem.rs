@@ -7,13 +7,14 @@
 //! - [`pages`]: what each type means, for people
 //!
 //! Problems arise within a request's trace context (`service_kit::trace`), which names them, and [`within`] a
-//! [`Site`], which knows the public address of the gateway and counts what is kept from the public.
+//! [`ProblemContext`], which knows the public address of the gateway and counts what is kept from the public.
 
 use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 mod body;
+mod context;
 mod details;
 mod example;
 mod language;
@@ -21,22 +22,21 @@ mod links;
 mod mapping;
 pub mod pages;
 mod pointer;
-mod prepared;
+mod prerendered;
 pub mod registry;
 mod render;
-mod site;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Body, Link, Precondition, QuotaViolation, Resource, Violation};
+pub use context::{ProblemContext, scope};
 pub use example::example;
 pub(crate) use mapping::IDEMPOTENT_REPLAYED;
-pub use mapping::{Asked, from_status};
-pub use pointer::{Shape, pointer};
-pub(crate) use prepared::Prepared;
+pub use mapping::{RequestFacts, from_status};
+pub use pointer::{BodyShape, pointer};
+pub(crate) use prerendered::PrerenderedProblem;
 pub use registry::ProblemType;
 pub use render::CONTENT_TYPE;
-pub use site::{Site, within};
 
 use crate::limits;
 use registry::{Answer, GATEWAY_DOMAIN};
@@ -246,6 +246,10 @@ impl Problem {
 
 /// What is made of a status that a backend sent.
 #[cfg(fuzzing)]
-pub(crate) fn answered(status: &tonic::Status, asked: &Asked, site: &Site) -> Problem {
-    mapping::answered(status, asked, site)
+pub(crate) fn from_backend_status(
+    status: &tonic::Status,
+    asked: &RequestFacts,
+    site: &ProblemContext,
+) -> Problem {
+    mapping::from_backend_status(status, asked, site)
 }

@@ -12,6 +12,7 @@ use grpc_client::Channel;
 use http::{HeaderValue, header};
 use proto::order::order_client::OrderClient;
 use service_kit::{admin::Readiness, trace::Tracer};
+use tokio::sync::Semaphore;
 
 use crate::{
     admission::admitted,
@@ -19,9 +20,10 @@ use crate::{
     config::{Config, PublicUrl, UnitPrice},
     docs, face, health,
     layers::pass,
+    limits,
     metrics::Metrics,
-    orders,
-    problem::{self, Problem, Site},
+    orders, paths,
+    problem::{self, Problem, ProblemContext},
     protection::Protection,
 };
 
@@ -32,12 +34,12 @@ pub(crate) struct Shared {
     request_timeout: Duration,
     unit_price: UnitPrice,
     readiness: Readiness,
-    site: Site,
+    problem_context: ProblemContext,
     metrics: Metrics,
     auth: Auth,
     protection: Protection,
     face: face::Config,
-    waiting: orders::Waiting,
+    long_polls: Semaphore,
     tracer: Tracer,
 }
 
@@ -46,7 +48,7 @@ impl Shared {
         config: &Config,
         orders: Channel,
         readiness: Readiness,
-        site: Site,
+        problem_context: ProblemContext,
         metrics: Metrics,
         protection: Protection,
         tracer: Tracer,
@@ -58,12 +60,12 @@ impl Shared {
             request_timeout: config.request_timeout,
             unit_price: config.unit_price,
             readiness,
-            site,
+            problem_context,
             metrics,
             auth: Auth::new(&config.auth),
             protection,
             face: config.face.clone(),
-            waiting: orders::Waiting::default(),
+            long_polls: Semaphore::new(limits::WAITING_MAX),
             tracer,
         }
     }
@@ -87,8 +89,8 @@ impl Shared {
         &self.readiness
     }
 
-    pub(crate) fn site(&self) -> &Site {
-        &self.site
+    pub(crate) fn problem_context(&self) -> &ProblemContext {
+        &self.problem_context
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -113,9 +115,9 @@ impl Shared {
         self.public_url.as_ref().is_some_and(PublicUrl::is_https)
     }
 
-    /// Places for callers that wait for an order to settle.
-    pub(crate) fn waiting(&self) -> &orders::Waiting {
-        &self.waiting
+    /// Permits of requests that wait for an order to settle, [`limits::WAITING_MAX`] in all.
+    pub(crate) fn long_polls(&self) -> &Semaphore {
+        &self.long_polls
     }
 
     pub(crate) fn tracer(&self) -> &Tracer {
@@ -133,24 +135,19 @@ impl Shared {
     }
 }
 
-/// Where orders are placed and listed.
-pub(crate) const ORDERS: &str = "/orders";
-/// Where one is read.
-pub(crate) const ORDER: &str = "/orders/{order_id}";
-
 /// Every route of the public listener.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new()
         .merge(orders(&shared))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .route(docs::DOCUMENT_PATH, get(docs::document))
-        .route(docs::PATH, get(docs::page))
+        .route(paths::OPENAPI_DOCUMENT, get(docs::document))
+        .route(paths::DOCS, get(docs::page))
         .route("/docs/", get(docs::page))
         .route("/docs/{file}", get(docs::asset))
-        .route("/", get(docs::to_page))
-        .route("/swagger-ui", get(docs::to_page))
-        .route("/swagger-ui/", get(docs::to_page))
+        .route("/", get(docs::redirect_to_page))
+        .route("/swagger-ui", get(docs::redirect_to_page))
+        .route("/swagger-ui/", get(docs::redirect_to_page))
         .merge(problem::pages::router())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || Problem::not_found("There is nothing at this address."));
@@ -162,8 +159,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 /// What needs a token, where the operator wants one.
 fn orders(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
-        .route(ORDERS, post(orders::create).get(orders::list))
-        .route(ORDER, get(orders::get))
+        .route(paths::ORDERS, post(orders::create).get(orders::list))
+        .route(paths::ORDER, get(orders::get))
         .route_layer(from_fn_with_state(shared.clone(), admitted))
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::{SCOPE_READ, SCOPE_WRITE},
-    docs, key, limits,
+    key, limits, paths,
     problem::registry,
     timeout,
 };
@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<(&'static str, PathItem)> {
         ("/orders/{order_id}", get(read_order())),
         ("/livez", get(livez())),
         ("/readyz", get(readyz())),
-        (docs::DOCUMENT_PATH, get(document())),
+        (paths::OPENAPI_DOCUMENT, get(document())),
         ("/problems/{slug}", get(problem_page())),
     ]
 }

@@ -5,7 +5,7 @@ use http::Uri;
 use proto::order::ListOrdersRequest;
 
 use super::{
-    faults::violation,
+    field_errors::violation,
     request::{accepted_number, whole_number},
 };
 use crate::{limits, problem::Violation};

@@ -5,12 +5,12 @@ use std::{borrow::Cow, ops::RangeInclusive};
 use money::{AmountError, Currency, Money, UnknownCurrency};
 use proto::{google_type, order::CreateOrderRequest};
 
-use super::faults::{Faults, Member, Place};
+use super::field_errors::{FieldErrors, JsonPath, Member};
 use crate::{
     config::UnitPrice,
     json::{self, Members, Value},
     limits,
-    problem::{Shape, Violation},
+    problem::{BodyShape, Violation},
 };
 
 const USER_ID: Member =
@@ -51,7 +51,7 @@ pub(super) struct NewItem<'a> {
 ///
 /// Every offending member; where the body is no JSON object, that.
 pub(super) fn read(body: &[u8], unit_price: UnitPrice) -> Result<NewOrder<'_>, Vec<Violation>> {
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let order = match json::document(body) {
         Ok(members) => read_order(members, unit_price, &mut faults),
         Err(malformed) => {
@@ -64,9 +64,9 @@ pub(super) fn read(body: &[u8], unit_price: UnitPrice) -> Result<NewOrder<'_>, V
 
 impl NewOrder<'_> {
     /// What of the body problems need, to point into it.
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> BodyShape {
         let unpriced = self.items.iter().enumerate().filter(|(_, item)| item.price.is_none());
-        Shape {
+        BodyShape {
             currency: self.currency_named,
             items: self.items.len(),
             unpriced: unpriced.map(|(index, _)| index).collect(),
@@ -102,20 +102,25 @@ impl NewItem<'_> {
     }
 }
 
-fn read_order<'a>(members: Members<'a>, unit_price: UnitPrice, faults: &mut Faults) -> Option<NewOrder<'a>> {
+fn read_order<'a>(
+    members: Members<'a>,
+    unit_price: UnitPrice,
+    faults: &mut FieldErrors,
+) -> Option<NewOrder<'a>> {
     let [user_id, items, currency_value] =
-        faults.pick(Place::Order, [&USER_ID, &ORDER_ITEMS, &CURRENCY], members);
+        faults.take_members(JsonPath::Order, [&USER_ID, &ORDER_ITEMS, &CURRENCY], members);
     let user_id =
-        faults.required(Place::Order, &USER_ID, user_id, |value| read_number(value, &limits::USER_ID));
+        faults.required(JsonPath::Order, &USER_ID, user_id, |value| read_number(value, &limits::USER_ID));
     let currency = match currency_value {
-        Some(value) => faults.required(Place::Order, &CURRENCY, Some(value), read_currency),
+        Some(value) => faults.required(JsonPath::Order, &CURRENCY, Some(value), read_currency),
         None => Some(Currency::USD),
     };
-    let elements = faults
-        .required(Place::Order, &ORDER_ITEMS, items, |value| value.elements().ok_or_else(accepted_items))?;
+    let elements = faults.required(JsonPath::Order, &ORDER_ITEMS, items, |value| {
+        value.elements().ok_or_else(accepted_items)
+    })?;
     let count_fits = limits::ITEMS.contains(&elements.len());
     if !count_fits {
-        faults.member(Place::Order, &ORDER_ITEMS, accepted_items());
+        faults.member(JsonPath::Order, &ORDER_ITEMS, accepted_items());
     }
     // Of too many items the first ones are looked at all the same, so that one answer names their faults too.
     let read: Vec<Option<NewItem<'a>>> = elements
@@ -130,7 +135,7 @@ fn read_order<'a>(members: Members<'a>, unit_price: UnitPrice, faults: &mut Faul
     let total = sum(currency, named);
     let is_whole = items.iter().all(|item| item.price.is_some());
     let Some(total) = total.filter(|total| !is_whole || !total.is_zero()) else {
-        faults.member(Place::Order, &ORDER_ITEMS, accepted_total());
+        faults.member(JsonPath::Order, &ORDER_ITEMS, accepted_total());
         return None;
     };
     let total = is_whole.then_some(total);
@@ -142,14 +147,15 @@ fn read_item<'a>(
     element: Value<'a>,
     currency: Option<Currency>,
     unit_price: UnitPrice,
-    faults: &mut Faults,
+    faults: &mut FieldErrors,
 ) -> Option<NewItem<'a>> {
     let Some(members) = element.members() else {
         faults.item(index, "must be an object with product_code, unit_price and quantity");
         return None;
     };
-    let place = Place::Item(index);
-    let [code, price, quantity] = faults.pick(place, [&PRODUCT_CODE, &UNIT_PRICE, &QUANTITY], members);
+    let place = JsonPath::Item(index);
+    let [code, price, quantity] =
+        faults.take_members(place, [&PRODUCT_CODE, &UNIT_PRICE, &QUANTITY], members);
     let product_code = faults.required(place, &PRODUCT_CODE, code, read_product_code);
     let price = match price {
         None if unit_price == UnitPrice::Optional => Some(None),

@@ -16,8 +16,8 @@ use tonic_types::pb::{
 
 use super::{
     body::{Link, Precondition, QuotaViolation, Resource, Violation},
+    context::{ProblemContext, Why},
     language, links, registry,
-    site::{Site, Why},
 };
 
 /// Details of one status.
@@ -57,7 +57,7 @@ struct Envelope {
 }
 
 /// Reads `bytes`, the `grpc-status-details-bin` of a status.
-pub(super) fn read(bytes: &[u8], site: &Site) -> Details {
+pub(super) fn read(bytes: &[u8], site: &ProblemContext) -> Details {
     let mut reader = Reader { details: Details::default(), site };
     match Envelope::decode(bytes) {
         Ok(envelope) => {
@@ -77,7 +77,7 @@ pub(super) fn read(bytes: &[u8], site: &Site) -> Details {
 
 struct Reader<'a> {
     details: Details,
-    site: &'a Site,
+    site: &'a ProblemContext,
 }
 
 impl Reader<'_> {
@@ -247,7 +247,7 @@ fn duration(delay: prost_types::Duration) -> Option<Duration> {
 }
 
 /// Counts and logs something that a backend sent and the public is not shown.
-pub(super) fn log_dropped(site: &Site, why: Why, what: &str) {
+pub(super) fn log_dropped(site: &ProblemContext, why: Why, what: &str) {
     site.count_dropped(why);
     // As Debug, which escapes what could forge a line; bounded, since a backend decides how long it is.
     let what = &what[..what.floor_char_boundary(TEXT_BYTES_MAX)];

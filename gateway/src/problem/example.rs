@@ -5,8 +5,8 @@ use service_kit::trace;
 
 use super::{
     Body, Problem, ProblemType, Violation,
+    context::ProblemContext,
     registry::{Example, Key},
-    site::Site,
 };
 
 const REQUEST_ID: HeaderValue = HeaderValue::from_static("6f1c2a3e-8d4b-4c55-9a57-0d0f4f1a2b3c");
@@ -26,7 +26,7 @@ pub fn example(kind: &'static ProblemType, status: StatusCode) -> Body {
         tell(&mut problem, &kind.example);
     }
     let headers = HeaderMap::from_iter([(trace::REQUEST_ID, REQUEST_ID), (trace::TRACEPARENT, TRACEPARENT)]);
-    problem.body_mut().place(kind.slug, &Site::default(), &trace::Context::from_headers(&headers));
+    problem.body_mut().place(kind.slug, &ProblemContext::default(), &trace::Context::from_headers(&headers));
     problem.0.body
 }
 

@@ -9,14 +9,14 @@ use tonic::{Code, Status};
 use tonic_types::pb::{ErrorInfo, LocalizedMessage};
 
 use super::{
-    Problem, details,
+    Problem, context,
+    context::{ProblemContext, Why},
+    details,
     details::{Details, cut, log_dropped, some},
     language, links, pointer,
-    pointer::Shape,
+    pointer::BodyShape,
     registry,
     registry::ProblemType,
-    site,
-    site::{Site, Why},
 };
 
 /// Says that the answer repeats that of an earlier request with the same key.
@@ -27,11 +27,11 @@ const ORDER_ID_KEY: &str = "order_id";
 
 /// What the public asked for, as far as the answer to a failed call depends on it.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct RequestFacts {
     /// Whether the call may change something: then a call that may have run has an unknown outcome.
     pub write: bool,
     /// What the request body held, where there was one.
-    pub shape: Option<Shape>,
+    pub shape: Option<BodyShape>,
     /// The order that the request names.
     pub order_id: Option<i64>,
     /// The request's `Accept-Language`.
@@ -42,7 +42,7 @@ pub struct Asked {
 ///
 /// The cause is logged here, and nowhere else; what of it is private stays in the log. Must run within the
 /// request's trace context and [`site`](super::within).
-pub fn from_status(status: &Status, asked: &Asked) -> Problem {
+pub fn from_status(status: &Status, asked: &RequestFacts) -> Problem {
     let failure = match Failure::of(status) {
         // A backend that says that a call without an answer went well does not speak gRPC properly.
         Failure::Answered if status.code() == Code::Ok => Failure::NotGrpc,
@@ -50,7 +50,7 @@ pub fn from_status(status: &Status, asked: &Asked) -> Problem {
     };
     log_cause(failure, status);
     let problem = match failure {
-        Failure::Answered => answered(status, asked, &site::current()),
+        Failure::Answered => answered(status, asked, &context::current()),
         _ => on_this_side(failure, asked.write),
     };
     match asked.order_id {
@@ -83,7 +83,7 @@ pub(super) fn on_this_side(failure: Failure, write: bool) -> Problem {
     }
 }
 
-pub(super) fn answered(status: &Status, asked: &Asked, site: &Site) -> Problem {
+pub(super) fn answered(status: &Status, asked: &RequestFacts, site: &ProblemContext) -> Problem {
     let code = status.code();
     let mut details = details::read(status.details(), site);
     let info = details.info.take();
@@ -102,7 +102,7 @@ pub(super) fn answered(status: &Status, asked: &Asked, site: &Site) -> Problem {
     problem
 }
 
-fn tell_reason(problem: &mut Problem, kind: &ProblemType, mut info: ErrorInfo, site: &Site) {
+fn tell_reason(problem: &mut Problem, kind: &ProblemType, mut info: ErrorInfo, site: &ProblemContext) {
     let replayed = if kind.marks_replay { info.metadata.remove(REPLAYED_KEY) } else { None };
     let metadata = registered_metadata(kind, info.metadata, site);
     if replayed.as_deref() == Some("true") {
@@ -121,7 +121,7 @@ fn tell_reason(problem: &mut Problem, kind: &ProblemType, mut info: ErrorInfo, s
 fn registered_metadata(
     kind: &ProblemType,
     mut metadata: HashMap<String, String>,
-    site: &Site,
+    site: &ProblemContext,
 ) -> HashMap<String, String> {
     metadata.retain(|key, _| {
         let registered = kind.metadata.contains(&key.as_str());
@@ -133,7 +133,7 @@ fn registered_metadata(
     metadata
 }
 
-fn tell_details(problem: &mut Problem, details: Details, asked: &Asked) {
+fn tell_details(problem: &mut Problem, details: Details, asked: &RequestFacts) {
     if let Some(delay) = details.retry_after {
         problem.set_retry_after(delay);
     }
@@ -158,7 +158,7 @@ fn tell_details(problem: &mut Problem, details: Details, asked: &Asked) {
 }
 
 /// A localized message is safe for the public by its definition, also with a code whose message is not.
-fn tell_localized(problem: &mut Problem, messages: &[LocalizedMessage], asked: &Asked) {
+fn tell_localized(problem: &mut Problem, messages: &[LocalizedMessage], asked: &RequestFacts) {
     if messages.is_empty() {
         return;
     }

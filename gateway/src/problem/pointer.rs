@@ -2,7 +2,7 @@
 
 /// What the body of a request held, as far as pointers into it depend on that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shape {
+pub struct BodyShape {
     /// Whether it had the member `currency`.
     pub currency: bool,
     /// How many `order_items` it had.
@@ -14,7 +14,7 @@ pub struct Shape {
 /// The JSON pointer (RFC 6901, as a URI fragment) to what `field`, a path into `CreateOrderRequest`, was made
 /// from: `#/order_items/0/unit_price` for `order_items[0].price`. Of a member that the body left out it is the
 /// pointer of the object that lacks it. `None` where the field was made from no member of the body.
-pub fn pointer(field: &str, shape: &Shape) -> Option<String> {
+pub fn pointer(field: &str, shape: &BodyShape) -> Option<String> {
     let currency = if shape.currency { "#/currency" } else { "#" };
     match field {
         "user_id" => Some("#/user_id".to_owned()),
@@ -54,7 +54,7 @@ fn split_item(field: &str) -> Option<(usize, &str)> {
 mod tests {
     use super::*;
 
-    const FULL: Shape = Shape { currency: true, items: 2, unpriced: Vec::new() };
+    const FULL: BodyShape = BodyShape { currency: true, items: 2, unpriced: Vec::new() };
 
     fn of(field: &str) -> Option<String> {
         pointer(field, &FULL)
@@ -81,14 +81,14 @@ mod tests {
 
     #[test]
     fn a_currency_that_was_left_out_points_to_the_object_that_lacks_it() {
-        let without = Shape { items: 1, ..Shape::default() };
+        let without = BodyShape { items: 1, ..BodyShape::default() };
         assert_eq!(pointer("currency_code", &without).as_deref(), Some("#"));
         assert_eq!(pointer("order_items[0].price.currency_code", &without).as_deref(), Some("#"));
     }
 
     #[test]
     fn a_price_that_was_left_out_points_to_the_item_that_lacks_it() {
-        let without = Shape { unpriced: vec![1], ..FULL };
+        let without = BodyShape { unpriced: vec![1], ..FULL };
         assert_eq!(
             pointer("order_items[0].unit_price", &without).as_deref(),
             Some("#/order_items/0/unit_price")

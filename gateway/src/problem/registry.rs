@@ -10,12 +10,12 @@ use http::StatusCode;
 use tonic::Code;
 
 mod codes;
-mod own;
-mod reasons;
+mod gateway_reasons;
+mod order_reasons;
 
 pub use codes::*;
-pub use own::*;
-pub use reasons::*;
+pub use gateway_reasons::*;
+pub use order_reasons::*;
 
 /// The domain that the Order service gives its reasons in.
 pub const ORDER_DOMAIN: &str = "order";

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use service_kit::trace;
 
-use super::{Body, Parts, Problem, pages, site, site::Site};
+use super::{Body, Parts, Problem, context, context::ProblemContext, pages};
 
 /// RFC 9457, section 3.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -13,19 +13,19 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         // Every request has a context; a problem made outside of one still names itself.
         let context = trace::current().unwrap_or_else(|| trace::Context::from_headers(&HeaderMap::new()));
-        self.answer(&site::current(), &context)
+        self.answer(&context::current(), &context)
     }
 }
 
 impl Problem {
     /// The answer to the request of `context`, counted.
-    pub(crate) fn answer(self, site: &Site, context: &trace::Context) -> Response {
+    pub(crate) fn answer(self, site: &ProblemContext, context: &trace::Context) -> Response {
         site.count(self.0.kind.slug, self.0.status);
         self.rendered(site, context).map(Into::into)
     }
 
     /// The answer as it is sent.
-    pub(super) fn rendered(self, site: &Site, context: &trace::Context) -> http::Response<Vec<u8>> {
+    pub(super) fn rendered(self, site: &ProblemContext, context: &trace::Context) -> http::Response<Vec<u8>> {
         let Parts { kind, status, mut body, headers } = *self.0;
         body.place(kind.slug, site, context);
         // Texts, numbers and maps with text keys: there is nothing that JSON cannot hold.
@@ -39,7 +39,7 @@ impl Problem {
 
 impl Body {
     /// Fills in where and in which request the problem arose.
-    pub(super) fn place(&mut self, slug: &str, site: &Site, context: &trace::Context) {
+    pub(super) fn place(&mut self, slug: &str, site: &ProblemContext, context: &trace::Context) {
         self.kind = site.address(&pages::path(slug));
         self.instance = format!("urn:uuid:{}", context.request_id);
         self.request_id = context.request_id.to_string();

@@ -11,20 +11,20 @@ use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
-use super::{Asked, Problem, Site, from_status, within};
+use super::{Problem, ProblemContext, RequestFacts, from_status, scope};
 
 mod bounds;
 mod codes;
 mod details;
-mod hostile;
+mod gateway_problems;
+mod leakage;
 mod localized;
 mod logged;
-mod own;
+mod malformed_details;
 mod pages;
-mod private;
 mod registered;
 mod schema;
-mod this_side;
+mod transport_failures;
 
 /// What the channel marks a backend's own status with.
 const ANSWERED: &str = "x-channel-answered";
@@ -73,21 +73,21 @@ async fn see(problem: Problem) -> Seen {
 }
 
 /// What a client is told of a backend's `status`.
-async fn told(status: &Status, asked: &Asked) -> Seen {
+async fn told(status: &Status, asked: &RequestFacts) -> Seen {
     assert_eq!(Failure::of(status), Failure::Answered);
     see(from_status(status, asked)).await
 }
 
 /// What a client that asked for nothing in particular is told of a status with `details`.
 async fn told_of(code: Code, details: &[Any]) -> Seen {
-    told(&status(code, "the message", details), &Asked::default()).await
+    told(&status(code, "the message", details), &RequestFacts::default()).await
 }
 
 /// As [`told_of`], with how much was left out of the problem, by why.
-async fn told_with_counts(code: Code, details: &[Any]) -> (Seen, Site) {
-    let site = Site::default();
+async fn told_with_counts(code: Code, details: &[Any]) -> (Seen, ProblemContext) {
+    let site = ProblemContext::default();
     let status = status(code, "the message", details);
-    (within(site.clone(), told(&status, &Asked::default())).await, site)
+    (scope(site.clone(), told(&status, &RequestFacts::default())).await, site)
 }
 
 /// A status as it comes from a backend through the channel.
@@ -150,6 +150,6 @@ fn malformed(name: &str) -> Any {
     Any { type_url: format!("type.googleapis.com/{name}"), value: vec![0x0a, 0xff] }
 }
 
-fn accepting(languages: &'static str) -> Asked {
-    Asked { accept_language: Some(HeaderValue::from_static(languages)), ..Asked::default() }
+fn accepting(languages: &'static str) -> RequestFacts {
+    RequestFacts { accept_language: Some(HeaderValue::from_static(languages)), ..RequestFacts::default() }
 }

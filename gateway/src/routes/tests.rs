@@ -63,8 +63,8 @@ pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> A
     let readiness = Readiness::default();
     readiness.set("accepting", true);
     let protection = Protection::new(&config.protection, &mut registry);
-    let site = Site::new(None, &mut registry);
-    Arc::new(Shared::new(&config, orders, readiness, site, metrics, protection, Tracer::default()))
+    let problem_context = ProblemContext::new(None, &mut registry);
+    Arc::new(Shared::new(&config, orders, readiness, problem_context, metrics, protection, Tracer::default()))
 }
 
 pub(crate) async fn asked(router: Router, request: Request) -> Answer {

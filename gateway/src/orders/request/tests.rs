@@ -37,7 +37,7 @@ fn only_fault(body: &str) -> Violation {
 fn a_good_body_becomes_the_same_order_in_the_contract() {
     let order = read(GOOD.as_bytes()).unwrap();
     assert_eq!((order.user_id, order.total.unwrap().minor(), order.currency), (123, 12, Currency::USD));
-    assert_eq!(order.shape(), Shape { items: 1, ..Shape::default() });
+    assert_eq!(order.shape(), BodyShape { items: 1, ..BodyShape::default() });
     let proto = order.to_proto("k".to_owned());
     assert_eq!(
         (proto.user_id, proto.currency_code.as_str(), proto.idempotency_key.as_str()),
@@ -77,7 +77,7 @@ fn a_price_is_left_to_the_list_where_there_is_one() {
             .map(|order| (order.shape(), order.to_proto(String::new())))
     };
     let (shape, proto) = optional(&with_items(&format!("{left},{}", item("", "")))).unwrap();
-    assert_eq!(shape, Shape { currency: false, items: 2, unpriced: vec![0] });
+    assert_eq!(shape, BodyShape { currency: false, items: 2, unpriced: vec![0] });
     let [listed, named] = proto.order_items.try_into().unwrap();
     assert!(listed.price_from_list && listed.unit_price.is_nan() && listed.price.is_none());
     assert!(!named.price_from_list && named.unit_price == 0.12 && named.price.is_some());

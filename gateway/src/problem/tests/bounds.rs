@@ -2,10 +2,10 @@
 
 use tonic::Code;
 
-use super::{Asked, bad_request, error_info, help, retry_info, status, told, told_with_counts};
+use super::{RequestFacts, bad_request, error_info, help, retry_info, status, told, told_with_counts};
 use crate::problem::{
+    context::Why,
     details::{ENTRIES_MAX, LINKS_MAX, TEXT_BYTES_MAX},
-    site::Why,
 };
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_long_text_is_cut_between_characters() {
     assert_eq!(seen.body["errors"][0]["detail"], kept.as_str());
     assert_eq!(seen.body["metadata"]["order_id"], kept.as_str());
     assert_eq!(site.dropped(Why::TooMuch), 1);
-    let seen = told(&status(Code::NotFound, &long, &[]), &Asked::default()).await;
+    let seen = told(&status(Code::NotFound, &long, &[]), &RequestFacts::default()).await;
     assert_eq!(seen.body["detail"], kept.as_str());
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tonic::{Code, Status};
 
-use super::{ANSWERED, Asked, CODES, see, status, told, told_of};
+use super::{ANSWERED, CODES, RequestFacts, see, status, told, told_of};
 use crate::problem::{from_status, registry::code_name};
 
 /// By code: HTTP status, slug, whether the message is shown, `retryable`.
@@ -34,7 +34,7 @@ async fn every_code_has_its_status_type_and_name() {
     for code in CODES {
         let (http, slug, shown, retryable) = expected(code);
         for write in [false, true] {
-            let asked = Asked { write, ..Asked::default() };
+            let asked = RequestFacts { write, ..RequestFacts::default() };
             let seen = told(&status(code, "canary of a message", &[]), &asked).await;
             assert_eq!(seen.status.as_u16(), http, "{code:?}");
             assert_eq!(seen.body["status"], json!(http));
@@ -67,14 +67,14 @@ async fn the_members_stand_in_a_fixed_order() {
 async fn a_401_has_a_constant_challenge_whatever_the_backend_sent() {
     let mut unauthenticated = status(Code::Unauthenticated, "no", &[]);
     unauthenticated.metadata_mut().insert("www-authenticate", "Basic realm=\"canary\"".parse().unwrap());
-    let seen = told(&unauthenticated, &Asked::default()).await;
+    let seen = told(&unauthenticated, &RequestFacts::default()).await;
     assert_eq!(seen.header("www-authenticate"), Some("Bearer"));
     assert!(!seen.text.contains("canary"));
 }
 
 #[tokio::test]
 async fn an_empty_message_is_replaced_by_the_type_s_own_words() {
-    let seen = told(&status(Code::NotFound, "", &[]), &Asked::default()).await;
+    let seen = told(&status(Code::NotFound, "", &[]), &RequestFacts::default()).await;
     assert_eq!(seen.body["detail"], "There is nothing at this address.");
 }
 
@@ -82,8 +82,8 @@ async fn an_empty_message_is_replaced_by_the_type_s_own_words() {
 async fn a_failure_that_claims_to_be_ok_is_an_unusable_answer() {
     let mut ok = Status::new(Code::Ok, "canary");
     ok.metadata_mut().insert(ANSWERED, "1".parse().unwrap());
-    let read = see(from_status(&ok, &Asked::default())).await;
-    let write = see(from_status(&ok, &Asked { write: true, ..Asked::default() })).await;
+    let read = see(from_status(&ok, &RequestFacts::default())).await;
+    let write = see(from_status(&ok, &RequestFacts { write: true, ..RequestFacts::default() })).await;
     assert_eq!((read.status.as_u16(), read.body["code"].as_str()), (502, Some("INTERNAL")));
     assert_eq!((write.status.as_u16(), write.body["reason"].as_str()), (504, Some("OUTCOME_UNKNOWN")));
     assert!(!read.text.contains("canary") && !write.text.contains("canary"));

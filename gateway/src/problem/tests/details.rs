@@ -7,10 +7,10 @@ use tonic::Code;
 use tonic_types::pb;
 
 use super::{
-    Asked, CODES, any, bad_request, error_info, help, localized, malformed, raw_status, retry_info, status,
-    told, told_of, told_with_counts,
+    CODES, RequestFacts, any, bad_request, error_info, help, localized, malformed, raw_status, retry_info,
+    status, told, told_of, told_with_counts,
 };
-use crate::problem::{Shape, site::Why};
+use crate::problem::{BodyShape, context::Why};
 
 fn quota_failure() -> Any {
     let violation = pb::quota_failure::Violation {
@@ -109,8 +109,8 @@ async fn a_violation_points_into_the_body_that_was_sent() {
         ("payment", "insufficient balance", ""),
     ])];
     let invalid = status(Code::InvalidArgument, "invalid", &details);
-    let shape = Some(Shape { items: 1, ..Shape::default() });
-    let seen = told(&invalid, &Asked { write: true, shape, ..Asked::default() }).await;
+    let shape = Some(BodyShape { items: 1, ..BodyShape::default() });
+    let seen = told(&invalid, &RequestFacts { write: true, shape, ..RequestFacts::default() }).await;
     assert_eq!(
         seen.body["errors"],
         json!([
@@ -119,7 +119,7 @@ async fn a_violation_points_into_the_body_that_was_sent() {
             {"field": "payment", "detail": "insufficient balance"},
         ])
     );
-    let without_body = told(&invalid, &Asked::default()).await;
+    let without_body = told(&invalid, &RequestFacts::default()).await;
     assert!(!without_body.text.contains("pointer"));
 }
 
@@ -190,13 +190,13 @@ async fn a_detail_that_is_not_even_an_any_does_not_cost_the_others() {
         rpc.push(u8::try_from(detail.len()).unwrap());
         rpc.extend(detail);
     }
-    let seen = told(&raw_status(Code::Unavailable, "", rpc), &Asked::default()).await;
+    let seen = told(&raw_status(Code::Unavailable, "", rpc), &RequestFacts::default()).await;
     assert_eq!(seen.header("retry-after"), Some("2"));
 }
 
 #[tokio::test]
 async fn details_that_are_no_status_at_all_leave_the_code_s_problem() {
-    let seen = told(&raw_status(Code::NotFound, "gone", vec![0xff; 9]), &Asked::default()).await;
+    let seen = told(&raw_status(Code::NotFound, "gone", vec![0xff; 9]), &RequestFacts::default()).await;
     assert_eq!((seen.status.as_u16(), &seen.body["detail"]), (404, &json!("gone")));
 }
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 use tonic::Code;
 
-use super::{Asked, CODES, accepting, localized, status, told, told_with_counts};
-use crate::problem::site::Why;
+use super::{CODES, RequestFacts, accepting, localized, status, told, told_with_counts};
+use crate::problem::context::Why;
 
 #[tokio::test]
 async fn a_message_in_an_accepted_language_becomes_the_detail_with_every_code() {
@@ -26,7 +26,7 @@ async fn a_message_in_an_accepted_language_becomes_the_detail_with_every_code() 
 #[tokio::test]
 async fn without_an_accepted_language_the_detail_stays_and_caches_still_know_what_it_depends_on() {
     let failed = status(Code::NotFound, "gone", &[localized("de", "weg")]);
-    for asked in [Asked::default(), accepting("en"), accepting("*"), accepting("de;q=0")] {
+    for asked in [RequestFacts::default(), accepting("en"), accepting("*"), accepting("de;q=0")] {
         let seen = told(&failed, &asked).await;
         assert_eq!(seen.body["detail"], json!("gone"));
         assert_eq!((seen.header("content-language"), seen.header("vary")), (None, Some("accept-language")));

@@ -13,7 +13,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-use super::{Asked, any, malformed, status};
+use super::{RequestFacts, any, malformed, status};
 use crate::problem::from_status;
 
 thread_local! {
@@ -58,7 +58,7 @@ fn logged(status: &Status) -> Vec<String> {
     // For the whole process: a subscriber of one thread's own misses what another thread met first.
     INSTALLED.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
     LINES.with_borrow_mut(Vec::clear);
-    let _ = from_status(status, &Asked::default());
+    let _ = from_status(status, &RequestFacts::default());
     LINES.with_borrow(Clone::clone)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tonic::Code;
 
-use super::{Asked, CODES, error_info, retry_info, status, told, told_of};
+use super::{CODES, RequestFacts, error_info, retry_info, status, told, told_of};
 use crate::problem::{
     example,
     registry::{GATEWAY_DOMAIN, Key, TYPES, by_code, by_reason, by_slug, code_name},
@@ -53,7 +53,7 @@ async fn a_decline_names_the_order_and_why() {
     let metadata = [("order_id", "115458048000000"), ("decline_reason", "INSUFFICIENT_BALANCE")];
     let details = [error_info("order", "PAYMENT_DECLINED", &metadata)];
     let declined = status(Code::InvalidArgument, "order creation failed", &details);
-    let seen = told(&declined, &Asked { write: true, ..Asked::default() }).await;
+    let seen = told(&declined, &RequestFacts { write: true, ..RequestFacts::default() }).await;
     assert_eq!(seen.body["detail"], "order creation failed");
     assert_eq!(seen.body["order_id"], json!(115_458_048_000_000_i64));
     assert_eq!(
@@ -74,7 +74,7 @@ async fn a_replayed_decline_is_marked() {
 
 #[tokio::test]
 async fn the_order_is_the_backend_s_else_the_one_that_was_asked_for_and_never_one_that_cannot_be() {
-    let asked = Asked { order_id: Some(7), ..Asked::default() };
+    let asked = RequestFacts { order_id: Some(7), ..RequestFacts::default() };
     for (text, expected) in [
         ("8", json!(8)),
         ("9007199254740991", json!(9_007_199_254_740_991_i64)),

@@ -12,7 +12,7 @@ use service_kit::{
 use tonic::Code;
 
 use super::{bad_request, retry_info, see, status, told};
-use crate::problem::{Asked, Problem, Site, Violation, within};
+use crate::problem::{Problem, ProblemContext, RequestFacts, Violation, scope};
 
 #[tokio::test]
 async fn each_has_its_status_type_and_code() {
@@ -93,8 +93,8 @@ async fn types_are_under_the_public_address_where_there_is_one() {
         (Some("https://shop.example"), "https://shop.example/problems/internal"),
         (Some("https://shop.example/api"), "https://shop.example/api/problems/internal"),
     ] {
-        let site = Site::new(url, &mut Registry::default());
-        let seen = within(site, async { see(Problem::internal()).await }).await;
+        let site = ProblemContext::new(url, &mut Registry::default());
+        let seen = scope(site, async { see(Problem::internal()).await }).await;
         assert_eq!(seen.body["type"], json!(expected));
     }
 }
@@ -114,22 +114,22 @@ async fn a_caller_of_the_constructors_can_say_more() {
 #[tokio::test]
 async fn what_was_left_out_shows_on_the_metrics_page() {
     let mut registry = Registry::default();
-    let site = Site::new(None, &mut registry);
+    let site = ProblemContext::new(None, &mut registry);
     let failed = status(
         Code::Internal,
         "",
         &[super::malformed("google.rpc.Help"), bad_request(&[]), retry_info(-1, 0)],
     );
-    within(site, told(&failed, &Asked::default())).await;
+    scope(site, told(&failed, &RequestFacts::default())).await;
     let text = render(&Arc::new(registry));
     assert!(text.contains("gateway_status_details_dropped_total{why=\"malformed\"} 2"), "{text}");
 }
 
 #[tokio::test]
 async fn every_problem_is_counted_by_its_type_and_status() {
-    let site = Site::new(None, &mut Registry::default());
+    let site = ProblemContext::new(None, &mut Registry::default());
     for problem in [Problem::not_started(), Problem::not_started(), Problem::payload_too_large()] {
-        within(site.clone(), async { problem.into_response() }).await;
+        scope(site.clone(), async { problem.into_response() }).await;
     }
     let counted = |kind, status| site.counted(kind, status);
     assert_eq!(counted("not-started", StatusCode::SERVICE_UNAVAILABLE), 2);

@@ -14,7 +14,7 @@ use service_kit::metrics::Registry;
 
 /// One gateway, as its problems know it.
 #[derive(Debug, Clone, Default)]
-pub struct Site {
+pub struct ProblemContext {
     public_url: Option<Arc<str>>,
     dropped: Dropped,
     made: Family<Made, Counter>,
@@ -64,7 +64,7 @@ impl Why {
     }
 }
 
-impl Site {
+impl ProblemContext {
     /// A gateway that the public reaches at `public_url`, which has no slash at its end; where that is `None`
     /// its addresses are relative. What is left out of problems is counted in `registry`.
     pub fn new(public_url: Option<&str>, registry: &mut Registry) -> Self {
@@ -107,15 +107,15 @@ impl Site {
 }
 
 tokio::task_local! {
-    static CURRENT: Site;
+    static CURRENT: ProblemContext;
 }
 
 /// Runs `future` so that problems that arise in it belong to `site`.
-pub fn within<F: Future>(site: Site, future: F) -> impl Future<Output = F::Output> {
+pub fn scope<F: Future>(site: ProblemContext, future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(site, future)
 }
 
 /// The gateway that is at work here; outside of any, one with relative addresses that nobody scrapes.
-pub(super) fn current() -> Site {
+pub(super) fn current() -> ProblemContext {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }

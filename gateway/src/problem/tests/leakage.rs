@@ -6,7 +6,7 @@ use tonic::Code;
 use tonic_types::pb;
 
 use super::{CODES, any, error_info, help, malformed, told_of, told_with_counts};
-use crate::problem::site::Why;
+use crate::problem::context::Why;
 
 #[tokio::test]
 async fn no_canary_leaves_with_any_code() {
@@ -71,6 +71,6 @@ async fn metadata_of_the_call_reaches_no_response() {
     let mut status = super::status(Code::NotFound, "gone", &[]);
     status.metadata_mut().insert("x-internal", "canary".parse().unwrap());
     status.metadata_mut().insert("set-cookie", "canary=1".parse().unwrap());
-    let seen = super::told(&status, &super::Asked::default()).await;
+    let seen = super::told(&status, &super::RequestFacts::default()).await;
     assert!(!format!("{:?}{}", seen.headers, seen.text).contains("canary"));
 }

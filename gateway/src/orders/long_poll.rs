@@ -6,13 +6,10 @@ use axum::response::Response;
 use grpc_client::Deadline;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use proto::order::{GetOrderRequest, GetOrderResponse, OrderStatus};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
-use super::{answer::Order, call, json};
+use super::{call, json, response::Order};
 use crate::{
     face::etag::{Etag, conditional},
     limits, prefer,
@@ -25,15 +22,6 @@ use crate::{
 const FINAL: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// What an answer about an order depends on beside its address.
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding, authorization, prefer");
-
-/// Places for callers that wait, [`limits::WAITING_MAX`] in all: whoever finds none is answered at once.
-pub(crate) struct Waiting(Semaphore);
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self(Semaphore::new(limits::WAITING_MAX))
-    }
-}
 
 /// The order that `request` names and the seconds that the caller's preference was heeded for. An order that is PENDING
 /// is asked for again, until it settles, the time is over or the gateway stops; dropping the future ends it.
@@ -60,7 +48,7 @@ pub(super) async fn settled(
     if !is_pending(&answer) {
         return Ok((answer, Some(seconds)));
     }
-    let Ok(_place) = shared.waiting().0.try_acquire() else { return Ok((answer, None)) };
+    let Ok(_place) = shared.long_polls().try_acquire() else { return Ok((answer, None)) };
     let wanted = asked_at + Duration::from_secs(seconds.into());
     let last = deadline.0.checked_sub(limits::WAIT_MARGIN).map_or(asked_at, |last| last.min(wanted));
     let mut pause = limits::WAIT_PAUSE_MIN;

@@ -4,7 +4,9 @@ use prost::Message;
 use tonic::Code;
 use tonic_types::pb;
 
-use super::{Asked, accepting, bad_request, error_info, help, localized, raw_status, retry_info, told};
+use super::{
+    RequestFacts, accepting, bad_request, error_info, help, localized, raw_status, retry_info, told,
+};
 
 #[tokio::test]
 async fn no_damage_to_the_bytes_of_the_details_costs_the_answer() {
@@ -24,7 +26,7 @@ async fn no_damage_to_the_bytes_of_the_details_costs_the_answer() {
             assert!([400, 402].contains(&seen.status.as_u16()), "{place} ^ {damage}");
         }
         let cut = sound[..place].to_vec();
-        let seen = told(&raw_status(Code::InvalidArgument, "no", cut), &Asked::default()).await;
+        let seen = told(&raw_status(Code::InvalidArgument, "no", cut), &RequestFacts::default()).await;
         assert!([400, 402].contains(&seen.status.as_u16()), "cut at {place}");
     }
 }

@@ -6,11 +6,11 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, response::Parts};
 use service_kit::trace;
 
-use super::{Problem, Site};
+use super::{Problem, ProblemContext};
 
 /// One problem's answer to any request.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct PrerenderedProblem {
     slug: &'static str,
     head: Parts,
     json: Vec<u8>,
@@ -19,9 +19,9 @@ pub(crate) struct Prepared {
     trace_ids: Vec<usize>,
 }
 
-impl Prepared {
+impl PrerenderedProblem {
     /// Renders `problem` as it arises at `site`.
-    pub(crate) fn new(problem: Problem, site: &Site) -> Self {
+    pub(crate) fn new(problem: Problem, site: &ProblemContext) -> Self {
         let slug = problem.kind().slug;
         // Its ids are random: where they stand, nothing else does.
         let context = trace::Context::from_headers(&HeaderMap::new());
@@ -41,7 +41,7 @@ impl Prepared {
     }
 
     /// The answer to the request of `context`, counted.
-    pub(crate) fn answer(&self, site: &Site, context: &trace::Context) -> Response {
+    pub(crate) fn answer(&self, site: &ProblemContext, context: &trace::Context) -> Response {
         site.count(self.slug, self.head.status);
         let mut json = self.json.clone();
         let mut write = |places: &[usize], id: &dyn fmt::Display| {

@@ -11,7 +11,7 @@ const BODY: &str = "body";
 
 /// An object of the request body.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum JsonPath {
     Order,
     Item(usize),
 }
@@ -28,12 +28,12 @@ pub(super) struct Member {
 
 /// The offending members found so far.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct FieldErrors {
     found: Vec<Violation>,
     omitted: usize,
 }
 
-impl Place {
+impl JsonPath {
     fn pointer(self) -> String {
         match self {
             Self::Order => pointer::DOCUMENT.to_owned(),
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-impl Faults {
+impl FieldErrors {
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -70,19 +70,19 @@ impl Faults {
 
     /// A whole item is wrong.
     pub(super) fn item(&mut self, index: usize, detail: &str) {
-        self.add(format!("order_items[{index}]"), Place::Item(index).pointer(), detail.to_owned());
+        self.add(format!("order_items[{index}]"), JsonPath::Item(index).pointer(), detail.to_owned());
     }
 
     /// The member of the object at `place` is wrong.
-    pub(super) fn member(&mut self, place: Place, member: &Member, detail: String) {
+    pub(super) fn member(&mut self, place: JsonPath, member: &Member, detail: String) {
         self.add(place.field(member.field), pointer::member(&place.pointer(), member.name), detail);
     }
 
     /// The values of the `known` members of the object at `place`; of a duplicate one the first. What else
     /// the object holds is a fault.
-    pub(super) fn pick<'a, const N: usize>(
+    pub(super) fn take_members<'a, const N: usize>(
         &mut self,
-        place: Place,
+        place: JsonPath,
         known: [&Member; N],
         members: Members<'a>,
     ) -> [Option<Value<'a>>; N] {
@@ -103,7 +103,7 @@ impl Faults {
     /// What `read` makes of a member that must be there. Its fault is what `read` says, or that it is missing.
     pub(super) fn required<'a, T>(
         &mut self,
-        place: Place,
+        place: JsonPath,
         member: &Member,
         value: Option<Value<'a>>,
         read: impl FnOnce(Value<'a>) -> Result<T, String>,

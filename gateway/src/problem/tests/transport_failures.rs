@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tonic::{Code, Status};
 
 use super::see;
-use crate::problem::{Asked, from_status, mapping::on_this_side};
+use crate::problem::{RequestFacts, from_status, mapping::on_this_side};
 
 #[tokio::test]
 async fn each_failure_is_told_by_whether_it_may_have_changed_something() {
@@ -45,7 +45,8 @@ async fn a_refused_connection_is_not_started_and_its_address_stays_here() {
     let channel = Channel::builder(address.to_string().parse().unwrap()).build().unwrap();
     let request = GetOrderRequest { order_id: 7, ..Default::default() };
     let status = OrderClient::new(channel).get(request).await.unwrap_err();
-    let seen = see(from_status(&status, &Asked { order_id: Some(7), ..Asked::default() })).await;
+    let seen =
+        see(from_status(&status, &RequestFacts { order_id: Some(7), ..RequestFacts::default() })).await;
     assert_eq!((seen.status.as_u16(), &seen.body["reason"]), (503, &json!("NOT_STARTED")));
     assert_eq!(seen.body["order_id"], json!(7));
     for private in ["connect", "tcp", "127.0.0.1", &address.port().to_string()] {
@@ -60,12 +61,12 @@ async fn nothing_of_a_status_raised_here_is_shown_whatever_its_code() {
         status.metadata_mut().remove(super::ANSWERED);
         status.set_source(Arc::new(std::io::Error::other("canary")));
         assert_eq!(Failure::of(&status), Failure::Lost);
-        let seen = see(from_status(&status, &Asked::default())).await;
+        let seen = see(from_status(&status, &RequestFacts::default())).await;
         assert_eq!((seen.status.as_u16(), &seen.body["code"]), (503, &json!("UNAVAILABLE")));
         assert!(!seen.text.contains("canary"), "{}", seen.text);
     }
     let undecodable = Status::new(Code::Internal, "canary");
-    assert_eq!(see(from_status(&undecodable, &Asked::default())).await.status.as_u16(), 502);
+    assert_eq!(see(from_status(&undecodable, &RequestFacts::default())).await.status.as_u16(), 502);
 }
 
 /// An address where nobody listens.

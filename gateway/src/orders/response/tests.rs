@@ -40,7 +40,7 @@ fn get_answer() -> GetOrderResponse {
     }
 }
 
-fn json(order: Result<Order<'_>, Nonsense>) -> String {
+fn json(order: Result<Order<'_>, InvalidUpstreamResponse>) -> String {
     serde_json::to_string(&order.unwrap()).unwrap()
 }
 
@@ -165,7 +165,7 @@ fn a_page_holds_orders_and_the_token_of_the_next() {
 
 #[test]
 fn a_status_of_our_own_is_no_answer_of_the_backend() {
-    let status = Status::from(Nonsense("order_id"));
+    let status = Status::from(InvalidUpstreamResponse("order_id"));
     assert_eq!(grpc_client::Failure::of(&status), grpc_client::Failure::NotGrpc);
 }
 
