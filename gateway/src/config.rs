@@ -22,11 +22,11 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use http::{Uri, uri::Scheme};
 use service_kit::{
-    callee::{Callee, Names},
     env::{EnvErrors, Reader, Secrecy, Vars},
     process::Process,
-    tls::{self, Part},
+    tls::{self, TlsRole},
     trace::{self, Sampler},
+    upstream::{Names, UpstreamConfig},
 };
 
 use crate::{
@@ -68,7 +68,7 @@ pub struct Config {
     /// What every process is configured with.
     pub process: Process,
     /// `ORDER_SERVICE_URL`, `ORDER_SERVICE_CONFIG`
-    pub order: Callee,
+    pub order: UpstreamConfig,
     /// `REQUEST_TIMEOUT_MS`
     pub request_timeout: Duration,
     /// `PUBLIC_URL`
@@ -96,9 +96,9 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
-        let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Caller);
+        let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Client);
         let mode = process.as_ref().map(|process| process.mode);
-        let order = Callee::read(&mut reader, ORDER, mode, tls.as_ref());
+        let order = UpstreamConfig::read(&mut reader, ORDER, mode, tls.as_ref());
         let auth = auth::Config::read(&mut reader, mode);
         let accepted = format!(
             "milliseconds, a whole number from {} to {}",
@@ -115,7 +115,7 @@ impl Config {
         let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
         let unit_price = UnitPrice::read(&mut reader);
         let face = face::Config::read(&mut reader);
-        let traces = trace::Config::read(&mut reader, "gateway", Sampler::whatever_callers_say());
+        let traces = trace::Config::read(&mut reader, "gateway", Sampler::ignore_parent());
         let needed = process.zip(order).zip(tls).zip(auth).zip(face).zip(traces);
         let config = needed.map(|(((((process, order), tls), auth), face), traces)| Self {
             process,

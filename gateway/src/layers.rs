@@ -54,7 +54,7 @@ pub(crate) async fn pass(State(shared): State<Arc<Shared>>, mut request: Request
         response
     };
     let mut response =
-        trace::within(context, problem::scope(problem_context, answered)).instrument(lines).await;
+        trace::scope(context, problem::scope(problem_context, answered)).instrument(lines).await;
     response.headers_mut().insert(trace::REQUEST_ID, request_id);
     response
 }

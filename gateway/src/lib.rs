@@ -87,8 +87,8 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
     let problem_context = problem::ProblemContext::new(public_url.as_deref(), &mut registry);
     let readiness = Readiness::default();
-    config.tls.announce(&readiness);
-    config.auth.announce(&readiness);
+    config.tls.log_warnings(&readiness);
+    config.auth.log_warnings(&readiness);
     let orders = config.order.channel(&config.tls, &mut registry)?;
     let connections = server::Connections::register(&mut registry);
     let protection = protection::Protection::new(&config.protection, &mut registry);

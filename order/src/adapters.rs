@@ -1,8 +1,8 @@
 //! The world on the other side of the ports: who calls, whom this service calls, where orders are kept.
 
 pub mod db;
-#[cfg(feature = "fail-points")]
-pub(crate) mod failing;
+#[cfg(feature = "fault-injection")]
+pub(crate) mod fault_injection;
 pub mod grpc;
 pub mod monitor;
 pub mod payment;

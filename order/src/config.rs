@@ -13,16 +13,16 @@
 //! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`service_kit::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
-//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `service_kit::fail_points` |
+//! | `FAULT_INJECTION` | | in builds with the feature `fault-injection` alone: `service_kit::fault_injection` |
 //! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
 use service_kit::{
-    callee::{Callee, Names},
     env::{EnvErrors, Reader, Vars},
     process::Process,
-    tls::{self, Part},
+    tls::{self, TlsRole},
     trace::{self, Sampler},
+    upstream::{Names, UpstreamConfig},
 };
 
 mod prices;
@@ -60,7 +60,7 @@ pub struct Config {
     /// Where orders are kept.
     pub database: database::Config,
     /// Where Payment is, and how it is called.
-    pub payment: Callee,
+    pub payment: UpstreamConfig,
     /// How Payment is called, and Order by its callers.
     pub tls: tls::Config,
     /// `PRICE_LIST`
@@ -79,11 +79,11 @@ impl Config {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
-        #[cfg(feature = "fail-points")]
-        let database = crate::adapters::failing::read(&mut reader, database);
-        let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Both);
+        #[cfg(feature = "fault-injection")]
+        let database = crate::adapters::fault_injection::read(&mut reader, database);
+        let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Both);
         let mode = process.as_ref().map(|process| process.mode);
-        let payment = Callee::read(&mut reader, PAYMENT, mode, tls.as_ref());
+        let payment = UpstreamConfig::read(&mut reader, PAYMENT, mode, tls.as_ref());
         let prices = PriceSource::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "order", Sampler::default());
         let built = match (process, database, payment, tls, traces) {

@@ -86,16 +86,16 @@ pub async fn serve(
     let metrics = ServerMetrics::register(&mut registry);
     let monitor = Arc::new(Metrics::register(&mut registry));
     let payments = PaymentOverGrpc::new(config.payment.channel(&config.tls, &mut registry)?);
-    config.database.announce(&readiness);
-    config.tls.announce(&readiness);
+    config.database.log_warnings(&readiness);
+    config.tls.log_warnings(&readiness);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let opening = Database::open(&config.database, &MIGRATIONS);
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let database = opened?;
     let tasks = TrackedTasks::new(tracer.clone());
     let (orders, payments) = (Arc::new(DbOrders::new(database.clone())), Arc::new(payments));
-    #[cfg(feature = "fail-points")]
-    let (orders, payments) = adapters::failing::around(orders, payments, &config.database.fail_points);
+    #[cfg(feature = "fault-injection")]
+    let (orders, payments) = adapters::fault_injection::around(orders, payments, &config.database.faults);
     let price_list: Option<Arc<dyn PriceList>> = match config.prices {
         PriceSource::Caller => None,
         PriceSource::Database => Some(Arc::new(DbPrices::new(database.clone()))),

@@ -2,7 +2,7 @@
 
 pub mod counted;
 pub mod db;
-#[cfg(feature = "fail-points")]
-pub(crate) mod failing;
+#[cfg(feature = "fault-injection")]
+pub(crate) mod fault_injection;
 pub mod grpc;
 pub mod system;

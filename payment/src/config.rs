@@ -9,7 +9,7 @@
 //! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`service_kit::tls`]) |
 //! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
 //! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
-//! | `FAIL_POINTS` | | in builds with the feature `fail-points` alone: `service_kit::fail_points` |
+//! | `FAULT_INJECTION` | | in builds with the feature `fault-injection` alone: `service_kit::fault_injection` |
 //! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
 //! | `RUST_LOG` | | what is logged, default `info` |
 
@@ -17,7 +17,7 @@ use crate::domain::CreditLimit;
 use service_kit::{
     env::{EnvErrors, Reader, Vars},
     process::Process,
-    tls::{self, Part},
+    tls::{self, TlsRole},
     trace::{self, Sampler},
 };
 
@@ -49,10 +49,10 @@ impl Config {
         let mut reader = Reader::new(vars);
         let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
-        #[cfg(feature = "fail-points")]
-        let database = crate::adapters::failing::read(&mut reader, database);
+        #[cfg(feature = "fault-injection")]
+        let database = crate::adapters::fault_injection::read(&mut reader, database);
         let credit_limit = reader.optional("PAYMENT_CREDIT_LIMIT", CreditLimit::ACCEPTED).unwrap_or_default();
-        let tls = tls::Config::read(&mut reader, process.as_ref(), Part::Called);
+        let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Server);
         let traces = trace::Config::read(&mut reader, "payment", Sampler::default());
         let built = process.zip(database).zip(tls).zip(traces);
         reader.finish(built.map(|(((process, database), tls), traces)| Self {

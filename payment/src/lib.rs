@@ -79,8 +79,8 @@ pub async fn serve(
     let charges = Charges::register(&mut registry);
     config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);
-    config.database.announce(&readiness);
-    config.tls.announce(&readiness);
+    config.database.log_warnings(&readiness);
+    config.tls.log_warnings(&readiness);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let opening = Database::open(&config.database, &MIGRATIONS);
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
@@ -88,8 +88,8 @@ pub async fn serve(
     readiness.set("database", true);
     let tasks = TaskTracker::new();
     let ledger = Arc::new(DbLedger::new(database.clone()));
-    #[cfg(feature = "fail-points")]
-    let ledger = adapters::failing::around(ledger, &config.database.fail_points);
+    #[cfg(feature = "fault-injection")]
+    let ledger = adapters::fault_injection::around(ledger, &config.database.faults);
     let ledger = Arc::new(Counted::new(ledger, charges));
     let application = Application {
         ledger,

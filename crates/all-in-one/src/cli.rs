@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use service_kit::{
     CancellationToken,
     env::{EnvErrors, Mode, Vars},
-    process::{self, EXIT_UNAVAILABLE, Told},
+    process::{self, CommandOutput, EXIT_UNAVAILABLE},
     telemetry,
 };
 
@@ -130,7 +130,7 @@ fn audit(data: &Path, vars: &Vars) -> ExitCode {
     process::run_once(books(data, vars), vars.get("RUST_LOG"), async |(order, payment)| {
         let report = audit::audit(&order, &payment).await?;
         let code = if report.agrees() { 0 } else { EXIT_DISAGREES };
-        anyhow::Ok(Told { text: report.to_string(), code })
+        anyhow::Ok(CommandOutput { text: report.to_string(), code })
     })
 }
 

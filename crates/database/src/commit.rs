@@ -5,15 +5,15 @@ use std::future::Future;
 use crate::pool::Connector;
 
 /// The points right before and right after a COMMIT, or a statement that is its own transaction.
-#[cfg(feature = "fail-points")]
+#[cfg(feature = "fault-injection")]
 pub const POINTS: [&str; 2] = [STEP.before, STEP.after];
 
-#[cfg(feature = "fail-points")]
-const STEP: service_kit::fail_points::Step =
-    service_kit::fail_points::Step { before: "commit.before", after: "commit.after" };
+#[cfg(feature = "fault-injection")]
+const STEP: service_kit::fault_injection::Step =
+    service_kit::fault_injection::Step { before: "commit.before", after: "commit.after" };
 
 /// What `committing` comes to.
-#[cfg(not(feature = "fail-points"))]
+#[cfg(not(feature = "fault-injection"))]
 pub(crate) async fn commit<T>(
     _: &Connector,
     committing: impl Future<Output = Result<T, sqlx::Error>>,
@@ -22,11 +22,11 @@ pub(crate) async fn commit<T>(
 }
 
 /// What `committing` comes to, unless a fail-point loses the connection before it or after.
-#[cfg(feature = "fail-points")]
+#[cfg(feature = "fault-injection")]
 pub(crate) async fn commit<T>(
     connector: &Connector,
     committing: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
     let lost = |fault| Err(sqlx::Error::Io(std::io::Error::other(fault)));
-    connector.fail_points.around(STEP, committing, lost).await
+    connector.faults.around(STEP, committing, lost).await
 }

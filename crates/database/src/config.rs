@@ -41,8 +41,8 @@ pub struct Config {
     /// What is counted; of nobody's interest until a service registers it.
     pub metrics: Metrics,
     /// Where commits fail on purpose; the service reads it with its own points.
-    #[cfg(feature = "fail-points")]
-    pub fail_points: service_kit::fail_points::FailPoints,
+    #[cfg(feature = "fault-injection")]
+    pub faults: service_kit::fault_injection::FaultRules,
 }
 
 /// A setting of a server that decides whether a commit survives a power failure, and that an operator has
@@ -110,10 +110,10 @@ impl Config {
     }
 
     /// Says in `readiness` that the database is not there yet, and what production may find otherwise.
-    pub fn announce(&self, readiness: &Readiness) {
+    pub fn log_warnings(&self, readiness: &Readiness) {
         readiness.set("database", false);
         for waiver in &self.waived {
-            readiness.waive(waiver.name().to_owned());
+            readiness.record_opt_out(waiver.name().to_owned());
         }
     }
 
@@ -127,8 +127,8 @@ impl Config {
             mode: Mode::Development,
             group_max: GROUP_MAX,
             metrics: Metrics::default(),
-            #[cfg(feature = "fail-points")]
-            fail_points: Default::default(),
+            #[cfg(feature = "fault-injection")]
+            faults: Default::default(),
         }
     }
 

@@ -23,7 +23,7 @@ mod target;
 mod watch;
 mod work;
 
-#[cfg(feature = "fail-points")]
+#[cfg(feature = "fault-injection")]
 pub use commit::POINTS;
 pub use config::{Config, Waiver};
 pub use dialect::NOW_MS;

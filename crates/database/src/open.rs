@@ -256,8 +256,8 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
         answer_max: server.and_then(Server::io_timeout).unwrap_or(ANSWER_MAX),
         metrics: config.metrics.clone(),
-        #[cfg(feature = "fail-points")]
-        fail_points: config.fail_points.clone(),
+        #[cfg(feature = "fault-injection")]
+        faults: config.faults.clone(),
     };
     Ok((Connector { options: first, ..regular.clone() }, regular))
 }

@@ -39,8 +39,8 @@ pub(crate) struct Connector {
     /// How long one piece of work may take from its first statement to the answer.
     pub(crate) answer_max: Duration,
     pub(crate) metrics: MetricsOfDatabase,
-    #[cfg(feature = "fail-points")]
-    pub(crate) fail_points: service_kit::fail_points::FailPoints,
+    #[cfg(feature = "fault-injection")]
+    pub(crate) faults: service_kit::fault_injection::FaultRules,
 }
 
 impl fmt::Debug for Connector {

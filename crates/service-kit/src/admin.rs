@@ -55,7 +55,7 @@ impl Readiness {
 
     /// Records a demand that whoever runs the service has let it off ("sync_binlog"), for as long as it runs.
     /// Operators read it at `/readyz`, so that nobody takes the service for safer than it is.
-    pub fn waive(&self, text: String) {
+    pub fn record_opt_out(&self, text: String) {
         self.waived.send_if_modified(|waived| waived.insert(text));
     }
 

@@ -14,16 +14,16 @@ use crate::{
     admin::{ACCEPTING, Readiness},
     env::Mode,
     metrics::ServerMetrics,
-    process::{BindError, Bound, DRAIN_MAX, within_drain},
+    process::{BindError, BoundSocket, DRAIN_MAX, within_drain},
     trace::Tracer,
 };
 
-mod gate;
 mod load;
-mod secured;
+mod server_layer;
+mod tls_incoming;
 
-pub use gate::{Deadline, TIME_LEFT_MIN};
-pub use secured::{HANDSHAKE_MAX, HANDSHAKES_MAX};
+pub use server_layer::{Deadline, TIME_LEFT_MIN};
+pub use tls_incoming::{HANDSHAKE_MAX, HANDSHAKES_MAX};
 
 /// Calls that one server works on at once; the next is refused with NOT_STARTED.
 pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
@@ -86,13 +86,14 @@ impl Server {
     pub async fn serve(
         self,
         routes: Routes,
-        socket: Bound,
+        socket: BoundSocket,
         shutdown: CancellationToken,
         last: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = self.reflected(routes.add_service(health))?;
-        let gate = gate::GateLayer::new(self.domain, self.metrics, self.tracer, self.tasks.clone());
+        let layer =
+            server_layer::ServerLayer::new(self.domain, self.metrics, self.tracer, self.tasks.clone());
         let address = socket.local_addr();
         let listener = socket.listen()?;
         self.readiness.set(ACCEPTING, true);
@@ -110,7 +111,7 @@ impl Server {
             readiness.set(ACCEPTING, false);
         };
         let server = tonic::transport::Server::builder()
-            .layer(gate)
+            .layer(layer)
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
@@ -123,7 +124,7 @@ impl Server {
                 Either::Left(server.serve_with_incoming_shutdown(incoming, stopped))
             }
             Some(tls) => {
-                let incoming = secured::incoming(listener, tls);
+                let incoming = tls_incoming::incoming(listener, tls);
                 Either::Right(server.serve_with_incoming_shutdown(incoming, stopped))
             }
         };

@@ -1,7 +1,7 @@
 //! Time-ordered ids: positive, below 2^53, needing no answer from a database.
 //!
 //! 41 bits of milliseconds since 2026-01-01T00:00:00Z (enough until 2095) and 12 bits that start at random
-//! in each millisecond and count up. One minter never repeats an id; two may draw the same one, which the
+//! in each millisecond and count up. One sequence never repeats an id; two may draw the same one, which the
 //! unique key of the row then tells, and another is drawn.
 
 use std::{
@@ -16,17 +16,17 @@ const MILLISECONDS_MAX: i64 = (1 << 41) - 1;
 
 /// Mints ids for one process.
 #[derive(Debug, Default)]
-pub struct Minter {
+pub struct IdSequence {
     last: Mutex<i64>,
 }
 
-impl Minter {
-    /// The next id: above every id this minter gave before, even if the clock was set back.
-    pub fn mint(&self) -> i64 {
-        self.mint_at(now_ms(), random_start())
+impl IdSequence {
+    /// The next id: above every id this sequence gave before, even if the clock was set back.
+    pub fn next_id(&self) -> i64 {
+        self.id_at(now_ms(), random_start())
     }
 
-    fn mint_at(&self, now_ms: i64, start: i64) -> i64 {
+    fn id_at(&self, now_ms: i64, start: i64) -> i64 {
         let ms = (now_ms - EPOCH_MS).clamp(1, MILLISECONDS_MAX);
         // Nothing panics while the lock is held, so a poisoned one holds a good value too.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,28 +69,28 @@ mod tests {
 
     #[test]
     fn an_id_fits_a_javascript_number_until_2095() {
-        let id = Minter::default().mint_at(EPOCH_MS + MILLISECONDS_MAX, 2047);
+        let id = IdSequence::default().id_at(EPOCH_MS + MILLISECONDS_MAX, 2047);
         assert!(id < 1 << 53);
     }
 
     #[test]
     fn ids_rise_even_when_the_clock_is_set_back() {
-        let minter = Minter::default();
-        let first = minter.mint_at(EPOCH_MS + 1000, 7);
-        let second = minter.mint_at(EPOCH_MS + 10, 0);
+        let sequence = IdSequence::default();
+        let first = sequence.id_at(EPOCH_MS + 1000, 7);
+        let second = sequence.id_at(EPOCH_MS + 10, 0);
         assert!(second > first);
     }
 
     #[test]
     fn ten_thousand_ids_at_once_are_all_different() {
-        let minter = Minter::default();
-        let ids: std::collections::BTreeSet<i64> = (0..10_000).map(|_| minter.mint()).collect();
+        let sequence = IdSequence::default();
+        let ids: std::collections::BTreeSet<i64> = (0..10_000).map(|_| sequence.next_id()).collect();
         assert_eq!(ids.len(), 10_000);
     }
 
     #[test]
     fn the_id_tells_the_time() {
         // 2026-11-23T06:00:00Z
-        assert_eq!(Minter::default().mint_at(1_795_413_600_000, 0), 115_458_048_000_000);
+        assert_eq!(IdSequence::default().id_at(1_795_413_600_000, 0), 115_458_048_000_000);
     }
 }

@@ -7,29 +7,29 @@
 //! - [`trace`]: W3C trace context and request ids, in, through and out
 //! - [`ids`]: time-ordered ids below 2^53
 //! - [`grpc`]: the gRPC server that every service starts
-//! - [`callee`]: another service that this one calls
-//! - [`refusal`]: refusals that say that nothing was done
+//! - [`upstream`]: another service that this one calls
+//! - [`not_started`]: refusals that say that nothing was done
 //! - [`admin`]: the operators' listener: `/livez`, `/readyz`, `/metrics`
 //! - [`metrics`]: what the gRPC server counts
 //! - [`healthcheck`]: a process's own health, asked by a program of its image
 //! - [`version()`]: which build this is
 //!
-//! With the feature `fail-points`, which no build but that of tests has, `fail_points` lets a process fail on purpose.
+//! With the feature `fault-injection`, which no build but that of tests has, `fault_injection` lets a process fail on purpose.
 
 pub mod admin;
-pub mod callee;
 pub mod env;
-#[cfg(feature = "fail-points")]
-pub mod fail_points;
+#[cfg(feature = "fault-injection")]
+pub mod fault_injection;
 pub mod grpc;
 pub mod healthcheck;
 pub mod ids;
 pub mod metrics;
+pub mod not_started;
 pub mod process;
-pub mod refusal;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+pub mod upstream;
 mod version;
 
 pub use tokio_util::sync::CancellationToken;

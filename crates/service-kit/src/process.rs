@@ -21,7 +21,7 @@ mod open_files;
 mod sockets;
 
 pub use open_files::raise_open_files;
-pub use sockets::{BindError, Bound, Sockets};
+pub use sockets::{BindError, BoundSocket, Sockets};
 
 /// Exit code for a wrong configuration (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 64;
@@ -135,14 +135,14 @@ where
 
 /// What a command ends with: a text for stdout, and an exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct CommandOutput {
     /// What is printed; a newline is added where it has none.
     pub text: String,
     /// The exit code.
     pub code: u8,
 }
 
-impl From<String> for Told {
+impl From<String> for CommandOutput {
     /// Success.
     fn from(text: String) -> Self {
         Self { text, code: 0 }
@@ -161,7 +161,7 @@ pub fn run_once<C, F, T, E>(
 ) -> ExitCode
 where
     F: Future<Output = Result<T, E>>,
-    T: Into<Told>,
+    T: Into<CommandOutput>,
     E: Display,
 {
     let config = match config {
@@ -175,8 +175,8 @@ where
 }
 
 /// Shows `out` what a command ended with; stdout may be closed, or on a disk that is full.
-fn conclude(ended: Result<Told, String>, out: &mut impl Write) -> ExitCode {
-    let shown = ended.and_then(|Told { text, code }| {
+fn conclude(ended: Result<CommandOutput, String>, out: &mut impl Write) -> ExitCode {
+    let shown = ended.and_then(|CommandOutput { text, code }| {
         out.write_all(text.as_bytes())
             .and_then(
                 |()| if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") },

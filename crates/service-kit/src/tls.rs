@@ -7,7 +7,7 @@
 //! | `TLS_CLIENTS` | comma list of names ([`ClientName`]) of which a caller's certificate must have one |
 //! | `TLS` | `none`: production serves and calls in plain text off loopback too |
 //!
-//! In production plain text off loopback must be asked for, with `TLS=none`; [`Config::announce`] then says so. In
+//! In production plain text off loopback must be asked for, with `TLS=none`; [`Config::log_warnings`] then says so. In
 //! development it needs no asking. The files are followed as they change ([`grpc_client::tls`]).
 
 use std::path::PathBuf;
@@ -20,13 +20,13 @@ use crate::{
     process::Process,
 };
 
-/// The halves of TLS that a process has.
+/// Which ends of TLS connections between services a process has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// It calls services, and is called by none.
-    Caller,
-    /// It is called by services, and calls none.
-    Called,
+pub enum TlsRole {
+    /// It calls services, and no service calls it.
+    Client,
+    /// Services call it, and it calls none.
+    Server,
     /// Both.
     Both,
 }
@@ -43,14 +43,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the variables, those of `part` alone, and the files that they name. `process` is what was read
+    /// Reads the variables, those of `role` alone, and the files that they name. `process` is what was read
     /// before; `None` where a fault was recorded, be it here or about `process`.
-    pub fn read(reader: &mut Reader<'_>, process: Option<&Process>, part: Part) -> Option<Self> {
+    pub fn read(reader: &mut Reader<'_>, process: Option<&Process>, role: TlsRole) -> Option<Self> {
         let waived =
             reader.optional_with("TLS", "none", Secrecy::Public, |text| (text == "none").then_some(()));
-        let named = Named::read(reader, part)?;
+        let named = Named::read(reader, role)?;
         let process = process?;
-        let serves_plain = part != Part::Caller && named.identity.is_none();
+        let serves_plain = role != TlsRole::Client && named.identity.is_none();
         if serves_plain && waived.is_none() && process.mode == Mode::Production && is_off_loopback(process) {
             reader.missing(
                 "TLS_CERT_FILE",
@@ -62,13 +62,13 @@ impl Config {
             );
             return None;
         }
-        let (client, server) = named.load(reader, part)?;
+        let (client, server) = named.load(reader, role)?;
         Some(Self { client, server, waived: waived.is_some() })
     }
 
     /// Whether the address in the variable `name` may be called. Records a fault where production would do that in plain
     /// text, and nobody has asked for it. `plaintext_off_loopback` is what the address says of itself.
-    pub fn demand_of_called(
+    pub fn require_tls(
         &self,
         reader: &mut Reader<'_>,
         mode: Mode,
@@ -87,12 +87,12 @@ impl Config {
     }
 
     /// Says in the log and in `readiness` that plain text was asked for.
-    pub fn announce(&self, readiness: &Readiness) {
+    pub fn log_warnings(&self, readiness: &Readiness) {
         if self.waived {
             tracing::warn!(
                 "TLS=none: calls between services may be plain text, for anyone on the way to read and change"
             );
-            readiness.waive("TLS".to_owned());
+            readiness.record_opt_out("TLS".to_owned());
         }
     }
 }
@@ -109,10 +109,10 @@ struct Named {
 }
 
 impl Named {
-    fn read(reader: &mut Reader<'_>, part: Part) -> Option<Self> {
+    fn read(reader: &mut Reader<'_>, role: TlsRole) -> Option<Self> {
         let mut file = |name| reader.optional::<PathBuf>(name, "the path of a PEM file");
         let (certificate, key, ca) = (file("TLS_CERT_FILE"), file("TLS_KEY_FILE"), file("TLS_CA_FILE"));
-        let called = part != Part::Caller;
+        let called = role != TlsRole::Client;
         let accepted = format!("a comma list, of each {}", ClientName::ACCEPTED);
         let list = |text: &str| text.split(',').map(|name| name.trim().parse().ok()).collect();
         let allowed: Option<Vec<ClientName>> =
@@ -133,18 +133,18 @@ impl Named {
                 .fault("TLS_CLIENTS", "without TLS_CERT_FILE and TLS_CA_FILE no caller shows a certificate");
             return None;
         }
-        if part == Part::Called && ca.is_some() && identity.is_none() {
+        if role == TlsRole::Server && ca.is_some() && identity.is_none() {
             reader.fault("TLS_CA_FILE", "without TLS_CERT_FILE no caller shows a certificate");
             return None;
         }
         Some(Self { identity, ca, allowed: allowed.unwrap_or_default() })
     }
 
-    fn load(self, reader: &mut Reader<'_>, part: Part) -> Option<(Option<ClientTls>, Option<ServerTls>)> {
+    fn load(self, reader: &mut Reader<'_>, role: TlsRole) -> Option<(Option<ClientTls>, Option<ServerTls>)> {
         let Self { identity, ca, allowed } = self;
-        let calls = part != Part::Called && (identity.is_some() || ca.is_some());
+        let calls = role != TlsRole::Server && (identity.is_some() || ca.is_some());
         let client = calls.then(|| ClientTls::load(Files { ca: ca.clone(), identity: identity.clone() }));
-        let server = identity.filter(|_| part != Part::Caller).map(|identity| {
+        let server = identity.filter(|_| role != TlsRole::Client).map(|identity| {
             let clients = ca.map(|ca| Clients { ca, allowed });
             ServerTls::load(identity, clients)
         });

@@ -1,9 +1,9 @@
 //! Who asked: W3C trace context and request id, taken in, passed through and sent on; and what was done for them,
 //! as spans for a collector.
 //!
-//! A server takes a [`Context`] from the headers of a request and runs the request [`within`] it; whoever
+//! A server takes a [`Context`] from the headers of a request and runs the request in its [`scope`]; whoever
 //! calls another service in there finds it by [`current`] and sends it on with [`Context::write_to`]. Work
-//! that outlives the request is spawned with [`carried`], so that it keeps both. Where a [`Tracer`] samples the
+//! that outlives the request is spawned with [`with_current_context`], so that it keeps both. Where a [`Tracer`] samples the
 //! request, each [`Span`] that begins in there is part of its trace.
 //!
 //! - [`Config`]: OpenTelemetry's variables; [`Sampler`]: which traces are recorded
@@ -16,14 +16,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument;
 use uuid::Uuid;
 
-mod calls;
+mod client_spans;
 mod config;
 mod export;
 mod sampler;
 mod span;
 mod tracer;
 
-pub use calls::Calls;
+pub use client_spans::ClientSpans;
 pub use config::{Config, VARIABLES};
 pub use sampler::Sampler;
 pub use span::{Span, SpanKind};
@@ -227,7 +227,7 @@ tokio::task_local! {
 }
 
 /// Runs `future` as part of the request that `context` describes.
-pub fn within<F: Future>(context: Context, future: F) -> impl Future<Output = F::Output> {
+pub fn scope<F: Future>(context: Context, future: F) -> impl Future<Output = F::Output> {
     // An async fn would hold the future twice.
     CURRENT.scope(context, future)
 }
@@ -238,11 +238,11 @@ pub fn current() -> Option<Context> {
 }
 
 /// `future` with the current context and span, to be spawned as a task that outlives the request.
-pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub fn with_current_context<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let (context, span) = (current(), tracing::Span::current());
     async move {
         match context {
-            Some(context) => within(context, future).await,
+            Some(context) => scope(context, future).await,
             None => future.await,
         }
     }
@@ -338,8 +338,9 @@ mod tests {
     async fn spawned_work_keeps_the_context() {
         let context = Context::root(&Tracer::default());
         let id = context.request_id;
-        let seen =
-            within(context, async { tokio::spawn(carried(async { current().map(|c| c.request_id) })).await });
+        let seen = scope(context, async {
+            tokio::spawn(with_current_context(async { current().map(|c| c.request_id) })).await
+        });
         assert_eq!(seen.await.unwrap(), Some(id));
     }
 }

@@ -11,7 +11,7 @@
 //! | `AUTH_LEEWAY_SECONDS` | by how much clocks may differ, 0 to 60 | 30 |
 //! | `AUTH` | `none`: anyone may order for any user | |
 //!
-//! Production demands keys or `AUTH=none`. In development, where nothing is set, anyone may; [`Config::announce`] says
+//! Production demands keys or `AUTH=none`. In development, where nothing is set, anyone may; [`Config::log_warnings`] says
 //! so, once.
 
 use std::{
@@ -105,10 +105,10 @@ impl Config {
     }
 
     /// Says in the log that anyone may order, and in `readiness` where that was asked for.
-    pub fn announce(&self, readiness: &Readiness) {
+    pub fn log_warnings(&self, readiness: &Readiness) {
         if self.waived {
             tracing::warn!("AUTH=none: whoever reaches the gateway orders for any user");
-            readiness.waive("AUTH".to_owned());
+            readiness.record_opt_out("AUTH".to_owned());
         } else if self.demanded.is_none() {
             tracing::warn!("no AUTH_ variable is set: whoever reaches the gateway orders for any user");
         }

@@ -29,7 +29,7 @@ pub const GATEWAY_DOMAIN: &str = "gateway";
 pub const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// How soon to try again where a type's answers say when and the backend did not.
-pub const RETRY_AFTER_DEFAULT: Duration = service_kit::refusal::RETRY_AFTER;
+pub const RETRY_AFTER_DEFAULT: Duration = service_kit::not_started::RETRY_AFTER;
 
 /// What a backend's status is told by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use axum::{body::Body, extract::Request};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use service_kit::{callee::Callee, env::Mode, metrics::Registry, process::Process, trace::Tracer};
+use service_kit::{env::Mode, metrics::Registry, process::Process, trace::Tracer, upstream::UpstreamConfig};
 use tower::ServiceExt;
 
 use super::*;
@@ -47,7 +47,7 @@ pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> A
     let config = Config {
         process: Process::on_loopback(Mode::Development),
         // Nothing listens on port 1.
-        order: Callee::parse("127.0.0.1:1", "{}").unwrap(),
+        order: UpstreamConfig::parse("127.0.0.1:1", "{}").unwrap(),
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         public_url: None,
         unit_price: UnitPrice::default(),

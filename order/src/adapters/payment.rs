@@ -118,7 +118,7 @@ fn outcome_of(status: &Status) -> ChargeOutcome {
         Some("DECLINED") => ChargeOutcome::Declined(decline(status, &details)),
         Some("VOIDED") => ChargeOutcome::Voided,
         Some("MISMATCH") => ChargeOutcome::Mismatch,
-        Some(service_kit::refusal::NOT_STARTED) => ChargeOutcome::NeverRan,
+        Some(service_kit::not_started::NOT_STARTED) => ChargeOutcome::NeverRan,
         _ => ChargeOutcome::Unknown,
     }
 }

@@ -43,12 +43,12 @@ impl Clock for SystemClock {
 
 /// Ids and keys from the system's randomness.
 #[derive(Debug, Default)]
-pub struct SystemMint(ids::Minter);
+pub struct SystemMint(ids::IdSequence);
 
 impl Mint for SystemMint {
     #[allow(clippy::expect_used, reason = "a minted id is above 0 by the minter's contract")]
     fn order_id(&self) -> OrderId {
-        OrderId::new(self.0.mint()).expect("minted ids are above 0")
+        OrderId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 
     #[allow(clippy::expect_used, reason = "hexadecimal digits and hyphens are visible ASCII")]
@@ -80,7 +80,7 @@ impl TrackedTasks {
 impl Spawn for TrackedTasks {
     fn spawn(&self, task: Task) {
         if trace::current().is_some() {
-            self.tracker.spawn(trace::carried(task));
+            self.tracker.spawn(trace::with_current_context(task));
             return;
         }
         let context = Context::root(&self.tracer);
@@ -90,6 +90,6 @@ impl Spawn for TrackedTasks {
             task.await;
             span.end();
         };
-        self.tracker.spawn(trace::within(context, recovering).instrument(lines));
+        self.tracker.spawn(trace::scope(context, recovering).instrument(lines));
     }
 }

@@ -42,7 +42,7 @@ impl PaymentService {
         T: Send + 'static,
         E: Into<Status> + Send + 'static,
     {
-        match self.tasks.spawn(service_kit::trace::carried(work)).await {
+        match self.tasks.spawn(service_kit::trace::with_current_context(work)).await {
             Ok(ended) => ended.map_err(Into::into),
             // A panic, which the process's hook has logged.
             Err(_) => Err(Status::internal("internal error")),

@@ -1,6 +1,6 @@
 //! Time and ids, from the process itself.
 
-use service_kit::ids::{self, Minter};
+use service_kit::ids::{self, IdSequence};
 
 use crate::{
     domain::{BillId, ChangeId, PaymentId},
@@ -19,19 +19,19 @@ impl Clock for SystemClock {
 
 /// Time-ordered ids.
 #[derive(Debug, Default)]
-pub struct SystemIds(Minter);
+pub struct SystemIds(IdSequence);
 
 #[allow(clippy::expect_used, reason = "a minted id is above 0 by the minter's contract")]
 impl Ids for SystemIds {
     fn payment(&self) -> PaymentId {
-        PaymentId::new(self.0.mint()).expect("minted ids are above 0")
+        PaymentId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 
     fn bill(&self) -> BillId {
-        BillId::new(self.0.mint()).expect("minted ids are above 0")
+        BillId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 
     fn change(&self) -> ChangeId {
-        ChangeId::new(self.0.mint()).expect("minted ids are above 0")
+        ChangeId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 }

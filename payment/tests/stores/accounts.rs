@@ -5,7 +5,7 @@ use payment::{
     domain::{Change, ChangeId, Outcome},
     ports::{CHANGES_TOLD, LedgerError, NewLimit},
 };
-use service_kit::ids::{Minter, now_ms};
+use service_kit::ids::{IdSequence, now_ms};
 
 use crate::{
     Clause, Store,
@@ -22,11 +22,11 @@ pub(crate) const CLAUSES: &[(&str, Clause)] = clauses![
     limits_set_at_once_each_tell_the_one_before,
 ];
 
-fn new(ids: &Minter, customer: i64, code: &str, minor: i64) -> NewLimit {
+fn new(ids: &IdSequence, customer: i64, code: &str, minor: i64) -> NewLimit {
     NewLimit {
         user: user(customer),
         limit: money(code, minor),
-        change: ChangeId::new(ids.mint()).unwrap(),
+        change: ChangeId::new(ids.next_id()).unwrap(),
         operator: "Zoë 🦀 O'Hara".parse().unwrap(),
         reason: None,
         now_ms: now_ms(),
@@ -50,7 +50,7 @@ async fn an_account_is_shown_as_it_was_opened_and_charged(Store { books, account
 
 async fn a_limit_that_is_set_opens_the_account_and_is_recorded_with_every_field(store: Store) {
     let Store { accounts, .. } = store;
-    let ids = Minter::default();
+    let ids = IdSequence::default();
     let mut limit = new(&ids, i64::MAX, "CLF", money::Money::MINOR_MAX);
     limit.reason = Some("\"a friend\"; DROP TABLE accounts -- ?".parse().unwrap());
     let change = accounts.set_limit(&limit).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_limit_that_is_set_opens_the_account_and_is_recorded_with_every_field(
 
 async fn a_limit_that_is_set_holds_for_the_next_charge_and_leaves_what_was_charged(store: Store) {
     let Store { books, accounts } = store;
-    let (desk, ids) = (Desk::default(), Minter::default());
+    let (desk, ids) = (Desk::default(), IdSequence::default());
     let mut id = 0;
     for (limit, charged) in [(300, true), (300, false), (600, true), (0, false), (900, true)] {
         accounts.set_limit(&new(&ids, 1, "USD", limit)).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_limit_that_is_set_holds_for_the_next_charge_and_leaves_what_was_charg
 }
 
 async fn the_last_changes_of_an_account_are_told_newest_first(Store { accounts, .. }: Store) {
-    let ids = Minter::default();
+    let ids = IdSequence::default();
     let mut changes = Vec::new();
     for minor in 0..15 {
         changes.insert(0, accounts.set_limit(&new(&ids, 1, "USD", minor)).await.unwrap());
@@ -104,7 +104,7 @@ async fn the_last_changes_of_an_account_are_told_newest_first(Store { accounts, 
 }
 
 async fn a_change_whose_id_is_taken_is_a_clash_that_writes_nothing(Store { accounts, .. }: Store) {
-    let ids = Minter::default();
+    let ids = IdSequence::default();
     let first = new(&ids, 1, "USD", 5);
     accounts.set_limit(&first).await.unwrap();
     for customer in [1, 2] {
@@ -117,7 +117,7 @@ async fn a_change_whose_id_is_taken_is_a_clash_that_writes_nothing(Store { accou
 }
 
 async fn limits_set_at_once_each_tell_the_one_before(Store { accounts, .. }: Store) {
-    let ids = Minter::default();
+    let ids = IdSequence::default();
     let mut setting = tokio::task::JoinSet::new();
     for minor in 1..=8 {
         let (accounts, limit) = (accounts.clone(), new(&ids, 1, "USD", minor));

@@ -10,7 +10,7 @@ use payment::{
     domain::{BillId, ChargeRequest, OrderId, Payment, PaymentId, Total, UserId},
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
-use service_kit::ids::Minter;
+use service_kit::ids::IdSequence;
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use tempfile::TempDir;
 
@@ -32,21 +32,21 @@ pub(crate) fn request(order_id: i64, user_id: i64, total: Money) -> ChargeReques
 
 /// Makes what is written: new ids, and a credit limit of 100.00.
 #[derive(Debug, Default)]
-pub(crate) struct Desk(Minter);
+pub(crate) struct Desk(IdSequence);
 
 impl Desk {
     pub(crate) fn charge(&self, request: ChargeRequest) -> NewCharge {
         NewCharge {
             request,
-            payment: PaymentId::new(self.0.mint()).unwrap(),
-            bill: BillId::new(self.0.mint()).unwrap(),
+            payment: PaymentId::new(self.0.next_id()).unwrap(),
+            bill: BillId::new(self.0.next_id()).unwrap(),
             opening_limit: Money::from_minor(request.total.get().currency(), 10_000).unwrap(),
             now_ms: service_kit::ids::now_ms(),
         }
     }
 
     pub(crate) fn void(&self, order: OrderId) -> NewVoid {
-        let payment = PaymentId::new(self.0.mint()).unwrap();
+        let payment = PaymentId::new(self.0.next_id()).unwrap();
         NewVoid { order, payment, now_ms: service_kit::ids::now_ms() }
     }
 }

@@ -13,7 +13,7 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct Sockets {
     /// Where the service itself is served, once it can answer.
-    pub service: Bound,
+    pub service: BoundSocket,
     /// Where operators look, from the start.
     pub admin: TcpListener,
 }
@@ -26,20 +26,20 @@ impl Sockets {
     /// [`BindError`] names the address that is taken or not ours.
     pub async fn bind(process: &Process) -> Result<Self, BindError> {
         // The one that listens comes first, so that the same address twice is found at once.
-        let admin = Bound::to(process.admin_address)?.listen()?;
-        Ok(Self { service: Bound::to(process.service_address)?, admin })
+        let admin = BoundSocket::to(process.admin_address)?.listen()?;
+        Ok(Self { service: BoundSocket::to(process.service_address)?, admin })
     }
 }
 
 /// A socket that has its address and does not listen yet: whoever connects is refused, and so knows that
 /// nothing was done, where a listener would let callers in that nobody answers.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundSocket {
     socket: TcpSocket,
     address: SocketAddr,
 }
 
-impl Bound {
+impl BoundSocket {
     /// Binds a socket to `address`, or to a free port where its port is 0. Called within a runtime.
     ///
     /// # Errors
@@ -89,8 +89,8 @@ mod tests {
 
     use super::*;
 
-    fn bound(port: u16) -> Result<Bound, BindError> {
-        Bound::to(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
+    fn bound(port: u16) -> Result<BoundSocket, BindError> {
+        BoundSocket::to(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ impl Place {
     /// written without its directory.
     fn read(
         &self,
-        part: Part,
+        role: TlsRole,
         mode: Mode,
         address: &str,
         vars: &[(&str, &str)],
@@ -50,12 +50,12 @@ impl Place {
         let vars = Vars::from_iter(full);
         let mut reader = Reader::new(&vars);
         let process = Process { service_address: address.parse().unwrap(), ..Process::on_loopback(mode) };
-        let config = Config::read(&mut reader, Some(&process), part);
+        let config = Config::read(&mut reader, Some(&process), role);
         reader.finish(config)
     }
 
-    fn faults(&self, part: Part, vars: &[(&str, &str)]) -> String {
-        self.read(part, Mode::Production, "127.0.0.1:1", vars).unwrap_err().to_string()
+    fn faults(&self, role: TlsRole, vars: &[(&str, &str)]) -> String {
+        self.read(role, Mode::Production, "127.0.0.1:1", vars).unwrap_err().to_string()
     }
 }
 
@@ -67,20 +67,20 @@ const ALL: [(&str, &str); 4] =
 #[test]
 fn each_part_reads_its_half() {
     let place = Place::new();
-    for (part, vars, client, server) in [
-        (Part::Both, &ALL[..], true, true),
-        (Part::Called, &ALL, false, true),
-        (Part::Caller, &ALL, true, false),
-        (Part::Caller, &[AUTHORITY], true, false),
-        (Part::Both, &[AUTHORITY], true, false),
-        (Part::Called, &IDENTITY, false, true),
-        (Part::Both, &[], false, false),
+    for (role, vars, client, server) in [
+        (TlsRole::Both, &ALL[..], true, true),
+        (TlsRole::Server, &ALL, false, true),
+        (TlsRole::Client, &ALL, true, false),
+        (TlsRole::Client, &[AUTHORITY], true, false),
+        (TlsRole::Both, &[AUTHORITY], true, false),
+        (TlsRole::Server, &IDENTITY, false, true),
+        (TlsRole::Both, &[], false, false),
     ] {
-        let config = place.read(part, Mode::Production, "127.0.0.1:1", vars).unwrap();
+        let config = place.read(role, Mode::Production, "127.0.0.1:1", vars).unwrap();
         assert_eq!(
             (config.client.is_some(), config.server.is_some(), config.waived),
             (client, server, false),
-            "{part:?} {vars:?}"
+            "{role:?} {vars:?}"
         );
     }
 }
@@ -90,7 +90,7 @@ fn one_file_without_the_other_is_a_fault() {
     let place = Place::new();
     for (given, missing) in [(IDENTITY[0], "TLS_KEY_FILE"), (IDENTITY[1], "TLS_CERT_FILE")] {
         assert_eq!(
-            place.faults(Part::Both, &[given]),
+            place.faults(TlsRole::Both, &[given]),
             format!("{missing} environment variable is missing: {} means nothing without it.", given.0)
         );
     }
@@ -101,10 +101,10 @@ fn whoever_names_callers_must_be_able_to_tell_them() {
     let place = Place::new();
     let clients = ("TLS_CLIENTS", "order.internal");
     for vars in [&[clients][..], &[clients, AUTHORITY], &[clients, IDENTITY[0], IDENTITY[1]]] {
-        let fault = place.faults(Part::Called, vars);
+        let fault = place.faults(TlsRole::Server, vars);
         assert!(fault.starts_with("TLS_CLIENTS environment variable is invalid: without "), "{fault}");
     }
-    let fault = place.faults(Part::Called, &[AUTHORITY]);
+    let fault = place.faults(TlsRole::Server, &[AUTHORITY]);
     assert!(
         fault.starts_with("TLS_CA_FILE environment variable is invalid: without TLS_CERT_FILE"),
         "{fault}"
@@ -116,7 +116,7 @@ fn every_fault_is_told_once_and_under_its_variable() {
     let place = Place::new();
     place.write("ca.pem", "");
     place.write("key.pem", "");
-    let faults = place.faults(Part::Both, &ALL);
+    let faults = place.faults(TlsRole::Both, &ALL);
     let path = |file: &str| place.path(file).display().to_string();
     assert_eq!(
         faults,
@@ -133,7 +133,7 @@ fn every_fault_is_told_once_and_under_its_variable() {
 #[test]
 fn what_is_no_name_or_no_waiver_is_shown_with_what_is_accepted() {
     let place = Place::new();
-    let faults = place.faults(Part::Called, &[("TLS", "off"), ("TLS_CLIENTS", "a,,b")]);
+    let faults = place.faults(TlsRole::Server, &[("TLS", "off"), ("TLS_CLIENTS", "a,,b")]);
     assert_eq!(
         faults,
         "TLS environment variable is invalid: found \"off\"; accepted: none.\n\
@@ -145,9 +145,9 @@ fn what_is_no_name_or_no_waiver_is_shown_with_what_is_accepted() {
 #[test]
 fn production_is_called_in_plain_text_off_loopback_only_where_that_was_asked_for() {
     let place = Place::new();
-    for part in [Part::Called, Part::Both] {
+    for role in [TlsRole::Server, TlsRole::Both] {
         for address in ["0.0.0.0:3001", "10.0.0.1:3001", "[::]:3001", "[::ffff:10.0.0.1]:3001"] {
-            let refused = place.read(part, Mode::Production, address, &[]).unwrap_err().to_string();
+            let refused = place.read(role, Mode::Production, address, &[]).unwrap_err().to_string();
             assert_eq!(
                 refused,
                 format!(
@@ -156,28 +156,28 @@ fn production_is_called_in_plain_text_off_loopback_only_where_that_was_asked_for
                      BIND_ADDRESS."
                 )
             );
-            let waived = place.read(part, Mode::Production, address, &[("TLS", "none")]).unwrap();
+            let waived = place.read(role, Mode::Production, address, &[("TLS", "none")]).unwrap();
             assert!(waived.waived && waived.server.is_none());
-            let secured = place.read(part, Mode::Production, address, &IDENTITY).unwrap();
+            let secured = place.read(role, Mode::Production, address, &IDENTITY).unwrap();
             assert!(!secured.waived && secured.server.is_some());
-            assert!(place.read(part, Mode::Development, address, &[]).is_ok());
+            assert!(place.read(role, Mode::Development, address, &[]).is_ok());
         }
         for address in ["127.0.0.1:3001", "127.1.2.3:3001", "[::1]:3001", "[::ffff:127.0.0.1]:3001"] {
-            assert!(place.read(part, Mode::Production, address, &[]).is_ok(), "{address}");
+            assert!(place.read(role, Mode::Production, address, &[]).is_ok(), "{address}");
         }
     }
     // Its listener is the public's, and not between services.
-    assert!(place.read(Part::Caller, Mode::Production, "0.0.0.0:8080", &[]).is_ok());
+    assert!(place.read(TlsRole::Client, Mode::Production, "0.0.0.0:8080", &[]).is_ok());
 }
 
 #[test]
 fn production_calls_in_plain_text_off_loopback_only_where_that_was_asked_for() {
     let place = Place::new();
     let demanded = |mode, vars: &[(&str, &str)], plaintext_off_loopback| {
-        let config = place.read(Part::Caller, mode, "127.0.0.1:1", vars).unwrap();
+        let config = place.read(TlsRole::Client, mode, "127.0.0.1:1", vars).unwrap();
         let vars = Vars::default();
         let mut reader = Reader::new(&vars);
-        config.demand_of_called(&mut reader, mode, "PAYMENT_SERVICE_URL", plaintext_off_loopback);
+        config.require_tls(&mut reader, mode, "PAYMENT_SERVICE_URL", plaintext_off_loopback);
         reader.finish(Some(())).map_err(|errors| errors.to_string())
     };
     assert_eq!(

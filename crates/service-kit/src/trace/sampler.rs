@@ -54,7 +54,7 @@ impl FromStr for Sampler {
 
 impl Sampler {
     /// `always_on`: for a service that strangers call, whose flags could fill a collector, or hide what they do.
-    pub fn whatever_callers_say() -> Self {
+    pub fn ignore_parent() -> Self {
         Self { root: Root::Always, follows_parent: false }
     }
 

@@ -8,7 +8,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use super::{CURRENT, Context, tracer::Recorder, within};
+use super::{CURRENT, Context, scope, tracer::Recorder};
 
 pub use opentelemetry::trace::SpanKind;
 
@@ -104,7 +104,7 @@ impl Span {
     /// Runs `work`, which others' spans are part of this one in.
     pub async fn around<F: Future>(&self, work: F) -> F::Output {
         match self.context() {
-            Some(context) => within(context.clone(), work).await,
+            Some(context) => scope(context.clone(), work).await,
             None => work.await,
         }
     }

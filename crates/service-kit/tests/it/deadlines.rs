@@ -10,7 +10,7 @@ use std::{
 
 use service_kit::{
     grpc::{Deadline, TIME_LEFT_MIN},
-    refusal::is_not_started,
+    not_started::is_not_started,
 };
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;

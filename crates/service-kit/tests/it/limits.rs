@@ -8,7 +8,7 @@ use std::sync::{
 use proto::order::CreateOrderRequest;
 use service_kit::{
     grpc::{CALLS_IN_FLIGHT_MAX, REQUEST_BYTES_MAX},
-    refusal::{NOT_STARTED, RETRY_AFTER},
+    not_started::{NOT_STARTED, RETRY_AFTER},
 };
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};

@@ -14,8 +14,8 @@ use tokio::{net::TcpStream, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    secured::{CLIENT, NAME, Place},
     serving::{Handler, Serving, eventually, get, soon},
+    tls::{CLIENT, NAME, Place},
 };
 
 const SERVERS: usize = 3;

@@ -20,7 +20,7 @@ use service_kit::{
     env::Mode,
     grpc::{REQUEST_BYTES_MAX, ServeError, Server},
     metrics::{Registry, ServerMetrics},
-    process::{Bound, Process, Sockets},
+    process::{BoundSocket, Process, Sockets},
     trace::Tracer,
 };
 use tokio::{
@@ -92,7 +92,7 @@ pub(crate) struct Starting {
     pub(crate) readiness: Readiness,
     server: Server,
     routes: Routes,
-    socket: Bound,
+    socket: BoundSocket,
     admin_address: SocketAddr,
     admin: Admin,
 }

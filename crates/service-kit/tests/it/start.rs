@@ -57,7 +57,7 @@ async fn an_address_that_is_lost_meanwhile_ends_it() {
 async fn demands_that_were_waived_are_shown_whether_ready_or_not() {
     let serving = Serving::start(Handler::echo()).await;
     for text in ["sync_binlog", "innodb_flush_log_at_trx_commit", "sync_binlog"] {
-        serving.readiness.waive(text.to_owned());
+        serving.readiness.record_opt_out(text.to_owned());
     }
     let waived = "waived: innodb_flush_log_at_trx_commit\nwaived: sync_binlog\n";
     assert_eq!(serving.admin("/readyz").await, (200, format!("ready\n{waived}")));

@@ -28,7 +28,7 @@ async fn seen_by_handler(metadata: MetadataMap) -> Seen {
         Handler::new(move |request| {
             let seen = seen.clone();
             async move {
-                let spawned = tokio::spawn(trace::carried(async { trace::current() }));
+                let spawned = tokio::spawn(trace::with_current_context(async { trace::current() }));
                 let spawned = spawned.await.unwrap().unwrap();
                 let deadline = request.extensions().get::<Deadline>().copied();
                 *seen.lock().unwrap() = Some((trace::current().unwrap(), spawned, deadline));

@@ -79,7 +79,7 @@ impl Told {
 /// One way to go wrong.
 #[derive(Debug, Clone, Copy)]
 struct Case {
-    /// `FAIL_POINTS` of Order and of Payment.
+    /// `FAULT_INJECTION` of Order and of Payment.
     order: &'static str,
     payment: &'static str,
     /// Who dies of it.

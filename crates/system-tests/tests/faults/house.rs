@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     balanced: bool,
     /// Whether Order asks Payment again, as it does where nothing else is said.
     retried: bool,
-    /// `FAIL_POINTS` of every Order, and of every Payment.
+    /// `FAULT_INJECTION` of every Order, and of every Payment.
     pub(crate) order_fails: String,
     pub(crate) payment_fails: String,
 }
@@ -273,5 +273,5 @@ pub(crate) const CREDIT_LIMIT: i64 = 1_000_000;
 
 /// The variable that makes a service fail like this.
 pub(crate) fn fails(points: &str) -> Vec<(&'static str, String)> {
-    if points.is_empty() { Vec::new() } else { vec![("FAIL_POINTS", points.to_owned())] }
+    if points.is_empty() { Vec::new() } else { vec![("FAULT_INJECTION", points.to_owned())] }
 }

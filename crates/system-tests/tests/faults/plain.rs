@@ -1,6 +1,6 @@
 //! Fail-points are in the programs that are tested here, and in no other.
 //!
-//! The feature `fail-points` is switched on by `[dev-dependencies]` of system-tests, which cargo heeds only when it builds
+//! The feature `fault-injection` is switched on by `[dev-dependencies]` of system-tests, which cargo heeds only when it builds
 //! tests and benches. That nobody switches it on elsewhere is shown of programs that `cargo build` made: `.ci/run` puts
 //! them where `PLAIN_PROGRAMS` says. An unoptimised build is the stricter witness, since it drops nothing.
 
@@ -13,8 +13,8 @@ use test_support::{Failed, Need, Trial, check};
 
 /// What a program with fail-points holds.
 const TRACES: [&str; 6] = [
-    "FAIL_POINTS",
-    "fail_points",
+    "FAULT_INJECTION",
+    "fault_injection",
     "orders.insert.before",
     "payments.charge.after",
     "ledger.void.before",
@@ -28,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let tested = Path::new(env!("CARGO_BIN_EXE_system-under-test"));
     vec![
         crate::shared(
-            "plain::the_tested_program_has_fail_points_and_refuses_a_wrong_one",
+            "plain::the_tested_program_has_fault_injection_and_refuses_a_wrong_one",
             &[],
             move || async move {
                 check(missing(tested)?.is_empty(), || {
@@ -36,23 +36,27 @@ pub(crate) fn trials() -> Vec<Trial> {
                 })?;
                 let ended = start_order(tested, "orders.insert.never=kill")?;
                 let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-                let refused = told.contains("FAIL_POINTS environment variable is invalid: ");
+                let refused = told.contains("FAULT_INJECTION environment variable is invalid: ");
                 check(refused && ended.status.code() == Some(EXIT_CONFIGURATION), || {
                     format!("{}: {told}", ended.status)
                 })
             },
         ),
-        crate::shared("plain::what_cargo_build_makes_has_no_fail_points", &[Need::PlainPrograms], || async {
-            let directory = PathBuf::from(crate::variable("PLAIN_PROGRAMS"));
-            for program in PROGRAMS.map(|name| directory.join(name)) {
-                let found = TRACES.len() - missing(&program)?.len();
-                check(found == 0, || format!("{} has fail-points", program.display()))?;
-            }
-            let system = directory.join("order-system");
-            let ended = start_order(&system, "orders.insert.never=kill")?;
-            let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-            check(!told.contains("FAIL_POINTS"), || format!("{}: {told}", ended.status))
-        }),
+        crate::shared(
+            "plain::what_cargo_build_makes_has_no_fault_injection",
+            &[Need::PlainPrograms],
+            || async {
+                let directory = PathBuf::from(crate::variable("PLAIN_PROGRAMS"));
+                for program in PROGRAMS.map(|name| directory.join(name)) {
+                    let found = TRACES.len() - missing(&program)?.len();
+                    check(found == 0, || format!("{} has fail-points", program.display()))?;
+                }
+                let system = directory.join("order-system");
+                let ended = start_order(&system, "orders.insert.never=kill")?;
+                let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+                check(!told.contains("FAULT_INJECTION"), || format!("{}: {told}", ended.status))
+            },
+        ),
     ]
 }
 
@@ -71,6 +75,6 @@ fn missing(program: &Path) -> Result<Vec<&'static str>, Failed> {
 }
 
 /// Starts Order with this variable and nothing that it needs, so that it ends by itself.
-fn start_order(program: &Path, fail_points: &str) -> Result<Output, Failed> {
-    Ok(Command::new(program).arg("order").env_clear().env("FAIL_POINTS", fail_points).output()?)
+fn start_order(program: &Path, faults: &str) -> Result<Output, Failed> {
+    Ok(Command::new(program).arg("order").env_clear().env("FAULT_INJECTION", faults).output()?)
 }

@@ -194,7 +194,7 @@ async fn an_order_that_was_left_pending_is_recovered_in_a_trace_of_its_own() {
     let data = tempfile::tempdir().unwrap();
     let traced =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
-    let lost = [("FAIL_POINTS", "payments.charge.after=error@1".to_owned())];
+    let lost = [("FAULT_INJECTION", "payments.charge.after=error@1".to_owned())];
     let services = Services::start_with(data.path(), &traced, &lost).await;
     let answer = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
     assert_eq!(answer.status, 504);
@@ -216,7 +216,7 @@ async fn a_request_whose_client_leaves_is_recorded_as_cancelled_by_all_who_worke
     let data = tempfile::tempdir().unwrap();
     let traced =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
-    let slow = [("FAIL_POINTS", "payments.charge.before=delay:20000".to_owned())];
+    let slow = [("FAULT_INJECTION", "payments.charge.before=delay:20000".to_owned())];
     let mut services = Services::start_with(data.path(), &traced, &slow).await;
     let mut connection = Raw::open(services.gateway.address().await).await;
     let request = format!(

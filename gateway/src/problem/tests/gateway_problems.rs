@@ -80,7 +80,7 @@ async fn a_problem_names_its_request_and_its_trace() {
         ),
     ]);
     let context = trace::Context::from_headers(&headers);
-    let seen = trace::within(context, async { see(Problem::internal()).await }).await;
+    let seen = trace::scope(context, async { see(Problem::internal()).await }).await;
     assert_eq!(seen.body["request_id"], json!(id));
     assert_eq!(seen.body["instance"], json!(format!("urn:uuid:{id}")));
     assert_eq!(seen.body["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");

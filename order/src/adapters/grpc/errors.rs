@@ -69,7 +69,7 @@ pub(super) fn refusal(refusal: &Refusal) -> FieldViolation {
 /// An order that is not known to be charged.
 pub(super) fn not_placed(error: PlaceError) -> Status {
     match error {
-        PlaceError::NotStarted(why) => service_kit::refusal::not_started(DOMAIN, why),
+        PlaceError::NotStarted(why) => service_kit::not_started::status(DOMAIN, why),
         PlaceError::Refused(refusals) => invalid(refusals.iter().map(refusal).collect()),
         PlaceError::Declined { order, decline, replayed } => declined(order, decline, replayed),
         PlaceError::NotCharged { order } => Outcome {

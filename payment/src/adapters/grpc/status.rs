@@ -65,7 +65,7 @@ fn refused(reason: &str, message: String) -> Status {
 }
 
 fn not_started() -> Status {
-    service_kit::refusal::not_started(DOMAIN, "the ledger cannot be reached")
+    service_kit::not_started::status(DOMAIN, "the ledger cannot be reached")
 }
 
 /// Carries no details: an outcome that is not known must not look like one that is.

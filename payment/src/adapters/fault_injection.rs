@@ -1,11 +1,11 @@
-//! The ledger, failing on purpose at named points: for tests of processes alone (feature `fail-points`).
+//! The ledger, failing on purpose at named points: for tests of processes alone (feature `fault-injection`).
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use service_kit::{
     env::Reader,
-    fail_points::{FailPoints, Fault, Step},
+    fault_injection::{Fault, FaultRules, Step},
 };
 
 use crate::{
@@ -16,16 +16,16 @@ use crate::{
 const CHARGE: Step = Step { before: "ledger.charge.before", after: "ledger.charge.after" };
 const VOID: Step = Step { before: "ledger.void.before", after: "ledger.void.after" };
 
-/// `database`, with the points of this service that `FAIL_POINTS` names.
+/// `database`, with the points of this service that `FAULT_INJECTION` names.
 pub(crate) fn read(reader: &mut Reader<'_>, database: Option<database::Config>) -> Option<database::Config> {
     let own = [CHARGE.before, CHARGE.after, VOID.before, VOID.after];
     let points: Vec<&str> = own.into_iter().chain(database::POINTS).collect();
-    let fail_points = FailPoints::read(reader, &points);
-    database.map(|database| database::Config { fail_points, ..database })
+    let faults = FaultRules::read(reader, &points);
+    database.map(|database| database::Config { faults, ..database })
 }
 
 /// The ledger with `points` around what it does; the same ledger where nothing is to fail.
-pub(crate) fn around(ledger: Arc<dyn Ledger>, points: &FailPoints) -> Arc<dyn Ledger> {
+pub(crate) fn around(ledger: Arc<dyn Ledger>, points: &FaultRules) -> Arc<dyn Ledger> {
     if points.is_empty() {
         return ledger;
     }
@@ -42,7 +42,7 @@ fn failed(fault: Fault) -> Result<Payment, LedgerError> {
 
 struct FailingLedger {
     inner: Arc<dyn Ledger>,
-    points: FailPoints,
+    points: FaultRules,
 }
 
 #[async_trait]

@@ -1,7 +1,7 @@
 //! Named fail-points: where a test makes a process fail on purpose. In no build but those with the feature
-//! `fail-points`, which only tests of processes switch on.
+//! `fault-injection`, which only tests of processes switch on.
 //!
-//! `FAIL_POINTS` is a comma list of `POINT=ACTION`, and each action may say when: `@3` at the third hit alone,
+//! `FAULT_INJECTION` is a comma list of `POINT=ACTION`, and each action may say when: `@3` at the third hit alone,
 //! `%2.5:42` at 2.5 % of all hits, drawn from the seed 42; without, at every hit. Of several rules for one point the
 //! first that applies wins.
 //!
@@ -29,7 +29,7 @@ use std::{
 use crate::env::Reader;
 
 /// The variable that says which points fail, and how.
-pub const VARIABLE: &str = "FAIL_POINTS";
+pub const VARIABLE: &str = "FAULT_INJECTION";
 
 /// What is accepted in it, after "accepted: ".
 const ACCEPTED: &str = "a comma list of POINT=ACTION[@HIT|%PERCENT:SEED], the action one of kill, refuse, error, \
@@ -37,7 +37,7 @@ const ACCEPTED: &str = "a comma list of POINT=ACTION[@HIT|%PERCENT:SEED], the ac
 
 /// The points at which this process fails. Clones count the same hits.
 #[derive(Debug, Clone, Default)]
-pub struct FailPoints(Arc<[Rule]>);
+pub struct FaultRules(Arc<[Rule]>);
 
 /// What is to happen at a point, beyond what has happened there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct Step {
     pub after: &'static str,
 }
 
-impl FailPoints {
+impl FaultRules {
     /// Reads [`VARIABLE`]; `points` are the names that there are. A fault is recorded in `reader`.
     pub fn read(reader: &mut Reader<'_>, points: &[&str]) -> Self {
         let parse = |text: &str| {
@@ -246,10 +246,10 @@ mod tests {
 
     const STEP: Step = Step { before: "s.before", after: "s.after" };
 
-    fn points(text: &str) -> Result<FailPoints, String> {
+    fn points(text: &str) -> Result<FaultRules, String> {
         let vars = Vars::from_iter([(VARIABLE, text)]);
         let mut reader = Reader::new(&vars);
-        let points = FailPoints::read(&mut reader, &[STEP.before, STEP.after]);
+        let points = FaultRules::read(&mut reader, &[STEP.before, STEP.after]);
         reader.finish(Some(points)).map_err(|errors| errors.to_string())
     }
 
@@ -273,7 +273,7 @@ mod tests {
             "s.before=kill,",
         ] {
             let told = points(bad).expect_err(bad);
-            assert!(told.starts_with("FAIL_POINTS environment variable is invalid: found "), "{told}");
+            assert!(told.starts_with("FAULT_INJECTION environment variable is invalid: found "), "{told}");
         }
         assert!(points("").unwrap().is_empty());
     }

@@ -16,13 +16,13 @@ pub const NOT_STARTED: &str = "NOT_STARTED";
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A refusal by the service that `domain` names.
-pub fn not_started(domain: &str, message: &str) -> Status {
+pub fn status(domain: &str, message: &str) -> Status {
     let mut details = ErrorDetails::with_error_info(NOT_STARTED, domain, HashMap::<String, String>::new());
     details.set_retry_info(Some(RETRY_AFTER));
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
-/// Whether a backend's own status promises that its call did nothing, as [`not_started`] does.
+/// Whether a backend's own status promises that its call did nothing, as [`status`] does.
 pub fn is_not_started(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == NOT_STARTED)
 }

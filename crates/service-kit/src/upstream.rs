@@ -12,13 +12,13 @@ use prometheus_client::registry::Registry;
 
 use crate::{
     env::{Mode, Reader},
-    refusal, tls,
-    trace::Calls,
+    not_started, tls,
+    trace::ClientSpans,
 };
 
 /// How a service is called.
 #[derive(Debug, Clone)]
-pub struct Callee {
+pub struct UpstreamConfig {
     /// Where it is.
     pub target: Target,
     /// How calls are balanced, retried and bounded.
@@ -36,7 +36,7 @@ pub struct Names {
     pub default: &'static str,
 }
 
-impl Callee {
+impl UpstreamConfig {
     /// A service at `target` that is called as `service_config` says.
     ///
     /// # Errors
@@ -68,12 +68,12 @@ impl Callee {
         };
         let (target, service_config, tls) = (target?, service_config?, tls?);
         let plain = target.is_plaintext_off_loopback(tls.client.is_some());
-        let allowed = tls.demand_of_called(reader, mode?, names.url, plain);
+        let allowed = tls.require_tls(reader, mode?, names.url, plain);
         allowed.then_some(Self { target, service_config })
     }
 
     /// The channel to it, whose calls are counted in `registry`. A call that the callee refused with NOT_STARTED
-    /// ([`refusal`]) is made anew at another of its instances. Must be called within a tokio runtime.
+    /// ([`not_started`]) is made anew at another of its instances. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl Callee {
         let builder = Channel::builder(self.target.clone())
             .service_config(self.service_config.clone())
             .metrics(Metrics::register(registry))
-            .refusals(refusal::is_not_started)
-            .observer(Calls);
+            .refusals(not_started::is_not_started)
+            .observer(ClientSpans);
         match &tls.client {
             Some(client) => builder.tls(client.clone()),
             None => builder,

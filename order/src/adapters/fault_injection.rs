@@ -1,11 +1,11 @@
-//! The store and Payment, failing on purpose at named points: for tests of processes alone (feature `fail-points`).
+//! The store and Payment, failing on purpose at named points: for tests of processes alone (feature `fault-injection`).
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use service_kit::{
     env::Reader,
-    fail_points::{FailPoints, Fault, Step},
+    fault_injection::{Fault, FaultRules, Step},
 };
 
 use crate::{
@@ -26,19 +26,19 @@ const VOID: Step = Step { before: "payments.void.before", after: "payments.void.
 
 const STEPS: [Step; 7] = [INSERT, FIND_BY_KEY, SETTLE, REOPEN, CLAIM, CHARGE, VOID];
 
-/// `database`, with the points of this service that `FAIL_POINTS` names.
+/// `database`, with the points of this service that `FAULT_INJECTION` names.
 pub(crate) fn read(reader: &mut Reader<'_>, database: Option<database::Config>) -> Option<database::Config> {
     let own = STEPS.iter().flat_map(|step| [step.before, step.after]);
     let points: Vec<&str> = own.chain(database::POINTS).collect();
-    let fail_points = FailPoints::read(reader, &points);
-    database.map(|database| database::Config { fail_points, ..database })
+    let faults = FaultRules::read(reader, &points);
+    database.map(|database| database::Config { faults, ..database })
 }
 
 /// The ports with `points` around what they do; the same ports where nothing is to fail.
 pub(crate) fn around(
     orders: Arc<dyn Orders>,
     payments: Arc<dyn Payments>,
-    points: &FailPoints,
+    points: &FaultRules,
 ) -> (Arc<dyn Orders>, Arc<dyn Payments>) {
     if points.is_empty() {
         return (orders, payments);
@@ -57,7 +57,7 @@ fn store<T>(fault: Fault) -> Result<T, StoreError> {
 
 struct FailingOrders {
     inner: Arc<dyn Orders>,
-    points: FailPoints,
+    points: FaultRules,
 }
 
 #[async_trait]
@@ -112,7 +112,7 @@ impl Orders for FailingOrders {
 
 struct FailingPayments {
     inner: Arc<dyn Payments>,
-    points: FailPoints,
+    points: FaultRules,
 }
 
 impl FailingPayments {

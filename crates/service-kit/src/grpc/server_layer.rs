@@ -3,7 +3,7 @@
 //!
 //! - `deadline`: when the caller gives up
 //! - `slot`: the places of calls, and what is reported of them
-//! - `passage`: one call on its way, counted and recorded when it ends, be it by an answer or by its caller's leaving
+//! - `call_record`: one call on its way, counted and recorded when it ends, be it by an answer or by its caller's leaving
 
 use std::{
     any::Any,
@@ -24,23 +24,23 @@ use tracing::Instrument;
 use super::load::{Load, Reporting};
 use crate::{
     metrics::ServerMetrics,
-    refusal,
+    not_started,
     trace::{self, SpanKind, Tracer},
 };
 
+mod call_record;
 mod deadline;
-mod passage;
 mod slot;
 
+use call_record::CallRecord;
 pub use deadline::{Deadline, TIME_LEFT_MIN};
-use passage::Passage;
 use slot::Slot;
 
 /// The beginning of every path of gRPC's own services, health and reflection.
 const GRPC_S_OWN: &str = "/grpc.";
 
 #[derive(Clone)]
-pub(super) struct GateLayer(Arc<Shared>);
+pub(super) struct ServerLayer(Arc<Shared>);
 
 struct Shared {
     domain: &'static str,
@@ -52,7 +52,7 @@ struct Shared {
     load: Load,
 }
 
-impl GateLayer {
+impl ServerLayer {
     pub(super) fn new(
         domain: &'static str,
         metrics: ServerMetrics,
@@ -64,21 +64,21 @@ impl GateLayer {
     }
 }
 
-impl<S> Layer<S> for GateLayer {
-    type Service = Gate<S>;
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gate { shared: self.0.clone(), inner }
+        ServerService { shared: self.0.clone(), inner }
     }
 }
 
 #[derive(Clone)]
-pub(super) struct Gate<S> {
+pub(super) struct ServerService<S> {
     shared: Arc<Shared>,
     inner: S,
 }
 
-impl<S> Service<Request<Body>> for Gate<S>
+impl<S> Service<Request<Body>> for ServerService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error: Send> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -102,7 +102,7 @@ where
             Ok(slot) => slot,
             Err(why) => {
                 shared.metrics.refused.inc();
-                let refused = refusal::not_started(shared.domain, why).into_http();
+                let refused = not_started::status(shared.domain, why).into_http();
                 return Box::pin(std::future::ready(Ok(Reporting::add(shared, refused))));
             }
         };
@@ -117,16 +117,16 @@ where
         let answered = async move {
             // Begun by the first poll, in which a method that nobody serves is answered: what a stranger may have made up
             // is never cut off, and so never counted by its name.
-            let passage = Passage { slot, span, method, started, code: Code::Cancelled };
+            let call_record = CallRecord { slot, span, method, started, code: Code::Cancelled };
             let response = match deadline::within(deadline, handled).await {
                 Some(Ok(response)) => response?,
                 Some(Err(panic)) => answer_panic(&*panic),
                 None => deadline::passed().into_http(),
             };
-            passage.end(&response);
+            call_record.end(&response);
             Ok(Reporting::add(shared, response))
         };
-        Box::pin(trace::within(context, answered).instrument(lines))
+        Box::pin(trace::scope(context, answered).instrument(lines))
     }
 }
 

@@ -9,7 +9,7 @@ use super::slot::{Slot, code_of};
 use crate::trace::Span;
 
 /// A call from its arrival to its answer, or to its caller's leaving, which drops it half-way.
-pub(super) struct Passage {
+pub(super) struct CallRecord {
     pub(super) slot: Slot,
     pub(super) span: Span,
     /// Without the leading slash.
@@ -19,7 +19,7 @@ pub(super) struct Passage {
     pub(super) code: Code,
 }
 
-impl Passage {
+impl CallRecord {
     /// The call was answered with `response`.
     pub(super) fn end(mut self, response: &Response<Body>) {
         self.code = code_of(response);
@@ -46,7 +46,7 @@ impl Passage {
     }
 }
 
-impl Drop for Passage {
+impl Drop for CallRecord {
     fn drop(&mut self) {
         self.end_span();
         self.slot.count(std::mem::take(&mut self.method), self.code, self.started);

@@ -36,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn incoming(
     listener: TcpListener,
     tls: ServerTls,
-) -> impl Stream<Item = Result<Secured, Infallible>> + Send {
+) -> impl Stream<Item = Result<TlsConnection, Infallible>> + Send {
     let handshakes = Handshakes { running: JoinSet::new(), oldest: VecDeque::new(), told: Told::default() };
     stream::unfold((listener, tls, handshakes), |(listener, tls, mut handshakes)| async move {
         let secured = loop {
@@ -63,7 +63,7 @@ async fn pause_after(error: &io::Error) {
 
 /// The handshakes that are under way.
 struct Handshakes {
-    running: JoinSet<Result<Secured, (SocketAddr, io::Error)>>,
+    running: JoinSet<Result<TlsConnection, (SocketAddr, io::Error)>>,
     /// In the order in which they started; some have ended.
     oldest: VecDeque<AbortHandle>,
     told: Told,
@@ -80,7 +80,7 @@ impl Handshakes {
                 tls.accept(stream).await
             };
             match timeout(HANDSHAKE_MAX, accepted).await {
-                Ok(Ok(stream)) => Ok(Secured(stream)),
+                Ok(Ok(stream)) => Ok(TlsConnection(stream)),
                 Ok(Err(error)) => Err((peer, error)),
                 Err(_) => Err((peer, io::ErrorKind::TimedOut.into())),
             }
@@ -101,7 +101,7 @@ impl Handshakes {
     }
 
     /// The next connection that is secure; `None` where no handshake is under way.
-    async fn next(&mut self) -> Option<Secured> {
+    async fn next(&mut self) -> Option<TlsConnection> {
         loop {
             match self.running.join_next().await? {
                 Ok(Ok(secured)) => return Some(secured),
@@ -147,9 +147,9 @@ impl Told {
 
 /// A connection that is secure.
 #[derive(Debug)]
-pub(super) struct Secured(TlsStream<TcpStream>);
+pub(super) struct TlsConnection(TlsStream<TcpStream>);
 
-impl Connected for Secured {
+impl Connected for TlsConnection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
@@ -157,7 +157,7 @@ impl Connected for Secured {
     }
 }
 
-impl AsyncRead for Secured {
+impl AsyncRead for TlsConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -167,7 +167,7 @@ impl AsyncRead for Secured {
     }
 }
 
-impl AsyncWrite for Secured {
+impl AsyncWrite for TlsConnection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }

@@ -11,9 +11,9 @@ use super::{Span, SpanKind};
 
 /// Tells the trace that is being worked on of the calls of a channel.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Calls;
+pub struct ClientSpans;
 
-impl Observer for Calls {
+impl Observer for ClientSpans {
     fn call(&self, target: &str, path: &str) -> Option<Arc<dyn ObservedCall>> {
         let method = path.trim_start_matches('/');
         let mut span = Span::start(SpanKind::Client, method.to_owned());
