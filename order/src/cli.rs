@@ -64,7 +64,7 @@ pub fn migrate(vars: &Vars) -> ExitCode {
         vars.get("RUST_LOG"),
         async |config| {
             database::migrate(&config, &MIGRATIONS).await?;
-            Ok::<_, database::OpenError>(format!("the database {} is up to date", config.target))
+            Ok::<_, database::OpenError>(format!("the database {} is up to date", config.url))
         },
     )
 }

@@ -5,7 +5,7 @@
 //! | `APPLICATION_PORT` | yes | port of the service |
 //! | `ENV` | yes | `development` or `production` |
 //! | `DB_DRIVER` | yes | `sqlite`, `mysql` or `postgres` |
-//! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::Target::parse`]) |
+//! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::DatabaseUrl::parse`]) |
 //! | `PAYMENT_SERVICE_URL` | yes | where Payment is ([`grpc_client::Target`]) |
 //! | `PAYMENT_SERVICE_CONFIG` | | how it is called ([`grpc_client::ServiceConfig`]), instead of [`PAYMENT_SERVICE_CONFIG_DEFAULT`] |
 //! | `PRICE_LIST` | | who names prices ([`PriceSource`]) |

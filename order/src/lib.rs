@@ -112,7 +112,7 @@ pub async fn serve(
     let reconciling = application.clone();
     let reconciler = shutdown.clone().run_until_cancelled_owned(async move { reconciling.reconcile().await });
     tokio::spawn(reconciler);
-    let watch = database.watch(readiness.clone());
+    let watch = database.spawn_health_check(readiness.clone());
     let server = Server {
         domain: DOMAIN,
         mode: config.process.mode,

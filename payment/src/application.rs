@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        Answer, BillId, ChargeRequest, CreditLimit, DeclineReason, OrderId, Payment, PaymentId, UserId,
+        BillId, ChargeReply, ChargeRequest, CreditLimit, DeclineReason, OrderId, Payment, PaymentId, UserId,
     },
-    ports::{Clock, Ids, Ledger, LedgerError, NewCharge, NewVoid},
+    ports::{Clock, IdGenerator, Ledger, LedgerError, NewCharge, NewVoid},
 };
 
-pub use accounts::{Accounting, LimitError, SetLimit, ShowError};
+pub use accounts::{AccountService, LimitError, SetLimit, ShowError};
 
 /// How often ids are drawn before giving up: two instances draw the same one about once in 2,000 tries within
 /// a millisecond.
-pub const ID_DRAWS_MAX: usize = 8;
+pub const ID_ATTEMPTS_MAX: usize = 8;
 
 /// The service's use cases, over whatever ports it is given. A clone is the same application.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub struct Application {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
-    pub ids: Arc<dyn Ids>,
+    pub ids: Arc<dyn IdGenerator>,
     /// The credit limit of accounts that are opened.
     pub credit_limit: CreditLimit,
 }
@@ -98,7 +98,7 @@ pub enum ReadError {
 }
 
 impl Application {
-    /// Charges the customer for the order, unless something is recorded for it already, and tells what is.
+    /// ChargeMetrics the customer for the order, unless something is recorded for it already, and tells what is.
     ///
     /// # Errors
     ///
@@ -106,14 +106,14 @@ impl Application {
     pub async fn charge(&self, request: ChargeRequest) -> Result<Receipt, ChargeError> {
         let (user, order) = (request.user, request.order);
         let recorded = self.record_charge(request).await.map_err(|error| match error {
-            LedgerError::Clash | LedgerError::NotStarted => ChargeError::NotStarted,
+            LedgerError::Conflict | LedgerError::NotStarted => ChargeError::NotStarted,
             LedgerError::Unknown => ChargeError::Unknown,
         })?;
-        match recorded.answer(&request) {
-            Answer::Charged { payment, bill } => Ok(Receipt { payment, bill }),
-            Answer::Declined(reason) => Err(ChargeError::Declined { user, reason }),
-            Answer::Voided => Err(ChargeError::Voided { order }),
-            Answer::Mismatch => Err(ChargeError::Mismatch { order }),
+        match recorded.reply_to(&request) {
+            ChargeReply::Charged { payment, bill } => Ok(Receipt { payment, bill }),
+            ChargeReply::Declined(reason) => Err(ChargeError::Declined { user, reason }),
+            ChargeReply::Voided => Err(ChargeError::Voided { order }),
+            ChargeReply::Mismatch => Err(ChargeError::Mismatch { order }),
         }
     }
 
@@ -125,7 +125,7 @@ impl Application {
     /// [`VoidError`].
     pub async fn void(&self, order: OrderId) -> Result<Payment, VoidError> {
         self.record_void(order).await.map_err(|error| match error {
-            LedgerError::Clash | LedgerError::NotStarted => VoidError::NotStarted,
+            LedgerError::Conflict | LedgerError::NotStarted => VoidError::NotStarted,
             LedgerError::Unknown => VoidError::Unknown,
         })
     }
@@ -142,26 +142,26 @@ impl Application {
 
     async fn record_charge(&self, request: ChargeRequest) -> Result<Payment, LedgerError> {
         let opening_limit = self.credit_limit.in_currency(request.total.get().currency());
-        for _ in 0..ID_DRAWS_MAX {
-            let (payment, bill) = (self.ids.payment(), self.ids.bill());
+        for _ in 0..ID_ATTEMPTS_MAX {
+            let (payment, bill) = (self.ids.payment_id(), self.ids.bill_id());
             let now_ms = self.clock.now_ms();
             let charge = NewCharge { request, payment, bill, opening_limit, now_ms };
             match self.ledger.record_charge(&charge).await {
-                Err(LedgerError::Clash) => {}
+                Err(LedgerError::Conflict) => {}
                 recorded => return recorded,
             }
         }
-        Err(LedgerError::Clash)
+        Err(LedgerError::Conflict)
     }
 
     async fn record_void(&self, order: OrderId) -> Result<Payment, LedgerError> {
-        for _ in 0..ID_DRAWS_MAX {
-            let void = NewVoid { order, payment: self.ids.payment(), now_ms: self.clock.now_ms() };
+        for _ in 0..ID_ATTEMPTS_MAX {
+            let void = NewVoid { order, payment: self.ids.payment_id(), now_ms: self.clock.now_ms() };
             match self.ledger.record_void(&void).await {
-                Err(LedgerError::Clash) => {}
+                Err(LedgerError::Conflict) => {}
                 recorded => return recorded,
             }
         }
-        Err(LedgerError::Clash)
+        Err(LedgerError::Conflict)
     }
 }

@@ -19,14 +19,14 @@ use crate::{
     Config,
     adapters::{
         db::{DbAccounts, MIGRATIONS},
-        system::{SystemClock, SystemIds},
+        runtime::{SystemClock, TimeOrderedIds},
     },
-    application::{Accounting, SetLimit},
+    application::{AccountService, SetLimit},
     config::ADMIN_PORT_DEFAULT,
-    domain::{Account, Change, Operator, Reason, UserId},
+    domain::{Account, LimitChange, Operator, Reason, UserId},
 };
 
-/// Charges customers for their orders. Without a command: serves, configured by the environment.
+/// ChargeMetrics customers for their orders. Without a command: serves, configured by the environment.
 #[derive(Debug, Parser)]
 #[command(
     name = "payment",
@@ -99,7 +99,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
             process::run_once(database::Config::read_for_command(vars), log_filter, async |config| {
                 database::migrate(&config, &MIGRATIONS)
                     .await
-                    .map(|()| format!("{} is up to date", config.target))
+                    .map(|()| format!("{} is up to date", config.url))
             })
         }
         Some(Command::Healthcheck { live }) => {
@@ -135,10 +135,10 @@ fn asked(command: AccountCommand) -> Result<Asked, String> {
 
 async fn account(config: database::Config, asked: Asked) -> Result<String, String> {
     let database = Database::open(&config, &MIGRATIONS).await.map_err(|error| error.to_string())?;
-    let accounting = Accounting {
+    let accounting = AccountService {
         accounts: Arc::new(DbAccounts::new(database.clone())),
         clock: Arc::new(SystemClock),
-        ids: Arc::new(SystemIds::default()),
+        ids: Arc::new(TimeOrderedIds::default()),
     };
     let told = match asked {
         Asked::Show { user, currency } => {
@@ -171,7 +171,7 @@ fn shown(account: &Account) -> String {
     text
 }
 
-fn step(change: &Change) -> String {
+fn step(change: &LimitChange) -> String {
     let before = change.before.map_or_else(|| "no account".to_owned(), |before| before.to_string());
     format!("{before} → {}", change.after)
 }

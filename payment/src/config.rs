@@ -85,7 +85,7 @@ mod tests {
         let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
         assert_eq!(config.process.service_address.to_string(), "127.0.0.1:3001");
         assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9001");
-        assert_eq!(config.database.target.to_string(), "sqlite:///data/payment.db");
+        assert_eq!(config.database.url.to_string(), "sqlite:///data/payment.db");
         assert_eq!(config.credit_limit, CreditLimit::default());
     }
 

@@ -7,8 +7,8 @@ mod credit;
 mod ids;
 mod payment;
 
-pub use account::{Account, Change, LineError, Operator, Reason};
-pub use charge::{Answer, ChargeRequest, Total};
+pub use account::{Account, LimitChange, LineError, Operator, Reason};
+pub use charge::{ChargeReply, ChargeRequest, Total};
 pub use credit::{CreditLimit, CreditLimitError};
 pub use ids::{BillId, ChangeId, OrderId, PaymentId, UserId};
 pub use payment::{DeclineReason, Outcome, Payment, Status};

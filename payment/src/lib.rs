@@ -27,10 +27,10 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use adapters::{
-    counted::{Charges, Counted},
     db::{DbLedger, MIGRATIONS},
     grpc::{DOMAIN, PaymentService},
-    system::{SystemClock, SystemIds},
+    metrics::{ChargeMetrics, MeteredLedger},
+    runtime::{SystemClock, TimeOrderedIds},
 };
 use application::Application;
 
@@ -76,7 +76,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (readiness, mut registry) = (Readiness::default(), registry(DOMAIN));
     let tracer = Tracer::start(&config.traces, &mut registry)?;
-    let charges = Charges::register(&mut registry);
+    let charges = ChargeMetrics::register(&mut registry);
     config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);
     config.database.log_warnings(&readiness);
@@ -90,14 +90,14 @@ pub async fn serve(
     let ledger = Arc::new(DbLedger::new(database.clone()));
     #[cfg(feature = "fault-injection")]
     let ledger = adapters::fault_injection::around(ledger, &config.database.faults);
-    let ledger = Arc::new(Counted::new(ledger, charges));
+    let ledger = Arc::new(MeteredLedger::new(ledger, charges));
     let application = Application {
         ledger,
         clock: Arc::new(SystemClock),
-        ids: Arc::new(SystemIds::default()),
+        ids: Arc::new(TimeOrderedIds::default()),
         credit_limit: config.credit_limit,
     };
-    let watch = database.watch(readiness.clone());
+    let health_check = database.spawn_health_check(readiness.clone());
     let server = Server {
         domain: DOMAIN,
         mode: config.process.mode,
@@ -112,7 +112,7 @@ pub async fn serve(
     let payments = PaymentServer::new(PaymentService::new(application, tasks))
         .max_decoding_message_size(REQUEST_BYTES_MAX);
     let served = server.serve(Routes::new(payments), sockets.service, shutdown, database.close()).await;
-    watch.abort();
+    health_check.abort();
     tracer.stop().await;
     Ok(served?)
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use money::{Currency, Money};
 
 use crate::domain::{
-    Account, BillId, Change, ChangeId, ChargeRequest, Operator, OrderId, Payment, PaymentId, Reason, UserId,
+    Account, BillId, ChangeId, ChargeRequest, LimitChange, Operator, OrderId, Payment, PaymentId, Reason,
+    UserId,
 };
 
 /// A ledger that did not do what it was asked. The cause is the adapter's to log.
@@ -13,7 +14,7 @@ pub enum LedgerError {
     /// Nothing was written, since an id is taken or another writer was first; asking again with other ids
     /// may succeed.
     #[error("an id is taken")]
-    Clash,
+    Conflict,
     /// Nothing was written: it could not be begun, or was refused and undone.
     #[error("the ledger could not be written to")]
     NotStarted,
@@ -87,20 +88,20 @@ pub struct NewLimit {
 }
 
 /// How many changes of an account are told.
-pub const CHANGES_TOLD: usize = 10;
+pub const CHANGES_MAX: usize = 10;
 
 /// The accounts of a [`Ledger`], as operators see and change them.
 ///
 /// What a method returned `Ok` for has been committed durably, and holds for every charge that begins later.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// The customer's accounts, or the one in that currency, by currency, each with its last [`CHANGES_TOLD`]
+    /// The customer's accounts, or the one in that currency, by currency, each with its last [`CHANGES_MAX`]
     /// changes.
     async fn find(&self, user: UserId, currency: Option<Currency>) -> Result<Vec<Account>, LedgerError>;
 
     /// Sets the limit of the customer's account in its currency (opened where it is missing) and records the
     /// change, both or neither. What was charged stays as it was, even above the new limit.
-    async fn set_limit(&self, limit: &NewLimit) -> Result<Change, LedgerError>;
+    async fn set_limit(&self, limit: &NewLimit) -> Result<LimitChange, LedgerError>;
 }
 
 /// Time.
@@ -110,13 +111,13 @@ pub trait Clock: Send + Sync {
 }
 
 /// New ids, none of which this instance gave before. Another instance may have drawn the same.
-pub trait Ids: Send + Sync {
+pub trait IdGenerator: Send + Sync {
     /// An id for a payment.
-    fn payment(&self) -> PaymentId;
+    fn payment_id(&self) -> PaymentId;
 
     /// An id for a bill.
-    fn bill(&self) -> BillId;
+    fn bill_id(&self) -> BillId;
 
     /// An id for a change of an account.
-    fn change(&self) -> ChangeId;
+    fn change_id(&self) -> ChangeId;
 }

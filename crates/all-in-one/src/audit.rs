@@ -65,7 +65,8 @@ impl fmt::Display for Report {
 ///
 /// Where one of them cannot be read.
 pub async fn audit(order: &Config, payment: &Config) -> anyhow::Result<Report> {
-    let (orders_in, payments_in) = (Database::attach(order).await?, Database::attach(payment).await?);
+    let (orders_in, payments_in) =
+        (Database::open_existing(order).await?, Database::open_existing(payment).await?);
     let books =
         Books { orders: DbOrders::new(orders_in.clone()), payments: DbLedger::new(payments_in.clone()) };
     let report = books.audit().await;
@@ -125,7 +126,7 @@ impl Books {
     }
 
     async fn payment(&self, id: i64) -> anyhow::Result<Option<Payment>> {
-        let found = self.payments.entries(id - 1, 1).await.context("the payments cannot be read")?;
+        let found = self.payments.audit_page(id - 1, 1).await.context("the payments cannot be read")?;
         Ok(found.into_iter().find(|payment| payment.order.get() == id))
     }
 }
@@ -178,7 +179,7 @@ impl Pages {
             self.orders.fill(rows.context("the orders cannot be read")?, id_of_order);
         }
         if self.payments.is_wanted() {
-            let rows = books.payments.entries(self.payments.after, PAGE_ROWS).await;
+            let rows = books.payments.audit_page(self.payments.after, PAGE_ROWS).await;
             self.payments.fill(rows.context("the payments cannot be read")?, id_of_payment);
         }
         Ok(())

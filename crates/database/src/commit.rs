@@ -1,10 +1,10 @@
-//! The moment of the COMMIT, which tests can make fail.
+//! The COMMIT, around which tests can inject faults.
 
 use std::future::Future;
 
 use crate::pool::Connector;
 
-/// The points right before and right after a COMMIT, or a statement that is its own transaction.
+/// The fault points before and after a COMMIT or a statement that commits itself.
 #[cfg(feature = "fault-injection")]
 pub const POINTS: [&str; 2] = [STEP.before, STEP.after];
 
@@ -12,7 +12,7 @@ pub const POINTS: [&str; 2] = [STEP.before, STEP.after];
 const STEP: service_kit::fault_injection::Step =
     service_kit::fault_injection::Step { before: "commit.before", after: "commit.after" };
 
-/// What `committing` comes to.
+/// Awaits `committing`.
 #[cfg(not(feature = "fault-injection"))]
 pub(crate) async fn commit<T>(
     _: &Connector,
@@ -21,7 +21,7 @@ pub(crate) async fn commit<T>(
     committing.await
 }
 
-/// What `committing` comes to, unless a fail-point loses the connection before it or after.
+/// Awaits `committing`, unless an injected fault loses the connection before or after it.
 #[cfg(feature = "fault-injection")]
 pub(crate) async fn commit<T>(
     connector: &Connector,

@@ -1,11 +1,11 @@
-//! How a service uses the database it was given, read from its environment.
+//! Database configuration, read from environment variables.
 //!
 //! | variable | meaning |
 //! |---|---|
 //! | `DB_DRIVER` | `sqlite`, `mysql` or `postgres`; required |
-//! | `DATA_SOURCE_URL` | which database ([`Target::parse`]); required, never shown |
-//! | `DB_WAIT_SECONDS` | how long a database that is down at start is waited for: 0 to 3600, default 30 |
-//! | `DB_CONNECTIONS_MAX` | connections to a server: 1 to 1000, default 16; without meaning on SQLite |
+//! | `DATA_SOURCE_URL` | the database ([`DatabaseUrl::parse`]); required, secret |
+//! | `DB_WAIT_SECONDS` | how long to retry a database that is down at start: 0 to 3600, default 30 |
+//! | `DB_CONNECTIONS_MAX` | limit of connections to a server: 1 to 1000, default 16; ignored on SQLite |
 //! | `DB_DURABILITY_WAIVED` | comma list of [`Waiver`]s; none by default |
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use service_kit::{
     env::{EnvErrors, Mode, Reader, Secrecy, Vars},
 };
 
-use crate::{Driver, Metrics, Target};
+use crate::{DatabaseUrl, Driver, Metrics};
 
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 const WAIT_SECONDS_MAX: u64 = 3600;
@@ -23,30 +23,29 @@ const CONNECTIONS_DEFAULT: u32 = 16;
 const CONNECTIONS_MAX: u32 = 1000;
 const GROUP_MAX: usize = 64;
 
-/// Which database, and how it is used.
+/// The configuration of one database.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The database.
-    pub target: Target,
-    /// How long one that is down at start is waited for.
+    pub url: DatabaseUrl,
+    /// How long to retry a database that is down at start.
     pub wait: Duration,
-    /// How many connections to a server this process may have. Without meaning on SQLite.
+    /// Limit of this process's connections to a server. Ignored on SQLite.
     pub connections_max: u32,
-    /// The settings that may be found otherwise than a durable commit needs them.
+    /// Durability settings that are not enforced.
     pub waived: Vec<Waiver>,
-    /// How much is demanded of the database.
+    /// In production, durability settings are enforced.
     pub mode: Mode,
-    /// How many pieces of work share a commit on SQLite.
+    /// Limit of transactions that share a commit on SQLite.
     pub group_max: usize,
-    /// What is counted; of nobody's interest until a service registers it.
+    /// Metrics; exported once registered.
     pub metrics: Metrics,
-    /// Where commits fail on purpose; the service reads it with its own points.
+    /// Injected faults; the service reads them together with its own.
     #[cfg(feature = "fault-injection")]
     pub faults: service_kit::fault_injection::FaultRules,
 }
 
-/// A setting of a server that decides whether a commit survives a power failure, and that an operator has
-/// declared to be nobody's concern here.
+/// A server setting that a durable commit requires, and that the operator has exempted from the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiver {
     /// MySQL's `innodb_flush_log_at_trx_commit`.
@@ -70,7 +69,7 @@ impl Waiver {
         Self::FullPageWrites,
     ];
 
-    /// The setting's name, as its server has it.
+    /// The name of the setting on its server.
     pub fn name(self) -> &'static str {
         match self {
             Self::InnodbFlushLogAtTrxCommit => "innodb_flush_log_at_trx_commit",
@@ -82,34 +81,34 @@ impl Waiver {
     }
 
     fn list(text: &str) -> Option<Vec<Self>> {
-        let named = |name: &str| Self::ALL.into_iter().find(|waiver| waiver.name() == name.trim());
-        text.split(',').map(named).collect()
+        let by_name = |name: &str| Self::ALL.into_iter().find(|waiver| waiver.name() == name.trim());
+        text.split(',').map(by_name).collect()
     }
 }
 
 impl Config {
-    /// What a one-off command (a migration, an operator's) needs: the database alone. Nothing is served from it, so
-    /// that its durability is warned of and not demanded.
+    /// Reads the configuration of a one-off command (a migration, an operator's command). Durability findings are
+    /// warnings, since the command does not serve requests.
     ///
     /// # Errors
     ///
-    /// Every variable that is missing or cannot be used.
+    /// Every missing or invalid variable.
     pub fn read_for_command(vars: &Vars) -> Result<Self, EnvErrors> {
         Self::read_prefixed(vars, "")
     }
 
-    /// As [`read_for_command`](Self::read_for_command), where the names of the variables begin with `prefix`.
+    /// As [`read_for_command`](Self::read_for_command), for variables whose names begin with `prefix`.
     ///
     /// # Errors
     ///
-    /// Every variable that is missing or cannot be used.
+    /// Every missing or invalid variable.
     pub fn read_prefixed(vars: &Vars, prefix: &'static str) -> Result<Self, EnvErrors> {
         let mut reader = Reader::with_prefix(vars, prefix);
         let config = Self::read(&mut reader, Some(Mode::Development));
         reader.finish(config)
     }
 
-    /// Says in `readiness` that the database is not there yet, and what production may find otherwise.
+    /// Marks the database as not ready in `readiness`, and lists the waived settings.
     pub fn log_warnings(&self, readiness: &Readiness) {
         readiness.set("database", false);
         for waiver in &self.waived {
@@ -117,10 +116,10 @@ impl Config {
         }
     }
 
-    /// This database, with the defaults of development.
-    pub fn of(target: Target) -> Self {
+    /// The database at `url` with the defaults of development.
+    pub fn new(url: DatabaseUrl) -> Self {
         Self {
-            target,
+            url,
             wait: WAIT_DEFAULT,
             connections_max: CONNECTIONS_DEFAULT,
             waived: Vec::new(),
@@ -132,10 +131,10 @@ impl Config {
         }
     }
 
-    /// Reads the variables; `mode` is what the service read of `ENV`. `None` where a fault was recorded, be it
-    /// here or about `ENV`.
+    /// Reads the variables. `mode` is the value of `ENV`. Returns `None` where a variable, or `ENV`, is missing or
+    /// invalid; `reader` has recorded the error.
     pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
-        let target = target(reader);
+        let url = url(reader);
         let wait = reader.optional_with(
             "DB_WAIT_SECONDS",
             "a whole number of seconds from 0 to 3600",
@@ -155,17 +154,17 @@ impl Config {
             connections_max: connections_max.unwrap_or(CONNECTIONS_DEFAULT),
             waived: waived.unwrap_or_default(),
             mode: mode?,
-            ..Self::of(target?)
+            ..Self::new(url?)
         })
     }
 }
 
-fn target(reader: &mut Reader<'_>) -> Option<Target> {
+fn url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
     let driver: Option<Driver> = reader.required("DB_DRIVER", Driver::ACCEPTED);
-    let url: Option<String> =
+    let text: Option<String> =
         reader.required_with("DATA_SOURCE_URL", "a URL", Secrecy::Secret, |text| Some(text.to_owned()));
-    match Target::of(driver?, &url?) {
-        Ok(target) => Some(target),
+    match DatabaseUrl::for_driver(driver?, &text?) {
+        Ok(url) => Some(url),
         Err(error) => {
             reader.fault("DATA_SOURCE_URL", &error.to_string());
             None
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variable_that_is_wrong_has_its_own_line() {
+    fn each_invalid_variable_has_its_own_line() {
         let errors = read(&[
             ("DB_DRIVER", "oracle"),
             ("DB_WAIT_SECONDS", "3601"),
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_wrong_is_not_shown() {
+    fn an_invalid_url_is_not_shown() {
         let url = "root:hunter2@tcp(a:1)/b";
         let error = read(&[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", url)]).unwrap_err().to_string();
         assert!(
@@ -220,9 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn the_required_variables_suffice() {
+    fn optional_variables_have_defaults() {
         let config = read(&[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///x.db")]).unwrap();
-        assert_eq!(config.target.to_string(), "sqlite:///x.db");
+        assert_eq!(config.url.to_string(), "sqlite:///x.db");
         assert_eq!((config.wait, config.connections_max), (Duration::from_secs(30), 16));
         assert_eq!((config.waived, config.mode, config.group_max), (Vec::new(), Mode::Production, 64));
     }
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_without_a_mode_makes_no_configuration() {
+    fn reading_without_a_mode_returns_none() {
         let vars = Vars::from_iter([("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///x.db")]);
         assert!(Config::read(&mut Reader::new(&vars), None).is_none());
     }

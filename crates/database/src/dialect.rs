@@ -1,5 +1,4 @@
-//! What differs between the databases: how a parameter is written, a transaction begun, an error told, a
-//! migration locked out, and what a session is told when it begins.
+//! Differences between the databases: parameters, BEGIN, session settings, the migration lock, error codes.
 
 use std::time::Duration;
 
@@ -7,32 +6,32 @@ use sqlx::{
     Any, AssertSqlSafe, SqlSafeStr, SqlStr, error::DatabaseError, mysql::MySqlDatabaseError, query::Query,
 };
 
-/// What a statement calls the database's clock, in milliseconds since the Unix epoch.
+/// The database's clock in portable SQL, in milliseconds since the Unix epoch.
 pub const NOW_MS: &str = "NOW_MS()";
-/// How long a statement waits for a row that another transaction holds, in seconds.
+/// How long a statement waits for a row lock, in seconds.
 const ROW_WAIT_SECONDS: u64 = 3;
 const POSTGRES_LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
 
-/// What lets one process at a time migrate a database.
+/// The lock that lets one process at a time migrate a database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum MigrationLock {
-    /// The transaction that migrates, which `patience` has wait for as long as it takes.
+    /// The transaction of the migration itself.
     Transaction {
-        /// A statement.
-        patience: &'static str,
+        /// Raises the lock timeout to an hour.
+        raise_lock_timeout: &'static str,
     },
-    /// A lock that the session holds until it ends.
-    Session {
-        /// Has the session wait for locks as long as it takes.
-        patience: &'static str,
-        /// Takes the lock, and answers 1.
+    /// An advisory lock of the session, released when the connection closes.
+    Advisory {
+        /// Disables the lock timeout of the session.
+        disable_lock_timeout: Option<&'static str>,
+        /// Takes the lock and returns 1.
         lock: &'static str,
-        /// Has the session wait for locks as others do.
-        habit: &'static str,
+        /// Restores the lock timeout.
+        restore_lock_timeout: Option<&'static str>,
     },
 }
 
-/// Which SQL, and which habits.
+/// The kinds of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
@@ -41,7 +40,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// What the semantic conventions call it (`db.system.name`).
+    /// Its name in the semantic conventions (`db.system.name`).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -50,8 +49,7 @@ impl Dialect {
         }
     }
 
-    /// `sql`, whose parameters are written `?` (and which holds no other question mark) and whose clock is
-    /// [`NOW_MS`], as this database writes them.
+    /// Translates portable SQL: `?` for each parameter (no other question mark may occur), [`NOW_MS`] for the clock.
     pub(crate) fn query(self, sql: impl SqlSafeStr) -> Query<'static, Any, sqlx::any::AnyArguments> {
         let mut sql = sql.into_sql_str();
         if sql.as_str().contains(NOW_MS) {
@@ -63,8 +61,8 @@ impl Dialect {
         })
     }
 
-    /// [`NOW_MS`] as this database writes it: the same throughout a statement, so that an index can be searched by
-    /// it. (sqlx's sessions on MySQL are in UTC.)
+    /// This database's expression for [`NOW_MS`]. It is constant within a statement, so that an index can be searched
+    /// by it. (sqlx sets the time zone of MySQL sessions to UTC.)
     pub(crate) fn now_ms(self) -> &'static str {
         match self {
             Self::Sqlite => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
@@ -73,8 +71,8 @@ impl Dialect {
         }
     }
 
-    /// What starts a transaction that will write. In SQLite a deferred one that turns from reading to writing is
-    /// refused at once where another has written meanwhile, whatever the busy timeout.
+    /// Begins a transaction that will write. SQLite fails a deferred transaction that upgrades from reading to writing
+    /// after another commit, regardless of the busy timeout.
     pub(crate) fn begin(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
@@ -82,12 +80,12 @@ impl Dialect {
         }
     }
 
-    /// What every session is told first.
+    /// Statements sent on every new connection.
     ///
-    /// SQLite: another process (an operator's shell) is waited for; WAL with the default NORMAL loses the last
-    /// commits when the power fails, FULL syncs each. MySQL: a text that does not fit is an error, not cut short;
-    /// at READ COMMITTED the loser of a compare-and-set reads what the winner wrote.
-    pub(crate) fn preparation(self) -> SqlStr {
+    /// SQLite: the busy timeout waits for other processes (an operator's shell). In WAL mode `synchronous = NORMAL`
+    /// loses the last commits in a power failure; FULL syncs each commit. MySQL: strict mode rejects a text that does
+    /// not fit instead of truncating it. READ COMMITTED: the loser of a compare-and-set reads what the winner wrote.
+    pub(crate) fn session_settings(self) -> SqlStr {
         match self {
             Self::Sqlite => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -107,25 +105,27 @@ impl Dialect {
         }
     }
 
-    /// What keeps other migrations out. (MariaDB knows no wait without end, and no long names of locks.)
+    /// The migration lock. (MariaDB's GET_LOCK rejects infinite timeouts and long names.)
     pub(crate) fn migration_lock(self) -> MigrationLock {
         match self {
-            Self::Sqlite => MigrationLock::Transaction { patience: "PRAGMA busy_timeout = 3600000" },
-            Self::MySql => MigrationLock::Session {
-                patience: "DO 0",
+            Self::Sqlite => {
+                MigrationLock::Transaction { raise_lock_timeout: "PRAGMA busy_timeout = 3600000" }
+            }
+            Self::MySql => MigrationLock::Advisory {
+                disable_lock_timeout: None,
                 lock: "SELECT GET_LOCK(CONCAT('migrations.', SHA1(DATABASE())), 3600)",
-                habit: "DO 0",
+                restore_lock_timeout: None,
             },
-            Self::Postgres => MigrationLock::Session {
-                patience: "SET lock_timeout = 0",
+            Self::Postgres => MigrationLock::Advisory {
+                disable_lock_timeout: Some("SET lock_timeout = 0"),
                 lock: "SELECT 1::bigint FROM pg_advisory_lock(7305808932)",
-                habit: POSTGRES_LOCK_TIMEOUT,
+                restore_lock_timeout: Some(POSTGRES_LOCK_TIMEOUT),
             },
         }
     }
 
-    /// Whether the transaction that failed with `error` has a good chance when it is run again: a deadlock, a
-    /// serialization failure, a lock that was not given in time.
+    /// Whether a retry of the transaction that failed with `error` may succeed: a deadlock, a serialization failure or
+    /// a lock timeout.
     pub(crate) fn is_transient(self, error: &sqlx::Error) -> bool {
         let Some(error) = error.as_database_error() else { return false };
         match self {
@@ -135,24 +135,24 @@ impl Dialect {
         }
     }
 
-    /// Whether a COMMIT that failed with `error` is known to have done nothing.
+    /// Whether a COMMIT that failed with `error` is known to have written nothing.
     pub(crate) fn is_refusal(self, error: &sqlx::Error) -> bool {
-        let Some(answer) = error.as_database_error() else { return false };
-        // A full disk shows before the last page of the transaction, without which there is none.
+        let Some(database_error) = error.as_database_error() else { return false };
+        // SQLite notices a full disk before it writes the commit record.
         self.is_transient(error)
-            || (self == Self::Sqlite && is_sqlite_code(answer, &[SQLITE_READONLY, SQLITE_FULL]))
+            || (self == Self::Sqlite && is_sqlite_code(database_error, &[SQLITE_READONLY, SQLITE_FULL]))
     }
 
-    /// Whether a database that refused a connection with `error` may be there later.
+    /// Whether a connection that failed with `error` may succeed later.
     pub(crate) fn may_come_up(self, error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
-            sqlx::Error::Database(answer) => match self {
-                Self::Sqlite => is_sqlite_code(&**answer, &[SQLITE_BUSY, SQLITE_LOCKED]),
+            sqlx::Error::Database(error) => match self {
+                Self::Sqlite => is_sqlite_code(&**error, &[SQLITE_BUSY, SQLITE_LOCKED]),
                 // Too many connections, shutting down.
-                Self::MySql => matches!(mysql_number(&**answer), Some(1040 | 1053 | 1203)),
+                Self::MySql => matches!(mysql_number(&**error), Some(1040 | 1053 | 1203)),
                 // Cannot connect now (starting up, recovering, shutting down), too many connections.
-                Self::Postgres => matches!(answer.code().as_deref(), Some("57P01" | "57P03" | "53300")),
+                Self::Postgres => matches!(error.code().as_deref(), Some("57P01" | "57P03" | "53300")),
             },
             _ => false,
         }
@@ -166,7 +166,7 @@ const SQLITE_FULL: u32 = 13;
 
 fn is_sqlite_code(error: &dyn DatabaseError, codes: &[u32]) -> bool {
     let code: Option<u32> = error.code().and_then(|code| code.parse().ok());
-    // The low byte is the code; what stands above it only refines it.
+    // The low byte is the primary result code.
     code.is_some_and(|code| codes.contains(&(code & 0xff)))
 }
 
@@ -174,7 +174,7 @@ fn mysql_number(error: &dyn DatabaseError) -> Option<u16> {
     error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }
 
-/// With `$1`, `$2`, … for each `?`.
+/// Replaces each `?` by `$1`, `$2`, …
 fn numbered(sql: &str) -> String {
     let mut parts = sql.split('?');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -186,13 +186,12 @@ fn numbered(sql: &str) -> String {
     text
 }
 
-/// Whether `error` says that the connection is of no more use, rather than what the database thinks of a
-/// statement.
+/// Whether `error` means that the connection is unusable, not that a statement failed.
 pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         // SQLSTATE: the server shuts down or ends the session (57P), the connection is lost (08).
-        sqlx::Error::Database(answer) => {
-            answer.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
         }
         sqlx::Error::RowNotFound
         | sqlx::Error::Decode(_)
@@ -202,9 +201,12 @@ pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
     }
 }
 
-/// What a wait that took longer than `bound` ends with.
-pub(crate) fn timed_out(bound: Duration) -> sqlx::Error {
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {bound:?}")))
+/// The error of an operation that exceeded `limit`.
+pub(crate) fn timed_out(limit: Duration) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        format!("no response within {limit:?}"),
+    ))
 }
 
 #[cfg(test)]
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_is_told_from_a_refused_statement() {
+    fn a_lost_connection_is_broken_and_a_failed_statement_is_not() {
         assert!(is_broken(&timed_out(Duration::from_secs(1))));
         assert!(is_broken(&sqlx::Error::WorkerCrashed));
         assert!(!is_broken(&sqlx::Error::RowNotFound));

@@ -1,11 +1,11 @@
-//! Whether a commit that was answered is on disk: what the database says of its own settings.
+//! Checks the settings of a database that decide whether acknowledged commits survive a crash.
 
 use service_kit::env::Mode;
 use sqlx::Row;
 
-use crate::{Config, OpenError, dialect::Dialect, target::Location, work::Session};
+use crate::{Config, Connection, OpenError, database_url::Location, dialect::Dialect};
 
-/// A setting under which a commit may be lost.
+/// A setting that may lose commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) setting: String,
@@ -13,16 +13,16 @@ pub(crate) struct Finding {
     pub(crate) wanted: &'static str,
 }
 
-/// What each database is asked, as rows of a setting and its value; and which values will do. A database that
-/// does not know a setting (an engine that only speaks the protocol) has it decided otherwise.
-fn demands(dialect: Dialect) -> (&'static str, &'static [(&'static str, &'static [&'static str])]) {
+/// A query that returns rows of setting and value, and the accepted values of each setting. A setting that the
+/// database does not have (another engine with the same protocol) is not checked.
+fn requirements(dialect: Dialect) -> (&'static str, &'static [(&'static str, &'static [&'static str])]) {
     match dialect {
         Dialect::Sqlite => (
             "SELECT 'journal_mode', journal_mode FROM pragma_journal_mode
              UNION ALL SELECT 'synchronous', CAST(synchronous AS TEXT) FROM pragma_synchronous",
             &[("journal_mode", &["wal"]), ("synchronous", &["2"])],
         ),
-        // MariaDB's 3 syncs more often than 1. A binary log that is off need not be synced.
+        // MariaDB's 3 syncs more often than 1. A disabled binary log needs no sync.
         Dialect::MySql => (
             "SELECT 'innodb_flush_log_at_trx_commit', CAST(@@innodb_flush_log_at_trx_commit AS CHAR)
              UNION ALL SELECT 'sync_binlog', CAST(@@sync_binlog AS CHAR) FROM DUAL WHERE @@log_bin = 1",
@@ -40,14 +40,14 @@ fn demands(dialect: Dialect) -> (&'static str, &'static [(&'static str, &'static
     }
 }
 
-/// The settings of this session's database under which a commit may be lost.
-pub(crate) async fn findings(session: &mut Session) -> Result<Vec<Finding>, sqlx::Error> {
-    let (asked, demanded) = demands(session.dialect);
-    let rows = session.query(asked).fetch_all(session.connection()).await?;
+/// Reads the settings and returns those that may lose commits.
+pub(crate) async fn findings(connection: &mut Connection) -> Result<Vec<Finding>, sqlx::Error> {
+    let (query, required) = requirements(connection.dialect);
+    let rows = connection.query(query).fetch_all(connection.executor()).await?;
     let mut findings = Vec::new();
     for row in rows {
         let (setting, found): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let accepted = demanded.iter().find(|(name, _)| *name == setting).map(|(_, accepted)| *accepted);
+        let accepted = required.iter().find(|(name, _)| *name == setting).map(|(_, accepted)| *accepted);
         if let Some(accepted) = accepted.filter(|accepted| !accepted.contains(&found.as_str())) {
             findings.push(Finding { setting, found, wanted: accepted[0] });
         }
@@ -55,20 +55,21 @@ pub(crate) async fn findings(session: &mut Session) -> Result<Vec<Finding>, sqlx
     Ok(findings)
 }
 
-/// Refuses in production what is not waived, and warns of the rest. A file's settings are ours, and never waived.
-pub(crate) fn judge(config: &Config, findings: &[Finding]) -> Result<(), OpenError> {
+/// In production, rejects findings that are not waived; logs a warning for the others. The settings of a SQLite file
+/// are set by this crate and cannot be waived.
+pub(crate) fn enforce_durability(config: &Config, findings: &[Finding]) -> Result<(), OpenError> {
     let is_waived = |finding: &&Finding| config.waived.iter().any(|waiver| waiver.name() == finding.setting);
-    let own_file = matches!(*config.target.0, Location::Sqlite(_));
+    let own_file = matches!(*config.url.0, Location::Sqlite(_));
     if own_file || config.mode == Mode::Production {
         let unwaived = findings.iter().filter(|finding| !is_waived(finding));
-        let told = unwaived.map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        if !told.is_empty() {
-            return Err(OpenError::Settings { target: config.target.clone(), told });
+        let settings = unwaived.map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if !settings.is_empty() {
+            return Err(OpenError::Settings { url: config.url.clone(), settings });
         }
     }
     for finding in findings {
         tracing::warn!(
-            database = %config.target,
+            database = %config.url,
             "COMMITTED ORDERS AND CHARGES MAY BE LOST when this database crashes or loses power: {finding}"
         );
     }

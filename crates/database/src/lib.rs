@@ -1,34 +1,35 @@
-//! How a service opens the database it was given, and writes to it: one that keeps what it has committed.
+//! Opens a SQLite, MySQL or PostgreSQL database and runs transactions on it.
 //!
-//! [`Config`] says which database that is, [`Database::open`] opens it, brings its schema up to date and asserts
-//! that a commit is on disk before it is answered. What a service writes or reads is a [`Work`]: portable SQL with
-//! `?` for parameters and only BIGINT, text and blob columns, over sqlx's `Any` driver. What differs between the
-//! databases stands in `dialect` and `durability`; a file (`sqlite`) differs from a server (`server`) in how work is
-//! committed: `group` lets many share one commit.
+//! [`Config`] names the database. [`Database::open`] connects, checks that commits are durable and applies migrations.
+//! A service reads and writes with [`Transaction`]s: portable SQL over sqlx's `Any` driver, with `?` for parameters
+//! and only BIGINT, text and blob columns. `dialect` and `durability` hold the differences between the databases.
+//! `execute` commits on a server, `group_commit` on SQLite, where many transactions share one commit.
 
-mod asked;
 mod commit;
 mod config;
+mod database_url;
 mod dialect;
 mod durability;
-mod group;
+mod error;
+mod execute;
+mod group_commit;
+mod health;
 mod metrics;
-mod migrate;
+mod migrations;
 mod open;
+mod operation_span;
 mod pool;
 mod relay;
-mod server;
 mod sqlite;
-mod target;
-mod watch;
-mod work;
+mod transaction;
 
 #[cfg(feature = "fault-injection")]
 pub use commit::POINTS;
 pub use config::{Config, Waiver};
+pub use database_url::{DatabaseUrl, DatabaseUrlError, Driver};
 pub use dialect::NOW_MS;
+pub use error::OpenError;
 pub use metrics::Metrics;
-pub use migrate::Migrations;
-pub use open::{Database, OpenError, migrate};
-pub use target::{Driver, Target, TargetError};
-pub use work::{Session, Summary, Work, WriteError};
+pub use migrations::Migrations;
+pub use open::{Database, migrate};
+pub use transaction::{Connection, Summary, Transaction, WriteError};

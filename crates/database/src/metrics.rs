@@ -1,14 +1,14 @@
-//! What a service counts of its database, named as the semantic conventions name it.
+//! Metrics of the database client, named by the OpenTelemetry semantic conventions.
 //!
 //! | metric | what |
 //! |---|---|
-//! | `db_client_operation_duration_seconds` | from asking for a piece of work to its answer, waiting included |
+//! | `db_client_operation_duration_seconds` | duration of a transaction, including the wait for a connection |
 //! | `db_client_connection_count` | connections of the pool, by state (`used`, `idle`); SQLite's writer has one of its own |
-//! | `db_client_connection_max` | how many it may have |
-//! | `db_client_connection_pending_requests` | those who wait for one |
-//! | `db_client_connection_wait_time_seconds` | how long it took to get one |
-//! | `db_client_connection_timeouts_total` | those who got none in time |
-//! | `db_commit_group_size` | pieces of work that shared a commit (SQLite) |
+//! | `db_client_connection_max` | limit of the pool |
+//! | `db_client_connection_pending_requests` | callers that wait for a connection |
+//! | `db_client_connection_wait_time_seconds` | time to get a connection |
+//! | `db_client_connection_timeouts_total` | callers that got no connection in time |
+//! | `db_commit_group_size` | transactions that shared a commit (SQLite) |
 
 use std::{
     fmt::{self, Error},
@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use deadpool::Status;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -23,13 +24,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::pool::{Pool, WeakPool};
-
-/// Seconds, as the semantic conventions advise, and one finer.
+/// Seconds: the buckets of the semantic conventions, and a finer one.
 const SECONDS: [f64; 10] = [0.0003, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
 const GROUP_SIZES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// The metrics of one database; the default's are read by nobody. A clone counts in the same place.
+/// The metrics of one database. Clones share the counters; those of `default()` are not exported.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Inner>);
 
@@ -38,11 +37,11 @@ struct Inner {
     waits: Histogram,
     timeouts: Counter,
     group_sizes: Histogram,
-    /// Set when the database is open.
-    pool: OnceLock<WeakPool>,
+    /// Reads the state of the pool; set when the database is opened. `None` once the pool is gone.
+    pool: OnceLock<Box<dyn Fn() -> Option<Status> + Send + Sync>>,
 }
 
-/// What was asked, and how it ended; empty where it went well, or there is no word for it.
+/// The labels of one operation. `error_type` is empty on success.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Operation {
     pub(crate) db_system_name: &'static str,
@@ -70,37 +69,36 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Registers them under their Prometheus names.
+    /// Creates the metrics and registers them under their Prometheus names.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register(
             "db_client_operation_duration_seconds",
-            "Time from asking for a piece of work to its answer",
+            "Duration of a transaction, including the wait for a connection",
             metrics.0.operations.clone(),
         );
         registry.register(
             "db_client_connection_wait_time_seconds",
-            "Time that it took to get a connection",
+            "Time to get a connection",
             metrics.0.waits.clone(),
         );
         registry.register(
             "db_client_connection_timeouts",
-            "Times that no connection could be had in time",
+            "Callers that got no connection in time",
             metrics.0.timeouts.clone(),
         );
         registry.register(
             "db_commit_group_size",
-            "Pieces of work that shared a commit",
+            "Transactions that shared a commit",
             metrics.0.group_sizes.clone(),
         );
         registry.register_collector(Box::new(metrics.clone()));
         metrics
     }
 
-    /// Tells of `pool` from now on.
-    pub(crate) fn watch(&self, pool: &Pool) {
-        // A database is opened once.
-        let _ = self.0.pool.set(pool.weak());
+    /// Exports the state that `status` returns. Only the first call has an effect: a database has one pool.
+    pub(crate) fn observe_pool(&self, status: impl Fn() -> Option<Status> + Send + Sync + 'static) {
+        let _ = self.0.pool.set(Box::new(status));
     }
 
     pub(crate) fn operation(&self, labels: &Operation, took: Duration) {
@@ -122,12 +120,12 @@ impl Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let Some(status) = self.0.pool.get().and_then(WeakPool::status) else { return Ok(()) };
+        let Some(status) = self.0.pool.get().and_then(|status| status()) else { return Ok(()) };
         let mut counts = encoder.encode_descriptor(
             "db_client_connection_count",
             "Connections of the pool, by state",
             None,
-            // The conventions' name, at whose end promtool expects a histogram: of an untyped one it asks nothing.
+            // promtool expects a histogram behind a name that ends in `_count`; it accepts an untyped metric.
             MetricType::Unknown,
         )?;
         let used = status.size.saturating_sub(status.available);
@@ -135,8 +133,8 @@ impl Collector for Metrics {
             gauge(count).encode(counts.encode_family(&[("db_client_connection_state", state)])?)?;
         }
         for (name, help, count) in [
-            ("db_client_connection_max", "Connections that the pool may have", status.max_size),
-            ("db_client_connection_pending_requests", "Those who wait for a connection", status.waiting),
+            ("db_client_connection_max", "Limit of the pool", status.max_size),
+            ("db_client_connection_pending_requests", "Callers that wait for a connection", status.waiting),
         ] {
             gauge(count).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }

@@ -1,123 +1,60 @@
-//! An open database, and what can go wrong before there is one.
+//! Opening a database: connect, check durability, migrate.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use sqlx::{Connection, any::AnyConnectOptions, migrate::MigrateError};
+use sqlx::{Connection as _, any::AnyConnectOptions};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Config, Migrations, Session, Target, Work, WriteError,
-    asked::Asked,
+    Config, Connection, DatabaseUrl, Migrations, OpenError, Transaction, WriteError,
+    database_url::{Location, Server},
     dialect::{Dialect, timed_out},
     durability::{self, Finding},
-    group::Writer,
-    migrate::{Schema, bring_up, look},
+    execute,
+    group_commit::Writer,
+    migrations::{self, SchemaState},
+    operation_span::OperationSpan,
     pool::{Connector, Pool},
-    server, sqlite,
-    target::{Location, Server},
+    sqlite,
 };
 
-/// How long connecting may take, unless the URL says otherwise.
+/// Default limit for connecting; the URL may set another.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// How long a piece of work may take, unless the URL says otherwise.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// Between two attempts to reach a database that is down at start.
-const WAIT_PAUSE: Duration = Duration::from_millis(100);
+/// Default limit for one transaction; the URL may set another.
+const TRANSACTION_MAX: Duration = Duration::from_secs(5);
+/// Pause between two attempts to connect at start.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// An open database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// For reads; on a server for writes too.
+    /// Connections for reads; on a server for writes too.
     pool: Pool,
-    /// On SQLite, who writes.
+    /// The task that writes to a SQLite file.
     writer: Option<Writer>,
 }
 
-/// Why a database could not be opened: one line, without any password.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory of the file is missing, or not ours to enter.
-    #[error("cannot open the database {target}: its directory {} cannot be used: {source}", directory.display())]
-    Directory {
-        /// The database.
-        target: Target,
-        /// Where the file should be.
-        directory: PathBuf,
-        /// Why it cannot be there.
-        source: io::Error,
-    },
-    /// It is not there, not a database, or not ours.
-    #[error("cannot open the database {target}: {source}")]
-    Connect {
-        /// The database.
-        target: Target,
-        /// What the driver says.
-        source: sqlx::Error,
-    },
-    /// It would lose what it had confirmed.
-    #[error("the database {target} would not keep what it commits: {told}")]
-    Settings {
-        /// The database.
-        target: Target,
-        /// Every setting that is wrong, what was found and what a durable commit needs.
-        told: String,
-    },
-    /// A newer version of the program has been here, whose schema this one cannot use.
-    #[error(
-        "the database {target} is newer than this program: it has migration {version}, on which no program \
-         older than migration {oldest} may run, and this one knows them up to {newest}"
-    )]
-    Newer {
-        /// The database.
-        target: Target,
-        /// Its newest migration.
-        version: i64,
-        /// The oldest program that may run on it.
-        oldest: i64,
-        /// This program.
-        newest: i64,
-    },
-    /// Its schema could not be brought up to date.
-    #[error("cannot migrate the database {target}: {source}")]
-    Migrate {
-        /// The database.
-        target: Target,
-        /// What stopped it.
-        source: MigrateError,
-    },
-}
-
-impl OpenError {
-    pub(crate) fn connect(target: &Target) -> impl Fn(sqlx::Error) -> Self {
-        |source| Self::Connect { target: target.clone(), source }
-    }
-
-    pub(crate) fn migrate(target: &Target) -> impl Fn(MigrateError) -> Self {
-        |source| Self::Migrate { target: target.clone(), source }
-    }
-}
-
 impl Database {
-    /// Opens the database: waits for a server that is down, creates a SQLite file where there is none, asserts that
-    /// commits are durable, and applies those of the `migrations` that it lacks.
+    /// Opens the database: retries while a server is down, creates a missing SQLite file, checks that commits are
+    /// durable, and applies pending migrations.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names what is wrong. On SQLite and PostgreSQL nothing is left half-migrated.
+    /// [`OpenError`]. On SQLite and PostgreSQL a failed migration is rolled back.
     pub async fn open(config: &Config, migrations: &'static Migrations) -> Result<Self, OpenError> {
         Ok(Self::over(prepare(config, migrations).await?, config))
     }
 
-    /// Opens a database that is there and has its schema, and changes nothing of it: for operators who look.
+    /// Opens an existing database without migrating it. For operator commands that only read.
     ///
     /// # Errors
     ///
     /// [`OpenError::Directory`] and [`OpenError::Connect`].
-    pub async fn attach(config: &Config) -> Result<Self, OpenError> {
+    pub async fn open_existing(config: &Config) -> Result<Self, OpenError> {
         let (_, regular) = connectors(config)?;
-        let mut patience = Patience::new(config, regular.dialect);
+        let mut retry = StartupRetry::new(config, regular.dialect);
         while let Err(error) = regular.connect().await {
-            patience.after(OpenError::connect(&config.target)(error)).await?;
+            retry.pause(OpenError::connect(&config.url)(error)).await?;
         }
         Ok(Self::over(regular, config))
     }
@@ -130,49 +67,48 @@ impl Database {
             Dialect::MySql | Dialect::Postgres => (config.connections_max as usize, None),
         };
         let pool = Pool::new(connector, connections_max);
-        pool.connector().metrics.watch(&pool);
         Self { pool, writer }
     }
 
-    /// What `work` comes to, once it is committed.
+    /// Runs `transaction` and returns its output after the commit.
     ///
-    /// On SQLite what has queued up shares one commit. On a server each has a transaction of its own, which is run
-    /// again after a deadlock or a serialization failure.
+    /// On SQLite queued transactions share one commit. On a server each is committed alone, and is run again after a
+    /// deadlock or a serialization failure.
     ///
     /// # Errors
     ///
-    /// [`WriteError`] tells what is certain: that nothing was written, or nothing at all.
-    pub async fn write<W: Work>(&self, work: W) -> Result<W::Output, WriteError> {
-        let mut asked = self.asked::<W>();
+    /// [`WriteError`] says whether nothing was written or the outcome is unknown.
+    pub async fn write<T: Transaction>(&self, transaction: T) -> Result<T::Output, WriteError> {
+        let mut span = self.span::<T>();
         let written = match &self.writer {
-            Some(writer) => writer.write(work).await.map(|written| {
-                asked.shared(written.group_size);
+            Some(writer) => writer.write(transaction).await.map(|written| {
+                span.set_group_size(written.group_size);
                 written.output
             }),
-            None => server::write(&self.pool, &work).await,
+            None => execute::write(&self.pool, &transaction).await,
         };
-        asked.written(&written);
+        span.end_write(&written);
         written
     }
 
-    /// What `work`, which only reads, comes to. It sees every commit that was answered before it began.
+    /// Runs `transaction`, which only reads. It sees every commit that was acknowledged before it started.
     ///
     /// # Errors
     ///
-    /// What the read failed with.
-    pub async fn read<W: Work>(&self, work: W) -> Result<W::Output, sqlx::Error> {
-        let asked = self.asked::<W>();
-        let read = server::read(&self.pool, &work).await;
-        asked.read(&read);
+    /// The error of the driver.
+    pub async fn read<T: Transaction>(&self, transaction: T) -> Result<T::Output, sqlx::Error> {
+        let span = self.span::<T>();
+        let read = execute::read(&self.pool, &transaction).await;
+        span.end_read(&read);
         read
     }
 
-    fn asked<W: Work>(&self) -> Asked<'_> {
+    fn span<T: Transaction>(&self) -> OperationSpan<'_> {
         let Connector { dialect, metrics, .. } = self.connector();
-        Asked::of::<W>(*dialect, metrics)
+        OperationSpan::start::<T>(*dialect, metrics)
     }
 
-    /// Closes it once what was to be written is; whoever asks for more is refused.
+    /// Closes the database after the queued writes. Later reads and writes fail.
     pub async fn close(&self) {
         self.pool.close();
         if let Some(writer) = &self.writer {
@@ -189,7 +125,7 @@ impl Database {
     }
 }
 
-/// Brings the schema up to date, and does nothing else: for a user who may do that, where the service's may not.
+/// Applies pending migrations and does nothing else: for a deployment whose service user may not change the schema.
 ///
 /// # Errors
 ///
@@ -198,54 +134,54 @@ pub async fn migrate(config: &Config, migrations: &'static Migrations) -> Result
     prepare(config, migrations).await.map(drop)
 }
 
-/// Makes the database ready, and tells how to connect to it from then on.
+/// Connects, checks durability and migrates. Returns the connector for all later connections.
 async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, OpenError> {
-    let target = &config.target;
+    let url = &config.url;
     let (first, regular) = connectors(config)?;
-    let mut patience = Patience::new(config, first.dialect);
-    let (mut session, findings, schema) = loop {
-        match first_look(&first, target, migrations).await {
-            Ok(looked) => break looked,
-            Err(error) => patience.after(error).await?,
+    let mut retry = StartupRetry::new(config, first.dialect);
+    let (mut connection, findings, schema) = loop {
+        match inspect(&first, url, migrations).await {
+            Ok(inspected) => break inspected,
+            Err(error) => retry.pause(error).await?,
         }
     };
-    durability::judge(config, &findings)?;
-    if schema == Schema::Behind {
-        bring_up(target, &mut session, migrations).await?;
+    durability::enforce_durability(config, &findings)?;
+    if schema == SchemaState::Behind {
+        migrations::migrate(url, &mut connection, migrations).await?;
     }
-    // Gives the lock back, too.
-    let closed = first.answered(session.connection.close()).await;
-    closed.map(|()| regular).map_err(OpenError::connect(target))
+    // Closing the connection also releases the migration lock.
+    let closed = first.within_limit(connection.inner.close()).await;
+    closed.map(|()| regular).map_err(OpenError::connect(url))
 }
 
-/// The first session, and what it found. Bounded, so that a database which falls silent then is tried again.
-async fn first_look(
+/// Connects and reads settings and schema version, within time limits: a server that stops responding is retried.
+async fn inspect(
     connector: &Connector,
-    target: &Target,
+    url: &DatabaseUrl,
     migrations: &Migrations,
-) -> Result<(Session, Vec<Finding>, Schema), OpenError> {
-    let failed = OpenError::connect(target);
-    let mut session = connector.connect().await.map_err(&failed)?;
-    let findings = connector.answered(durability::findings(&mut session)).await.map_err(&failed)?;
-    let looking = look(target, &mut session.connection, connector.dialect, migrations);
-    let looked = timeout(connector.answer_max, looking).await;
-    let schema = looked.unwrap_or_else(|_| Err(failed(timed_out(connector.answer_max))))?;
-    Ok((session, findings, schema))
+) -> Result<(Connection, Vec<Finding>, SchemaState), OpenError> {
+    let failed = OpenError::connect(url);
+    let mut connection = connector.connect().await.map_err(&failed)?;
+    let findings = connector.within_limit(durability::findings(&mut connection)).await.map_err(&failed)?;
+    let reading = migrations::schema_state(url, &mut connection.inner, connector.dialect, migrations);
+    let read = timeout(connector.transaction_max, reading).await;
+    let schema = read.unwrap_or_else(|_| Err(failed(timed_out(connector.transaction_max))))?;
+    Ok((connection, findings, schema))
 }
 
-/// How the database is connected to the first time, when a file may have to be created, and from then on.
+/// The connectors for the first connection, which may create a file, and for all later ones.
 fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
     sqlx::any::install_default_drivers();
-    let target = &config.target;
-    let (first, later, dialect) = match &*target.0 {
+    let url = &config.url;
+    let (first, later, dialect) = match &*url.0 {
         Location::Sqlite(path) => {
-            let (first, later) = sqlite::options(target, path)?;
+            let (first, later) = sqlite::options(url, path)?;
             (first, later, Dialect::Sqlite)
         }
-        Location::MySql(server) => server_options(target, &server.url(), Dialect::MySql)?,
-        Location::Postgres(server) => server_options(target, &server.url(), Dialect::Postgres)?,
+        Location::MySql(server) => server_options(url, server, Dialect::MySql)?,
+        Location::Postgres(server) => server_options(url, server, Dialect::Postgres)?,
     };
-    let server = match &*target.0 {
+    let server = match &*url.0 {
         Location::Sqlite(_) => None,
         Location::MySql(server) | Location::Postgres(server) => Some(server),
     };
@@ -254,7 +190,7 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         options: later,
         relayed: server.and_then(Server::relayed),
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
-        answer_max: server.and_then(Server::io_timeout).unwrap_or(ANSWER_MAX),
+        transaction_max: server.and_then(Server::io_timeout).unwrap_or(TRANSACTION_MAX),
         metrics: config.metrics.clone(),
         #[cfg(feature = "fault-injection")]
         faults: config.faults.clone(),
@@ -263,39 +199,39 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
 }
 
 fn server_options(
-    target: &Target,
-    url: &str,
+    url: &DatabaseUrl,
+    server: &Server,
     dialect: Dialect,
 ) -> Result<(AnyConnectOptions, AnyConnectOptions, Dialect), OpenError> {
-    let options: AnyConnectOptions = url.parse().map_err(OpenError::connect(target))?;
+    let options: AnyConnectOptions = server.url().parse().map_err(OpenError::connect(url))?;
     Ok((options.clone(), options, dialect))
 }
 
-/// Waiting for a database that is down at start.
-struct Patience<'a> {
+/// Retries a database that is down at start, for at most [`Config::wait`].
+struct StartupRetry<'a> {
     config: &'a Config,
     dialect: Dialect,
     started: Instant,
-    told: bool,
+    logged: bool,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> StartupRetry<'a> {
     fn new(config: &'a Config, dialect: Dialect) -> Self {
-        Self { config, dialect, started: Instant::now(), told: false }
+        Self { config, dialect, started: Instant::now(), logged: false }
     }
 
-    /// Pauses before the next attempt, unless there is no sense in one after `error`, or no time.
-    async fn after(&mut self, error: OpenError) -> Result<(), OpenError> {
-        let Config { target, wait, .. } = self.config;
+    /// Pauses before the next attempt. Returns `error` where it is permanent or the time is over.
+    async fn pause(&mut self, error: OpenError) -> Result<(), OpenError> {
+        let Config { url, wait, .. } = self.config;
         match error {
             OpenError::Connect { source, .. }
                 if self.dialect.may_come_up(&source) && self.started.elapsed() < *wait =>
             {
-                if !self.told {
-                    tracing::warn!(database = %target, error = %source, "waiting up to {wait:?} for the database");
+                if !self.logged {
+                    tracing::warn!(database = %url, error = %source, "waiting up to {wait:?} for the database");
                 }
-                self.told = true;
-                tokio::time::sleep(WAIT_PAUSE).await;
+                self.logged = true;
+                tokio::time::sleep(RETRY_PAUSE).await;
                 Ok(())
             }
             error => Err(error),

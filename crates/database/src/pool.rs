@@ -1,44 +1,43 @@
-//! Connections to one database: so many at most, each told first what every session is told.
+//! The connection pool.
 //!
-//! Pooled by deadpool rather than by sqlx: sqlx's pool asks a connection whether it still lives each time that it
-//! is given back, keeps the place of one that hangs until the operating system gives it up, and says of whatever
-//! goes wrong at connecting only that the time was up.
+//! Built on deadpool instead of sqlx's pool, which pings a connection on every release without a time limit, keeps the
+//! slot of a hanging connection until TCP gives it up, and replaces every connect error by a timeout.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use deadpool::{
-    Runtime, Status,
+    Runtime,
     managed::{
-        Manager, Metrics, Object, Pool as Objects, PoolError, RecycleError, RecycleResult, TimeoutType,
+        Manager, Metrics as ObjectMetrics, Object, Pool as Objects, PoolError, RecycleError, RecycleResult,
+        TimeoutType,
     },
 };
-use sqlx::{AnyConnection, Connection, Executor, any::AnyConnectOptions};
+use sqlx::{AnyConnection, Connection as _, Executor, any::AnyConnectOptions};
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    Connection, Metrics, Transaction,
     dialect::{Dialect, timed_out},
-    metrics::Metrics as MetricsOfDatabase,
     relay,
-    work::{Session, Work},
 };
 
-/// How long a caller waits for a connection that others use.
-pub(crate) const TURN_MAX: Duration = Duration::from_secs(5);
-/// A connection that was not used for this long is asked whether it still lives, and has as long to say so.
-const IDLE_TRUSTED: Duration = Duration::from_secs(1);
+/// How long a caller waits for a free connection.
+pub(crate) const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer than this is pinged before use; the ping has the same time limit.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// How connections are made. `Debug` shows no options, since they hold a password.
+/// Opens connections. `Debug` omits the options, which contain the password.
 #[derive(Clone)]
 pub(crate) struct Connector {
     pub(crate) dialect: Dialect,
     pub(crate) options: AnyConnectOptions,
-    /// Where the server is that sqlx cannot dial.
+    /// The address of a server that sqlx cannot dial (see `relay`).
     pub(crate) relayed: Option<SocketAddr>,
-    /// How long connecting may take.
+    /// Time limit for connecting.
     pub(crate) connect_max: Duration,
-    /// How long one piece of work may take from its first statement to the answer.
-    pub(crate) answer_max: Duration,
-    pub(crate) metrics: MetricsOfDatabase,
+    /// Time limit for one transaction.
+    pub(crate) transaction_max: Duration,
+    pub(crate) metrics: Metrics,
     #[cfg(feature = "fault-injection")]
     pub(crate) faults: service_kit::fault_injection::FaultRules,
 }
@@ -50,55 +49,61 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// A new session, told what every session is told.
-    pub(crate) async fn connect(&self) -> Result<Session, sqlx::Error> {
+    /// Opens a connection and applies the session settings.
+    pub(crate) async fn connect(&self) -> Result<Connection, sqlx::Error> {
         let connected = timeout(self.connect_max, async {
-            let mut connection = match self.relayed {
+            let mut inner = match self.relayed {
                 Some(server) => relay::connect(server, &self.options).await?,
                 None => AnyConnection::connect_with(&self.options).await?,
             };
-            connection.execute(self.dialect.preparation()).await?;
-            Ok(Session { connection, dialect: self.dialect })
+            inner.execute(self.dialect.session_settings()).await?;
+            Ok(Connection { inner, dialect: self.dialect })
         });
         connected.await.unwrap_or_else(|_| Err(timed_out(self.connect_max)))
     }
 
-    /// What `work` comes to, unless it takes too long.
-    pub(crate) async fn run<W: Work>(
+    /// Runs `transaction` within the time limit.
+    pub(crate) async fn run<T: Transaction>(
         &self,
-        work: &W,
-        session: &mut Session,
-    ) -> Result<W::Output, sqlx::Error> {
-        self.answered(work.run(session)).await
+        transaction: &T,
+        connection: &mut Connection,
+    ) -> Result<T::Output, sqlx::Error> {
+        self.within_limit(transaction.run(connection)).await
     }
 
-    /// What `asked` is answered, unless that takes too long.
-    pub(crate) async fn answered<T>(
+    /// Awaits `statements` within the time limit of a transaction.
+    pub(crate) async fn within_limit<T>(
         &self,
-        asked: impl Future<Output = Result<T, sqlx::Error>>,
+        statements: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        timeout(self.answer_max, asked).await.unwrap_or_else(|_| Err(timed_out(self.answer_max)))
+        timeout(self.transaction_max, statements)
+            .await
+            .unwrap_or_else(|_| Err(timed_out(self.transaction_max)))
     }
 }
 
 impl Manager for Connector {
-    type Type = Session;
+    type Type = Connection;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<Session, sqlx::Error> {
+    async fn create(&self) -> Result<Connection, sqlx::Error> {
         self.connect().await
     }
 
-    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        if self.dialect != Dialect::Sqlite && metrics.last_used() > IDLE_TRUSTED {
-            let asked = timeout(IDLE_TRUSTED, session.connection.ping()).await;
-            asked.map_err(|_| RecycleError::Backend(timed_out(IDLE_TRUSTED)))??;
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        metrics: &ObjectMetrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if self.dialect != Dialect::Sqlite && metrics.last_used() > PING_AFTER_IDLE {
+            let pinged = timeout(PING_AFTER_IDLE, connection.inner.ping()).await;
+            pinged.map_err(|_| RecycleError::Backend(timed_out(PING_AFTER_IDLE)))??;
         }
         Ok(())
     }
 }
 
-/// The connections. Clones share them.
+/// A pool of connections. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool(Objects<Connector>);
 
@@ -106,46 +111,44 @@ impl Pool {
     pub(crate) fn new(connector: Connector, connections_max: usize) -> Self {
         let pool = Objects::builder(connector)
             .max_size(connections_max)
-            .wait_timeout(Some(TURN_MAX))
+            .wait_timeout(Some(POOL_WAIT_MAX))
             .runtime(Runtime::Tokio1)
             .build();
         #[allow(clippy::expect_used, reason = "a build fails only where a timeout has no runtime")]
-        Self(pool.expect("a runtime was given"))
+        let pool = pool.expect("a runtime was given");
+        let weak = pool.weak();
+        pool.manager().metrics.observe_pool(move || weak.upgrade().map(|pool| pool.status()));
+        Self(pool)
     }
 
     pub(crate) fn connector(&self) -> &Connector {
         self.0.manager()
     }
 
-    /// A connection, after waiting for one no longer than [`TURN_MAX`], and for a new one no longer than making it may
-    /// take; asking those that idled whether they live is part of either.
-    pub(crate) async fn get(&self) -> Result<Held, sqlx::Error> {
+    /// Returns a connection. Waits at most [`POOL_WAIT_MAX`] for a free one plus the time limit for a new one; pings
+    /// of idle connections count as part of either.
+    pub(crate) async fn get(&self) -> Result<PooledConnection, sqlx::Error> {
         let Connector { connect_max, metrics, .. } = self.connector();
-        let (bound, began) = (TURN_MAX + *connect_max, Instant::now());
-        let had = timeout(bound, self.0.get()).await.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait)));
-        metrics.waited(began.elapsed());
-        if matches!(had, Err(PoolError::Timeout(_))) {
+        let (limit, started) = (POOL_WAIT_MAX + *connect_max, Instant::now());
+        let taken = timeout(limit, self.0.get()).await.unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait)));
+        metrics.waited(started.elapsed());
+        if matches!(taken, Err(PoolError::Timeout(_))) {
             metrics.timed_out();
         }
-        match had {
-            Ok(object) => Ok(Held(Some(object))),
+        match taken {
+            Ok(object) => Ok(PooledConnection(Some(object))),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Closed) => Err(sqlx::Error::PoolClosed),
             Err(_) => Err(sqlx::Error::PoolTimedOut),
         }
     }
 
-    /// For those who look at the pool and do not keep it.
-    pub(crate) fn weak(&self) -> WeakPool {
-        WeakPool(self.0.weak())
-    }
-
-    /// Drops every connection that nobody uses: one was found dead, and the others have seen no less.
-    pub(crate) fn distrust_idle(&self) {
+    /// Drops every idle connection. Called after one of them turned out to be dead: the others probably are too.
+    pub(crate) fn evict_idle(&self) {
         self.0.retain(|_, _| false);
     }
 
-    /// Refuses whoever asks from now on, and drops what nobody uses.
+    /// Rejects later callers and drops idle connections.
     pub(crate) fn close(&self) {
         self.0.close();
     }
@@ -155,25 +158,15 @@ impl Pool {
     }
 }
 
-/// A pool that others keep.
-pub(crate) struct WeakPool(deadpool::managed::WeakPool<Connector>);
-
-impl WeakPool {
-    /// How many connections there are, and how many wait for one; `None` where the pool is gone.
-    pub(crate) fn status(&self) -> Option<Status> {
-        self.0.upgrade().map(|pool| pool.status())
-    }
-}
-
-/// A connection in use. Dropped, it is not used again: what was sent last may be without its answer. One whose
-/// work is done is given back by [`release`](Self::release).
+/// A connection in use. Dropping it closes it, since the response of the last statement may be pending;
+/// [`release`](Self::release) returns it to the pool.
 #[derive(Debug)]
-pub(crate) struct Held(Option<Object<Connector>>);
+pub(crate) struct PooledConnection(Option<Object<Connector>>);
 
-impl Held {
-    #[allow(clippy::expect_used, reason = "only `release` and `drop` take it, and both are the last to")]
-    pub(crate) fn session(&mut self) -> &mut Session {
-        self.0.as_mut().expect("it is held until it is released")
+impl PooledConnection {
+    #[allow(clippy::expect_used, reason = "only `release` and `drop` take the object, and both are final")]
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        self.0.as_mut().expect("taken only by release and drop")
     }
 
     pub(crate) fn release(mut self) {
@@ -181,7 +174,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         drop(self.0.take().map(Object::take));
     }

@@ -1,9 +1,8 @@
-//! Reaching a MySQL server at an IPv6 address, which sqlx 0.9 cannot: its MySQL options take a URL's host with the
-//! brackets of an address, tokio's resolver looks that up as a name, and a URL is all that `Any` takes.
+//! Connects to a MySQL server at an IPv6 address, which sqlx 0.9 cannot do from a URL: it keeps the brackets around the
+//! address, and the resolver looks that up as a host name. sqlx's `Any` driver accepts nothing but a URL.
 //!
-//! We dial the address, and sqlx finds the connection behind a Unix socket, the one other thing that its URL may
-//! name. That socket has an abstract name (Linux), so that no file is needed or left behind, and is there for one
-//! connection of this process alone. All of this goes away once sqlx dials what stands in brackets.
+//! This module dials the address and relays the bytes to a Unix socket, which sqlx connects to. The socket has an
+//! abstract name (Linux), needs no file, and serves one connection of this process. Delete it once sqlx dials IPv6.
 
 use std::{future, io, net::SocketAddr, process};
 
@@ -14,15 +13,15 @@ use tokio::{
     net::{TcpStream, UnixListener, UnixStream},
 };
 
-/// A connection to `server`, which `options` say everything of but the address. A refused one is an error here, as if
-/// sqlx had dialled.
+/// Connects to `server`; `options` contain everything but the address. A refused connection is the same error as from
+/// sqlx.
 pub(crate) async fn connect(
     server: SocketAddr,
     options: &AnyConnectOptions,
 ) -> Result<AnyConnection, sqlx::Error> {
     let far = TcpStream::connect(server).await?;
     far.set_nodelay(true)?;
-    // A process in another container may have the same id and share the names.
+    // The random part keeps apart two containers with the same process id in one network namespace.
     let name = format!("\0database-{}-{:08x}{:08x}", process::id(), random_u32(), random_u32());
     let listener = UnixListener::bind(&name)?;
     let mut options = options.clone();
@@ -36,7 +35,7 @@ pub(crate) async fn connect(
     Ok(connection)
 }
 
-/// The connection that this process makes: whoever else found the name is hung up on.
+/// Accepts the connection of this process and closes any other.
 async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
     loop {
         let (near, _) = listener.accept().await?;
@@ -47,19 +46,19 @@ async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
     }
 }
 
-/// Passes on what either end sends until ours is gone. A server that has hung up is still written to, as over TCP: TLS
-/// says goodbye to it.
+/// Copies bytes in both directions until the near end closes. Keeps writing to a server that has closed its side, as TCP
+/// does: TLS sends close_notify.
 async fn relay(mut near: UnixStream, mut far: TcpStream) {
     let (mut from_near, mut to_near) = near.split();
     let (mut from_far, mut to_far) = far.split();
-    // An error says no more than the end does: where one side fails, the other sees its end.
-    let answers = async {
+    // Errors are ignored: when one side fails, the other sees end of file.
+    let responses = async {
         let _ = copy(&mut from_far, &mut to_near).await;
         let _ = to_near.shutdown().await;
         future::pending::<()>().await;
     };
     tokio::select! {
         _ = copy(&mut from_near, &mut to_far) => {}
-        () = answers => {}
+        () = responses => {}
     }
 }

@@ -1,4 +1,4 @@
-//! What is particular to the file of a SQLite database: it may have to be created, and its path is no URL.
+//! Connect options of a SQLite file.
 
 use std::{
     io,
@@ -7,22 +7,22 @@ use std::{
 
 use sqlx::any::AnyConnectOptions;
 
-use crate::{OpenError, Target};
+use crate::{DatabaseUrl, OpenError};
 
-/// Connections for reads, which in WAL mode neither wait for the writer nor hold it up.
+/// Connections for reads. In WAL mode they neither block the writer nor wait for it.
 pub(crate) const READERS_MAX: usize = 4;
 
-/// How the file is opened: the first time, which may create it, and later, when one that has vanished is an
-/// error and not a reason to start with an empty one.
+/// The options of the first connection, which may create the file, and of later ones: these fail where the file has
+/// disappeared, instead of creating an empty one.
 pub(crate) fn options(
-    target: &Target,
+    url: &DatabaseUrl,
     path: &Path,
 ) -> Result<(AnyConnectOptions, AnyConnectOptions), OpenError> {
-    let file = absolute(target, path)?;
-    Ok((connect_options(target, &file, "rwc")?, connect_options(target, &file, "rw")?))
+    let file = absolute(url, path)?;
+    Ok((connect_options(url, &file, "rwc")?, connect_options(url, &file, "rw")?))
 }
 
-fn absolute(target: &Target, path: &Path) -> Result<PathBuf, OpenError> {
+fn absolute(url: &DatabaseUrl, path: &Path) -> Result<PathBuf, OpenError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -32,18 +32,18 @@ fn absolute(target: &Target, path: &Path) -> Result<PathBuf, OpenError> {
         _ => Err(io::ErrorKind::NotADirectory.into()),
     });
     resolved.map_err(|source| OpenError::Directory {
-        target: target.clone(),
+        url: url.clone(),
         directory: directory.to_owned(),
         source,
     })
 }
 
-fn connect_options(target: &Target, file: &Path, mode: &str) -> Result<AnyConnectOptions, OpenError> {
-    let url = format!("sqlite://{}?mode={mode}", escaped(file));
-    url.parse().map_err(OpenError::connect(target))
+fn connect_options(url: &DatabaseUrl, file: &Path, mode: &str) -> Result<AnyConnectOptions, OpenError> {
+    let options = format!("sqlite://{}?mode={mode}", escaped(file));
+    options.parse().map_err(OpenError::connect(url))
 }
 
-/// The path with every byte escaped that a URL could read as its own.
+/// The path, percent-encoded but for letters, digits and `/ . - _`.
 fn escaped(file: &Path) -> String {
     let mut text = String::new();
     for byte in file.as_os_str().as_encoded_bytes() {

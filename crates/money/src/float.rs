@@ -6,11 +6,11 @@ use crate::{AmountError, Currency, Money};
 
 /// What to do with more decimals than the currency has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Excess {
+pub enum Rounding {
     /// Refuse them; the float is read as its shortest decimal, so that 0.12 is 0.12 exactly.
-    Refuse,
+    Exact,
     /// Round the float's exact value half-even to the minor unit: for sums that were computed in floats.
-    RoundHalfEven,
+    HalfEven,
 }
 
 impl Money {
@@ -19,13 +19,13 @@ impl Money {
     /// # Errors
     ///
     /// [`AmountError::NotANumber`] for NaN and infinities, else as [`parse`](Self::parse).
-    pub fn from_float(currency: Currency, major: f32, excess: Excess) -> Result<Self, AmountError> {
+    pub fn from_float(currency: Currency, major: f32, excess: Rounding) -> Result<Self, AmountError> {
         if !major.is_finite() {
             return Err(AmountError::NotANumber);
         }
         match excess {
-            Excess::Refuse => Self::parse(currency, &major.to_string()),
-            Excess::RoundHalfEven => {
+            Rounding::Exact => Self::parse(currency, &major.to_string()),
+            Rounding::HalfEven => {
                 // What a Decimal cannot hold is beyond 2^96.
                 let out =
                     if major.is_sign_negative() { AmountError::Negative } else { AmountError::TooLarge };
@@ -48,11 +48,11 @@ mod tests {
     use super::*;
 
     fn refusing(major: f32) -> Result<i64, AmountError> {
-        Money::from_float(Currency::USD, major, Excess::Refuse).map(Money::minor)
+        Money::from_float(Currency::USD, major, Rounding::Exact).map(Money::minor)
     }
 
     fn rounding(major: f32) -> Result<i64, AmountError> {
-        Money::from_float(Currency::USD, major, Excess::RoundHalfEven).map(Money::minor)
+        Money::from_float(Currency::USD, major, Rounding::HalfEven).map(Money::minor)
     }
 
     #[test]

@@ -11,4 +11,4 @@ mod float;
 
 pub use amount::{AmountError, Money};
 pub use currency::{Currency, UnknownCurrency};
-pub use float::Excess;
+pub use float::Rounding;

@@ -12,6 +12,7 @@ pub use libtest_mimic::{Failed, Trial};
 
 mod command;
 mod need;
+pub mod payment;
 pub mod server;
 pub mod statements;
 mod trial;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use money::{Currency, Excess, Money};
+use money::{Currency, Money, Rounding};
 use prost_types::Timestamp;
 use proto::{
     google_type,
@@ -189,7 +189,7 @@ fn read_item(
             Money::from_units_nanos(currency, price.units, price.nanos)
         }
         Some(_) => return Err(InvalidUpstreamResponse("an item's currency")),
-        None => Money::from_float(currency, item.unit_price, Excess::Refuse),
+        None => Money::from_float(currency, item.unit_price, Rounding::Exact),
     };
     let quantity = Some(item.quantity)
         .filter(|quantity| *quantity > 0)

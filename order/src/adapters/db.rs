@@ -8,7 +8,7 @@ mod work;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use database::{Database, Migrations, Work, WriteError};
+use database::{Database, Migrations, Transaction, WriteError};
 
 use crate::{
     domain::{Backlog, Due, Entry, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
@@ -43,14 +43,14 @@ impl DbOrders {
         self.read(ReadEntries { after, limit }).await
     }
 
-    async fn read<W: Work>(&self, work: W) -> Result<W::Output, StoreError> {
+    async fn read<W: Transaction>(&self, work: W) -> Result<W::Output, StoreError> {
         self.0.read(work).await.map_err(|error| {
             tracing::error!(%error, "the database gave no answer");
             StoreError::Unknown
         })
     }
 
-    async fn write<W: Work>(&self, work: W) -> Result<W::Output, StoreError> {
+    async fn write<W: Transaction>(&self, work: W) -> Result<W::Output, StoreError> {
         self.0.write(work).await.map_err(|error| failed(&error))
     }
 }

@@ -72,7 +72,7 @@ async fn done(config: database::Config, asked: Asked) -> Result<String, String> 
                 if replace { "are now the price list of" } else { "were loaded into the price list of" };
             let loaded = list.load(prices, replace).await;
             loaded
-                .map(|()| format!("{count} prices {how} {}", config.target))
+                .map(|()| format!("{count} prices {how} {}", config.url))
                 .map_err(|error| format!("the prices are not known to be loaded: {error}"))
         }
         Asked::Show { product } => match list.all(product.clone()).await {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use database::{Config, Database, Target};
+use database::{Config, Database, DatabaseUrl};
 use order::adapters::db::MIGRATIONS;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
@@ -70,7 +70,7 @@ impl Given {
             Self::Served(server, _) if server.kind() == server::Kind::MariaDb => "mysql",
             Self::Served(..) => "postgres",
         };
-        let config = Config::of(Target::parse(driver, &self.url())?);
+        let config = Config::new(DatabaseUrl::parse(driver, &self.url())?);
         Ok(Database::open(&config, &MIGRATIONS).await?)
     }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use database::{Database, Driver, NOW_MS, Session, Work};
+use database::{Connection, Database, Driver, NOW_MS, Transaction};
 use order::adapters::db::{DbOrders, DbPrices, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
 use test_support::{
@@ -129,12 +129,12 @@ async fn plan(given: &Given, database: &Database, statement: String) -> Result<P
 struct Explain(String);
 
 #[async_trait]
-impl Work for Explain {
+impl Transaction for Explain {
     type Output = String;
 
-    async fn run(&self, session: &mut Session) -> Result<String, sqlx::Error> {
-        let query = session.query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", self.0)));
-        let rows = query.fetch_all(session.connection()).await?;
+    async fn run(&self, connection: &mut Connection) -> Result<String, sqlx::Error> {
+        let query = connection.query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", self.0)));
+        let rows = query.fetch_all(connection.executor()).await?;
         let details: Vec<String> = rows.iter().map(|row| row.try_get(3)).collect::<Result<_, _>>()?;
         Ok(details.join("\n"))
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use database::{Database, Session, Work};
+use database::{Connection, Database, Transaction};
 use order::{
     adapters::db::DbOrders,
     domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
@@ -132,11 +132,11 @@ struct Blind {
 struct SettleBlindly(OrderId, Settlement);
 
 #[async_trait]
-impl Work for SettleBlindly {
+impl Transaction for SettleBlindly {
     type Output = bool;
 
-    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
-        let update = session.query(
+    async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        let update = connection.query(
             "UPDATE orders SET status = ?, decline_reason = ?, decline_description = ? WHERE order_id = ?",
         );
         let update = update
@@ -144,7 +144,7 @@ impl Work for SettleBlindly {
             .bind(self.1.decline.as_ref().map(|decline| decline.reason.clone()))
             .bind(self.1.decline.as_ref().map(|decline| decline.description.clone()))
             .bind(self.0.get());
-        Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+        Ok(update.execute(connection.executor()).await?.rows_affected() == 1)
     }
 }
 

@@ -6,7 +6,7 @@ mod accounts;
 mod rows;
 
 use async_trait::async_trait;
-use database::{Database, Migrations, Session, Summary, Work, WriteError};
+use database::{Connection, Database, Migrations, Summary, Transaction, WriteError};
 use money::{Currency, Money};
 
 use crate::{
@@ -56,8 +56,8 @@ impl DbLedger {
     /// # Errors
     ///
     /// [`LedgerError::Unknown`]
-    pub async fn entries(&self, after: i64, limit: u32) -> Result<Vec<Payment>, LedgerError> {
-        self.0.read(ReadEntries { after, limit }).await.map_err(unread)
+    pub async fn audit_page(&self, after: i64, limit: u32) -> Result<Vec<Payment>, LedgerError> {
+        self.0.read(ReadAuditPage { after, limit }).await.map_err(unread)
     }
 
     /// The accounts whose charged amount is not the sum of their CHARGED payments: none, ever.
@@ -72,7 +72,7 @@ impl DbLedger {
     /// Does the work that records a payment for `order`, or finds what was there before.
     async fn record<W>(&self, order: OrderId, work: W) -> Result<Payment, LedgerError>
     where
-        W: Work<Output = Payment> + Copy,
+        W: Transaction<Output = Payment> + Copy,
     {
         for _ in 0..ATTEMPTS {
             match self.0.write(work).await {
@@ -89,7 +89,7 @@ impl DbLedger {
                 },
             }
         }
-        Err(LedgerError::Clash)
+        Err(LedgerError::Conflict)
     }
 }
 
@@ -127,41 +127,41 @@ impl Ledger for DbLedger {
 struct Find(OrderId);
 
 #[async_trait]
-impl Work for Find {
+impl Transaction for Find {
     type Output = Option<Payment>;
     const SUMMARY: Summary = Summary::new("SELECT", "payments");
 
-    async fn run(&self, session: &mut Session) -> Result<Option<Payment>, sqlx::Error> {
-        let query = session.query(rows::SELECT).bind(self.0.get());
-        query.fetch_optional(session.connection()).await?.as_ref().map(rows::read).transpose()
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Payment>, sqlx::Error> {
+        let query = connection.query(rows::SELECT).bind(self.0.get());
+        query.fetch_optional(connection.executor()).await?.as_ref().map(rows::read).transpose()
     }
 }
 
-struct ReadEntries {
+struct ReadAuditPage {
     after: i64,
     limit: u32,
 }
 
 #[async_trait]
-impl Work for ReadEntries {
+impl Transaction for ReadAuditPage {
     type Output = Vec<Payment>;
     const SUMMARY: Summary = Summary::new("SELECT", "payments");
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<Payment>, sqlx::Error> {
-        let query = session.query(rows::SELECT_AFTER).bind(self.after).bind(i64::from(self.limit));
-        query.fetch_all(session.connection()).await?.iter().map(rows::read).collect()
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<Payment>, sqlx::Error> {
+        let query = connection.query(rows::SELECT_AFTER).bind(self.after).bind(i64::from(self.limit));
+        query.fetch_all(connection.executor()).await?.iter().map(rows::read).collect()
     }
 }
 
 struct ReadUnbalanced;
 
 #[async_trait]
-impl Work for ReadUnbalanced {
+impl Transaction for ReadUnbalanced {
     type Output = Vec<(UserId, Currency)>;
     const SUMMARY: Summary = Summary::new("SELECT", "accounts");
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<(UserId, Currency)>, sqlx::Error> {
-        let rows = session.query(AUDIT).fetch_all(session.connection()).await?;
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<(UserId, Currency)>, sqlx::Error> {
+        let rows = connection.query(AUDIT).fetch_all(connection.executor()).await?;
         rows.iter().map(rows::read_account).collect()
     }
 }
@@ -170,7 +170,7 @@ impl Work for ReadUnbalanced {
 struct RecordVoid(NewVoid);
 
 #[async_trait]
-impl Work for RecordVoid {
+impl Transaction for RecordVoid {
     type Output = Payment;
     const SUMMARY: Summary = Summary::new("INSERT", "payments");
 
@@ -178,10 +178,10 @@ impl Work for RecordVoid {
         true
     }
 
-    async fn run(&self, session: &mut Session) -> Result<Payment, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Payment, sqlx::Error> {
         let NewVoid { order, payment: id, now_ms } = self.0;
         let payment = Payment { id, order, outcome: Outcome::Voided, created_ms: now_ms };
-        rows::insert(session, &payment).await.map(|()| payment)
+        rows::insert(connection, &payment).await.map(|()| payment)
     }
 }
 
@@ -191,21 +191,21 @@ impl Work for RecordVoid {
 struct RecordCharge(NewCharge);
 
 #[async_trait]
-impl Work for RecordCharge {
+impl Transaction for RecordCharge {
     type Output = Payment;
     const SUMMARY: Summary = Summary::new("INSERT", "payments");
 
-    async fn run(&self, session: &mut Session) -> Result<Payment, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Payment, sqlx::Error> {
         let charge = &self.0;
         let (user, total) = (charge.request.user, charge.request.total.get());
-        let mut debited = debit(session, user, total).await?;
+        let mut debited = debit(connection, user, total).await?;
         if !debited {
-            if !is_open(session, user, total).await? {
-                open(session, user, charge.opening_limit, charge.now_ms).await?;
+            if !is_open(connection, user, total).await? {
+                open(connection, user, charge.opening_limit, charge.now_ms).await?;
             }
             // Only now is it the limit that stands in the way: before, another may have opened the account
             // between the two statements.
-            debited = debit(session, user, total).await?;
+            debited = debit(connection, user, total).await?;
         }
         let outcome = match debited {
             true => Outcome::Charged { user, total, bill: charge.bill },
@@ -213,22 +213,27 @@ impl Work for RecordCharge {
         };
         let payment =
             Payment { id: charge.payment, order: charge.request.order, outcome, created_ms: charge.now_ms };
-        rows::insert(session, &payment).await.map(|()| payment)
+        rows::insert(connection, &payment).await.map(|()| payment)
     }
 }
 
-async fn debit(session: &mut Session, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
-    let query = session.query(DEBIT).bind(total.minor()).bind(user.get());
+async fn debit(connection: &mut Connection, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
+    let query = connection.query(DEBIT).bind(total.minor()).bind(user.get());
     let query = query.bind(total.currency().code()).bind(total.minor());
-    Ok(query.execute(session.connection()).await?.rows_affected() == 1)
+    Ok(query.execute(connection.executor()).await?.rows_affected() == 1)
 }
 
-async fn is_open(session: &mut Session, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
-    let query = session.query(IS_OPEN).bind(user.get()).bind(total.currency().code());
-    Ok(query.fetch_optional(session.connection()).await?.is_some())
+async fn is_open(connection: &mut Connection, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
+    let query = connection.query(IS_OPEN).bind(user.get()).bind(total.currency().code());
+    Ok(query.fetch_optional(connection.executor()).await?.is_some())
 }
 
-async fn open(session: &mut Session, user: UserId, limit: Money, now_ms: i64) -> Result<(), sqlx::Error> {
-    let query = session.query(OPEN).bind(user.get()).bind(limit.currency().code());
-    query.bind(limit.minor()).bind(now_ms).execute(session.connection()).await.map(drop)
+async fn open(
+    connection: &mut Connection,
+    user: UserId,
+    limit: Money,
+    now_ms: i64,
+) -> Result<(), sqlx::Error> {
+    let query = connection.query(OPEN).bind(user.get()).bind(limit.currency().code());
+    query.bind(limit.minor()).bind(now_ms).execute(connection.executor()).await.map(drop)
 }

@@ -29,7 +29,7 @@ pub(crate) fn around(ledger: Arc<dyn Ledger>, points: &FaultRules) -> Arc<dyn Le
     if points.is_empty() {
         return ledger;
     }
-    Arc::new(FailingLedger { inner: ledger, points: points.clone() })
+    Arc::new(FaultyLedger { inner: ledger, points: points.clone() })
 }
 
 /// What a ledger that fails like this tells.
@@ -40,13 +40,13 @@ fn failed(fault: Fault) -> Result<Payment, LedgerError> {
     })
 }
 
-struct FailingLedger {
+struct FaultyLedger {
     inner: Arc<dyn Ledger>,
     points: FaultRules,
 }
 
 #[async_trait]
-impl Ledger for FailingLedger {
+impl Ledger for FaultyLedger {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
         self.points.around(CHARGE, self.inner.record_charge(charge), failed).await
     }

@@ -34,7 +34,7 @@ impl PaymentService {
     }
 
     /// Runs `work` to its end, whoever waits for it.
-    async fn uncut<T, E>(
+    async fn run_to_completion<T, E>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, Status>
@@ -58,7 +58,7 @@ impl payment_server::Payment for PaymentService {
     ) -> Result<Response<CreatePaymentResponse>, Status> {
         let charge = read::charge(request.get_ref())?;
         let application = self.application.clone();
-        let receipt = self.uncut(async move { application.charge(charge).await }).await?;
+        let receipt = self.run_to_completion(async move { application.charge(charge).await }).await?;
         Ok(Response::new(write::receipt(receipt)))
     }
 
@@ -74,7 +74,7 @@ impl payment_server::Payment for PaymentService {
     ) -> Result<Response<VoidPaymentResponse>, Status> {
         let order = read::order(request.get_ref().order_id)?;
         let application = self.application.clone();
-        let payment = self.uncut(async move { application.void(order).await }).await?;
+        let payment = self.run_to_completion(async move { application.void(order).await }).await?;
         Ok(Response::new(VoidPaymentResponse { payment: Some(write::payment(&payment)) }))
     }
 }

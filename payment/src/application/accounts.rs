@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use money::{Currency, Money};
 
-use super::ID_DRAWS_MAX;
+use super::ID_ATTEMPTS_MAX;
 use crate::{
-    domain::{Account, Change, Operator, Reason, UserId},
-    ports::{Accounts, Clock, Ids, LedgerError, NewLimit},
+    domain::{Account, LimitChange, Operator, Reason, UserId},
+    ports::{Accounts, Clock, IdGenerator, LedgerError, NewLimit},
 };
 
 /// The operators' use cases, over whatever ports they are given.
 #[derive(Clone)]
-pub struct Accounting {
+pub struct AccountService {
     /// The accounts.
     pub accounts: Arc<dyn Accounts>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
-    pub ids: Arc<dyn Ids>,
+    pub ids: Arc<dyn IdGenerator>,
 }
 
 /// What an operator asks for.
@@ -61,7 +61,7 @@ pub enum LimitError {
     Unknown,
 }
 
-impl Accounting {
+impl AccountService {
     /// The customer's accounts, or the one in that currency: at least one.
     ///
     /// # Errors
@@ -77,14 +77,14 @@ impl Accounting {
     /// # Errors
     ///
     /// [`LimitError`].
-    pub async fn set_limit(&self, asked: SetLimit) -> Result<Change, LimitError> {
+    pub async fn set_limit(&self, asked: SetLimit) -> Result<LimitChange, LimitError> {
         let SetLimit { user, limit, operator, reason } = asked;
-        let (change, now_ms) = (self.ids.change(), self.clock.now_ms());
+        let (change, now_ms) = (self.ids.change_id(), self.clock.now_ms());
         let mut new = NewLimit { user, limit, change, operator, reason, now_ms };
-        for _ in 0..ID_DRAWS_MAX {
+        for _ in 0..ID_ATTEMPTS_MAX {
             match self.accounts.set_limit(&new).await {
                 Ok(change) => return Ok(change),
-                Err(LedgerError::Clash) => new.change = self.ids.change(),
+                Err(LedgerError::Conflict) => new.change = self.ids.change_id(),
                 Err(LedgerError::NotStarted) => return Err(LimitError::NotStarted),
                 Err(LedgerError::Unknown) => return Err(LimitError::Unknown),
             }

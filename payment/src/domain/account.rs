@@ -16,7 +16,7 @@ pub struct Account {
     /// How much was charged. More than the limit where that was lowered since.
     pub charged: Money,
     /// The last changes of its limit, newest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<LimitChange>,
 }
 
 impl Account {
@@ -30,7 +30,7 @@ impl Account {
 
 /// A change of a credit limit by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct LimitChange {
     /// Its own id.
     pub id: ChangeId,
     /// Whose account.

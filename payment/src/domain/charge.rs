@@ -33,7 +33,7 @@ pub struct ChargeRequest {
 
 /// What who asks for a charge is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum ChargeReply {
     /// Charged, now or before.
     Charged {
         /// The record of it.
@@ -53,17 +53,17 @@ impl Payment {
     /// What this record, which is the order's first and last, means for who asks for `request`.
     ///
     /// A tombstone has no amount to compare, so that VOIDED is told before anything is compared.
-    pub fn answer(&self, request: &ChargeRequest) -> Answer {
+    pub fn reply_to(&self, request: &ChargeRequest) -> ChargeReply {
         let same = |user: UserId, total: Money| user == request.user && total == request.total.get();
         match self.outcome {
-            Outcome::Voided => Answer::Voided,
+            Outcome::Voided => ChargeReply::Voided,
             Outcome::Charged { user, total, .. } | Outcome::Declined { user, total, .. }
                 if !same(user, total) =>
             {
-                Answer::Mismatch
+                ChargeReply::Mismatch
             }
-            Outcome::Charged { bill, .. } => Answer::Charged { payment: self.id, bill },
-            Outcome::Declined { reason, .. } => Answer::Declined(reason),
+            Outcome::Charged { bill, .. } => ChargeReply::Charged { payment: self.id, bill },
+            Outcome::Declined { reason, .. } => ChargeReply::Declined(reason),
         }
     }
 }
@@ -92,10 +92,10 @@ mod tests {
         let asked = request(123, "USD", 3_200);
         let (user, total, bill) = (asked.user, asked.total.get(), BillId::new(8).unwrap());
         let charged = recorded(Outcome::Charged { user, total, bill });
-        assert_eq!(charged.answer(&asked), Answer::Charged { payment: charged.id, bill });
+        assert_eq!(charged.reply_to(&asked), ChargeReply::Charged { payment: charged.id, bill });
         let reason = DeclineReason::InsufficientBalance;
         let declined = recorded(Outcome::Declined { user, total, reason });
-        assert_eq!(declined.answer(&asked), Answer::Declined(reason));
+        assert_eq!(declined.reply_to(&asked), ChargeReply::Declined(reason));
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
         for outcome in [Outcome::Charged { user, total, bill }, Outcome::Declined { user, total, reason }] {
             for other in [request(123, "USD", 3_201), request(123, "EUR", 3_200), request(124, "USD", 3_200)]
             {
-                assert_eq!(recorded(outcome).answer(&other), Answer::Mismatch);
+                assert_eq!(recorded(outcome).reply_to(&other), ChargeReply::Mismatch);
             }
         }
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_tombstone_answers_every_request_with_voided() {
         for asked in [request(1, "USD", 1), request(2, "JPY", Money::MINOR_MAX)] {
-            assert_eq!(recorded(Outcome::Voided).answer(&asked), Answer::Voided);
+            assert_eq!(recorded(Outcome::Voided).reply_to(&asked), ChargeReply::Voided);
         }
     }
 

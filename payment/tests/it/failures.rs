@@ -11,11 +11,11 @@ use money::Currency;
 use payment::{
     adapters::{
         grpc::PaymentService,
-        system::{SystemClock, SystemIds},
+        runtime::{SystemClock, TimeOrderedIds},
     },
     application::{Application, ChargeError, ReadError, Receipt, VoidError},
     domain::{CreditLimit, PaymentId},
-    ports::{Ids, Ledger},
+    ports::{IdGenerator, Ledger},
 };
 use proto::payment::{CreatePaymentRequest, VoidPaymentRequest, payment_server::Payment};
 use tokio_util::task::TaskTracker;
@@ -25,7 +25,7 @@ use tonic_types::StatusExt;
 use crate::books::{Books, DbBooks, execute, money, order, request, user};
 
 fn application(ledger: Arc<dyn Ledger>) -> Application {
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(TimeOrderedIds::default()));
     Application { ledger, clock, ids, credit_limit: CreditLimit::default() }
 }
 
@@ -143,25 +143,25 @@ async fn the_audit_finds_an_account_that_does_not_add_up() {
     }
 }
 
-/// Ids of another instance first, as often as told.
+/// IdGenerator of another instance first, as often as told.
 struct Drawn {
     taken: PaymentId,
     times: std::sync::atomic::AtomicI64,
-    then: SystemIds,
+    then: TimeOrderedIds,
 }
 
-impl Ids for Drawn {
-    fn payment(&self) -> PaymentId {
+impl IdGenerator for Drawn {
+    fn payment_id(&self) -> PaymentId {
         let left = self.times.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-        if left > 0 { self.taken } else { self.then.payment() }
+        if left > 0 { self.taken } else { self.then.payment_id() }
     }
 
-    fn bill(&self) -> payment::domain::BillId {
-        self.then.bill()
+    fn bill_id(&self) -> payment::domain::BillId {
+        self.then.bill_id()
     }
 
-    fn change(&self) -> payment::domain::ChangeId {
-        self.then.change()
+    fn change_id(&self) -> payment::domain::ChangeId {
+        self.then.change_id()
     }
 }
 
@@ -170,7 +170,7 @@ async fn an_id_that_another_instance_drew_is_drawn_again() {
     let books = DbBooks::in_file().await;
     let mut application = application(Arc::new(books.ledger.clone()));
     let taken = application.charge(request(1, 1, money("USD", 1))).await.unwrap().payment;
-    let with = |times: i64| Drawn { taken, times: times.into(), then: SystemIds::default() };
+    let with = |times: i64| Drawn { taken, times: times.into(), then: TimeOrderedIds::default() };
     application.ids = Arc::new(with(3));
     let Receipt { payment, .. } = application.charge(request(2, 1, money("USD", 1))).await.unwrap();
     assert_ne!(payment, taken);

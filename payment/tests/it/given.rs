@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use database::{Database, Target};
+use database::{Database, DatabaseUrl};
 use payment::{Config, ServeError, adapters::db::MIGRATIONS};
 use proto::payment::payment_client::PaymentClient;
 use service_kit::{
@@ -14,12 +14,12 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 /// The database that the tests keep in `directory`.
-pub(crate) fn target(directory: &Path) -> Target {
-    Target::parse("sqlite", &format!("sqlite://{}/payment.db", directory.display())).unwrap()
+pub(crate) fn target(directory: &Path) -> DatabaseUrl {
+    DatabaseUrl::parse("sqlite", &format!("sqlite://{}/payment.db", directory.display())).unwrap()
 }
 
 pub(crate) async fn open(directory: &Path) -> Database {
-    Database::open(&database::Config::of(target(directory)), &MIGRATIONS).await.unwrap()
+    Database::open(&database::Config::new(target(directory)), &MIGRATIONS).await.unwrap()
 }
 
 /// The service on free ports, over the database in a directory.
@@ -38,7 +38,7 @@ impl Service {
         let (address, admin) = (sockets.service.local_addr(), sockets.admin.local_addr().unwrap());
         let config = Config {
             process,
-            database: database::Config::of(target(directory)),
+            database: database::Config::new(target(directory)),
             credit_limit: "100".parse().unwrap(),
             tls: service_kit::tls::Config::default(),
             traces: service_kit::trace::Config::default(),

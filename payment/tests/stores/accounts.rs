@@ -2,8 +2,8 @@
 
 use money::Currency;
 use payment::{
-    domain::{Change, ChangeId, Outcome},
-    ports::{CHANGES_TOLD, LedgerError, NewLimit},
+    domain::{ChangeId, LimitChange, Outcome},
+    ports::{CHANGES_MAX, LedgerError, NewLimit},
 };
 use service_kit::ids::{IdSequence, now_ms};
 
@@ -54,7 +54,7 @@ async fn a_limit_that_is_set_opens_the_account_and_is_recorded_with_every_field(
     let mut limit = new(&ids, i64::MAX, "CLF", money::Money::MINOR_MAX);
     limit.reason = Some("\"a friend\"; DROP TABLE accounts -- ?".parse().unwrap());
     let change = accounts.set_limit(&limit).await.unwrap();
-    let mut want = Change {
+    let mut want = LimitChange {
         id: limit.change,
         user: limit.user,
         before: None,
@@ -100,7 +100,7 @@ async fn the_last_changes_of_an_account_are_told_newest_first(Store { accounts, 
     }
     let found = accounts.find(user(1), Some(Currency::USD)).await.unwrap();
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].changes, changes[..CHANGES_TOLD]);
+    assert_eq!(found[0].changes, changes[..CHANGES_MAX]);
 }
 
 async fn a_change_whose_id_is_taken_is_a_clash_that_writes_nothing(Store { accounts, .. }: Store) {
@@ -109,7 +109,7 @@ async fn a_change_whose_id_is_taken_is_a_clash_that_writes_nothing(Store { accou
     accounts.set_limit(&first).await.unwrap();
     for customer in [1, 2] {
         let taken = NewLimit { change: first.change, ..new(&ids, customer, "USD", 6) };
-        assert_eq!(accounts.set_limit(&taken).await, Err(LedgerError::Clash));
+        assert_eq!(accounts.set_limit(&taken).await, Err(LedgerError::Conflict));
     }
     let found = accounts.find(user(1), None).await.unwrap();
     assert_eq!((found[0].limit, found[0].changes.len()), (money("USD", 5), 1));

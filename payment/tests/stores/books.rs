@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use async_trait::async_trait;
-use database::{Config, Database, Session, Target, Work};
+use database::{Config, Connection, Database, DatabaseUrl, Transaction};
 use money::{Currency, Money};
 use payment::{
     adapters::db::{AUDIT, DbAccounts, DbLedger, MIGRATIONS},
@@ -70,8 +70,8 @@ pub(crate) struct DbBooks {
 }
 
 impl DbBooks {
-    pub(crate) async fn over(target: &Target) -> Self {
-        let database = Database::open(&Config::of(target.clone()), &MIGRATIONS).await.unwrap();
+    pub(crate) async fn over(target: &DatabaseUrl) -> Self {
+        let database = Database::open(&Config::new(target.clone()), &MIGRATIONS).await.unwrap();
         let (ledger, accounts) = (DbLedger::new(database.clone()), DbAccounts::new(database.clone()));
         Self { ledger, accounts, database, directory: None }
     }
@@ -79,7 +79,7 @@ impl DbBooks {
     pub(crate) async fn in_file() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/payment.db", directory.path().display());
-        let target = Target::parse("sqlite", &url).unwrap();
+        let target = DatabaseUrl::parse("sqlite", &url).unwrap();
         Self { directory: Some(directory), ..Self::over(&target).await }
     }
 }
@@ -122,23 +122,23 @@ pub(crate) const CHARGED: &str = "SELECT charged_minor FROM accounts WHERE user_
 struct Charged(UserId, Currency);
 
 #[async_trait]
-impl Work for Charged {
+impl Transaction for Charged {
     type Output = Vec<AnyRow>;
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<AnyRow>, sqlx::Error> {
-        let query = session.query(CHARGED);
-        query.bind(self.0.get()).bind(self.1.code()).fetch_all(session.connection()).await
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<AnyRow>, sqlx::Error> {
+        let query = connection.query(CHARGED);
+        query.bind(self.0.get()).bind(self.1.code()).fetch_all(connection.executor()).await
     }
 }
 
 struct Audit;
 
 #[async_trait]
-impl Work for Audit {
+impl Transaction for Audit {
     type Output = Vec<AnyRow>;
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<AnyRow>, sqlx::Error> {
-        session.query(AUDIT).fetch_all(session.connection()).await
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<AnyRow>, sqlx::Error> {
+        connection.query(AUDIT).fetch_all(connection.executor()).await
     }
 }
 
@@ -150,10 +150,10 @@ pub(crate) async fn execute(database: &Database, sql: impl Into<String>) {
 struct Raw(String);
 
 #[async_trait]
-impl Work for Raw {
+impl Transaction for Raw {
     type Output = ();
 
-    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(self.0.clone())).execute(session.connection()).await.map(drop)
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(self.0.clone())).execute(connection.executor()).await.map(drop)
     }
 }

@@ -145,9 +145,9 @@ async fn an_id_that_is_taken_is_a_clash_that_writes_nothing(Store { books, .. }:
     same_bill.bill = first.bill;
     let mut void = desk.void(order(2));
     void.payment = first.payment;
-    assert_eq!(books.record_charge(&same_payment).await, Err(LedgerError::Clash));
-    assert_eq!(books.record_charge(&same_bill).await, Err(LedgerError::Clash));
-    assert_eq!(books.record_void(&void).await, Err(LedgerError::Clash));
+    assert_eq!(books.record_charge(&same_payment).await, Err(LedgerError::Conflict));
+    assert_eq!(books.record_charge(&same_bill).await, Err(LedgerError::Conflict));
+    assert_eq!(books.record_void(&void).await, Err(LedgerError::Conflict));
     assert_eq!(books.find(order(2)).await, Ok(None));
     assert_eq!(books.charged_minor(user(1), Currency::USD).await, Some(10));
 }
@@ -205,7 +205,7 @@ async fn first_charges_of_an_account_at_once_are_all_charged(Store { books, .. }
     for recorded in recorded.await {
         // A loser of the race to open the account may be told to come again, never that the limit is in the way.
         assert!(
-            recorded.as_ref().map_or_else(|error| *error == LedgerError::Clash, is_charged),
+            recorded.as_ref().map_or_else(|error| *error == LedgerError::Conflict, is_charged),
             "{recorded:?}"
         );
     }

@@ -11,7 +11,6 @@ use std::{future::Future, pin::Pin, process::ExitCode};
 
 mod accounts;
 mod books;
-mod fake;
 mod ledger;
 mod plans;
 mod sabotage;

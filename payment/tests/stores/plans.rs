@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use database::{Driver, NOW_MS, Session, Target, Work};
+use database::{Connection, DatabaseUrl, Driver, NOW_MS, Transaction};
 use payment::adapters::db::{AUDIT, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
 use test_support::{
@@ -105,7 +105,7 @@ impl Asked {
         };
         let server = Server::shared(kind).await?;
         let name = server.new_database().await?;
-        DbBooks::over(&Target::parse(driver, &server.url(&name))?).await;
+        DbBooks::over(&DatabaseUrl::parse(driver, &server.url(&name))?).await;
         Ok(Self::Served(server, name))
     }
 
@@ -145,12 +145,12 @@ impl Asked {
 struct Explain(String);
 
 #[async_trait]
-impl Work for Explain {
+impl Transaction for Explain {
     type Output = String;
 
-    async fn run(&self, session: &mut Session) -> Result<String, sqlx::Error> {
-        let query = session.query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", self.0)));
-        let rows = query.fetch_all(session.connection()).await?;
+    async fn run(&self, connection: &mut Connection) -> Result<String, sqlx::Error> {
+        let query = connection.query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", self.0)));
+        let rows = query.fetch_all(connection.executor()).await?;
         let details: Vec<String> = rows.iter().map(|row| row.try_get(3)).collect::<Result<_, _>>()?;
         Ok(details.join("\n"))
     }

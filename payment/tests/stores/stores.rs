@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use database::Target;
+use database::DatabaseUrl;
 use money::Currency;
 use payment::{
     domain::{OrderId, Payment, UserId},
@@ -14,13 +14,11 @@ use payment::{
 };
 use test_support::{
     Failed, Need,
+    payment::FakeLedger,
     server::{Kind, Server},
 };
 
-use crate::{
-    books::{Books, DbBooks},
-    fake::FakeLedger,
-};
+use crate::books::{Books, DbBooks};
 
 /// Where a store is, and how many instances use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,14 +91,14 @@ impl Store {
 }
 
 /// A new database on the server of this kind.
-pub(crate) async fn on(kind: Kind) -> Result<Target, Failed> {
+pub(crate) async fn on(kind: Kind) -> Result<DatabaseUrl, Failed> {
     let server = Server::shared(kind).await?;
     let name = server.new_database().await?;
     let driver = match kind {
         Kind::MariaDb => "mysql",
         Kind::Postgres => "postgres",
     };
-    Ok(Target::parse(driver, &server.url(&name))?)
+    Ok(DatabaseUrl::parse(driver, &server.url(&name))?)
 }
 
 async fn two(kind: Kind) -> Result<(DbBooks, Option<DbBooks>), Failed> {
@@ -145,5 +143,16 @@ impl Books for InTurn {
 
     async fn discrepancies(&self) -> usize {
         self.next().discrepancies().await
+    }
+}
+
+#[async_trait]
+impl Books for FakeLedger {
+    async fn charged_minor(&self, user: UserId, currency: Currency) -> Option<i64> {
+        Self::charged_minor(self, user, currency)
+    }
+
+    async fn discrepancies(&self) -> usize {
+        Self::discrepancies(self)
     }
 }

@@ -141,7 +141,7 @@ async fn a_watcher_notices_that_the_database_is_gone() {
     let database = open(&directory.path().join("x.db")).await;
     let readiness = Readiness::default();
     let mut changes = readiness.subscribe();
-    let watcher = database.watch(readiness.clone());
+    let watcher = database.spawn_health_check(readiness.clone());
     changes.wait_for(|conditions| conditions.get("database") == Some(&true)).await.unwrap();
     database.close().await;
     changes.wait_for(|conditions| conditions.get("database") == Some(&false)).await.unwrap();

@@ -44,7 +44,7 @@ async fn busy_is_not_gone(kind: Kind) -> Result<(), Failed> {
     let database = Database::open(&config, migrations(&[FIRST])).await?;
     let readiness = Readiness::default();
     let mut conditions = readiness.subscribe();
-    database.watch(readiness);
+    database.spawn_health_check(readiness);
     conditions.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
     let gone = conditions.wait_for(|conditions| conditions.get("database") == Some(&false));
     tokio::select! {
@@ -79,7 +79,7 @@ async fn killed(kind: Kind) -> Result<(), Failed> {
     let database = open(&config).await;
     let readiness = Readiness::default();
     let mut changes = readiness.subscribe();
-    let watcher = database.watch(readiness);
+    let watcher = database.spawn_health_check(readiness);
     let first = at_once(&database, (0..64).map(Insert::of).collect()).await;
     check(first.iter().all(Result::is_ok), || format!("{first:?}"))?;
     server.kill()?;

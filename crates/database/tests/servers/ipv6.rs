@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use database::{Config, Database, OpenError, Target, WriteError};
+use database::{Config, Database, DatabaseUrl, OpenError, WriteError};
 use test_support::{
     Failed, Need, Trial, check,
     server::{Kind, Server},
@@ -78,7 +78,7 @@ async fn used(kind: Kind) -> Result<(), Failed> {
         nobody_connected(&server).await?;
     }
     let url = format!("{}://orders:hunter3@[::1]:{}/d", driver(kind), server.port());
-    let refused = Config::of(Target::parse(driver(kind), &url)?);
+    let refused = Config::new(DatabaseUrl::parse(driver(kind), &url)?);
     let error = told(Database::open(&refused, migrations(&[FIRST])).await)?;
     check(error.to_lowercase().contains("password") || error.contains("Access denied"), || error.clone())
 }

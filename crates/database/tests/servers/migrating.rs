@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use database::{Config, Database, OpenError, Target};
+use database::{Config, Database, DatabaseUrl, OpenError};
 use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
@@ -82,7 +82,7 @@ async fn unprivileged(kind: Kind) -> Result<(), Failed> {
     let scheme = if kind == Kind::MariaDb { "mysql" } else { "postgres" };
     let url = format!("{scheme}://waiter:w@127.0.0.1:{}/{name}", server.port());
     let admin = migrating((&server, &name), &config, &[FIRST]).await?;
-    let waiter = Config::of(Target::parse(driver(kind), &url)?);
+    let waiter = Config::new(DatabaseUrl::parse(driver(kind), &url)?);
     insert(&Database::open(&waiter, migrations(&[slow(kind), FIRST])).await?, 1).await?;
     admin.await??;
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use database::{Config, Database, Driver, OpenError, Session, Target, Work};
+use database::{Config, Connection, Database, DatabaseUrl, Driver, OpenError, Transaction};
 use test_support::{Failed, Trial, check, server::Kind};
 use tokio::sync::Barrier;
 
@@ -59,7 +59,7 @@ async fn least_privilege(kind: Kind) -> Result<(), Failed> {
             format!("postgres://service:a%40b%2Fc%3Ad%25e%5Cf@127.0.0.1:{}/{name}", server.port())
         }
     };
-    let own = Config::of(Target::parse(driver(kind), &url)?);
+    let own = Config::new(DatabaseUrl::parse(driver(kind), &url)?);
     insert(&open(&own).await, 1).await?;
     // What is lacking, it cannot add.
     let lacking = Database::open(&own, migrations(&[FIRST, COMPATIBLE])).await;
@@ -86,14 +86,14 @@ struct Touch {
 }
 
 #[async_trait]
-impl Work for Touch {
+impl Transaction for Touch {
     type Output = usize;
 
-    async fn run(&self, session: &mut Session) -> Result<usize, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<usize, sqlx::Error> {
         let runs = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
         for key in self.keys {
-            let update = session.query("UPDATE t SET v = 'touched' WHERE k = ?").bind(key);
-            update.execute(session.connection()).await?;
+            let update = connection.query("UPDATE t SET v = 'touched' WHERE k = ?").bind(key);
+            update.execute(connection.executor()).await?;
             if runs == 1 && key == self.keys[0] {
                 self.met.wait().await;
             }
@@ -157,6 +157,6 @@ async fn go_form(kind: Kind) -> Result<(), Failed> {
     let (server, name, config) = fresh(kind).await?;
     insert(&open(&config).await, 1).await?;
     let dsn = format!("{}?charset=utf8mb4&parseTime=True&loc=Local", server.go_dsn(&name));
-    let same = Config::of(Target::parse(Driver::MySql.name(), &dsn)?);
+    let same = Config::new(DatabaseUrl::parse(Driver::MySql.name(), &dsn)?);
     check(count(&open(&same).await).await == 1, || "another database".to_owned())
 }

@@ -1,7 +1,7 @@
 //! Schemas and work that the tests of both binaries use.
 
 use async_trait::async_trait;
-use database::{Config, Database, Migrations, Session, Target, Work, WriteError};
+use database::{Config, Connection, Database, DatabaseUrl, Migrations, Transaction, WriteError};
 use sqlx::{
     AssertSqlSafe, Row, SqlSafeStr,
     migrate::{Migration, MigrationType, Migrator},
@@ -30,7 +30,7 @@ pub(crate) fn migrations(scripts: &[&'static str]) -> &'static Migrations {
 }
 
 pub(crate) fn config(driver: &str, url: &str) -> Config {
-    Config::of(Target::parse(driver, url).unwrap())
+    Config::new(DatabaseUrl::parse(driver, url).unwrap())
 }
 
 /// Inserts a row into `t`; two where there is a second key.
@@ -47,17 +47,17 @@ impl Insert {
 }
 
 #[async_trait]
-impl Work for Insert {
+impl Transaction for Insert {
     type Output = i64;
 
     fn may_begin(&self) -> bool {
         self.permitted
     }
 
-    async fn run(&self, session: &mut Session) -> Result<i64, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<i64, sqlx::Error> {
         for key in [Some(self.keys.0), self.keys.1].into_iter().flatten() {
-            let insert = session.query("INSERT INTO t (k, v) VALUES (?, ?)").bind(key).bind("v");
-            insert.execute(session.connection()).await?;
+            let insert = connection.query("INSERT INTO t (k, v) VALUES (?, ?)").bind(key).bind("v");
+            insert.execute(connection.executor()).await?;
         }
         Ok(self.keys.0)
     }
@@ -75,7 +75,7 @@ pub(crate) enum Panics {
 }
 
 #[async_trait]
-impl Work for Panics {
+impl Transaction for Panics {
     type Output = ();
 
     fn may_begin(&self) -> bool {
@@ -87,9 +87,9 @@ impl Work for Panics {
         matches!(self, Self::Alone)
     }
 
-    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         if matches!(self, Self::Written) {
-            Insert::of(1000).run(session).await?;
+            Insert::of(1000).run(connection).await?;
         }
         panic!("as it should, once it has begun");
     }
@@ -99,12 +99,12 @@ impl Work for Panics {
 pub(crate) struct Ask(pub(crate) &'static str);
 
 #[async_trait]
-impl Work for Ask {
+impl Transaction for Ask {
     type Output = Option<String>;
 
-    async fn run(&self, session: &mut Session) -> Result<Option<String>, sqlx::Error> {
-        let query = session.query(AssertSqlSafe(self.0));
-        let row = query.fetch_optional(session.connection()).await?;
+    async fn run(&self, connection: &mut Connection) -> Result<Option<String>, sqlx::Error> {
+        let query = connection.query(AssertSqlSafe(self.0));
+        let row = query.fetch_optional(connection.executor()).await?;
         row.map(|row| row.try_get::<i64, _>(0).map(|n| n.to_string()).or_else(|_| row.try_get(0))).transpose()
     }
 }

@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use database::{Config, Target};
+use database::{Config, DatabaseUrl};
 use figures::{Failure, median};
 use mimalloc::MiMalloc;
 use order::adapters::db::DbOrders;
@@ -53,7 +53,7 @@ async fn measure() -> Result<(), Failure> {
     let mut stores = Vec::new();
     for group_max in GROUPS {
         let url = format!("sqlite://{}/{group_max}.db", directory.path().display());
-        let config = Config { group_max, ..Config::of(Target::parse("sqlite", &url)?) };
+        let config = Config { group_max, ..Config::new(DatabaseUrl::parse("sqlite", &url)?) };
         let store = store::open(&config).await?;
         per_second(&store, 16, WARM_UP).await?;
         stores.push(store);

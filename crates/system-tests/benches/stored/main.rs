@@ -20,7 +20,7 @@ mod store;
 use std::time::Instant;
 
 use backend::Backend;
-use database::{Config, Target};
+use database::{Config, DatabaseUrl};
 use figures::{Failure, median};
 use fill::{BASE, OWN_EVERY, USERS};
 use mimalloc::MiMalloc;
@@ -102,7 +102,7 @@ struct Stored {
 impl Stored {
     async fn fill(backend: &Backend, name: &str, count: i64) -> Result<Self, Failure> {
         let url = backend.create(name).await?;
-        let orders = store::open(&Config::of(Target::parse(backend.driver().name(), &url)?)).await?;
+        let orders = store::open(&Config::new(DatabaseUrl::parse(backend.driver().name(), &url)?)).await?;
         fill::fill(backend, name, count).await?;
         Ok(Self { orders, count, created: 0, read: 0 })
     }

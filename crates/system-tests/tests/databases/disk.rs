@@ -8,7 +8,7 @@ use std::{
 };
 
 use all_in_one::{Options, System};
-use database::{Config, Database, Target};
+use database::{Config, Database, DatabaseUrl};
 use sqlx::{AnyConnection, Connection};
 use test_support::{Failed, Need, Trial, check, trial};
 
@@ -137,7 +137,7 @@ async fn nothing_is_half_written(data: &Path, not_started: &[String]) -> Result<
          UNION SELECT order_id FROM order_items WHERE order_id NOT IN (SELECT order_id FROM orders)";
     let halves = sqlx::query(halves).fetch_all(&mut orders).await?;
     check(halves.is_empty(), || format!("{} orders are half written", halves.len()))?;
-    let config = |service: &str| Target::parse("sqlite", &file(data, service)).map(Config::of);
+    let config = |service: &str| DatabaseUrl::parse("sqlite", &file(data, service)).map(Config::new);
     let report = all_in_one::audit::audit(&config("order")?, &config("payment")?).await.map_err(whole)?;
     check(report.agrees(), || report.to_string())
 }
@@ -153,7 +153,7 @@ async fn read_only() -> Result<(), Failed> {
     let refused = System::start_with(on(&disk.data())).await;
     // The whole system, for which a file says who runs it, and a service alone.
     let whole_stack = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
-    let config = Config::of(Target::parse("sqlite", &file(&disk.data(), "payment"))?);
+    let config = Config::new(DatabaseUrl::parse("sqlite", &file(&disk.data(), "payment"))?);
     let refused = Database::open(&config, &payment::adapters::db::MIGRATIONS).await;
     let service = refused.err().map(|error| error.to_string()).unwrap_or_default();
     check(whole_stack.contains("Read-only") && service.contains("payment.db"), || {

@@ -31,8 +31,8 @@ pub(crate) fn all(world: &Arc<World>) {
 
 /// What Payment recorded, by the order's id.
 pub(crate) fn payments(world: &World) -> BTreeMap<OrderId, Payment> {
-    let state = world.payments.fake.state();
-    state.payments.values().map(|payment| (OrderId::new(payment.order.get()).unwrap(), *payment)).collect()
+    let payments = world.payments.fake.payments().into_iter();
+    payments.map(|payment| (OrderId::new(payment.order.get()).unwrap(), payment)).collect()
 }
 
 /// Whether Payment knows the order with another amount, currency or user.

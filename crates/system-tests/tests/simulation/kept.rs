@@ -11,7 +11,9 @@ use payment::{
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
 
-use crate::{ledger::FakeLedger, orders::FakeOrders, world::World};
+use test_support::payment::FakeLedger;
+
+use crate::{orders::FakeOrders, world::World};
 
 /// The orders of a run.
 #[derive(Debug, Default)]

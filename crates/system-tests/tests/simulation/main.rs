@@ -23,8 +23,6 @@ mod faults;
 mod hosts;
 mod journal;
 mod kept;
-#[path = "../../../../payment/tests/stores/fake/ledger.rs"]
-mod ledger;
 mod network;
 #[allow(dead_code, reason = "others make more of it")]
 #[path = "../../../../order/tests/it/fake/orders.rs"]

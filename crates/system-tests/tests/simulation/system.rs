@@ -15,7 +15,7 @@ use order::{
 };
 use payment::{
     domain::{BillId, ChangeId, PaymentId},
-    ports::Ids,
+    ports::IdGenerator,
 };
 use tokio::time::{Instant, sleep};
 
@@ -122,16 +122,16 @@ impl Mint for Minter {
     }
 }
 
-impl Ids for Minter {
-    fn payment(&self) -> PaymentId {
+impl IdGenerator for Minter {
+    fn payment_id(&self) -> PaymentId {
         PaymentId::new(self.mint(PAYMENTS)).unwrap()
     }
 
-    fn bill(&self) -> BillId {
+    fn bill_id(&self) -> BillId {
         BillId::new(self.mint(BILLS)).unwrap()
     }
 
-    fn change(&self) -> ChangeId {
+    fn change_id(&self) -> ChangeId {
         unreachable!("no operator is simulated")
     }
 }

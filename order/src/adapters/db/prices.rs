@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use database::{Database, Session, Summary, Work, WriteError};
+use database::{Connection, Database, Summary, Transaction, WriteError};
 use money::{Currency, Money};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
@@ -49,7 +49,7 @@ impl DbPrices {
         self.read(ReadAll(product)).await
     }
 
-    async fn read<W: Work>(&self, work: W) -> Result<W::Output, StoreError> {
+    async fn read<W: Transaction>(&self, work: W) -> Result<W::Output, StoreError> {
         self.0.read(work).await.map_err(|error| {
             tracing::error!(%error, "the price list could not be read");
             StoreError::NotStarted
@@ -74,15 +74,15 @@ struct ReadQuotes {
 }
 
 #[async_trait]
-impl Work for ReadQuotes {
+impl Transaction for ReadQuotes {
     const SUMMARY: Summary = Summary::new("SELECT", "prices");
     type Output = Quotes;
 
-    async fn run(&self, session: &mut Session) -> Result<Quotes, sqlx::Error> {
-        let query = session.query(AssertSqlSafe(statements::quotes(self.products.len())));
+    async fn run(&self, connection: &mut Connection) -> Result<Quotes, sqlx::Error> {
+        let query = connection.query(AssertSqlSafe(statements::quotes(self.products.len())));
         let query = query.bind(self.currency.code());
         let query = self.products.iter().fold(query, |query, code| query.bind(code.as_str().to_owned()));
-        let rows = query.fetch_all(session.connection()).await?;
+        let rows = query.fetch_all(connection.executor()).await?;
         rows.iter().map(|row| Ok((product_code(row)?, price(row, 1, self.currency)?))).collect()
     }
 }
@@ -90,16 +90,16 @@ impl Work for ReadQuotes {
 struct ReadAll(Option<ProductCode>);
 
 #[async_trait]
-impl Work for ReadAll {
+impl Transaction for ReadAll {
     const SUMMARY: Summary = Summary::new("SELECT", "prices");
     type Output = Prices;
 
-    async fn run(&self, session: &mut Session) -> Result<Prices, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Prices, sqlx::Error> {
         let query = match &self.0 {
-            Some(code) => session.query(statements::PRICES_OF).bind(code.as_str().to_owned()),
-            None => session.query(statements::PRICES),
+            Some(code) => connection.query(statements::PRICES_OF).bind(code.as_str().to_owned()),
+            None => connection.query(statements::PRICES),
         };
-        let rows = query.fetch_all(session.connection()).await?;
+        let rows = query.fetch_all(connection.executor()).await?;
         let read = |row: &AnyRow| {
             let code: String = row.try_get(1)?;
             let currency = Currency::from_code(&code).map_err(|_| unreadable("prices.currency"))?;
@@ -115,23 +115,23 @@ struct Load {
 }
 
 #[async_trait]
-impl Work for Load {
+impl Transaction for Load {
     const SUMMARY: Summary = Summary::new("INSERT", "prices");
     type Output = ();
 
-    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         if self.replace {
-            session.query(statements::DELETE_PRICES).execute(session.connection()).await?;
+            connection.query(statements::DELETE_PRICES).execute(connection.executor()).await?;
         } else {
-            self.delete(session).await?;
+            self.delete(connection).await?;
         }
         let rows: Vec<_> = self.prices.iter().collect();
         for rows in rows.chunks(ROWS_PER_STATEMENT_MAX) {
-            let mut insert = session.query(AssertSqlSafe(statements::insert_prices(rows.len())));
+            let mut insert = connection.query(AssertSqlSafe(statements::insert_prices(rows.len())));
             for ((code, currency), price) in rows {
                 insert = insert.bind(code.as_str().to_owned()).bind(*currency).bind(price.minor());
             }
-            insert.execute(session.connection()).await?;
+            insert.execute(connection.executor()).await?;
         }
         Ok(())
     }
@@ -139,17 +139,17 @@ impl Work for Load {
 
 impl Load {
     /// Makes room: no two of the databases spell "or update" alike.
-    async fn delete(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+    async fn delete(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let mut by_currency: BTreeMap<&'static str, Vec<&ProductCode>> = BTreeMap::new();
         for (code, currency) in self.prices.keys() {
             by_currency.entry(currency).or_default().push(code);
         }
         for (currency, codes) in by_currency {
             for codes in codes.chunks(ROWS_PER_STATEMENT_MAX) {
-                let delete = session.query(AssertSqlSafe(statements::delete_prices(codes.len())));
+                let delete = connection.query(AssertSqlSafe(statements::delete_prices(codes.len())));
                 let delete = delete.bind(currency);
                 let delete = codes.iter().fold(delete, |delete, code| delete.bind(code.as_str().to_owned()));
-                delete.execute(session.connection()).await?;
+                delete.execute(connection.executor()).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use database::{Session, Summary, Work};
+use database::{Connection, Summary, Transaction};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
@@ -22,7 +22,7 @@ pub(super) struct Insert {
 }
 
 #[async_trait]
-impl Work for Insert {
+impl Transaction for Insert {
     type Output = ();
     const SUMMARY: Summary = Summary::new("INSERT", "orders");
 
@@ -30,11 +30,11 @@ impl Work for Insert {
         (self.permit)()
     }
 
-    async fn run(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let order = &self.order;
         let decline = order.decline.as_ref();
         let item_count = i64::try_from(order.items.len()).unwrap_or(i64::MAX);
-        let insert = session.query(statements::INSERT);
+        let insert = connection.query(statements::INSERT);
         let insert = insert
             .bind(order.id.get())
             .bind(order.user.get())
@@ -50,8 +50,8 @@ impl Work for Insert {
             .bind(order.attempts)
             .bind(order.created_ms)
             .bind(millis(FIRST_CHECK));
-        insert.execute(session.connection()).await?;
-        let mut insert = session.query(AssertSqlSafe(statements::insert_items(order.items.len())));
+        insert.execute(connection.executor()).await?;
+        let mut insert = connection.query(AssertSqlSafe(statements::insert_items(order.items.len())));
         for (position, item) in (0_i64..).zip(&order.items) {
             insert = insert
                 .bind(order.id.get())
@@ -60,7 +60,7 @@ impl Work for Insert {
                 .bind(item.unit_price.minor())
                 .bind(i64::from(item.quantity.get()));
         }
-        insert.execute(session.connection()).await.map(drop)
+        insert.execute(connection.executor()).await.map(drop)
     }
 }
 
@@ -71,21 +71,21 @@ pub(super) enum Find {
 }
 
 #[async_trait]
-impl Work for Find {
+impl Transaction for Find {
     type Output = Option<Order>;
     const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
-    async fn run(&self, session: &mut Session) -> Result<Option<Order>, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Order>, sqlx::Error> {
         let query = match self {
-            Self::Id(id) => session.query(statements::FIND).bind(id.get()),
+            Self::Id(id) => connection.query(statements::FIND).bind(id.get()),
             Self::Key(user, key) => {
-                session.query(statements::FIND_BY_KEY).bind(user.get()).bind(key.as_str().to_owned())
+                connection.query(statements::FIND_BY_KEY).bind(user.get()).bind(key.as_str().to_owned())
             }
         };
-        let Some(row) = query.fetch_optional(session.connection()).await? else { return Ok(None) };
+        let Some(row) = query.fetch_optional(connection.executor()).await? else { return Ok(None) };
         let header = Header::read(&row)?;
-        let items = session.query(statements::ITEMS).bind(header.id());
-        let items = items.fetch_all(session.connection()).await?;
+        let items = connection.query(statements::ITEMS).bind(header.id());
+        let items = items.fetch_all(connection.executor()).await?;
         header.with_items(&items).map(Some)
     }
 }
@@ -99,24 +99,24 @@ pub(super) struct List {
 }
 
 #[async_trait]
-impl Work for List {
+impl Transaction for List {
     type Output = Page;
     const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
-    async fn run(&self, session: &mut Session) -> Result<Page, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Page, sqlx::Error> {
         let below = self.before.map_or(i64::MAX, OrderId::get);
-        let heads = session.query(statements::LIST);
+        let heads = connection.query(statements::LIST);
         let heads = heads.bind(self.user.get()).bind(below).bind(i64::from(self.limit) + 1);
-        let heads: Vec<AnyRow> = heads.fetch_all(session.connection()).await?;
+        let heads: Vec<AnyRow> = heads.fetch_all(connection.executor()).await?;
         let heads: Vec<Header> = heads.iter().map(Header::read).collect::<Result<_, _>>()?;
         let kept = rows::fitting(&heads, self.limit, self.items_max);
         let more = kept < heads.len();
         let Some((newest, oldest)) = heads.first().zip(heads.get(kept.saturating_sub(1))) else {
             return Ok(Page { orders: Vec::new(), more: false });
         };
-        let items = session.query(statements::ITEMS_OF_LIST);
+        let items = connection.query(statements::ITEMS_OF_LIST);
         let items = items.bind(self.user.get()).bind(newest.id()).bind(oldest.id());
-        let items = items.fetch_all(session.connection()).await?;
+        let items = items.fetch_all(connection.executor()).await?;
         let orders = rows::assemble(heads.into_iter().take(kept), &items)?;
         Ok(Page { orders, more })
     }
@@ -129,7 +129,7 @@ pub(super) struct Settle {
 }
 
 #[async_trait]
-impl Work for Settle {
+impl Transaction for Settle {
     type Output = bool;
     const SUMMARY: Summary = Summary::new("UPDATE", "orders");
 
@@ -137,9 +137,9 @@ impl Work for Settle {
         true
     }
 
-    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         let Settlement { status, decline, guard } = &self.settlement;
-        let update = session.query(match guard {
+        let update = connection.query(match guard {
             Guard::Pending => statements::SETTLE,
             Guard::Fence => statements::SETTLE_FENCED,
         });
@@ -152,7 +152,7 @@ impl Work for Settle {
             Guard::Pending => update,
             Guard::Fence => update.bind(self.hold.fence),
         };
-        Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+        Ok(update.execute(connection.executor()).await?.rows_affected() == 1)
     }
 }
 
@@ -160,7 +160,7 @@ impl Work for Settle {
 pub(super) struct Reopen(pub(super) Hold);
 
 #[async_trait]
-impl Work for Reopen {
+impl Transaction for Reopen {
     type Output = bool;
     const SUMMARY: Summary = Summary::new("UPDATE", "orders");
 
@@ -168,8 +168,8 @@ impl Work for Reopen {
         true
     }
 
-    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
-        update(session, statements::REOPEN, FIRST_CHECK, self.0).await
+    async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        update(connection, statements::REOPEN, FIRST_CHECK, self.0).await
     }
 }
 
@@ -180,7 +180,7 @@ pub(super) struct Claim {
 }
 
 #[async_trait]
-impl Work for Claim {
+impl Transaction for Claim {
     type Output = bool;
     const SUMMARY: Summary = Summary::new("UPDATE", "orders");
 
@@ -188,20 +188,20 @@ impl Work for Claim {
         true
     }
 
-    async fn run(&self, session: &mut Session) -> Result<bool, sqlx::Error> {
-        update(session, statements::CLAIM, self.again_in, self.hold).await
+    async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        update(connection, statements::CLAIM, self.again_in, self.hold).await
     }
 }
 
 /// Does what has a row due after `due_in`, if it is still as `hold` has it; tells whether it was.
 async fn update(
-    session: &mut Session,
+    connection: &mut Connection,
     statement: &'static str,
     due_in: Duration,
     hold: Hold,
 ) -> Result<bool, sqlx::Error> {
-    let update = session.query(statement).bind(millis(due_in)).bind(hold.order.get()).bind(hold.fence);
-    Ok(update.execute(session.connection()).await?.rows_affected() == 1)
+    let update = connection.query(statement).bind(millis(due_in)).bind(hold.order.get()).bind(hold.fence);
+    Ok(update.execute(connection.executor()).await?.rows_affected() == 1)
 }
 
 /// Reads which orders are due.
@@ -210,13 +210,13 @@ pub(super) struct ReadDue {
 }
 
 #[async_trait]
-impl Work for ReadDue {
+impl Transaction for ReadDue {
     type Output = Vec<Due>;
     const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<Due>, sqlx::Error> {
-        let due = session.query(statements::DUE).bind(i64::from(self.limit));
-        due.fetch_all(session.connection()).await?.iter().map(rows::due).collect()
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<Due>, sqlx::Error> {
+        let due = connection.query(statements::DUE).bind(i64::from(self.limit));
+        due.fetch_all(connection.executor()).await?.iter().map(rows::due).collect()
     }
 }
 
@@ -228,13 +228,13 @@ pub(super) struct ReadEntries {
 }
 
 #[async_trait]
-impl Work for ReadEntries {
+impl Transaction for ReadEntries {
     type Output = Vec<Entry>;
     const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<Entry>, sqlx::Error> {
-        let entries = session.query(statements::ENTRIES).bind(self.after).bind(i64::from(self.limit));
-        entries.fetch_all(session.connection()).await?.iter().map(rows::entry).collect()
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<Entry>, sqlx::Error> {
+        let entries = connection.query(statements::ENTRIES).bind(self.after).bind(i64::from(self.limit));
+        entries.fetch_all(connection.executor()).await?.iter().map(rows::entry).collect()
     }
 }
 
@@ -244,13 +244,13 @@ pub(super) struct ReadBacklog {
 }
 
 #[async_trait]
-impl Work for ReadBacklog {
+impl Transaction for ReadBacklog {
     type Output = Backlog;
     const SUMMARY: Summary = Summary::new("SELECT", "orders");
 
-    async fn run(&self, session: &mut Session) -> Result<Backlog, sqlx::Error> {
-        let pending = session.query(statements::BACKLOG).bind(i64::from(self.limit));
-        let pending = pending.fetch_all(session.connection()).await?;
+    async fn run(&self, connection: &mut Connection) -> Result<Backlog, sqlx::Error> {
+        let pending = connection.query(statements::BACKLOG).bind(i64::from(self.limit));
+        let pending = pending.fetch_all(connection.executor()).await?;
         let mut backlog = Backlog::default();
         for row in &pending {
             let (pending_for, due_for): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);

@@ -1,6 +1,6 @@
 //! From the wire to the domain: the only place that reads requests. Every fault of a request is found at once.
 
-use money::{Currency, Excess, Money};
+use money::{Currency, Money, Rounding};
 use proto::{
     google_type,
     order::{CreateOrderRequest, GetOrderRequest, ListOrdersRequest, OrderItem},
@@ -152,7 +152,7 @@ fn read_item(
         }),
         (None, _) => Err(()),
         (Some(currency), Some(price)) => exact(currency, price).map(Some).map_err(|why| fault("price", why)),
-        (Some(currency), None) => Money::from_float(currency, item.unit_price, Excess::Refuse)
+        (Some(currency), None) => Money::from_float(currency, item.unit_price, Rounding::Exact)
             .map(Some)
             .map_err(|why| fault("unit_price", why.to_string())),
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use database::Target;
+use database::DatabaseUrl;
 use money::{Currency, Money};
 use order::{
     adapters::db::{DbPrices, MIGRATIONS},
@@ -24,7 +24,7 @@ use super::{
 
 /// Loads prices in cents of the dollar, as the operator's command does.
 async fn load(directory: &TempDir, prices: &[(&str, i64)], replace: bool) {
-    let config = database::Config::of(Target::parse("sqlite", &url(directory)).unwrap());
+    let config = database::Config::new(DatabaseUrl::parse("sqlite", &url(directory)).unwrap());
     let database = database::Database::open(&config, &MIGRATIONS).await.unwrap();
     let price = |&(code, minor): &(&str, i64)| {
         let code = ProductCode::new(code.to_owned()).unwrap();

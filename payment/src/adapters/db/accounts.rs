@@ -1,14 +1,14 @@
 //! Accounts as operators see and change them.
 
 use async_trait::async_trait;
-use database::{Database, Session, Summary, Work};
+use database::{Connection, Database, Summary, Transaction};
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
 use super::{ATTEMPTS, open, rows::unreadable, undone, unread};
 use crate::{
-    domain::{Account, Change, ChangeId, UserId},
-    ports::{Accounts, CHANGES_TOLD, LedgerError, NewLimit},
+    domain::{Account, ChangeId, LimitChange, UserId},
+    ports::{Accounts, CHANGES_MAX, LedgerError, NewLimit},
 };
 
 /// Changes nothing, but holds the row until the transaction ends, in a way that all databases take.
@@ -45,7 +45,7 @@ impl DbAccounts {
         Self(database)
     }
 
-    async fn change(&self, id: ChangeId) -> Result<Option<Change>, LedgerError> {
+    async fn change(&self, id: ChangeId) -> Result<Option<LimitChange>, LedgerError> {
         self.0.read(FindChange(id)).await.map_err(unread)
     }
 }
@@ -56,7 +56,7 @@ impl Accounts for DbAccounts {
         self.0.read(FindAccounts { user, currency }).await.map_err(unread)
     }
 
-    async fn set_limit(&self, limit: &NewLimit) -> Result<Change, LedgerError> {
+    async fn set_limit(&self, limit: &NewLimit) -> Result<LimitChange, LedgerError> {
         for _ in 0..ATTEMPTS {
             match self.0.write(Set(limit.clone())).await {
                 Ok(change) => return Ok(change),
@@ -71,48 +71,48 @@ impl Accounts for DbAccounts {
                 },
             }
         }
-        Err(LedgerError::Clash)
+        Err(LedgerError::Conflict)
     }
 }
 
-fn is_of(change: &Change, limit: &NewLimit) -> bool {
+fn is_of(change: &LimitChange, limit: &NewLimit) -> bool {
     change == &change_of(limit, change.before)
 }
 
-fn change_of(limit: &NewLimit, before: Option<Money>) -> Change {
+fn change_of(limit: &NewLimit, before: Option<Money>) -> LimitChange {
     let NewLimit { user, limit: after, change: id, operator, reason, now_ms: changed_ms } = limit.clone();
-    Change { id, user, before, after, operator, reason, changed_ms }
+    LimitChange { id, user, before, after, operator, reason, changed_ms }
 }
 
 struct Set(NewLimit);
 
 #[async_trait]
-impl Work for Set {
-    type Output = Change;
+impl Transaction for Set {
+    type Output = LimitChange;
     const SUMMARY: Summary = Summary::new("UPDATE", "accounts");
 
-    async fn run(&self, session: &mut Session) -> Result<Change, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<LimitChange, sqlx::Error> {
         let NewLimit { user, limit, now_ms, .. } = self.0;
         let code = limit.currency().code();
-        let hold = session.query(HOLD).bind(user.get()).bind(code);
+        let hold = connection.query(HOLD).bind(user.get()).bind(code);
         // A row that was not held may be there a moment later, and is then not ours to read.
-        let before = match hold.execute(session.connection()).await?.rows_affected() {
+        let before = match hold.execute(connection.executor()).await?.rows_affected() {
             0 => None,
-            _ => accounts(session, user, Some(limit.currency())).await?.pop().map(|account| account.limit),
+            _ => accounts(connection, user, Some(limit.currency())).await?.pop().map(|account| account.limit),
         };
         if before.is_some() {
-            let set = session.query(SET).bind(limit.minor()).bind(user.get()).bind(code);
-            set.execute(session.connection()).await?;
+            let set = connection.query(SET).bind(limit.minor()).bind(user.get()).bind(code);
+            set.execute(connection.executor()).await?;
         } else {
-            open(session, user, limit, now_ms).await?;
+            open(connection, user, limit, now_ms).await?;
         }
         let change = change_of(&self.0, before);
-        insert(session, &change).await.map(|()| change)
+        insert(connection, &change).await.map(|()| change)
     }
 }
 
-async fn insert(session: &mut Session, change: &Change) -> Result<(), sqlx::Error> {
-    let query = session
+async fn insert(connection: &mut Connection, change: &LimitChange) -> Result<(), sqlx::Error> {
+    let query = connection
         .query(INSERT_CHANGE)
         .bind(change.id.get())
         .bind(change.user.get())
@@ -122,19 +122,19 @@ async fn insert(session: &mut Session, change: &Change) -> Result<(), sqlx::Erro
         .bind(change.reason.as_ref().map(|reason| reason.as_str().to_owned()))
         .bind(change.before.map(Money::minor))
         .bind(change.after.minor());
-    query.execute(session.connection()).await.map(drop)
+    query.execute(connection.executor()).await.map(drop)
 }
 
 struct FindChange(ChangeId);
 
 #[async_trait]
-impl Work for FindChange {
-    type Output = Option<Change>;
+impl Transaction for FindChange {
+    type Output = Option<LimitChange>;
     const SUMMARY: Summary = Summary::new("SELECT", "account_changes");
 
-    async fn run(&self, session: &mut Session) -> Result<Option<Change>, sqlx::Error> {
-        let query = session.query(SELECT_CHANGE).bind(self.0.get());
-        query.fetch_optional(session.connection()).await?.as_ref().map(read_change).transpose()
+    async fn run(&self, connection: &mut Connection) -> Result<Option<LimitChange>, sqlx::Error> {
+        let query = connection.query(SELECT_CHANGE).bind(self.0.get());
+        query.fetch_optional(connection.executor()).await?.as_ref().map(read_change).transpose()
     }
 }
 
@@ -144,17 +144,17 @@ struct FindAccounts {
 }
 
 #[async_trait]
-impl Work for FindAccounts {
+impl Transaction for FindAccounts {
     type Output = Vec<Account>;
     const SUMMARY: Summary = Summary::new("SELECT", "accounts");
 
-    async fn run(&self, session: &mut Session) -> Result<Vec<Account>, sqlx::Error> {
-        let mut found = accounts(session, self.user, self.currency).await?;
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<Account>, sqlx::Error> {
+        let mut found = accounts(connection, self.user, self.currency).await?;
         for account in &mut found {
-            let query = session.query(SELECT_CHANGES).bind(self.user.get());
+            let query = connection.query(SELECT_CHANGES).bind(self.user.get());
             let query = query.bind(account.limit.currency().code());
-            let count = i64::try_from(CHANGES_TOLD).unwrap_or(i64::MAX);
-            let rows = query.bind(count).fetch_all(session.connection()).await?;
+            let count = i64::try_from(CHANGES_MAX).unwrap_or(i64::MAX);
+            let rows = query.bind(count).fetch_all(connection.executor()).await?;
             account.changes = rows.iter().map(read_change).collect::<Result<_, _>>()?;
         }
         Ok(found)
@@ -163,12 +163,12 @@ impl Work for FindAccounts {
 
 /// The customer's accounts, or the one in `currency`, without their changes.
 async fn accounts(
-    session: &mut Session,
+    connection: &mut Connection,
     user: UserId,
     currency: Option<Currency>,
 ) -> Result<Vec<Account>, sqlx::Error> {
-    let query = session.query(SELECT).bind(user.get());
-    let rows = query.fetch_all(session.connection()).await?;
+    let query = connection.query(SELECT).bind(user.get());
+    let rows = query.fetch_all(connection.executor()).await?;
     let mut found = Vec::new();
     for row in &rows {
         let code: String = row.try_get(0)?;
@@ -180,12 +180,12 @@ async fn accounts(
     Ok(found)
 }
 
-fn read_change(row: &AnyRow) -> Result<Change, sqlx::Error> {
+fn read_change(row: &AnyRow) -> Result<LimitChange, sqlx::Error> {
     let (code, operator): (String, String) = (row.try_get(2)?, row.try_get(4)?);
     let (reason, before): (Option<String>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
     let reason = reason.map(|text| text.parse()).transpose();
     let before = before.map(|minor| read_money(&code, minor, "account_changes.limit_before_minor"));
-    Ok(Change {
+    Ok(LimitChange {
         id: ChangeId::new(row.try_get(0)?).ok_or_else(|| unreadable("account_changes.change_id"))?,
         user: UserId::new(row.try_get(1)?).ok_or_else(|| unreadable("account_changes.user_id"))?,
         before: before.transpose()?,

@@ -1,6 +1,6 @@
 //! Between payments and their rows. A row that no payment could have written is an error, never a guess.
 
-use database::Session;
+use database::Connection;
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
@@ -19,7 +19,7 @@ const INSERT: &str =
          decline_reason, created_at_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-pub(super) async fn insert(session: &mut Session, payment: &Payment) -> Result<(), sqlx::Error> {
+pub(super) async fn insert(connection: &mut Connection, payment: &Payment) -> Result<(), sqlx::Error> {
     let (mut bill, mut customer, mut why) = (None, None, None);
     match payment.outcome {
         Outcome::Charged { user, total, bill: id } => {
@@ -30,7 +30,7 @@ pub(super) async fn insert(session: &mut Session, payment: &Payment) -> Result<(
         }
         Outcome::Voided => {}
     }
-    let query = session
+    let query = connection
         .query(INSERT)
         .bind(payment.order.get())
         .bind(payment.id.get())
@@ -41,7 +41,7 @@ pub(super) async fn insert(session: &mut Session, payment: &Payment) -> Result<(
         .bind(customer.map(|(_, total)| total.minor()))
         .bind(why)
         .bind(payment.created_ms);
-    query.execute(session.connection()).await.map(drop)
+    query.execute(connection.executor()).await.map(drop)
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {

@@ -1,6 +1,6 @@
 //! From requests to the domain: the only parsing. Every fault of a request is named at once.
 
-use money::{Currency, Excess, Money};
+use money::{Currency, Money, Rounding};
 use proto::{google_type, payment::CreatePaymentRequest};
 use tonic::Status;
 use tonic_types::FieldViolation;
@@ -46,7 +46,7 @@ fn exact(total: &google_type::Money) -> Result<Total, FieldViolation> {
 }
 
 fn float(major: f32) -> Result<Total, FieldViolation> {
-    let amount = Money::from_float(Currency::USD, major, Excess::RoundHalfEven)
+    let amount = Money::from_float(Currency::USD, major, Rounding::HalfEven)
         .map_err(|error| FieldViolation::new("total_price", error.to_string()))?;
     Total::new(amount).ok_or_else(|| FieldViolation::new("total_price", ABOVE_ZERO))
 }

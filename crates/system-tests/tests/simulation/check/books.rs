@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use order::domain::{Order, OrderId, Status};
-use payment::domain::{Outcome, Payment};
+use payment::domain::{Account, Outcome, Payment};
 
 use super::{answered, is_mismatch};
 use crate::world::World;
@@ -13,20 +13,21 @@ const CALM_SETTLED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What was charged to an account is the sum of its charges, and within its limit.
 pub(super) fn accounts(world: &World) -> Vec<String> {
-    let state = world.payments.fake.state();
-    let wrong = state.accounts.iter().filter_map(|((user, code), account)| {
-        let charges = state.payments.values().filter_map(|payment| match payment.outcome {
+    let payments = world.payments.fake.payments();
+    let accounts = world.payments.fake.accounts().into_iter();
+    let wrong = accounts.filter_map(|Account { user, limit, charged, .. }| {
+        let charges = payments.iter().filter_map(|payment| match payment.outcome {
             Outcome::Charged { user: whose, total, .. }
-                if (whose, total.currency().code()) == (*user, *code) =>
+                if (whose, total.currency()) == (user, limit.currency()) =>
             {
                 Some(total.minor())
             }
             _ => None,
         });
         let sum: i64 = charges.sum();
-        let holds = sum == account.charged_minor && sum <= account.limit_minor;
+        let holds = sum == charged.minor() && sum <= limit.minor();
         (!holds).then(|| {
-            let (charged, limit) = (account.charged_minor, account.limit_minor);
+            let code = limit.currency();
             format!("account {user} {code}: charged {charged} of {limit}, by payments of {sum}")
         })
     });

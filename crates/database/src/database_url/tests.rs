@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use super::{refusals::error, *};
+use super::{rejections::error, *};
 
 /// Everything that means something in a URL, and more.
 const AWKWARD: &str = "a@b/c:d%e\\f#g?h&i='\"+ é😀%20[.]~,;(x)";
@@ -17,7 +17,7 @@ fn encoded(text: &str) -> String {
 }
 
 fn server(driver: &str, url: &str) -> Server {
-    match &*Target::parse(driver, url).unwrap().0 {
+    match &*DatabaseUrl::parse(driver, url).unwrap().0 {
         Location::MySql(server) | Location::Postgres(server) => server.clone(),
         Location::Sqlite(path) => panic!("{}", path.display()),
     }
@@ -44,8 +44,8 @@ fn what_follows_the_scheme_of_sqlite_is_the_path() {
         ("sqlite://x.db", "x.db"),
         ("sqlite:///a b/%20#1.db", "/a b/%20#1.db"),
     ] {
-        let target = Target::parse("sqlite", url).unwrap();
-        assert!(target == Target(Arc::new(Location::Sqlite(path.into()))), "{url}");
+        let target = DatabaseUrl::parse("sqlite", url).unwrap();
+        assert!(target == DatabaseUrl(Arc::new(Location::Sqlite(path.into()))), "{url}");
         assert_eq!(target.to_string(), url);
     }
 }
@@ -71,16 +71,16 @@ fn a_url_that_names_no_file_is_refused_without_being_repeated() {
 
 #[test]
 fn an_unknown_driver_is_named_unless_it_may_be_a_url() {
-    let error = Target::parse("oracle", "x").unwrap_err().to_string();
+    let error = DatabaseUrl::parse("oracle", "x").unwrap_err().to_string();
     assert_eq!(error, "found \"oracle\"; accepted: sqlite, mysql or postgres");
-    let error = Target::parse("root:hunter2@tcp(db:3306)/order", "mysql").unwrap_err();
+    let error = DatabaseUrl::parse("root:hunter2@tcp(db:3306)/order", "mysql").unwrap_err();
     assert!(error.is_about_driver() && !error.to_string().contains("hunter2"), "{error}");
 }
 
 #[test]
 fn the_example_of_the_go_form_is_read() {
     let url = "user:pass@tcp(host:3306)/db?charset=utf8mb4&parseTime=True&loc=Local";
-    assert_eq!(Target::parse("mysql", url).unwrap().to_string(), "mysql://user@host:3306/db");
+    assert_eq!(DatabaseUrl::parse("mysql", url).unwrap().to_string(), "mysql://user@host:3306/db");
     let options = mysql(url);
     assert_eq!((options.get_host(), options.get_port()), ("host", 3306));
     assert_eq!((options.get_username(), options.get_database()), ("user", Some("db")));
@@ -133,7 +133,7 @@ fn neither_password_nor_parameters_are_shown() {
         ("mysql", "u:hunter2@unix(/run/x.sock)/d", "mysql://u@%2Frun%2Fx.sock:3306/d"),
         ("postgres", "postgresql://u:hunter2@[::1]/d?sslmode=require", "postgres://u@[::1]:5432/d"),
     ] {
-        let target = Target::parse(driver, url).unwrap();
+        let target = DatabaseUrl::parse(driver, url).unwrap();
         assert_eq!(target.to_string(), display);
         assert_eq!(format!("{target:?}"), display);
         assert!(!format!("{:?}", server(driver, url)).contains("hunter2"));
@@ -191,7 +191,7 @@ fn ipv6_addresses_are_kept_from_mysql_which_cannot_dial_them() {
         assert_eq!(relayed.as_deref(), Some("[2001:db8::1]:3306"), "{url}");
         // A name that TLS takes and no resolver knows.
         assert_eq!((mysql(url).get_host(), mysql(url).get_socket()), ("relayed.invalid", None));
-        assert_eq!(Target::parse("mysql", url).unwrap().to_string(), "mysql://u@[2001:db8::1]:3306/d");
+        assert_eq!(DatabaseUrl::parse("mysql", url).unwrap().to_string(), "mysql://u@[2001:db8::1]:3306/d");
     }
     for url in ["u:p@tcp(127.0.0.1)/d", "mysql://u:p@localhost/d", "mysql://u:p@[::1]/d?socket=/run/x.sock"] {
         assert_eq!(server("mysql", url).relayed(), None, "{url}");
@@ -204,7 +204,7 @@ fn no_certificate_is_checked_against_an_ipv6_address() {
         assert!(error("mysql", url).contains("give one that resolves to the IPv6 address"), "{url}");
     }
     for url in ["u@tcp([::1])/d?tls=skip-verify", "mysql://u@[::1]/d?ssl-ca=/ca.pem", "u@tcp(h)/d?tls=true"] {
-        Target::parse("mysql", url).unwrap();
+        DatabaseUrl::parse("mysql", url).unwrap();
     }
 }
 

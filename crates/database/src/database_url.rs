@@ -4,10 +4,10 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 mod address;
 mod duration;
-mod go;
+mod go_dsn;
 mod parameters;
 #[cfg(test)]
-mod refusals;
+mod rejections;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -67,19 +67,19 @@ impl Driver {
 }
 
 impl FromStr for Driver {
-    type Err = TargetError;
+    type Err = DatabaseUrlError;
 
-    fn from_str(text: &str) -> Result<Self, TargetError> {
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
         [Self::Sqlite, Self::MySql, Self::Postgres]
             .into_iter()
             .find(|driver| driver.name() == text)
-            .ok_or_else(|| TargetError::UnknownDriver(text.to_owned()))
+            .ok_or_else(|| DatabaseUrlError::UnknownDriver(text.to_owned()))
     }
 }
 
 /// One database. Neither `Display` nor `Debug` ever shows a password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target(pub(crate) Arc<Location>);
+pub struct DatabaseUrl(pub(crate) Arc<Location>);
 
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Location {
@@ -93,7 +93,7 @@ pub(crate) enum Location {
 
 /// Why a driver and a URL name no database. Repeats nothing of the URL that could be part of a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
+pub enum DatabaseUrlError {
     /// No driver has this name.
     #[error("found {}; accepted: {accepted}", shown(.0), accepted = Driver::ACCEPTED)]
     UnknownDriver(String),
@@ -115,14 +115,14 @@ fn shown(driver: &str) -> String {
     if driver.contains('@') { "a value that is not shown".to_owned() } else { format!("{driver:?}") }
 }
 
-impl TargetError {
+impl DatabaseUrlError {
     /// Whether the driver is at fault, rather than the URL.
     pub fn is_about_driver(&self) -> bool {
         !matches!(self, Self::Url { .. })
     }
 }
 
-impl Target {
+impl DatabaseUrl {
     /// The database that `driver` ([`Driver::ACCEPTED`]) and `url` name.
     ///
     /// - `sqlite`: what follows `sqlite://` is the path of a file, taken as it stands: nothing in it is
@@ -134,12 +134,12 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`TargetError`] names everything that is wrong, and what is accepted.
-    pub fn parse(driver: &str, url: &str) -> Result<Self, TargetError> {
-        Self::of(driver.parse()?, url)
+    /// [`DatabaseUrlError`] names everything that is wrong, and what is accepted.
+    pub fn parse(driver: &str, url: &str) -> Result<Self, DatabaseUrlError> {
+        Self::for_driver(driver.parse()?, url)
     }
 
-    pub(crate) fn of(driver: Driver, url: &str) -> Result<Self, TargetError> {
+    pub(crate) fn for_driver(driver: Driver, url: &str) -> Result<Self, DatabaseUrlError> {
         let mut faults = Vec::new();
         let location = match driver {
             Driver::Sqlite => sqlite(url, &mut faults),
@@ -148,7 +148,7 @@ impl Target {
         };
         match location {
             Some(location) if faults.is_empty() => Ok(Self(Arc::new(location))),
-            _ => Err(TargetError::Url { driver, faults }),
+            _ => Err(DatabaseUrlError::Url { driver, faults }),
         }
     }
 }
@@ -166,7 +166,7 @@ fn sqlite(url: &str, faults: &mut Vec<String>) -> Option<Location> {
 fn mysql(url: &str, faults: &mut Vec<String>) -> Option<Location> {
     let server = match url.strip_prefix("mysql://") {
         Some(rest) => url::parse(Driver::MySql, rest, faults),
-        None => go::parse(url, faults),
+        None => go_dsn::parse(url, faults),
     }?;
     // sqlx checks it against the URL's host, where no address of this kind can stand without its brackets.
     if server.relayed().is_some() && server.settings.checks_name() {
@@ -188,7 +188,7 @@ fn postgres(url: &str, faults: &mut Vec<String>) -> Option<Location> {
     url::parse(Driver::Postgres, rest, faults).map(Location::Postgres)
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Location::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
@@ -197,7 +197,7 @@ impl fmt::Display for Target {
     }
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -5,7 +5,7 @@
 //! | `payment_charges_total` | outcome (`charged`, `declined`) | charges recorded; what was recorded before is not counted again |
 //! | `payment_charged_minor_units_total` | currency | what customers were charged, in the currency's minor units |
 //!
-//! Counted since the process began, and by this process alone. What was recorded without an answer, and found by a later
+//! MeteredLedger since the process began, and by this process alone. What was recorded without an answer, and found by a later
 //! call, is counted by nobody: the books are in the database, and audited there.
 
 use std::sync::Arc;
@@ -25,16 +25,16 @@ type Label = [(&'static str, &'static str); 1];
 
 /// What was charged.
 #[derive(Debug, Clone, Default)]
-pub struct Charges {
+pub struct ChargeMetrics {
     charges: Family<Label, Counter>,
     charged: Family<Label, Counter>,
 }
 
-impl Charges {
+impl ChargeMetrics {
     /// Registers them under their Prometheus names.
     pub fn register(registry: &mut Registry) -> Self {
         let charges = Self::default();
-        registry.register("payment_charges", "Charges recorded, by outcome", charges.charges.clone());
+        registry.register("payment_charges", "ChargeMetrics recorded, by outcome", charges.charges.clone());
         registry.register(
             "payment_charged_minor_units",
             "What customers were charged, in minor units of the currency",
@@ -61,20 +61,20 @@ impl Charges {
 }
 
 /// A ledger whose charges are counted.
-pub struct Counted {
+pub struct MeteredLedger {
     inner: Arc<dyn Ledger>,
-    charges: Charges,
+    charges: ChargeMetrics,
 }
 
-impl Counted {
+impl MeteredLedger {
     /// Counts what `inner` records.
-    pub fn new(inner: Arc<dyn Ledger>, charges: Charges) -> Self {
+    pub fn new(inner: Arc<dyn Ledger>, charges: ChargeMetrics) -> Self {
         Self { inner, charges }
     }
 }
 
 #[async_trait]
-impl Ledger for Counted {
+impl Ledger for MeteredLedger {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
         let payment = self.inner.record_charge(charge).await?;
         // Any other id is that of an earlier call.

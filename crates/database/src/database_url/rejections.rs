@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) fn error(driver: &str, url: &str) -> String {
-    let error = Target::parse(driver, url).unwrap_err();
+    let error = DatabaseUrl::parse(driver, url).unwrap_err();
     assert!(!error.is_about_driver(), "{url}");
     let text = format!("{error} {error:?}");
     assert!(!text.contains("hunter2"), "{text}");

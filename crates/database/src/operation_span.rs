@@ -1,5 +1,4 @@
-//! What is told of a piece of work: to the trace that asked for it, and to those who count. Never a parameter, nor the
-//! URL of the database.
+//! The trace span and the metrics of one transaction. They never contain parameters or the URL of the database.
 
 use std::borrow::Cow;
 
@@ -9,36 +8,36 @@ use tokio::time::Instant;
 use crate::{
     dialect::Dialect,
     metrics::{Metrics, Operation},
-    work::{Summary, Work, WriteError},
+    transaction::{Summary, Transaction, WriteError},
 };
 
-/// A piece of work from its asking to its answer.
-pub(crate) struct Asked<'a> {
+/// A transaction from its call to its result.
+pub(crate) struct OperationSpan<'a> {
     metrics: &'a Metrics,
     span: Span,
-    began: Instant,
+    started: Instant,
     system: &'static str,
     summary: Summary,
 }
 
-impl<'a> Asked<'a> {
-    pub(crate) fn of<W: Work>(dialect: Dialect, metrics: &'a Metrics) -> Self {
-        let (system, summary) = (dialect.name(), W::SUMMARY);
+impl<'a> OperationSpan<'a> {
+    pub(crate) fn start<T: Transaction>(dialect: Dialect, metrics: &'a Metrics) -> Self {
+        let (system, summary) = (dialect.name(), T::SUMMARY);
         let mut span = Span::start(SpanKind::Client, summary.name(system));
         span.set("db.system.name", system);
         if !summary.operation.is_empty() {
             span.set("db.operation.name", summary.operation);
             span.set("db.collection.name", summary.collection);
         }
-        Self { metrics, span, began: Instant::now(), system, summary }
+        Self { metrics, span, started: Instant::now(), system, summary }
     }
 
-    /// So many pieces of work, this one among them, were committed together.
-    pub(crate) fn shared(&mut self, count: usize) {
+    /// Records how many transactions shared the commit.
+    pub(crate) fn set_group_size(&mut self, count: usize) {
         self.span.set("db.commit.group_size", i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn written<T>(self, written: &Result<T, WriteError>) {
+    pub(crate) fn end_write<T>(self, written: &Result<T, WriteError>) {
         let (error_type, error) = match written {
             Ok(_) => ("", None),
             Err(WriteError::Withdrawn) => ("withdrawn", None),
@@ -50,7 +49,7 @@ impl<'a> Asked<'a> {
         self.end(error_type, error);
     }
 
-    pub(crate) fn read<T>(self, read: &Result<T, sqlx::Error>) {
+    pub(crate) fn end_read<T>(self, read: &Result<T, sqlx::Error>) {
         self.end(if read.is_ok() { "" } else { "failed" }, read.as_ref().err());
     }
 
@@ -69,12 +68,12 @@ impl<'a> Asked<'a> {
             db_collection_name: collection,
             error_type,
         };
-        self.metrics.operation(&labels, self.began.elapsed());
+        self.metrics.operation(&labels, self.started.elapsed());
     }
 }
 
 impl Summary {
-    /// The span's name: `INSERT orders`, or the system's name where there is no better.
+    /// The name of the span: `INSERT orders`, or the name of the system where there is no summary.
     fn name(self, system: &'static str) -> Cow<'static, str> {
         match self.operation {
             "" => system.into(),

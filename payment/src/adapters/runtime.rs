@@ -4,7 +4,7 @@ use service_kit::ids::{self, IdSequence};
 
 use crate::{
     domain::{BillId, ChangeId, PaymentId},
-    ports::{Clock, Ids},
+    ports::{Clock, IdGenerator},
 };
 
 /// The system's clock.
@@ -19,19 +19,19 @@ impl Clock for SystemClock {
 
 /// Time-ordered ids.
 #[derive(Debug, Default)]
-pub struct SystemIds(IdSequence);
+pub struct TimeOrderedIds(IdSequence);
 
 #[allow(clippy::expect_used, reason = "a minted id is above 0 by the minter's contract")]
-impl Ids for SystemIds {
-    fn payment(&self) -> PaymentId {
+impl IdGenerator for TimeOrderedIds {
+    fn payment_id(&self) -> PaymentId {
         PaymentId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 
-    fn bill(&self) -> BillId {
+    fn bill_id(&self) -> BillId {
         BillId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 
-    fn change(&self) -> ChangeId {
+    fn change_id(&self) -> ChangeId {
         ChangeId::new(self.0.next_id()).expect("minted ids are above 0")
     }
 }

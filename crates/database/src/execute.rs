@@ -1,0 +1,137 @@
+//! Runs transactions on pooled connections, and again after a deadlock or a serialization failure.
+
+use std::{sync::Arc, time::Duration};
+
+use service_kit::ids::jittered;
+use sqlx::Executor;
+use tokio::time::Instant;
+
+use crate::{
+    commit::commit,
+    dialect::is_broken,
+    pool::{Connector, Pool, PooledConnection},
+    transaction::{Transaction, WriteError},
+};
+
+/// For how long a transaction is retried.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Limit of the first random pause between attempts. It doubles up to [`PAUSE_MAX`].
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// Runs and commits `transaction`. Retries it while the failure is transient.
+pub(crate) async fn write<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, WriteError> {
+    let started = Instant::now();
+    let mut pause_max = PAUSE_FIRST;
+    loop {
+        let attempt = match transaction.is_single() {
+            true => single(pool, transaction).await,
+            false => begin_and_commit(pool, transaction).await,
+        };
+        match attempt {
+            Err(WriteError::Refused(error))
+                if pool.connector().dialect.is_transient(&error) && started.elapsed() < RETRY_MAX =>
+            {
+                tracing::debug!(%error, "retrying transaction");
+                tokio::time::sleep(jittered(pause_max)).await;
+                pause_max = (pause_max * 2).min(PAUSE_MAX);
+            }
+            attempt => return attempt,
+        }
+    }
+}
+
+async fn begin_and_commit<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, WriteError> {
+    let mut pooled = begin(pool).await.map_err(WriteError::not_started)?;
+    let connector = pool.connector();
+    if !transaction.may_begin() {
+        roll_back(connector, pooled).await;
+        return Err(WriteError::Withdrawn);
+    }
+    let connection = pooled.connection();
+    let output = match connector.run(transaction, connection).await {
+        Ok(output) => output,
+        Err(error) if is_broken(&error) => return Err(WriteError::Unknown(Arc::new(error))),
+        Err(error) => {
+            roll_back(connector, pooled).await;
+            return Err(WriteError::Refused(Arc::new(error)));
+        }
+    };
+    let committing = connector.within_limit(connection.inner.execute("COMMIT"));
+    match commit(connector, committing).await {
+        Ok(_) => {
+            pooled.release();
+            Ok(output)
+        }
+        Err(error) if connector.dialect.is_refusal(&error) => Err(WriteError::Refused(Arc::new(error))),
+        Err(error) => Err(WriteError::Unknown(Arc::new(error))),
+    }
+}
+
+/// Rolls back. Where that fails the connection is closed, and the server rolls back.
+async fn roll_back(connector: &Connector, mut pooled: PooledConnection) {
+    if connector.within_limit(pooled.connection().inner.execute("ROLLBACK")).await.is_ok() {
+        pooled.release();
+    }
+}
+
+/// Takes a connection and begins a transaction. After a failure, all idle connections are evicted and a new one is
+/// tried.
+async fn begin(pool: &Pool) -> Result<PooledConnection, sqlx::Error> {
+    let connector = pool.connector();
+    for may_retry in [true, false] {
+        let mut pooled = pool.get().await?;
+        let begin = pooled.connection().inner.execute(connector.dialect.begin());
+        match connector.within_limit(begin).await {
+            Ok(_) => return Ok(pooled),
+            Err(_) if may_retry => pool.evict_idle(),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(sqlx::Error::PoolTimedOut)
+}
+
+async fn single<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, WriteError> {
+    let mut pooled = pool.get().await.map_err(WriteError::not_started)?;
+    if !transaction.may_begin() {
+        pooled.release();
+        return Err(WriteError::Withdrawn);
+    }
+    let connector = pool.connector();
+    match commit(connector, connector.run(transaction, pooled.connection())).await {
+        Ok(output) => {
+            pooled.release();
+            Ok(output)
+        }
+        // The statement commits itself. Only errors that roll it back prove that nothing was written.
+        Err(error) => {
+            let rolled_back = connector.dialect.is_transient(&error)
+                || error.as_database_error().is_some_and(|error| error.is_unique_violation());
+            if is_broken(&error) {
+                pool.evict_idle();
+            }
+            let error = Arc::new(error);
+            Err(if rolled_back { WriteError::Refused(error) } else { WriteError::Unknown(error) })
+        }
+    }
+}
+
+/// Runs `transaction`, which only reads. Retries once on a new connection where the first one is broken.
+pub(crate) async fn read<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, sqlx::Error> {
+    for may_retry in [true, false] {
+        let mut pooled = pool.get().await?;
+        match pool.connector().run(transaction, pooled.connection()).await {
+            Err(error) if is_broken(&error) => {
+                pool.evict_idle();
+                if !may_retry {
+                    return Err(error);
+                }
+            }
+            result => {
+                pooled.release();
+                return result;
+            }
+        }
+    }
+    Err(sqlx::Error::PoolTimedOut)
+}

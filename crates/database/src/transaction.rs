@@ -1,0 +1,104 @@
+//! Transactions as values, and the errors of writing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{Any, AnyConnection, SqlSafeStr, any::AnyArguments, query::Query};
+
+use crate::dialect::Dialect;
+
+/// A connection that runs one transaction.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) inner: AnyConnection,
+    pub(crate) dialect: Dialect,
+}
+
+impl Connection {
+    /// Prepares `sql`, to be bound and then executed on [`executor`](Self::executor).
+    ///
+    /// Each parameter is written `?`; no other question mark may occur. `NOW_MS()` is the database's clock, in
+    /// milliseconds since the Unix epoch.
+    pub fn query(&self, sql: impl SqlSafeStr) -> Query<'static, Any, AnyArguments> {
+        self.dialect.query(sql)
+    }
+
+    /// sqlx's connection, which executes statements.
+    pub fn executor(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+}
+
+/// The verb and the table of a transaction's main statement, for traces and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// `INSERT`, for instance.
+    pub operation: &'static str,
+    /// `orders`, for instance.
+    pub collection: &'static str,
+}
+
+impl Summary {
+    /// `operation` on `collection`.
+    pub const fn new(operation: &'static str, collection: &'static str) -> Self {
+        Self { operation, collection }
+    }
+}
+
+/// The statements of one transaction as a value, which can be queued and run again.
+#[async_trait]
+pub trait Transaction: Send + Sync + 'static {
+    /// The result.
+    type Output: Send + 'static;
+
+    /// The name in traces and metrics; empty by default.
+    const SUMMARY: Summary = Summary::new("", "");
+
+    /// Called right before the first statement is sent; `false` withdraws the transaction.
+    fn may_begin(&self) -> bool {
+        true
+    }
+
+    /// Whether it is one statement, which a server runs without BEGIN and COMMIT.
+    fn is_single(&self) -> bool {
+        false
+    }
+
+    /// Sends the statements. Called again after a rollback, so that it may have no effect but on the database. An
+    /// error rolls everything back.
+    async fn run(&self, connection: &mut Connection) -> Result<Self::Output, sqlx::Error>;
+}
+
+/// Why a transaction is not known to be committed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// Withdrawn by [`Transaction::may_begin`]; nothing was written.
+    #[error("withdrawn before it began")]
+    Withdrawn,
+    /// Nothing was written: no connection or no place in the queue was available in time.
+    #[error("not started: {0}")]
+    NotStarted(Arc<sqlx::Error>),
+    /// Nothing was written: the database rejected a statement, and the transaction was rolled back.
+    #[error("refused: {0}")]
+    Refused(Arc<sqlx::Error>),
+    /// Nothing was written: the transaction panicked on SQLite and was rolled back. (On a server the panic unwinds
+    /// into the caller.)
+    #[error("panicked")]
+    Panicked,
+    /// In doubt: the connection failed before the outcome was known.
+    #[error("outcome unknown: {0}")]
+    Unknown(Arc<sqlx::Error>),
+}
+
+impl WriteError {
+    pub(crate) fn not_started(error: sqlx::Error) -> Self {
+        Self::NotStarted(Arc::new(error))
+    }
+
+    /// Whether the database rejected a row because of a unique key. sqlx does not report which key on SQLite and
+    /// MySQL.
+    pub fn is_unique_violation(&self) -> bool {
+        let Self::Refused(error) = self else { return false };
+        error.as_database_error().is_some_and(|error| error.is_unique_violation())
+    }
+}
