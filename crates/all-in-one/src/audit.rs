@@ -1,8 +1,8 @@
-//! Order's books held against Payment's, as they are: for operators, while the services run.
+//! Compares Order's database with Payment's; operators may run it while the services run.
 //!
-//! An order that was paid is charged the same amount, and no other order is charged anything. Both books change
-//! while they are read, so that a disagreement counts only if it stands on a second reading, in which the order
-//! did not change, and if the order is not PENDING: that says that nothing is known yet.
+//! Every PAID order has a charge of the same amount, and no other order has a charge. Both databases may
+//! change during the audit. So it reads each mismatch a second time, and reports it only if the mismatch is
+//! still there and the order did not change meanwhile. A PENDING order has no known outcome and is skipped.
 
 mod compare;
 
@@ -20,24 +20,24 @@ use payment::{
 pub use compare::Disagreement;
 use compare::disagreement;
 
-/// Rows that are read at once.
+/// Rows per query.
 const PAGE_ROWS: u32 = 1000;
 
-/// What was found.
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many orders were looked at.
+    /// The number of orders read.
     pub orders: u64,
-    /// How many payments were looked at.
+    /// The number of payments read.
     pub payments: u64,
-    /// What disagrees, by the ids of the orders.
+    /// Mismatches between an order and its payment, ordered by order id.
     pub disagreements: Vec<Disagreement>,
-    /// Accounts whose charged amount is not the sum of their CHARGED payments.
+    /// Accounts whose charged amount differs from the sum of their CHARGED payments.
     pub accounts: Vec<(UserId, Currency)>,
 }
 
 impl Report {
-    /// Whether everything agrees.
+    /// Whether the audit found no disagreement.
     pub fn agrees(&self) -> bool {
         self.disagreements.is_empty() && self.accounts.is_empty()
     }
@@ -54,33 +54,40 @@ impl fmt::Display for Report {
                 "user {user}, {currency}: the amount charged is not the sum of the CHARGED payments"
             )?;
         }
-        let found = self.disagreements.len() + self.accounts.len();
-        write!(f, "{} orders and {} payments: {found} disagreements", self.orders, self.payments)
+        let found = u64::try_from(self.disagreements.len() + self.accounts.len()).unwrap_or(u64::MAX);
+        let [orders, payments, disagreements] =
+            [(self.orders, "order"), (self.payments, "payment"), (found, "disagreement")].map(counted);
+        write!(f, "{orders} and {payments}: {disagreements}")
     }
 }
 
-/// Holds the two books against each other, and changes neither.
+/// `1 order`, `2 orders`.
+fn counted((count, noun): (u64, &str)) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Compares the two databases; writes to neither.
 ///
 /// # Errors
 ///
-/// Where one of them cannot be read.
+/// A database cannot be read.
 pub async fn audit(order: &Config, payment: &Config) -> anyhow::Result<Report> {
     let (orders_in, payments_in) =
         (Database::open_existing(order).await?, Database::open_existing(payment).await?);
-    let books =
-        Books { orders: DbOrders::new(orders_in.clone()), payments: DbLedger::new(payments_in.clone()) };
-    let report = books.audit().await;
+    let databases =
+        Databases { orders: DbOrders::new(orders_in.clone()), payments: DbLedger::new(payments_in.clone()) };
+    let report = databases.audit().await;
     orders_in.close().await;
     payments_in.close().await;
     report
 }
 
-struct Books {
+struct Databases {
     orders: DbOrders,
     payments: DbLedger,
 }
 
-impl Books {
+impl Databases {
     async fn audit(&self) -> anyhow::Result<Report> {
         let mut report = Report::default();
         let mut suspects = Vec::new();
@@ -98,14 +105,14 @@ impl Books {
             }
         }
         for id in suspects {
-            report.disagreements.extend(self.second_reading(id).await?);
+            report.disagreements.extend(self.confirmed_mismatch(id).await?);
         }
         report.accounts = self.unbalanced().await?;
         Ok(report)
     }
 
-    /// The disagreement, if it is there while the order does not change.
-    async fn second_reading(&self, id: i64) -> anyhow::Result<Option<Disagreement>> {
+    /// Reads an order twice and its payment in between; returns the mismatch unless the order changed.
+    async fn confirmed_mismatch(&self, id: i64) -> anyhow::Result<Option<Disagreement>> {
         let before = self.order(id).await?;
         let payment = self.payment(id).await?;
         let after = self.order(id).await?;
@@ -113,25 +120,25 @@ impl Books {
     }
 
     async fn unbalanced(&self) -> anyhow::Result<Vec<(UserId, Currency)>> {
-        let read = async || self.payments.unbalanced().await.context("the accounts cannot be read");
+        let read = async || self.payments.unbalanced().await.context("cannot read the accounts");
         let first = read().await?;
-        let mut stands = if first.is_empty() { Vec::new() } else { read().await? };
-        stands.retain(|account| first.contains(account));
-        Ok(stands)
+        let mut accounts = if first.is_empty() { Vec::new() } else { read().await? };
+        accounts.retain(|account| first.contains(account));
+        Ok(accounts)
     }
 
     async fn order(&self, id: i64) -> anyhow::Result<Option<Entry>> {
-        let found = self.orders.entries(id - 1, 1).await.context("the orders cannot be read")?;
+        let found = self.orders.entries(id - 1, 1).await.context("cannot read the orders")?;
         Ok(found.into_iter().find(|entry| entry.charge.order.get() == id))
     }
 
     async fn payment(&self, id: i64) -> anyhow::Result<Option<Payment>> {
-        let found = self.payments.audit_page(id - 1, 1).await.context("the payments cannot be read")?;
+        let found = self.payments.audit_page(id - 1, 1).await.context("cannot read the payments")?;
         Ok(found.into_iter().find(|payment| payment.order.get() == id))
     }
 }
 
-/// Both books, read side by side in the order of the ids.
+/// Reads both tables page by page, ordered by order id.
 #[derive(Default)]
 struct Pages {
     orders: Page<Entry>,
@@ -153,7 +160,7 @@ impl<T> Default for Page<T> {
 }
 
 impl<T> Page<T> {
-    fn is_wanted(&self) -> bool {
+    fn needs_rows(&self) -> bool {
         self.rows.is_empty() && !self.is_last
     }
 
@@ -173,19 +180,19 @@ fn id_of_payment(payment: &Payment) -> i64 {
 }
 
 impl Pages {
-    async fn fill(&mut self, books: &Books) -> anyhow::Result<()> {
-        if self.orders.is_wanted() {
-            let rows = books.orders.entries(self.orders.after, PAGE_ROWS).await;
-            self.orders.fill(rows.context("the orders cannot be read")?, id_of_order);
+    async fn fill(&mut self, databases: &Databases) -> anyhow::Result<()> {
+        if self.orders.needs_rows() {
+            let rows = databases.orders.entries(self.orders.after, PAGE_ROWS).await;
+            self.orders.fill(rows.context("cannot read the orders")?, id_of_order);
         }
-        if self.payments.is_wanted() {
-            let rows = books.payments.audit_page(self.payments.after, PAGE_ROWS).await;
-            self.payments.fill(rows.context("the payments cannot be read")?, id_of_payment);
+        if self.payments.needs_rows() {
+            let rows = databases.payments.audit_page(self.payments.after, PAGE_ROWS).await;
+            self.payments.fill(rows.context("cannot read the payments")?, id_of_payment);
         }
         Ok(())
     }
 
-    /// What both say of the lowest id that is left.
+    /// The order and the payment of the lowest order id that is left.
     fn next_pair(&mut self) -> (Option<Entry>, Option<Payment>) {
         let order = self.orders.rows.front().map(id_of_order);
         let payment = self.payments.rows.front().map(id_of_payment);
@@ -193,5 +200,23 @@ impl Pages {
         let order = if order == lowest { self.orders.rows.pop_front() } else { None };
         let payment = if payment == lowest { self.payments.rows.pop_front() } else { None };
         (order, payment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_the_right_number() {
+        let what = "PAID, but unknown to Payment".to_owned();
+        let report = Report {
+            orders: 1,
+            payments: 0,
+            disagreements: vec![Disagreement { order: 7, what }],
+            accounts: Vec::new(),
+        };
+        let expected = "order 7: PAID, but unknown to Payment\n1 order and 0 payments: 1 disagreement";
+        assert_eq!(report.to_string(), expected);
     }
 }

@@ -1,7 +1,7 @@
-//! The house with all its lights on: gateway, Order and Payment in one process.
+//! Gateway, Order and Payment in one process.
 //!
-//! [`System`] is what `cargo run` runs by hand and what every system test and bench runs in: three real
-//! services over real sockets, each with a database of its own.
+//! `cargo run` starts a [`System`], and so do system tests and benchmarks: three services that talk over
+//! sockets, each service with its own database.
 
 pub mod audit;
 pub mod cli;

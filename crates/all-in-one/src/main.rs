@@ -1,4 +1,4 @@
-//! The whole system in one process, or one of its services, from the command line.
+//! The `order-system` binary: all services in one process, or one of them.
 
 use std::process::ExitCode;
 

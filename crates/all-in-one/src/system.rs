@@ -1,4 +1,4 @@
-//! Three services in one process: started from the callee up, stopped from the caller down.
+//! Starts the three services in one process in the order Payment, Order, gateway; stops them in reverse.
 
 use std::{
     fs::{File, TryLockError},
@@ -21,14 +21,14 @@ use tokio::{
 
 use crate::Options;
 
-/// How long a service may take to become ready: a database is opened and migrated meanwhile.
+/// Time limit for one service to become ready, including the migration of its database.
 const READY_MAX: Duration = Duration::from_secs(30);
 const READY_POLL: Duration = Duration::from_millis(10);
-/// From a service's port to that of its admin listener.
+/// Offset of the admin port from the service port.
 const GATEWAY_ADMIN_OFFSET: u16 = 1000;
 const SERVICE_ADMIN_OFFSET: u16 = 6000;
 
-/// A running system. Dropping it ends the services at once; [`stop`](Self::stop) lets them finish.
+/// A running system. [`stop`](Self::stop) shuts it down gracefully; dropping it aborts the services.
 #[derive(Debug)]
 pub struct System {
     gateway: Service,
@@ -39,29 +39,31 @@ pub struct System {
 }
 
 impl System {
-    /// Starts all three on free ports, with databases that go with the system.
+    /// Starts the services on free ports, with databases in a temporary directory.
     ///
     /// # Errors
     ///
-    /// Whatever keeps a service from becoming ready.
+    /// A service did not become ready.
     pub async fn start() -> anyhow::Result<Self> {
         Self::start_with(Options::default()).await
     }
 
-    /// Starts all three and returns when they are ready.
+    /// Starts the services and returns once all of them are ready.
     ///
     /// # Errors
     ///
-    /// Whatever keeps a service from becoming ready; none is left running then.
+    /// A service did not become ready. The services started before it are aborted.
     pub async fn start_with(options: Options) -> anyhow::Result<Self> {
-        let temporary =
-            options.data.is_none().then(TempDir::new).transpose().context("no temporary directory")?;
-        let data = temporary
-            .as_ref()
-            .map(TempDir::path)
-            .or(options.data.as_deref())
-            .context("no directory for data")?;
-        std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+        let temporary = options
+            .data
+            .is_none()
+            .then(TempDir::new)
+            .transpose()
+            .context("cannot create a temporary data directory")?;
+        let data =
+            temporary.as_ref().map(TempDir::path).or(options.data.as_deref()).context("no data directory")?;
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("cannot create the data directory {}", data.display()))?;
         let lock = lock(data)?;
         let ports = options.ports;
 
@@ -87,7 +89,7 @@ impl System {
         Ok(Self { gateway, order, payment, _lock: lock, _data: temporary })
     }
 
-    /// Where the public is served, `http://127.0.0.1:8080` for instance.
+    /// The public base URL, for example `http://127.0.0.1:8080`.
     pub fn gateway_url(&self) -> String {
         format!("http://{}", self.gateway.address)
     }
@@ -122,59 +124,60 @@ impl System {
         self.payment.admin
     }
 
-    /// Stops taking requests, lets what is in flight finish, and ends: the gateway first, Payment last.
+    /// Shuts the services down gracefully: the gateway first, Payment last.
     ///
     /// # Errors
     ///
-    /// What a service ended with.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    /// The error of the first service that failed during its shutdown.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         self.gateway.stop().await?;
         self.order.stop().await?;
         self.payment.stop().await
     }
 
-    /// Stops Payment alone: the others go on, and find it gone.
+    /// Shuts Payment down; the gateway and Order keep running.
     ///
     /// # Errors
     ///
-    /// What Payment ended with.
+    /// Payment failed during its shutdown.
     pub async fn stop_payment(&mut self) -> anyhow::Result<()> {
-        self.payment.end().await
+        self.payment.stop().await
     }
 
-    /// Stops Order alone.
+    /// Shuts Order down; the gateway and Payment keep running.
     ///
     /// # Errors
     ///
-    /// What Order ended with.
+    /// Order failed during its shutdown.
     pub async fn stop_order(&mut self) -> anyhow::Result<()> {
-        self.order.end().await
+        self.order.stop().await
     }
 
-    /// Returns when a service ends that nobody stopped, with why it did.
+    /// Waits until a service ends unexpectedly, and returns the reason.
     pub async fn failed(&mut self) -> anyhow::Error {
-        let (name, ended) = tokio::select! {
-            ended = &mut self.gateway.task => ("the gateway", ended),
-            ended = &mut self.order.task => ("Order", ended),
-            ended = &mut self.payment.task => ("Payment", ended),
+        let (name, result) = tokio::select! {
+            result = &mut self.gateway.task => ("the gateway", result),
+            result = &mut self.order.task => ("Order", result),
+            result = &mut self.payment.task => ("Payment", result),
         };
-        let why = match ended {
+        let reason = match result {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => anyhow::anyhow!("it stopped"),
+            Ok(Ok(())) => anyhow::anyhow!("it returned without an error"),
             Err(panic) => panic.into(),
         };
-        why.context(format!("{name} ended"))
+        reason.context(format!("{name} ended unexpectedly"))
     }
 }
 
-/// Takes the directory for one system: Order and Payment are written for one instance each on a SQLite file. The
-/// system gives it back when the process ends, however it does.
+/// Locks the data directory: a SQLite file supports one instance of Order or Payment.
+///
+/// The operating system releases the lock when the process ends.
 fn lock(data: &Path) -> anyhow::Result<File> {
-    let file = data.join("stack.lock");
+    let file = data.join("order-system.lock");
     let lock = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another instance is running on {}", data.display()),
+        Err(TryLockError::WouldBlock) => bail!("another instance uses the data directory {}", data.display()),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", file.display()))
         }
@@ -207,19 +210,15 @@ impl Service {
         let mut service = Self { address, admin, stop, task };
         tokio::select! {
             biased;
-            ended = &mut service.task => ended?.and_then(|()| bail!("a service stopped while it started"))?,
+            result = &mut service.task => result?.and_then(|()| bail!("a service ended during start-up"))?,
             ready = until_ready(admin) => ready?,
         }
         Ok(service)
     }
 
-    async fn stop(mut self) -> anyhow::Result<()> {
-        self.end().await
-    }
-
-    async fn end(&mut self) -> anyhow::Result<()> {
+    async fn stop(&mut self) -> anyhow::Result<()> {
         if self.stop.is_cancelled() {
-            // It ended before, and was heard then.
+            // It was stopped before, and its result returned then.
             return Ok(());
         }
         self.stop.cancel();
@@ -233,7 +232,7 @@ impl Drop for Service {
     }
 }
 
-/// Polls `/readyz` until it says so.
+/// Polls `/readyz` until it returns 200, for at most [`READY_MAX`].
 async fn until_ready(admin: SocketAddr) -> anyhow::Result<()> {
     let polled = async {
         while !is_ready(admin).await.unwrap_or(false) {
@@ -242,13 +241,13 @@ async fn until_ready(admin: SocketAddr) -> anyhow::Result<()> {
     };
     tokio::time::timeout(READY_MAX, polled)
         .await
-        .with_context(|| format!("not ready after {READY_MAX:?}: {admin}"))
+        .with_context(|| format!("the service with admin address {admin} is not ready after {READY_MAX:?}"))
 }
 
 async fn is_ready(admin: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(admin).await?;
     stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer.split(' ').nth(1) == Some("200"))
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await?;
+    Ok(response.split(' ').nth(1) == Some("200"))
 }

@@ -1,16 +1,16 @@
-//! What one order and its payment must be to each other.
+//! The invariant between one order and its payment.
 
 use std::fmt;
 
 use order::domain::{Entry, Status as OrderStatus};
 use payment::domain::{Outcome, Payment};
 
-/// An order and a payment that do not agree.
+/// An order and a payment that violate the invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disagreement {
     /// The id of the order.
     pub order: i64,
-    /// What Order has, and what Payment.
+    /// The two states, in words.
     pub what: String,
 }
 
@@ -20,11 +20,11 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// How the two disagree, unless they agree or the order is PENDING.
+/// The mismatch between an order and its payment; `None` for a PENDING order.
 pub(super) fn disagreement(order: Option<&Entry>, payment: Option<&Payment>) -> Option<Disagreement> {
     let agree = match (order, payment) {
         (None, None) => true,
-        // A refused charge or a tombstone without an order has cost nobody anything.
+        // A declined charge or a tombstone moves no money, so it needs no order.
         (None, Some(payment)) => !matches!(payment.outcome, Outcome::Charged { .. }),
         (Some(order), payment) => agrees(order, payment),
     };
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn each_status_has_its_payment_and_no_other() {
+    fn each_status_agrees_with_one_outcome_only() {
         let payments = [None, Some(charged(1, 12)), Some(declined()), Some(payment(Outcome::Voided))];
         for (status, agreeing) in [
             (OrderStatus::NotCharged, 0),
@@ -122,25 +122,25 @@ mod tests {
     }
 
     #[test]
-    fn of_a_pending_order_nothing_is_known() {
+    fn a_pending_order_agrees_with_every_outcome() {
         for payment in [None, Some(charged(2, 13)), Some(declined())] {
             assert_eq!(disagreement(Some(&order(OrderStatus::Pending)), payment.as_ref()), None);
         }
     }
 
     #[test]
-    fn another_amount_or_user_is_told_with_both_sides() {
-        for (other, told) in [
+    fn another_amount_or_user_is_reported_with_both_states() {
+        for (other, expected) in [
             (charged(1, 13), "PAID, 0.12 USD of user 1, but Payment has CHARGED, 0.13 USD of user 1"),
             (charged(2, 12), "PAID, 0.12 USD of user 1, but Payment has CHARGED, 0.12 USD of user 2"),
         ] {
             let found = disagreement(Some(&order(OrderStatus::Paid)), Some(&other)).unwrap();
-            assert_eq!(found.to_string(), format!("order 7: {told}"));
+            assert_eq!(found.to_string(), format!("order 7: {expected}"));
         }
     }
 
     #[test]
-    fn a_charge_without_an_order_is_told_and_other_payments_are_not() {
+    fn a_charge_without_an_order_is_reported_and_other_payments_are_not() {
         let found = disagreement(None, Some(&charged(1, 12))).unwrap();
         assert_eq!(
             found.to_string(),

@@ -1,4 +1,5 @@
-//! `order-system audit`: agrees with books that are right, also while they are written, and names what is wrong with others.
+//! `order-system audit` finds no disagreement in correct databases, also during writes, and reports
+//! every corruption.
 
 use std::{path::Path, time::Duration};
 
@@ -9,11 +10,11 @@ use tempfile::TempDir;
 
 use crate::support::{Client, order_body, process::Process};
 
-/// What the audit printed, and its exit code.
+/// Runs the audit; returns its output and its exit code.
 async fn audit(data: &Path) -> (String, Option<i32>) {
-    let ended = Process::start(&["audit", "--data", data.to_str().unwrap()], &[]).end().await;
-    assert_eq!(ended.log, Vec::<String>::new());
-    (ended.out.join("\n"), ended.code)
+    let exit = Process::start(&["audit", "--data", data.to_str().unwrap()], &[]).wait().await;
+    assert_eq!(exit.stderr, Vec::<String>::new());
+    (exit.stdout.join("\n"), exit.code)
 }
 
 async fn started(data: &TempDir) -> (System, Client) {
@@ -23,8 +24,8 @@ async fn started(data: &TempDir) -> (System, Client) {
     (system, client)
 }
 
-/// Changes a database behind the back of its service.
-async fn falsify(data: &TempDir, service: &str, sql: String) {
+/// Changes a row without the service.
+async fn corrupt(data: &TempDir, service: &str, sql: String) {
     sqlx::any::install_default_drivers();
     let url = format!("sqlite://{}", data.path().join(format!("{service}.db")).display());
     let mut connection = AnyConnection::connect(&url).await.unwrap();
@@ -33,7 +34,7 @@ async fn falsify(data: &TempDir, service: &str, sql: String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn books_of_every_outcome_agree() {
+async fn audit_finds_no_disagreement_for_any_outcome() {
     let data = tempfile::tempdir().unwrap();
     let (mut system, client) = started(&data).await;
     assert_eq!(client.post(order_body(1, json!("0.12"))).await.status, 201);
@@ -46,7 +47,7 @@ async fn books_of_every_outcome_agree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_wrong_is_named_once() {
+async fn audit_reports_each_disagreement_once() {
     let data = tempfile::tempdir().unwrap();
     let (system, client) = started(&data).await;
     let mut ids = Vec::new();
@@ -55,12 +56,12 @@ async fn whatever_is_wrong_is_named_once() {
     }
     system.stop().await.unwrap();
     let [amount, uncharged, unknown, pending, untouched] = ids[..] else { panic!("{ids:?}") };
-    falsify(&data, "payment", format!("UPDATE payments SET amount_minor = 13 WHERE order_id = {amount}"))
+    corrupt(&data, "payment", format!("UPDATE payments SET amount_minor = 13 WHERE order_id = {amount}"))
         .await;
-    falsify(&data, "payment", format!("DELETE FROM payments WHERE order_id = {uncharged}")).await;
-    falsify(&data, "order", format!("DELETE FROM order_items WHERE order_id = {unknown}")).await;
-    falsify(&data, "order", format!("DELETE FROM orders WHERE order_id = {unknown}")).await;
-    falsify(&data, "order", format!("UPDATE orders SET status = 'PENDING' WHERE order_id = {pending}")).await;
+    corrupt(&data, "payment", format!("DELETE FROM payments WHERE order_id = {uncharged}")).await;
+    corrupt(&data, "order", format!("DELETE FROM order_items WHERE order_id = {unknown}")).await;
+    corrupt(&data, "order", format!("DELETE FROM orders WHERE order_id = {unknown}")).await;
+    corrupt(&data, "order", format!("UPDATE orders SET status = 'PENDING' WHERE order_id = {pending}")).await;
     let expected = [
         format!("order {amount}: PAID, 0.12 USD of user 1, but Payment has CHARGED, 0.13 USD of user 1"),
         format!("order {uncharged}: PAID, 0.12 USD of user 2, but unknown to Payment"),
@@ -69,13 +70,13 @@ async fn whatever_is_wrong_is_named_once() {
         "user 2, USD: the amount charged is not the sum of the CHARGED payments".to_owned(),
         "4 orders and 4 payments: 5 disagreements".to_owned(),
     ];
-    let (told, code) = audit(data.path()).await;
-    assert_eq!((told, code), (expected.join("\n"), Some(1)));
+    let (output, code) = audit(data.path()).await;
+    assert_eq!((output, code), (expected.join("\n"), Some(1)));
     assert!(!expected.iter().any(|line| line.contains(&untouched.to_string())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_that_are_being_placed_are_no_disagreement() {
+async fn orders_in_progress_are_not_disagreements() {
     let data = tempfile::tempdir().unwrap();
     let (system, client) = started(&data).await;
     let placing: Vec<_> = (1..=8)
@@ -90,11 +91,11 @@ async fn orders_that_are_being_placed_are_no_disagreement() {
         .collect();
     let mut audits = 0;
     while !placing.iter().all(tokio::task::JoinHandle::is_finished) && audits < 5 {
-        let (told, code) = audit(data.path()).await;
-        assert_eq!(code, Some(0), "{told}");
+        let (output, code) = audit(data.path()).await;
+        assert_eq!(code, Some(0), "{output}");
         audits += 1;
     }
-    assert!(audits > 1, "the orders were placed before anybody looked");
+    assert!(audits > 1, "the orders were finished before the second audit");
     for task in placing {
         task.abort();
     }
@@ -102,23 +103,23 @@ async fn orders_that_are_being_placed_are_no_disagreement() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_named_and_not_made() {
+async fn audit_reports_a_missing_database_and_creates_none() {
     let data = tempfile::tempdir().unwrap();
-    let ended = Process::start(&["audit", "--data", data.path().to_str().unwrap()], &[]).end().await;
-    assert_eq!((ended.code, ended.log.len()), (Some(69), 1), "{ended:?}");
-    assert!(ended.log[0].contains("order.db"), "{ended:?}");
+    let exit = Process::start(&["audit", "--data", data.path().to_str().unwrap()], &[]).wait().await;
+    assert_eq!((exit.code, exit.stderr.len()), (Some(69), 1), "{exit:?}");
+    assert!(exit.stderr[0].contains("order.db"), "{exit:?}");
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
-async fn variables_that_are_wrong_are_all_named() {
+async fn audit_reports_every_invalid_variable() {
     let environment = [("ORDER_DB_DRIVER", "oracle".to_owned())];
-    let ended = Process::start(&["audit"], &environment).end().await;
+    let exit = Process::start(&["audit"], &environment).wait().await;
     let expected = [
         "ORDER_DB_DRIVER environment variable is invalid: found \"oracle\"; accepted: sqlite, mysql or postgres.",
         "ORDER_DATA_SOURCE_URL environment variable is missing.",
         "PAYMENT_DB_DRIVER environment variable is missing.",
         "PAYMENT_DATA_SOURCE_URL environment variable is missing.",
     ];
-    assert_eq!((ended.log, ended.code), (expected.map(str::to_owned).to_vec(), Some(64)));
+    assert_eq!((exit.stderr, exit.code), (expected.map(str::to_owned).to_vec(), Some(64)));
 }

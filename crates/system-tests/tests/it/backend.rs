@@ -1,5 +1,5 @@
-//! Who plays the Order service, from the most honest to the least: a server of the generated code, one that
-//! answers any HTTP/2, and one that writes frames by hand.
+//! Fakes of the Order service: a server of the generated code, one with any HTTP/2 response, and
+//! one that writes HTTP/2 frames.
 
 pub(crate) mod frames;
 pub(crate) mod http2;

@@ -1,5 +1,5 @@
-//! The dashboard and the alerts, held against what the services really tell: a query of a metric that is not there shows nothing,
-//! and warns of nothing, for ever.
+//! Queries of the dashboard and of the alerts must name metrics that the services export: a query
+//! of an unknown metric shows nothing and never alerts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,11 +10,11 @@ use std::{
 use all_in_one::System;
 use serde_json::{Value, json};
 
-use crate::support::{Client, metrics, order_body};
+use crate::support::{Client, order_body, scrape};
 
-/// What Prometheus adds to whatever it reads.
+/// Labels that Prometheus adds to every sample.
 const ADDED: [&str; 2] = ["job", "instance"];
-/// What Prometheus makes itself of every target.
+/// The metric that Prometheus creates for every target.
 const UP: &str = "up";
 
 fn observability() -> PathBuf {
@@ -30,7 +30,7 @@ fn dashboard() -> Vec<String> {
     targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every expression of the alerts, each of which has a line.
+/// The expression of every alert, each on one line.
 fn alerts() -> Vec<String> {
     let text = fs::read_to_string(observability().join("alerts.yaml")).unwrap();
     let expressions: Vec<String> =
@@ -40,19 +40,19 @@ fn alerts() -> Vec<String> {
     expressions
 }
 
-/// What a query names.
+/// The metrics and labels in a query.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Named {
+struct Query {
     metrics: BTreeSet<String>,
     labels: BTreeSet<String>,
 }
 
-impl Named {
-    /// Reads as much of PromQL as tells metrics and labels from the rest.
-    fn of(query: &str) -> Self {
+impl Query {
+    /// Parses as much of PromQL as is needed to find metrics and labels.
+    fn parse(query: &str) -> Self {
         let mut named = Self::default();
         let mut rest = query;
-        // Within braces, or within the parentheses after `by`, stand labels.
+        // Labels stand within braces, or within the parentheses after `by`.
         let mut labels_until = None;
         let mut grouping = false;
         while let Some(c) = rest.chars().next() {
@@ -92,15 +92,15 @@ impl Named {
     }
 }
 
-/// Aggregations alone may have a word between themselves and what they are of.
+/// Only aggregations may have a clause between their name and their argument.
 fn is_aggregation(word: &str) -> bool {
     ["sum", "max", "min", "avg", "count", "topk"].contains(&word)
 }
 
-/// Every sample's name, and the labels that it has.
-type Told = BTreeMap<String, BTreeSet<String>>;
+/// Exported metrics with their labels.
+type Exported = BTreeMap<String, BTreeSet<String>>;
 
-fn told(page: &str, into: &mut Told) {
+fn parse_page(page: &str, into: &mut Exported) {
     for line in page.lines().filter(|line| !line.starts_with('#')) {
         let named = line.split([' ', '{']).next().unwrap().to_owned();
         let labels = line
@@ -113,28 +113,28 @@ fn told(page: &str, into: &mut Told) {
     }
 }
 
-/// What all three tell once an order was placed, and something was refused.
-async fn everything_told() -> Told {
+/// All metrics of the three services after an order and a 404.
+async fn exported_metrics() -> Exported {
     let system = System::start().await.unwrap();
     let client = Client::new(system.gateway_url());
     assert_eq!(client.post(order_body(123, json!(0.12))).await.status, 201);
     assert_eq!(client.get("/nothing").await.status, 404);
-    let mut all = Told::from([(UP.to_owned(), BTreeSet::new())]);
+    let mut all = Exported::from([(UP.to_owned(), BTreeSet::new())]);
     for admin in [system.gateway_admin(), system.order_admin(), system.payment_admin()] {
-        told(&metrics::page(admin).await, &mut all);
+        parse_page(&scrape::page(admin).await, &mut all);
     }
     all
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_dashboard_and_the_alerts_ask_for_is_there() {
-    let there = everything_told().await;
+async fn dashboard_and_alert_queries_match_exported_metrics() {
+    let exported = exported_metrics().await;
     for query in dashboard().into_iter().chain(alerts()) {
-        let named = Named::of(&query);
+        let named = Query::parse(&query);
         assert!(!named.metrics.is_empty(), "{query}: names no metric");
         let mut labels: BTreeSet<&str> = ADDED.into();
         for metric in &named.metrics {
-            let its = there.get(metric).unwrap_or_else(|| panic!("{query}: no service tells {metric}"));
+            let its = exported.get(metric).unwrap_or_else(|| panic!("{query}: no service exports {metric}"));
             labels.extend(its.iter().map(String::as_str));
         }
         for label in &named.labels {
@@ -144,8 +144,8 @@ async fn what_the_dashboard_and_the_alerts_ask_for_is_there() {
 }
 
 #[test]
-fn the_metrics_and_labels_of_a_query_are_found() {
-    let named = Named::of(
+fn promql_metrics_and_labels_are_parsed() {
+    let named = Query::parse(
         r#"sum by (le, job) (rate(a_bucket{status=~"5..", x!="y{"}[5m])) / max(b:c) > 0.05 and up == 1"#,
     );
     let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
@@ -153,9 +153,8 @@ fn the_metrics_and_labels_of_a_query_are_found() {
     assert_eq!(named.labels, set(&["job", "le", "status", "x"]));
 }
 
-/// What the runbook says must stay 0 wakes somebody.
 #[test]
-fn every_metric_that_must_stay_0_has_an_alert() {
+fn runbook_metrics_that_must_stay_0_have_alerts() {
     let runbook = fs::read_to_string(observability().join("../../docs/operate/runbook.md")).unwrap();
     let (_, section) = runbook.split_once("## What must stay 0").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
@@ -165,7 +164,7 @@ fn every_metric_that_must_stay_0_has_an_alert() {
     let alerts = alerts();
     for metric in metrics {
         assert!(
-            alerts.iter().any(|alert| Named::of(alert).metrics.contains(metric)),
+            alerts.iter().any(|alert| Query::parse(alert).metrics.contains(metric)),
             "{metric} has no alert"
         );
     }

@@ -1,4 +1,4 @@
-//! The Dockerfile and what reaches it, held against the workspace: what is forgotten there is found by whoever builds an image.
+//! The Dockerfile, .dockerignore and compose.yaml must match the workspace.
 
 use std::{fs, path::Path};
 
@@ -14,7 +14,7 @@ fn manifest(name: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_member_of_the_workspace_reaches_the_builder_and_little_else() {
+fn docker_context_contains_every_workspace_member() {
     let ignored = text(".dockerignore");
     let lines: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines[0], "*", "what is not named stays outside");
@@ -28,7 +28,7 @@ fn every_member_of_the_workspace_reaches_the_builder_and_little_else() {
 }
 
 #[test]
-fn the_builder_has_the_toolchain_that_the_workspace_asks_for() {
+fn builder_image_matches_the_rust_version() {
     let tag = format!("docker.io/library/rust:{}-slim-bookworm", manifest("rust-version")[0]);
     assert!(text("Dockerfile").contains(&format!("\nARG BUILDER={tag}\n")));
     let in_compose = format!("BUILDER: ${{BUILDER:-{tag}}}\n");
@@ -37,7 +37,7 @@ fn the_builder_has_the_toolchain_that_the_workspace_asks_for() {
 }
 
 #[test]
-fn there_is_an_image_of_every_program_with_its_own_healthcheck() {
+fn every_service_image_has_a_healthcheck() {
     let dockerfile = text("Dockerfile");
     for program in ["gateway", "order", "payment"] {
         let (_, stage) = dockerfile.split_once(&format!("\nFROM runtime AS {program}\n")).unwrap();
@@ -52,9 +52,10 @@ fn there_is_an_image_of_every_program_with_its_own_healthcheck() {
 }
 
 #[test]
-fn whoever_builds_an_image_can_name_the_commit() {
+fn images_are_labelled_with_the_commit() {
     let dockerfile = text("Dockerfile");
-    // Each stage begins without arguments: one compiles with it, the other is labelled with it.
+    // Build arguments end with their stage: one stage compiles with the commit, the other has it as
+    // a label.
     for (stage, uses) in [
         ("FROM ${BUILDER} AS build", "GIT_COMMIT=\"${GIT_COMMIT}\" cargo build "),
         ("FROM ${RUNTIME} AS runtime", "org.opencontainers.image.revision=\"${GIT_COMMIT}\""),

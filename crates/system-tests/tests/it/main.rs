@@ -1,4 +1,4 @@
-//! Tests of the whole system, and of the rules that its sources keep.
+//! Tests of the whole system over real connections.
 
 #![allow(
     clippy::expect_used,
@@ -9,22 +9,22 @@
 mod audit;
 mod auth;
 mod backend;
+mod backwards_compat;
 mod dashboards;
-mod face;
-mod front;
+mod gateway_fixture;
+mod header_propagation;
 mod images;
 mod input;
 mod limits;
-mod log;
+mod log_capture;
 mod mapping;
-mod old_contract;
+mod metrics;
 mod orders;
-mod passage;
 mod processes;
 mod protection;
+mod response_layers;
 mod shutdown;
 mod support;
-mod this_side;
 mod timeouts;
 mod traces;
-mod watched;
+mod transport_failures;

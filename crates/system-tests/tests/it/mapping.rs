@@ -1,12 +1,12 @@
 //! From a failure that Order sent to what the public is told, over the real wire: every code, every detail
 //! type, every reason, on POST and on GET.
 
-mod canaries;
 mod codes;
-mod damage;
 mod details;
-mod given;
-mod languages;
+mod fixtures;
+mod leakage;
+mod localized;
+mod malformed_details;
 mod reasons;
 
 use prost::Message;
@@ -16,12 +16,12 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use crate::{
-    backend::scripted::Scripted,
-    front::{Ask, EVERY_ASK, Front, ORDER_ID},
-    support::Answer,
+    backend::scripted::ScriptedOrder,
+    gateway_fixture::{ALL_OPERATIONS, GatewayFixture, ORDER_ID, Operation},
+    support::Response,
 };
 
-/// Headers of every answer, and those of every answer to a POST and of every 401.
+/// Headers of every response, and those of every response to a POST and of every 401.
 const USUAL: [&str; 13] = [
     "content-type",
     "content-length",
@@ -42,31 +42,31 @@ const MEMBERS: [&str; 9] =
     ["type", "title", "status", "detail", "instance", "code", "request_id", "trace_id", "retryable"];
 
 /// A gateway in front of an Order that fails as it is told to.
-struct Rig {
-    order: Scripted,
-    gateway: Front,
+struct MappingFixture {
+    order: ScriptedOrder,
+    gateway: GatewayFixture,
 }
 
-impl Rig {
+impl MappingFixture {
     async fn start() -> Self {
-        let order = Scripted::start().await;
-        let gateway = Front::of(order.address).await;
+        let order = ScriptedOrder::start().await;
+        let gateway = GatewayFixture::start(order.address).await;
         Self { order, gateway }
     }
 
     /// What the public is told of `status`.
-    async fn told(&self, ask: Ask, status: &Status) -> Answer {
-        self.told_with(ask, &[], status).await
+    async fn told(&self, operation: Operation, status: &Status) -> Response {
+        self.told_with(operation, &[], status).await
     }
 
     /// The same of a request with further headers.
-    async fn told_with(&self, ask: Ask, headers: &[(&str, &str)], status: &Status) -> Answer {
-        self.order.fail(status);
-        self.gateway.ask(ask, headers).await
+    async fn told_with(&self, operation: Operation, headers: &[(&str, &str)], status: &Status) -> Response {
+        self.order.fail_all(status);
+        self.gateway.call(operation, headers).await
     }
 }
 
-impl Answer {
+impl Response {
     /// Members of the problem beside those that every problem has.
     fn further_members(&self) -> Value {
         let mut problem = self.problem();
@@ -87,7 +87,7 @@ impl Answer {
         further
     }
 
-    /// Every byte of the answer that is not framing.
+    /// Every byte of the response that is not framing.
     fn shown(&self) -> String {
         let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let mut shown = lossy(&self.body);
@@ -105,8 +105,8 @@ fn status(code: Code, message: &str, details: &[Any]) -> Status {
 }
 
 /// `order_id` of a problem about the order that a GET names; a POST and a list name none.
-fn with_order_id(ask: Ask, mut members: Value) -> Value {
-    if ask == Ask::Get && members.get("order_id").is_none() {
+fn with_order_id(operation: Operation, mut members: Value) -> Value {
+    if operation == Operation::Get && members.get("order_id").is_none() {
         members["order_id"] = json!(ORDER_ID);
     }
     members

@@ -1,4 +1,4 @@
-//! The first run: an order placed, charged and read back, and one that its customer cannot pay.
+//! Orders through the whole system: created, charged, read back, declined.
 
 use all_in_one::{Options, System};
 use grpc_client::Channel;
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, order_body};
 
-mod kept;
-mod keys;
-mod pages;
-mod prices;
+mod idempotency;
+mod pagination;
+mod price_list;
+mod restart;
 mod unavailable;
 
 const EXAMPLE: &str =
@@ -28,15 +28,15 @@ async fn start_with_limit(limit: &str) -> (System, Client) {
     (system, client)
 }
 
-/// What Payment recorded for an order.
+/// The payment of an order.
 async fn payment_of(system: &System, order_id: i64) -> GetPaymentResponse {
     let channel = Channel::builder(system.payment_address().to_string().parse().unwrap()).build().unwrap();
-    let answer = PaymentClient::new(channel).get(GetPaymentRequest { order_id }).await;
-    answer.unwrap().into_inner()
+    let response = PaymentClient::new(channel).get(GetPaymentRequest { order_id }).await;
+    response.unwrap().into_inner()
 }
 
 #[tokio::test]
-async fn the_example_is_placed_charged_and_read_back() {
+async fn example_order_is_created_charged_and_read_back() {
     let (system, client) = start().await;
     let placed = client.post(EXAMPLE).await;
     assert_eq!(placed.status, 201);
@@ -66,8 +66,8 @@ async fn the_example_is_placed_charged_and_read_back() {
 }
 
 #[tokio::test]
-async fn an_amount_has_the_digits_of_its_currency() {
-    let (_stack, client) = start().await;
+async fn amounts_have_the_decimals_of_their_currency() {
+    let (_system, client) = start().await;
     for (currency, price, quantity, unit, total) in [
         ("USD", "1", 3, "1.00", "3.00"),
         ("USD", "0.10", 1, "0.10", "0.10"),
@@ -98,7 +98,7 @@ async fn an_amount_has_the_digits_of_its_currency() {
 }
 
 #[tokio::test]
-async fn a_large_amount_keeps_every_digit() {
+async fn large_amounts_keep_every_digit() {
     let (system, client) = start_with_limit("900719925474").await;
     let placed = client.post(EXAMPLE.replace("0.12", "900719925473.99")).await;
     assert_eq!(placed.status, 201);
@@ -107,7 +107,7 @@ async fn a_large_amount_keeps_every_digit() {
     let total = payment_of(&system, placed.order_id()).await.total.unwrap();
     assert_eq!((total.units, total.nanos), (900_719_925_473, 990_000_000));
 
-    // The largest amount there is: 2^53 - 1 cents.
+    // The largest amount: 2^53 - 1 cents.
     let declined = client.post(EXAMPLE.replace("0.12", "90071992547409.91")).await;
     assert_eq!(declined.status, 402);
     let read = client.get(&format!("/orders/{}", declined.order_id())).await;
@@ -115,8 +115,8 @@ async fn a_large_amount_keeps_every_digit() {
 }
 
 #[tokio::test]
-async fn a_hundred_items_of_any_script_keep_their_order() {
-    let (_stack, client) = start().await;
+async fn hundred_items_in_any_script_keep_their_order() {
+    let (_system, client) = start().await;
     let codes = ["商品", "größe", "e\u{301}", "\u{202e}rtl", "🧦", "\"\\/", "'; --", "\u{2028}", " a ", "𝒳"];
     let items: Vec<Value> = (0..100)
         .map(|i| json!({ "product_code": format!("{}{i}", codes[i % 10]), "unit_price": format!("0.{i:02}"), "quantity": 1 }))
@@ -126,15 +126,15 @@ async fn a_hundred_items_of_any_script_keep_their_order() {
     let order = placed.json();
     assert_eq!(order["user_id"], i64::MAX);
     assert!(placed.text().contains(r#""total_price":49.50,"#), "{}", placed.text());
-    let told: Vec<&Value> =
+    let codes_read: Vec<&Value> =
         order["order_items"].as_array().unwrap().iter().map(|i| &i["product_code"]).collect();
-    assert_eq!(told, items.iter().map(|item| &item["product_code"]).collect::<Vec<_>>());
+    assert_eq!(codes_read, items.iter().map(|item| &item["product_code"]).collect::<Vec<_>>());
     assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
 }
 
 #[tokio::test]
-async fn the_largest_values_are_taken() {
-    let (_stack, client) = start_with_limit("1000000").await;
+async fn largest_values_are_accepted() {
+    let (_system, client) = start_with_limit("1000000").await;
     let code = "🧦".repeat(100);
     let item = json!({ "product_code": code, "unit_price": 0.01, "quantity": 1_000_000 });
     let placed = client.post(json!({ "user_id": i64::MAX, "order_items": vec![item; 100] })).await;
@@ -145,7 +145,7 @@ async fn the_largest_values_are_taken() {
 }
 
 #[tokio::test]
-async fn an_order_over_the_limit_is_declined_and_leaves_the_account_as_it_was() {
+async fn order_over_the_credit_limit_is_declined_and_charges_nothing() {
     let (system, client) = start().await;
     let declined = client.post(order_body(123, json!("1000.01"))).await;
     assert_eq!(declined.status, 402);
@@ -171,14 +171,14 @@ async fn an_order_over_the_limit_is_declined_and_leaves_the_account_as_it_was() 
     assert!(read.text().contains(r#""total_price":1000.01,"#), "{}", read.text());
     assert_eq!(payment_of(&system, id).await.status(), PaymentStatus::Declined);
 
-    // All of the credit is still there, and not a cent more.
+    // The credit is unchanged.
     assert_eq!(client.post(order_body(123, json!(1000))).await.status, 201);
     assert_eq!(client.post(order_body(123, json!("0.01"))).await.status, 402);
 }
 
 #[tokio::test]
-async fn accounts_are_kept_by_customer_and_currency() {
-    let (_stack, client) = start().await;
+async fn accounts_are_separate_by_user_and_currency() {
+    let (_system, client) = start().await;
     let in_yen = |user, price: i64| {
         let mut body = order_body(user, json!(price));
         body["currency"] = json!("JPY");
@@ -193,8 +193,8 @@ async fn accounts_are_kept_by_customer_and_currency() {
 }
 
 #[tokio::test]
-async fn a_request_id_and_a_trace_go_through() {
-    let (_stack, client) = start().await;
+async fn request_id_and_trace_reach_the_problem() {
+    let (_system, client) = start().await;
     let id = "6f1c2a3e-8d4b-4c55-9a57-0d0f4f1a2b3c";
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("00-{trace}-00f067aa0ba902b7-01");

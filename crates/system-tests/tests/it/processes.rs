@@ -1,5 +1,5 @@
-//! Each service as a process of its own, with the environment that the README lists; and the whole system as
-//! one.
+//! Each service as its own process, configured by documented variables; and the whole system as one
+//! process.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -12,18 +12,18 @@ use tokio::net::TcpStream;
 
 use crate::support::{Client, process::Process};
 
-mod failing;
-mod secured;
-mod walls;
+mod network_isolation;
+mod startup_errors;
+mod tls;
 
 const EXAMPLE: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
-/// How long an idle service may take to end.
+/// Time limit for an idle service to shut down.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
 type Environment = Vec<(&'static str, String)>;
 
-/// What every service needs; on free ports, so that tests do not meet. Whoever asks a gateway needs no token.
+/// The variables that every service needs, with free ports. The gateway requires no token.
 fn common(mode: &str) -> Environment {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     vec![
@@ -45,7 +45,7 @@ fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {
     [("DB_DRIVER", "sqlite".to_owned()), ("DATA_SOURCE_URL", url)]
 }
 
-/// The three services, in production mode.
+/// The three services in production mode.
 pub(crate) struct Services {
     pub(crate) gateway: Process,
     pub(crate) order: Process,
@@ -58,7 +58,7 @@ impl Services {
         Self::start_with(data, &[], &[]).await
     }
 
-    /// With further variables for all, and for Order alone.
+    /// Adds variables for all services, and for Order alone.
     pub(crate) async fn start_with(
         data: &Path,
         all: &[(&'static str, String)],
@@ -78,13 +78,13 @@ impl Services {
     }
 }
 
-/// An address of ours that nothing listens at.
+/// A loopback address without a listener.
 fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_goes_through_three_processes() {
+async fn order_passes_through_three_processes() {
     let data = tempfile::tempdir().unwrap();
     let services = Services::start(data.path()).await;
     let id = "6f1c2a3e-8d4b-4c55-9a57-0d0f4f1a2b3c";
@@ -93,17 +93,17 @@ async fn an_order_goes_through_three_processes() {
     let read = services.client.get(placed.header("location")).await;
     assert_eq!(read.text(), placed.text());
 
-    // From the caller down, each ends by itself, having logged nothing but JSON lines.
+    // Each service exits by itself and logs JSON lines only.
     let Services { gateway, order, payment, .. } = services;
     for (name, process) in [("gateway", gateway), ("order", order), ("payment", payment)] {
-        let ended = process.terminate(STOP_MAX).await;
-        assert_eq!(ended.code, Some(0), "{name}: {:#?}", ended.log);
-        assert!(ended.out.is_empty(), "{name}: {:#?}", ended.out);
+        let exit = process.terminate(STOP_MAX).await;
+        assert_eq!(exit.code, Some(0), "{name}: {:#?}", exit.stderr);
+        assert!(exit.stdout.is_empty(), "{name}: {:#?}", exit.stdout);
         let lines: Vec<Value> =
-            ended.log.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
-        assert!(lines.iter().all(|line| line["level"] != "ERROR"), "{name}: {:#?}", ended.log);
+            exit.stderr.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert!(lines.iter().all(|line| line["level"] != "ERROR"), "{name}: {:#?}", exit.stderr);
         if name == "gateway" {
-            let ours: Vec<&String> = ended.log.iter().filter(|line| line.contains(id)).collect();
+            let ours: Vec<&String> = exit.stderr.iter().filter(|line| line.contains(id)).collect();
             assert!(
                 ours.len() == 1 && ours[0].contains("\"trace_id\":") && ours[0].contains("\"span_id\":"),
                 "{ours:#?}"
@@ -113,7 +113,7 @@ async fn an_order_goes_through_three_processes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_service_comes_back_and_nothing_is_lost() {
+async fn killed_payment_restarts_and_the_order_is_charged() {
     let data = tempfile::tempdir().unwrap();
     let payment_address = free_address();
     let mut environment = and(common("production"), &database(data.path(), "payment"));
@@ -142,7 +142,7 @@ async fn a_killed_service_comes_back_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stack_says_where_it_is_and_its_curl_works() {
+async fn start_up_message_has_a_working_curl() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path().join("below/two/more");
     let data = data.to_str().unwrap();
@@ -152,25 +152,25 @@ async fn the_stack_says_where_it_is_and_its_curl_works() {
     };
     let mut system = start();
     let url = system.url().await;
-    let out = system.out_until("-d '").await.join("\n");
+    let out = system.stdout_until("-d '").await.join("\n");
     assert!(out.contains(&format!("{url}/docs")), "{out}");
     let (_, curl) = out.split_once("curl -i ").expect("a curl");
     assert!(curl.starts_with(&format!("{url}/orders -H 'Content-Type: application/json'")), "{curl}");
     let body = curl.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).expect("a body");
     let placed = Client::new(&url).post(body).await;
     assert_eq!((placed.status.as_u16(), &placed.json()["status"]), (201, &json!("PAID")));
-    let ended = system.terminate(STOP_MAX).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    let exit = system.terminate(STOP_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
 
     let mut again = start();
     let client = Client::new(again.url().await);
     assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
     again.signal("INT").await;
-    assert_eq!(again.end().await.code, Some(0));
+    assert_eq!(again.wait().await.code, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stack_is_reached_by_loopback_alone() {
+async fn all_in_one_listens_on_loopback_only() {
     let data = tempfile::tempdir().unwrap();
     let addresses = [free_address(), free_address(), free_address()];
     let [gateway, order, payment] = addresses.map(|address| address.port().to_string());
@@ -181,7 +181,7 @@ async fn the_stack_is_reached_by_loopback_alone() {
     assert_eq!(system.url().await, format!("http://{}", addresses[0]));
     for address in addresses {
         assert!(TcpStream::connect(address).await.is_ok(), "{address}");
-        // A socket bound to every address would take this one too: all of 127.0.0.0/8 is this machine.
+        // A socket bound to every address would accept this too: 127.0.0.0/8 is this machine.
         let other = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), address.port());
         assert!(TcpStream::connect(other).await.is_err(), "{other}");
     }

@@ -1,4 +1,4 @@
-//! Protection of the public gateway: rate limits, shedding, slow clients, floods, and TLS on its listener.
+//! Abuse protection of the public gateway: rate limits, load shedding, slow clients, floods, TLS.
 
 use std::net::SocketAddr;
 
@@ -6,13 +6,13 @@ use all_in_one::{Options, System};
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Answer, Client, order_body};
+use crate::support::{Client, Response, order_body};
 
 mod floods;
-mod rates;
-mod shedding;
-mod slow;
-mod tls;
+mod load_shedding;
+mod public_tls;
+mod rate_limits;
+mod slow_clients;
 
 async fn start(options: Options) -> (System, Client, SocketAddr) {
     let system = System::start_with(options).await.unwrap();
@@ -20,12 +20,12 @@ async fn start(options: Options) -> (System, Client, SocketAddr) {
     (system, client, address)
 }
 
-/// An order of user 123.
-async fn order(client: &Client, headers: &[(&str, &str)]) -> Answer {
+/// Creates an order of user 123.
+async fn order(client: &Client, headers: &[(&str, &str)]) -> Response {
     client.post_with(headers, order_body(123, json!(0.12))).await
 }
 
-/// How many orders user 123 has, asked with these headers.
+/// The number of orders of user 123, listed with these request headers.
 async fn orders(client: &Client, headers: &[(&str, &str)]) -> usize {
     let listed = client.send(Method::GET, "/orders?user_id=123&page_size=1000", headers, "").await;
     listed.json()["orders"].as_array().unwrap().len()

@@ -1,4 +1,4 @@
-//! A stop under load: nothing that was accepted is cut, and nothing that was told is lost.
+//! Graceful shutdown under load: accepted requests complete, and no reported order is lost.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -6,24 +6,23 @@ use service_kit::process::DRAIN_MAX;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Client,
+    Client, eventually,
     process::Process,
-    raw::{Raw, post, post_head},
-    until,
+    raw::{RawConnection, post, post_head},
 };
-use load::{Load, Manner};
+use load::{Load, LoadKind};
 
-mod alone;
 mod load;
+mod rolling_restart;
 
 const EXAMPLE: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
-/// How long a stop may take that has nothing to wait for.
+/// Time limit for a shutdown without requests in flight.
 const IDLE_STOP_MAX: Duration = Duration::from_secs(10);
-/// More than any test here can spend.
+/// A credit limit that no test here reaches.
 const CREDIT: (&str, &str) = ("PAYMENT_CREDIT_LIMIT", "1000000");
 
-/// The whole system as a process of its own, and where its gateway is.
+/// Starts the whole system as one process; returns it with the address of its gateway.
 async fn start(data: &Path) -> (Process, SocketAddr) {
     let data = data.to_str().expect("text");
     let arguments = ["--data", data, "--gateway-port=0", "--order-port=0", "--payment-port=0"];
@@ -34,100 +33,100 @@ async fn start(data: &Path) -> (Process, SocketAddr) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_under_load_cuts_nothing_and_loses_nothing() {
+async fn shutdown_under_load_drops_no_accepted_request() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
-    // In the manner of most clients, of those that open a connection for each request, and of HTTP/2.
-    let manners = [(Manner::Keeping, 20), (Manner::Reconnecting, 6), (Manner::Multiplexing, 6)];
-    let mut load = Load::start(gateway, &manners);
-    load.paid_more(200).await;
-    let ended = system.terminate(DRAIN_MAX).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
-    assert!(!ended.log.iter().any(|line| line.contains("in flight after")), "{:#?}", ended.log);
+    let kinds = [(LoadKind::KeepAlive, 20), (LoadKind::NewConnections, 6), (LoadKind::Http2, 6)];
+    let mut load = Load::start(gateway, &kinds);
+    load.wait_for_paid(200).await;
+    let exit = system.terminate(DRAIN_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
+    assert!(!exit.stderr.iter().any(|line| line.contains("in flight after")), "{:#?}", exit.stderr);
 
-    let told = load.end().await;
-    assert_eq!(told.len(), 32);
-    for told in &told {
-        // The order of the stop, from the caller to the callee, leaves no reason to refuse.
-        assert_eq!((told.not_started, told.not_charged.len()), (0, 0), "{told:?}");
-        // Only what stands in the backlog of the listener at its end was not accepted.
-        let may_miss = usize::from(matches!(told.manner, Manner::Reconnecting));
-        assert!(told.unanswered <= may_miss, "{told:?}");
+    let records = load.stop().await;
+    assert_eq!(records.len(), 32);
+    for record in &records {
+        // Services stop in the order gateway, Order, Payment, so no request meets a stopped
+        // service.
+        assert_eq!((record.not_started, record.not_charged.len()), (0, 0), "{record:?}");
+        // Only a connection in the listener's backlog at the end was not accepted.
+        let may_miss = usize::from(matches!(record.kind, LoadKind::NewConnections));
+        assert!(record.unanswered <= may_miss, "{record:?}");
     }
-    let (_stack, gateway) = start(data.path()).await;
+    let (_system, gateway) = start(data.path()).await;
     let client = Client::new(format!("http://{gateway}"));
-    for told in told {
-        told.held_against_what_is_there(&client).await;
+    for record in records {
+        record.assert_matches_stored_orders(&client).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_was_begun_is_finished_after_the_stop() {
+async fn request_in_progress_completes_after_sigterm() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
-    let mut connection = Raw::open(gateway).await;
+    let mut connection = RawConnection::open(gateway).await;
     let head = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", EXAMPLE.len());
     connection.send(post_head(&head)).await.unwrap();
-    // Whoever is asked for the body has been accepted.
-    assert_eq!(connection.unchecked().await.unwrap().unwrap().status, 100);
+    // 100 Continue shows that the gateway has accepted the request.
+    assert_eq!(connection.read_unchecked().await.unwrap().unwrap().status, 100);
     let (begun, rest) = EXAMPLE.split_at(40);
     connection.send(begun).await.unwrap();
 
     system.signal("TERM").await;
-    until("the gateway accepts no more", || async {
+    eventually("the gateway accepts no more connections", || async {
         TcpStream::connect(gateway).await.is_err().then_some(())
     })
     .await;
     connection.send(rest).await.unwrap();
-    let placed = connection.placed().await;
+    let placed = connection.read_order_response().await;
     assert_eq!((placed.status.as_u16(), placed.header("connection")), (201, "close"));
-    let ended = system.end().await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    let exit = system.wait().await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
 
-    let (_stack, gateway) = start(data.path()).await;
+    let (_system, gateway) = start(data.path()).await;
     let read = Client::new(format!("http://{gateway}")).get(placed.header("location")).await;
     assert_eq!(read.text(), placed.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unused_connection_holds_up_no_stop() {
+async fn unused_connection_does_not_delay_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
-    let mut unused = Raw::open(gateway).await;
-    let ended = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
-    assert!(unused.ends().await);
+    let mut unused = RawConnection::open(gateway).await;
+    let exit = system.terminate(IDLE_STOP_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
+    assert!(unused.is_closed().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_connection_holds_up_no_stop() {
+async fn idle_keep_alive_connection_does_not_delay_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
-    let mut used = Raw::open(gateway).await;
+    let mut used = RawConnection::open(gateway).await;
     used.send(post("", EXAMPLE)).await.unwrap();
-    assert_eq!(used.placed().await.status, 201);
-    let ended = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
-    assert!(used.ends().await);
+    assert_eq!(used.read_order_response().await.status, 201);
+    let exit = system.terminate(IDLE_STOP_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
+    assert!(used.is_closed().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_http_2_connection_holds_up_no_stop() {
+async fn idle_http2_connection_does_not_delay_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
     let http2 = Client::over_http2(format!("http://{gateway}"));
     assert_eq!(http2.get("/livez").await.status, 200);
-    let ended = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    let exit = system.terminate(IDLE_STOP_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_head_holds_up_no_stop() {
+async fn partial_request_head_does_not_delay_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
-    let mut begun = Raw::open(gateway).await;
+    let mut begun = RawConnection::open(gateway).await;
     begun.send("POST /orders HTTP/1.1\r\nHost:").await.unwrap();
-    let ended = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
-    assert!(begun.ends().await);
+    let exit = system.terminate(IDLE_STOP_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
+    assert!(begun.is_closed().await);
 }

@@ -1,20 +1,24 @@
-//! What the tests of the whole system share: a client that holds every answer against the OpenAPI document.
+//! Shared by all tests: clients that validate every response against the OpenAPI document,
+//! processes, metrics.
 
 pub(crate) mod client;
 pub(crate) mod conformance;
-pub(crate) mod metrics;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod scrape;
 
 use std::{future::Future, time::Duration};
 
-pub(crate) use client::{Answer, Client, order_body};
+pub(crate) use client::{Client, Response, order_body};
 
-/// How long anything that a test waits for may take, also on a machine whose disk is busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for any condition, also on a machine with a busy disk.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Polls until `probe` gives a value.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
+/// Polls `probe` until it returns a value; panics after [`WAIT_MAX`].
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
     let polled = async {
         loop {
             if let Some(value) = probe().await {
@@ -23,5 +27,5 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut prob
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, polled).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
+    tokio::time::timeout(WAIT_MAX, polled).await.unwrap_or_else(|_| panic!("{what}: not within {WAIT_MAX:?}"))
 }

@@ -1,4 +1,4 @@
-//! `Grpc-Timeout` of a client, and what is passed on of the time that a request has.
+//! The client's `Grpc-Timeout`, and the deadline that the gateway propagates.
 
 use std::time::{Duration, Instant};
 
@@ -10,69 +10,69 @@ use service_kit::{CancellationToken, process::Sockets};
 use tokio::{net::TcpStream, sync::mpsc};
 
 use crate::{
-    backend::{http2::Http2, scripted::Scripted},
-    front::{Ask, EVERY_ASK, Front},
-    support::{Client, order_body, until},
+    backend::{http2::Http2Server, scripted::ScriptedOrder},
+    gateway_fixture::{ALL_OPERATIONS, GatewayFixture, Operation},
+    support::{Client, eventually, order_body},
 };
 
-/// Far above the deadlines here, and far below what a request is given by default.
+/// Far above the deadlines here, and far below the default request timeout.
 const BOUND: Duration = Duration::from_secs(5);
-/// Above any deadline that it could be taken for.
+/// The shortest time after which a response can come from a deadline.
 const SOON: Duration = Duration::from_millis(300);
 
-/// The time that a call was given.
-fn given(headers: &HeaderMap) -> Duration {
+/// The `grpc-timeout` of a call.
+fn timeout_of(headers: &HeaderMap) -> Duration {
     parse(headers.get(GRPC_TIMEOUT).expect("a grpc-timeout")).expect("one that can be read")
 }
 
 #[tokio::test]
-async fn the_nearer_deadline_ends_a_request_that_hangs() {
-    let order = Http2::hanging().await;
+async fn earlier_deadline_ends_a_hanging_request() {
+    let order = Http2Server::hanging().await;
     for (own, asked) in [("10000", "300m"), ("300", "30S")] {
-        let gateway = Front::with(order.address, &[("REQUEST_TIMEOUT_MS", own)]).await;
-        for how in EVERY_ASK {
+        let gateway = GatewayFixture::start_with(order.address, &[("REQUEST_TIMEOUT_MS", own)]).await;
+        for operation in ALL_OPERATIONS {
             let began = Instant::now();
-            let answer = gateway.ask(how, &[("grpc-timeout", asked)]).await;
+            let response = gateway.call(operation, &[("grpc-timeout", asked)]).await;
             let took = began.elapsed();
-            assert_eq!(answer.status, 504, "{how:?} {own} {asked}");
-            let slug = if how == Ask::Post { "outcome-unknown" } else { "deadline-exceeded" };
-            assert_eq!(answer.problem()["type"], format!("/problems/{slug}"));
-            assert!((SOON..BOUND).contains(&took), "{how:?} {own} {asked}: {took:?}");
+            assert_eq!(response.status, 504, "{operation:?} {own} {asked}");
+            let slug = if operation == Operation::Create { "outcome-unknown" } else { "deadline-exceeded" };
+            assert_eq!(response.problem()["type"], format!("/problems/{slug}"));
+            assert!((SOON..BOUND).contains(&took), "{operation:?} {own} {asked}: {took:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn order_is_given_what_is_left() {
-    let order = Scripted::start().await;
-    let gateway = Front::of(order.address).await;
-    for how in EVERY_ASK {
-        gateway.ask(how, &[("grpc-timeout", "4S")]).await;
-        let told = given(&order.metadata());
-        assert!(told < Duration::from_secs(4), "{how:?}: {told:?}");
+async fn order_receives_the_remaining_deadline() {
+    let order = ScriptedOrder::start().await;
+    let gateway = GatewayFixture::start(order.address).await;
+    for operation in ALL_OPERATIONS {
+        gateway.call(operation, &[("grpc-timeout", "4S")]).await;
+        let timeout = timeout_of(&order.last_metadata());
+        assert!(timeout < Duration::from_secs(4), "{operation:?}: {timeout:?}");
     }
-    gateway.ask(Ask::Post, &[]).await;
-    assert!(given(&order.metadata()) > Duration::from_secs(4));
+    gateway.call(Operation::Create, &[]).await;
+    assert!(timeout_of(&order.last_metadata()) > Duration::from_secs(4));
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_read_is_named_among_the_other_faults() {
-    let order = Scripted::start().await;
-    let gateway = Front::of(order.address).await;
+async fn invalid_timeout_is_listed_among_the_field_errors() {
+    let order = ScriptedOrder::start().await;
+    let gateway = GatewayFixture::start(order.address).await;
     for bad in ["", "1", "1.5S", "-1S", "123456789m", "soon"] {
-        for how in EVERY_ASK {
-            let answer = gateway.ask(how, &[("grpc-timeout", bad)]).await;
-            assert_eq!(answer.status, 400, "{how:?} {bad:?}");
-            let problem = answer.problem();
+        for operation in ALL_OPERATIONS {
+            let response = gateway.call(operation, &[("grpc-timeout", bad)]).await;
+            assert_eq!(response.status, 400, "{operation:?} {bad:?}");
+            let problem = response.problem();
             assert_eq!(
                 (&problem["code"], problem["errors"].as_array().unwrap().len()),
                 (&json!("INVALID_ARGUMENT"), 1)
             );
-            assert_eq!(problem["errors"][0]["field"], "grpc_timeout", "{how:?} {bad:?}");
+            assert_eq!(problem["errors"][0]["field"], "grpc_timeout", "{operation:?} {bad:?}");
         }
     }
     let bad = [("idempotency-key", "a b"), ("grpc-timeout", "1S"), ("grpc-timeout", "1S")];
-    let answers = [
+    let responses = [
         (
             gateway.client.post_with(&bad, "{}").await,
             &["idempotency_key", "grpc_timeout", "user_id", "order_items"][..],
@@ -80,31 +80,35 @@ async fn one_that_cannot_be_read_is_named_among_the_other_faults() {
         (gateway.client.send(Method::GET, "/orders", &bad, "").await, &["grpc_timeout", "user_id"]),
         (gateway.client.send(Method::GET, "/orders/x", &bad, "").await, &["grpc_timeout", "order_id"]),
     ];
-    for (answer, fields) in answers {
-        let problem = answer.problem();
+    for (response, fields) in responses {
+        let problem = response.problem();
         let named: Vec<_> =
             problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
         assert_eq!(named, fields);
     }
-    assert!(order.metadata().is_empty());
+    assert!(order.last_metadata().is_empty());
 }
 
 #[tokio::test]
-async fn too_little_time_starts_nothing() {
-    let order = Scripted::start().await;
-    let gateway = Front::of(order.address).await;
+async fn deadline_too_short_starts_nothing() {
+    let order = ScriptedOrder::start().await;
+    let gateway = GatewayFixture::start(order.address).await;
     let system = System::start().await.unwrap();
     let client = Client::new(system.gateway_url());
     let body = order_body(123, json!(0.12));
-    for how in EVERY_ASK {
+    for operation in ALL_OPERATIONS {
         for none in ["0S", "0n"] {
-            let answer = gateway.ask(how, &[("grpc-timeout", none)]).await;
-            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{how:?} {none}");
-            assert_eq!(answer.problem()["reason"], "NOT_STARTED");
+            let response = gateway.call(operation, &[("grpc-timeout", none)]).await;
+            assert_eq!(
+                (response.status.as_u16(), response.header("retry-after")),
+                (503, "1"),
+                "{operation:?} {none}"
+            );
+            assert_eq!(response.problem()["reason"], "NOT_STARTED");
         }
     }
-    assert!(order.metadata().is_empty());
-    // Order itself asks for more.
+    assert!(order.last_metadata().is_empty());
+    // Order's own minimum is higher.
     let refused = client.post_with(&[("grpc-timeout", "550m")], &body).await;
     assert_eq!((refused.status.as_u16(), &refused.problem()["reason"]), (503, &json!("NOT_STARTED")));
     assert_eq!(client.get("/orders?user_id=123").await.json()["orders"], json!([]));
@@ -112,9 +116,9 @@ async fn too_little_time_starts_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_is_answered_in_time_where_payment_hangs() {
+async fn hanging_payment_gives_504_before_the_deadline() {
     let (tell, mut told) = mpsc::unbounded_channel();
-    let payment = Http2::hanging_told_to(tell).await;
+    let payment = Http2Server::hanging_reporting_to(tell).await;
     let data = tempfile::tempdir().unwrap();
     let (url, payment_url) =
         (format!("sqlite://{}/order.db", data.path().display()), payment.address.to_string());
@@ -130,19 +134,19 @@ async fn a_client_is_answered_in_time_where_payment_hangs() {
     let sockets = Sockets::bind(&config.process).await.unwrap();
     let address = sockets.service.local_addr();
     let serving = tokio::spawn(order::serve(config, sockets, CancellationToken::new()));
-    until("Order listens", async || TcpStream::connect(address).await.ok()).await;
-    let gateway = Front::with(address, &[("REQUEST_TIMEOUT_MS", "1000")]).await;
+    eventually("Order listens", async || TcpStream::connect(address).await.ok()).await;
+    let gateway = GatewayFixture::start_with(address, &[("REQUEST_TIMEOUT_MS", "1000")]).await;
 
     let began = Instant::now();
-    let answer = gateway.ask(Ask::Post, &[]).await;
+    let response = gateway.call(Operation::Create, &[]).await;
     let took = began.elapsed();
-    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert_eq!(response.status, 504, "{}", response.text());
     assert!(took < Duration::from_millis(1_100), "{took:?}");
-    let problem = answer.problem();
+    let problem = response.problem();
     assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("OUTCOME_UNKNOWN"), &json!(true)));
-    let order = gateway.client.get(&format!("/orders/{}", answer.order_id())).await;
+    let order = gateway.client.get(&format!("/orders/{}", response.order_id())).await;
     assert_eq!(order.json()["status"], "PENDING", "{}", order.text());
     let charge = told.recv().await.unwrap();
-    assert!(given(&charge) < Duration::from_secs(1), "{charge:?}");
+    assert!(timeout_of(&charge) < Duration::from_secs(1), "{charge:?}");
     serving.abort();
 }

@@ -1,5 +1,5 @@
-//! One trace from the HTTP request through both gRPC hops to the SQL, as a collector is told of it; and what it costs
-//! where that collector is not there.
+//! Traces from the HTTP request through both gRPC calls to SQL, as exported to a collector; and
+//! orders while the collector is down.
 
 use std::{
     collections::HashMap,
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     processes::Services,
-    support::{Client, metrics, raw::Raw, until},
-    traces::collector::{Collector, Recorded},
+    support::{Client, eventually, raw::RawConnection, scrape},
+    traces::collector::{Collector, ExportedSpan},
 };
 
 pub(crate) mod collector;
@@ -23,7 +23,7 @@ const CALLER: &str = "00f067aa0ba902b7";
 const ORDER: &str =
     r#"{"user_id":90017,"order_items":[{"product_code":"canary-code","unit_price":7.89,"quantity":1}]}"#;
 
-/// `traceparent` of the caller's span, with these flags.
+/// `traceparent` of the caller's span with these flags.
 fn parent(flags: &str) -> String {
     format!("00-{TRACE_ID}-{CALLER}-{flags}")
 }
@@ -41,30 +41,30 @@ async fn start(options: Options) -> (System, Client) {
     (system, client)
 }
 
-/// A span's name, and that of its parent.
-fn edges(spans: &[Recorded]) -> Vec<(String, String)> {
+/// Each span's name with its parent's name.
+fn parent_names(spans: &[ExportedSpan]) -> Vec<(String, String)> {
     let names: HashMap<String, String> = spans.iter().map(|span| (span.span_id(), span.name())).collect();
-    let parent = |span: &Recorded| match span.parent_id() {
+    let parent = |span: &ExportedSpan| match span.parent_id() {
         id if id == CALLER => "the caller".to_owned(),
         id => names.get(&id).unwrap_or_else(|| panic!("{id} is no span: {}", span.name())).clone(),
     };
     spans.iter().map(|span| (span.name(), parent(span))).collect()
 }
 
-fn named<'a>(spans: &'a [Recorded], name: &str) -> &'a Recorded {
+fn named<'a>(spans: &'a [ExportedSpan], name: &str) -> &'a ExportedSpan {
     spans.iter().find(|span| span.name() == name).unwrap_or_else(|| panic!("no {name}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_one_trace_from_its_request_to_the_statements() {
+async fn order_is_one_trace_from_request_to_sql() {
     let collector = Collector::start().await;
     let (system, client) = start(options(&collector.endpoint())).await;
-    let answer = client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
-    assert_eq!(answer.status, 201);
+    let response = client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
+    assert_eq!(response.status, 201);
     let spans = collector.trace(TRACE_ID, 10).await;
     let edge = |name: &str, parent: &str| (name.to_owned(), parent.to_owned());
     assert_eq!(
-        edges(&spans),
+        parent_names(&spans),
         [
             edge("gateway: POST /orders", "the caller"),
             edge("gateway: Order/Create", "gateway: POST /orders"),
@@ -95,7 +95,7 @@ async fn an_order_is_one_trace_from_its_request_to_the_statements() {
     }
     let attempt = &spans[2];
     assert_eq!(attempt.attribute("server.port"), system.order_address().port().to_string());
-    // One of each side of a call: kinds 2 and 3 are SERVER and CLIENT.
+    // Span kinds: 2 is SERVER and 3 is CLIENT.
     let kinds: Vec<i32> = spans.iter().map(|span| span.span.kind).collect();
     assert_eq!(kinds, [2, 3, 3, 2, 3, 3, 3, 2, 3, 3]);
     assert!(spans.iter().all(|span| span.span.end_time_unix_nano >= span.span.start_time_unix_nano));
@@ -105,7 +105,7 @@ async fn an_order_is_one_trace_from_its_request_to_the_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_span_holds_what_is_nobody_s_business() {
+async fn spans_contain_no_private_values() {
     let collector = Collector::start().await;
     let (system, client) = start(options(&collector.endpoint())).await;
     let headers = [("traceparent", &*parent("01")), ("idempotency-key", "canary-key")];
@@ -114,17 +114,17 @@ async fn no_span_holds_what_is_nobody_s_business() {
     assert_eq!(client.post_with(&[("traceparent", &parent("01"))], declined).await.status, 402);
     assert_eq!(client.get("/orders?user_id=90017&page_token=canary-query").await.status, 400);
     assert_eq!(client.get("/canary-path?canary-query").await.status, 404);
-    until("two orders and two reads", async || (collector.spans().len() >= 20).then_some(())).await;
+    eventually("two orders and two reads", async || (collector.spans().len() >= 20).then_some(())).await;
     system.stop().await.unwrap();
-    let told = format!("{:?}", collector.spans());
+    let text = format!("{:?}", collector.spans());
     for canary in ["canary", "90017", "7.89", "789", "98765", "9876543", "sqlite:", ".db"] {
         let ids_aside = collector.spans().iter().any(|span| holds(span, canary));
-        assert!(!ids_aside, "{canary} in {told}");
+        assert!(!ids_aside, "{canary} in {text}");
     }
 }
 
-/// Whether a name or an attribute holds `text`; ids and times are random.
-fn holds(span: &Recorded, text: &str) -> bool {
+/// Whether a name or an attribute contains `text`; ids and times are random.
+fn holds(span: &ExportedSpan, text: &str) -> bool {
     let mut values = span.span.attributes.iter().map(|attribute| format!("{attribute:?}"));
     let status = format!("{:?}{:?}{:?}", span.span.status, span.span.events, span.span.trace_state);
     let ports_aside = |value: &String| value.contains(text) && !value.contains("server.port");
@@ -134,26 +134,26 @@ fn holds(span: &Recorded, text: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_does_not_do_as_a_stranger_s_flag_says() {
+async fn gateway_ignores_the_sampled_flag_of_clients() {
     let collector = Collector::start().await;
     let (system, client) = start(options(&collector.endpoint())).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
     collector.trace(TRACE_ID, 10).await;
     system.stop().await.unwrap();
 
-    // Where it is told to do as callers say, it does, and so do those behind it.
+    // With the opt-in, the gateway and the services behind it honour the flag.
     let collector = Collector::start().await;
     let trusting = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "parentbased_always_on");
     let (system, client) = start(trusting).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
     assert_eq!(client.post(ORDER).await.status, 201);
-    until("the trace of the second", async || (collector.spans().len() >= 10).then_some(())).await;
+    eventually("the trace of the second", async || (collector.spans().len() >= 10).then_some(())).await;
     system.stop().await.unwrap();
     assert!(collector.spans().iter().all(|span| span.trace_id() != TRACE_ID));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_without_a_collector_passes_its_caller_on_and_leaves_it_to_order_what_is_recorded() {
+async fn gateway_without_exporter_propagates_the_trace_context() {
     for (sampler, recorded) in [("", false), ("traceidratio", true)] {
         let collector = Collector::start().await;
         let data = tempfile::tempdir().unwrap();
@@ -163,21 +163,21 @@ async fn a_gateway_without_a_collector_passes_its_caller_on_and_leaves_it_to_ord
             ("OTEL_TRACES_SAMPLER", sampler.to_owned()),
         ];
         let services = Services::start_with(data.path(), &[], &of_order).await;
-        // Of another trace, and of none; then one whose caller records it.
+        // Two requests of other traces, and one whose caller samples.
         let unsampled = parent("00").replace(TRACE_ID, &TRACE_ID.replace('4', "5"));
         for headers in [&[("traceparent", &*unsampled)][..], &[], &[("traceparent", &parent("01"))]] {
             assert_eq!(services.client.post_with(headers, ORDER).await.status, 201);
         }
         let spans = collector.trace(TRACE_ID, 5).await;
         assert_eq!(named(&spans, "order: Order/Create").parent_id(), CALLER);
-        // Spans are sent in the order of their ends.
+        // Spans are exported in the order of their ends.
         let calls = collector.spans().into_iter().filter(|span| span.name() == "order: Order/Create");
         assert_eq!(calls.count(), if recorded { 3 } else { 1 }, "{sampler:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_exported_of_what_is_not_sampled() {
+async fn unsampled_traces_are_not_exported() {
     let collector = Collector::start().await;
     let never = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "always_off");
     let (system, client) = start(never).await;
@@ -189,36 +189,36 @@ async fn nothing_is_exported_of_what_is_not_sampled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_was_left_pending_is_recovered_in_a_trace_of_its_own() {
+async fn recovery_has_a_trace_of_its_own() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
     let traced =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
     let lost = [("FAULT_INJECTION", "payments.charge.after=error@1".to_owned())];
     let services = Services::start_with(data.path(), &traced, &lost).await;
-    let answer = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
-    assert_eq!(answer.status, 504);
-    let recovery = until("a recovery", async || {
+    let response = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
+    assert_eq!(response.status, 504);
+    let recovery = eventually("a recovery", async || {
         collector.spans().into_iter().find(|span| span.name() == "order: recover order")
     })
     .await;
     assert_eq!(recovery.parent_id(), "");
     let spans = collector.trace(&recovery.trace_id(), 7).await;
-    let of_recovery = |span: &&Recorded| span.parent_id() == recovery.span_id();
-    let names: Vec<String> = spans.iter().filter(of_recovery).map(Recorded::name).collect();
+    let of_recovery = |span: &&ExportedSpan| span.parent_id() == recovery.span_id();
+    let names: Vec<String> = spans.iter().filter(of_recovery).map(ExportedSpan::name).collect();
     assert_eq!(names, ["order: UPDATE orders", "order: Payment/Create", "order: UPDATE orders"]);
     assert!(spans.iter().any(|span| span.name() == "payment: Payment/Create"), "{names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_whose_client_leaves_is_recorded_as_cancelled_by_all_who_worked_on_it() {
+async fn client_disconnect_is_recorded_as_cancelled() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
     let traced =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
     let slow = [("FAULT_INJECTION", "payments.charge.before=delay:20000".to_owned())];
     let mut services = Services::start_with(data.path(), &traced, &slow).await;
-    let mut connection = Raw::open(services.gateway.address().await).await;
+    let mut connection = RawConnection::open(services.gateway.address().await).await;
     let request = format!(
         "POST /orders HTTP/1.1\r\nHost: a\r\ntraceparent: {}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{ORDER}",
@@ -226,22 +226,22 @@ async fn a_request_whose_client_leaves_is_recorded_as_cancelled_by_all_who_worke
         ORDER.len()
     );
     connection.send(request).await.expect("a connection");
-    // Once the order is written, Order waits for the charge.
+    // After the INSERT, Order waits for the charge.
     let written =
         async || collector.spans().iter().any(|span| span.name() == "order: INSERT orders").then_some(());
-    until("the order is written", written).await;
+    eventually("the order is written", written).await;
     drop(connection);
-    let call = until("Order's call has ended", async || {
-        let ours = |span: &Recorded| span.service == "order" && span.span.kind == 2;
+    let call = eventually("Order's call has exit", async || {
+        let ours = |span: &ExportedSpan| span.service == "order" && span.span.kind == 2;
         collector.spans().into_iter().find(ours)
     })
     .await;
     assert_eq!(call.name(), "order: Order/Create");
     assert_eq!(call.attribute("rpc.method"), "Order/Create");
     assert_eq!(call.attribute("rpc.response.status_code"), "CANCELLED");
-    // That a caller leaves is no error of the server's.
+    // A client that disconnects is no server error.
     assert_eq!(call.attribute("error.type"), "");
-    let request = until("the request has ended", async || {
+    let request = eventually("the request has exit", async || {
         collector.spans().into_iter().find(|span| span.name() == "gateway: POST /orders")
     })
     .await;
@@ -249,8 +249,8 @@ async fn a_request_whose_client_leaves_is_recorded_as_cancelled_by_all_who_worke
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_down_or_silent_costs_no_order() {
-    // One refuses connections, the other takes them and says nothing.
+async fn failing_collector_does_not_affect_orders() {
+    // One address refuses connections; the other accepts them and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [down, silent.local_addr().unwrap()] {
@@ -265,21 +265,21 @@ async fn a_collector_that_is_down_or_silent_costs_no_order() {
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         let dropped = async || {
-            let page = metrics::page(system.order_admin()).await;
+            let page = scrape::page(system.order_admin()).await;
             let full = "otel_sdk_processor_span_processed_total{error_type=\"queue_full\"} ";
             let count: u64 = page.lines().find_map(|line| line.strip_prefix(full))?.parse().ok()?;
             (count > 0).then_some(count)
         };
-        until("spans are dropped, and counted", dropped).await;
+        eventually("spans are dropped, and counted", dropped).await;
         let began = Instant::now();
         system.stop().await.unwrap();
-        // Three services, each of which waits for its last spans.
+        // Each of the three services waits for its last export.
         assert!(began.elapsed() < 4 * service_kit::trace::FLUSH_MAX, "{:?}", began.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exports_are_compressed_where_the_configuration_says_so() {
+async fn exports_are_compressed_when_configured() {
     let collector = Collector::start().await;
     let compressed = options(&collector.endpoint()).var("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let (system, client) = start(compressed).await;
@@ -290,12 +290,12 @@ async fn exports_are_compressed_where_the_configuration_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_process_is_told_of_traces_outdoes_what_it_is_told_of_all_signals() {
+async fn traces_variables_override_general_otlp_variables() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
     let headers = data.path().join("headers");
     std::fs::write(&headers, "x-token=of%20traces\n").unwrap();
-    let told = [
+    let vars = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &collector.endpoint()),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-token=of-all,x-all=1"),
@@ -305,11 +305,11 @@ async fn what_a_process_is_told_of_traces_outdoes_what_it_is_told_of_all_signals
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10000"),
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
-        // Without any effect: the URL says it.
+        // Has no effect, since the endpoint is a URL with a scheme.
         ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "false"),
     ];
-    let told = told.map(|(name, value)| (name, value.to_owned()));
-    let services = Services::start_with(data.path(), &told, &[]).await;
+    let vars = vars.map(|(name, value)| (name, value.to_owned()));
+    let services = Services::start_with(data.path(), &vars, &[]).await;
     assert_eq!(services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await.status, 201);
     collector.trace(TRACE_ID, 10).await;
     for (name, value) in [("x-token", "of traces"), ("x-all", ""), ("grpc-encoding", "gzip")] {
@@ -320,23 +320,23 @@ async fn what_a_process_is_told_of_traces_outdoes_what_it_is_told_of_all_signals
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_are_logged_with_the_ids_of_exported_spans() {
+async fn log_lines_carry_the_ids_of_exported_spans() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
     let traced = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
-        // Nothing is sent before the end, which sends it all.
+        // The long delay leaves every export to the shutdown.
         ("OTEL_BSP_SCHEDULE_DELAY", "600000".to_owned()),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-token=canary".to_owned()),
     ];
     let services = Services::start_with(data.path(), &traced, &[]).await;
-    let answer = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
-    assert_eq!(answer.status, 201);
-    let ended = services.gateway.terminate(Duration::from_secs(10)).await;
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
-    let line = ended.log.iter().find(|line| line.contains(TRACE_ID)).expect("a line of the request");
+    let response = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
+    assert_eq!(response.status, 201);
+    let exit = services.gateway.terminate(Duration::from_secs(10)).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
+    let line = exit.stderr.iter().find(|line| line.contains(TRACE_ID)).expect("a line of the request");
     let line: Value = serde_json::from_str(line).unwrap();
     let spans = collector.trace(TRACE_ID, 3).await;
     assert_eq!(line["spans"][0]["span_id"], json!(named(&spans, "gateway: POST /orders").span_id()));
-    assert!(ended.log.iter().all(|line| !line.contains("canary")), "{:#?}", ended.log);
+    assert!(exit.stderr.iter().all(|line| !line.contains("canary")), "{:#?}", exit.stderr);
 }

@@ -1,4 +1,4 @@
-//! Whoever publishes keys: a server that answers what a test tells it to, and counts who asks.
+//! A JWKS server with scripted responses that counts its connections.
 
 use std::{
     convert::Infallible,
@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::signer::Signer;
 
-/// A running server; it ends when this is dropped.
+/// A running server; it stops when dropped.
 pub(super) struct Issuer {
     address: SocketAddr,
     scheme: &'static str,
@@ -33,31 +33,31 @@ pub(super) struct Issuer {
 }
 
 struct Shared {
-    says: Mutex<Says>,
-    asked: AtomicUsize,
+    response: Mutex<KeySetResponse>,
+    connections: AtomicUsize,
 }
 
-/// What the server does with a request.
+/// How the server responds.
 #[derive(Clone)]
-pub(super) enum Says {
-    /// It answers 200 with this body.
+pub(super) enum KeySetResponse {
+    /// 200 with this body.
     Document(String),
-    /// It answers with this status, the address of another place, and this body.
+    /// This status, `Location` and body.
     Status(u16, String, String),
-    /// It takes the request, and never answers.
-    Nothing,
+    /// No response.
+    Hang,
 }
 
 impl Issuer {
-    /// One that publishes the keys of `signers`.
+    /// Starts a server that publishes the keys of `signers`.
     pub(super) async fn of(signers: &[Signer]) -> Self {
-        Self::start(Says::Document(key_set(signers)), None).await
+        Self::start(KeySetResponse::Document(key_set(signers)), None).await
     }
 
-    pub(super) async fn start(says: Says, tls: Option<TlsAcceptor>) -> Self {
+    pub(super) async fn start(response: KeySetResponse, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { says: Mutex::new(says), asked: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { response: Mutex::new(response), connections: AtomicUsize::new(0) });
         let scheme = if tls.is_some() { "https" } else { "http" };
         let serving = tokio::spawn(accept(listener, tls, shared.clone())).abort_handle();
         Self { address, scheme, shared, serving }
@@ -67,18 +67,18 @@ impl Issuer {
         format!("{}://{}/keys?of=ours", self.scheme, self.address)
     }
 
-    /// From now on it publishes the keys of `signers`.
+    /// Publishes the keys of `signers` from now on.
     pub(super) fn publish(&self, signers: &[Signer]) {
-        self.say(Says::Document(key_set(signers)));
+        self.respond_with(KeySetResponse::Document(key_set(signers)));
     }
 
-    pub(super) fn say(&self, says: Says) {
-        *self.shared.says.lock().unwrap() = says;
+    pub(super) fn respond_with(&self, response: KeySetResponse) {
+        *self.shared.response.lock().unwrap() = response;
     }
 
-    /// How many have connected so far.
-    pub(super) fn asked(&self) -> usize {
-        self.shared.asked.load(Ordering::SeqCst)
+    /// The number of connections accepted so far.
+    pub(super) fn connection_count(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 }
 
@@ -88,7 +88,7 @@ impl Drop for Issuer {
     }
 }
 
-/// The document with the keys of `signers`.
+/// The JWKS document with the keys of `signers`.
 pub(super) fn key_set(signers: &[Signer]) -> String {
     json!({ "keys": signers.iter().map(Signer::jwk).collect::<Vec<_>>() }).to_string()
 }
@@ -96,7 +96,7 @@ pub(super) fn key_set(signers: &[Signer]) -> String {
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        shared.asked.fetch_add(1, Ordering::SeqCst);
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         let (tls, shared) = (tls.clone(), shared.clone());
         tokio::spawn(async move {
             match tls {
@@ -113,19 +113,19 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Sha
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let service = service_fn(|_| {
-        let says = shared.says.lock().unwrap().clone();
+        let response = shared.response.lock().unwrap().clone();
         async move {
-            let (status, location, body) = match says {
-                Says::Document(body) => (StatusCode::OK, String::new(), body),
-                Says::Status(status, location, body) => {
+            let (status, location, body) = match response {
+                KeySetResponse::Document(body) => (StatusCode::OK, String::new(), body),
+                KeySetResponse::Status(status, location, body) => {
                     (StatusCode::from_u16(status).unwrap(), location, body)
                 }
-                Says::Nothing => std::future::pending().await,
+                KeySetResponse::Hang => std::future::pending().await,
             };
             let response = Response::builder().status(status).header(header::LOCATION, location);
             Ok::<_, Infallible>(response.body(Full::new(Bytes::from(body))).unwrap())
         }
     });
-    // A gateway that is gone is none of the issuer's concern.
+    // The gateway may disconnect at any time.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,19 +1,19 @@
-//! What a token permits.
+//! Scopes of access tokens.
 
 use serde_json::{Value, json};
 
-use super::{Gate, SECRET, Signer, changed, claims};
-use crate::front::Ask;
+use super::{AuthFixture, SECRET, Signer, changed, claims};
+use crate::gateway_fixture::Operation;
 
 #[tokio::test]
-async fn reading_and_placing_are_permitted_one_by_one() {
-    let gate = Gate::start(&[("AUTH_HS256_SECRET", SECRET)]).await;
+async fn read_and_write_scopes_are_separate() {
+    let fixture = AuthFixture::start(&[("AUTH_HS256_SECRET", SECRET)]).await;
     let signer = Signer::secret(SECRET);
     let token = |scopes: Value| signer.token(changed(claims(), changed(json!({ "scope": null }), scopes)));
-    for (ask, needed, other) in [
-        (Ask::Post, "orders:write", "orders:read"),
-        (Ask::Get, "orders:read", "orders:write"),
-        (Ask::List, "orders:read", "orders:write"),
+    for (operation, needed, other) in [
+        (Operation::Create, "orders:write", "orders:read"),
+        (Operation::Get, "orders:read", "orders:write"),
+        (Operation::List, "orders:read", "orders:write"),
     ] {
         for lacking in [
             json!({}),
@@ -21,13 +21,13 @@ async fn reading_and_placing_are_permitted_one_by_one() {
             json!({ "scope": other }),
             json!({ "scp": [other, "orders"] }),
         ] {
-            let answer = gate.ask(ask, &token(lacking)).await;
+            let response = fixture.call(operation, &token(lacking)).await;
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"");
             assert_eq!(
-                (answer.status.as_u16(), answer.header("www-authenticate")),
+                (response.status.as_u16(), response.header("www-authenticate")),
                 (403, challenge.as_str())
             );
-            let problem = answer.problem();
+            let problem = response.problem();
             assert_eq!(problem["type"], "/problems/insufficient-scope");
             assert_eq!(
                 (&problem["reason"], &problem["domain"]),
@@ -38,16 +38,16 @@ async fn reading_and_placing_are_permitted_one_by_one() {
                 (&json!("PERMISSION_DENIED"), &json!(false))
             );
         }
-        assert!(gate.order.metadata().is_empty(), "Order was asked");
+        assert!(fixture.order.last_metadata().is_empty(), "Order was called");
     }
-    // What Order says of the call: it was let through.
+    // 501 is the response of the scripted Order: the gateway let the call through.
     let passed = [
         json!({ "scope": "openid orders:write" }),
         json!({ "scp": ["orders:write"] }),
         json!({ "scp": "a orders:write" }),
     ];
     for scopes in passed {
-        assert_eq!(gate.ask(Ask::Post, &token(scopes)).await.status, 501);
+        assert_eq!(fixture.call(Operation::Create, &token(scopes)).await.status, 501);
     }
-    assert_eq!(gate.ask(Ask::List, &token(json!({ "scp": ["orders:read"] }))).await.status, 200);
+    assert_eq!(fixture.call(Operation::List, &token(json!({ "scp": ["orders:read"] }))).await.status, 200);
 }

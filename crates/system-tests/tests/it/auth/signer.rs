@@ -1,4 +1,4 @@
-//! Keys that tokens are signed with, the good ones and those of whoever forges one.
+//! Keys that sign tokens, valid and forged.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use ring::{
@@ -12,7 +12,7 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-/// The modulus of the RSA key of RFC 7515, appendix A.2: no key that anyone could hope to keep secret.
+/// The modulus of the RSA key of RFC 7515, appendix A.2, a published key.
 const N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd\
     2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2Ca\
     pHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FR\
@@ -33,7 +33,7 @@ const DQ: &str = "h_96-mK1R_7glhsum81dZxjTnYynPbZpHziZjeeHcXYsXaaMwkOlODsWa7I9xX
 const QI: &str = "IYd7DHOhrWvxkwPQsRM2tOgrjbcrfvtQJipd-DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd_QJQ3ydy5cY7YIBi87w93IKLEdf\
     nbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp_gh6A5603k2-ZQwVK0JKSHuLFkuQ3U";
 
-/// A key, by the name that a key set has it under.
+/// A signing key with its key id.
 pub(super) struct Signer {
     kid: Option<String>,
     key: Key,
@@ -47,7 +47,7 @@ enum Key {
 }
 
 impl Signer {
-    /// RS256, always with the same key: there is no making one in a moment.
+    /// RS256, always with the same key, since generating an RSA key is slow.
     pub(super) fn rsa(kid: Option<&str>) -> Self {
         let [n, e, d, p, q, dp, dq, qi] = [N, E, D, P, Q, DP, DQ, QI].map(decoded);
         let public_key = PublicKeyComponents { n, e };
@@ -55,14 +55,14 @@ impl Signer {
         Self::new(kid, Key::Rsa(Box::new(RsaKeyPair::from_components(&components).unwrap())))
     }
 
-    /// ES256, with a key that nobody has.
+    /// ES256 with a new key.
     pub(super) fn ec(kid: Option<&str>) -> Self {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ES256, &random).unwrap();
         Self::new(kid, Key::Ec(EcdsaKeyPair::from_pkcs8(&ES256, document.as_ref(), &random).unwrap()))
     }
 
-    /// EdDSA, with a key that nobody has.
+    /// EdDSA with a new key.
     pub(super) fn ed(kid: Option<&str>) -> Self {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::new(kid, Key::Ed(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap()))
@@ -108,7 +108,7 @@ impl Signer {
         jwk
     }
 
-    /// The header of a token that this signs.
+    /// The default header of a token signed with this key.
     pub(super) fn header(&self) -> Value {
         let mut header = json!({ "alg": self.algorithm(), "typ": "at+jwt" });
         if let Some(kid) = &self.kid {
@@ -117,7 +117,7 @@ impl Signer {
         header
     }
 
-    /// A token as it should be.
+    /// A token with the default header.
     pub(super) fn token(&self, claims: Value) -> String {
         self.sign(&self.header(), &claims)
     }
@@ -140,14 +140,16 @@ impl Signer {
     }
 }
 
-/// What of a token is signed.
+/// The signing input of a token.
 pub(super) fn message(header: &Value, claims: &Value) -> String {
     [header, claims].map(|part| BASE64URL.encode(part.to_string())).join(".")
 }
 
-/// What the public key of [`Signer::rsa`] may be taken for, where it is taken for a secret.
+/// Encodings of the public key of [`Signer::rsa`] that a vulnerable library might use as an HMAC
+/// secret.
 pub(super) fn rsa_public_key_as_secrets() -> Vec<Vec<u8>> {
-    // RSAPublicKey and SubjectPublicKeyInfo of RFC 8017 and 5280, whose lengths are those of 2048 bits and 65537.
+    // RSAPublicKey (RFC 8017) and SubjectPublicKeyInfo (RFC 5280), with the lengths of a 2048-bit
+    // modulus and the exponent 65537.
     let n = decoded(N);
     let pkcs1 =
         [&[0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00][..], &n, &[0x02, 0x03, 0x01, 0x00, 0x01]]

@@ -1,5 +1,5 @@
-//! A peer that reads HTTP/2 requests frame by frame and answers each by the one thing that it was told to do,
-//! which no honest server does (RFC 9113).
+//! A server that reads HTTP/2 requests frame by frame and reacts to each with one protocol-level
+//! action (RFC 9113).
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -17,36 +17,37 @@ const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 
-/// Error codes (section 7).
+/// Error codes (RFC 9113 §7).
 pub(crate) const NO_ERROR: u32 = 0;
 pub(crate) const INTERNAL_ERROR: u32 = 2;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 
-/// What the peer does once a whole request has come.
+/// The server's action after a complete request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Then {
+pub(crate) enum Action {
     /// Resets the stream with an error code.
     Reset(u32),
-    /// Sends GOAWAY that spares no stream, and leaves the connection open: the request was not looked at.
+    /// Sends GOAWAY with last stream id 0 and keeps the connection open: the request was not
+    /// processed.
     GoAwayBefore,
     /// Sends GOAWAY that covers the request, with an error code, and closes the connection.
     GoAwayAfter(u32),
     /// Closes the connection.
-    Cut,
-    /// Answers in HTTP/1.1, and closes the connection.
+    Close,
+    /// Responds in HTTP/1.1 and closes the connection.
     Http1,
 }
 
-/// A listening peer; it takes no more connections when this is dropped.
-pub(crate) struct Frames {
+/// A running server; it accepts no more connections after it is dropped.
+pub(crate) struct FrameServer {
     pub(crate) address: SocketAddr,
     serving: AbortHandle,
 }
 
-impl Frames {
-    /// A peer that does the same on every connection.
-    pub(crate) async fn start(then: Then) -> Self {
+impl FrameServer {
+    /// Starts a server that reacts with the same action on every connection.
+    pub(crate) async fn start(then: Action) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let serving = tokio::spawn(async move {
@@ -58,29 +59,29 @@ impl Frames {
     }
 }
 
-impl Drop for Frames {
+impl Drop for FrameServer {
     fn drop(&mut self) {
         self.serving.abort();
     }
 }
 
-/// Ends early where the client leaves, which is none of this peer's business.
-async fn play(mut stream: TcpStream, then: Then) -> std::io::Result<()> {
+/// Returns when the client disconnects.
+async fn play(mut stream: TcpStream, then: Action) -> std::io::Result<()> {
     stream.read_exact(&mut [0; PREFACE_BYTES]).await?;
-    if !matches!(then, Then::Http1) {
+    if !matches!(then, Action::Http1) {
         write(&mut stream, SETTINGS, 0, &[]).await?;
     }
     loop {
         let id = request(&mut stream).await?;
         match then {
-            Then::Reset(code) => write(&mut stream, RST_STREAM, id, &code.to_be_bytes()).await?,
-            Then::GoAwayBefore => write(&mut stream, GO_AWAY, 0, &go_away(0, NO_ERROR)).await?,
-            Then::GoAwayAfter(code) => {
+            Action::Reset(code) => write(&mut stream, RST_STREAM, id, &code.to_be_bytes()).await?,
+            Action::GoAwayBefore => write(&mut stream, GO_AWAY, 0, &go_away(0, NO_ERROR)).await?,
+            Action::GoAwayAfter(code) => {
                 write(&mut stream, GO_AWAY, 0, &go_away(id, code)).await?;
                 return stream.shutdown().await;
             }
-            Then::Cut => return Ok(()),
-            Then::Http1 => {
+            Action::Close => return Ok(()),
+            Action::Http1 => {
                 stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 6\r\n\r\ncanary").await?;
                 return stream.shutdown().await;
             }
@@ -88,7 +89,7 @@ async fn play(mut stream: TcpStream, then: Then) -> std::io::Result<()> {
     }
 }
 
-/// Reads until a whole request has come: the id of its stream.
+/// Reads a complete request and returns its stream id.
 async fn request(stream: &mut TcpStream) -> std::io::Result<u32> {
     loop {
         let mut head = [0; 9];

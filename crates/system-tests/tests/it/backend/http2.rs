@@ -1,4 +1,4 @@
-//! A server that answers every HTTP/2 request with the same response, be it gRPC or not.
+//! A server that sends the same HTTP/2 response to every request, as gRPC or not.
 
 use std::{
     convert::Infallible,
@@ -19,31 +19,31 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// What it answers.
-pub(crate) type Answer = Response<BoxBody<Bytes, Infallible>>;
+/// A response with any body.
+pub(crate) type BoxResponse = Response<BoxBody<Bytes, Infallible>>;
 
-/// A running server; it takes no more connections when this is dropped.
-pub(crate) struct Http2 {
+/// A running server; it accepts no more connections after it is dropped.
+pub(crate) struct Http2Server {
     pub(crate) address: SocketAddr,
     serving: AbortHandle,
 }
 
-impl Http2 {
-    /// A server whose every answer is made by `answer`.
-    pub(crate) async fn answering(answer: impl Fn() -> Answer + Send + Sync + 'static) -> Self {
-        let answer = Arc::new(answer);
-        Self::serving(move |_| std::future::ready(answer())).await
+impl Http2Server {
+    /// Starts a server whose responses come from `response`.
+    pub(crate) async fn responding(response: impl Fn() -> BoxResponse + Send + Sync + 'static) -> Self {
+        let response = Arc::new(response);
+        Self::serving(move |_| std::future::ready(response())).await
     }
 
-    /// A server that takes every request and answers none.
+    /// Starts a server that never responds.
     pub(crate) async fn hanging() -> Self {
         Self::serving(|_| std::future::pending()).await
     }
 
-    /// The same; the headers of every request are sent to `told`.
-    pub(crate) async fn hanging_told_to(told: mpsc::UnboundedSender<HeaderMap>) -> Self {
+    /// Starts a server that never responds and sends the headers of every request to `requests`.
+    pub(crate) async fn hanging_reporting_to(requests: mpsc::UnboundedSender<HeaderMap>) -> Self {
         Self::serving(move |request| {
-            let _ = told.send(request.headers().clone());
+            let _ = requests.send(request.headers().clone());
             std::future::pending()
         })
         .await
@@ -51,7 +51,7 @@ impl Http2 {
 
     async fn serving<F>(handler: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Answer> + Send + 'static,
+        F: Future<Output = BoxResponse> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
@@ -64,7 +64,7 @@ impl Http2 {
     }
 }
 
-impl Drop for Http2 {
+impl Drop for Http2Server {
     fn drop(&mut self) {
         self.serving.abort();
     }
@@ -72,24 +72,24 @@ impl Drop for Http2 {
 
 async fn connection<F>(stream: TcpStream, handler: impl Fn(Request<Incoming>) -> F + Send + Sync)
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = BoxResponse> + Send + 'static,
 {
     let service = service_fn(|request| {
-        let answered = handler(request);
-        async { Ok::<_, Infallible>(answered.await) }
+        let response = handler(request);
+        async { Ok::<_, Infallible>(response.await) }
     });
-    // However it ends: what the gateway makes of that is what the test looks at.
+    // The tests look at the gateway's reaction, not at this result.
     let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// An answer that is no gRPC.
-pub(crate) fn plain(status: StatusCode, kind: &str, body: &'static str) -> Answer {
+/// A response that is not gRPC.
+pub(crate) fn plain(status: StatusCode, kind: &str, body: &'static str) -> BoxResponse {
     let body = Full::from(body).boxed();
     Response::builder().status(status).header(header::CONTENT_TYPE, kind).body(body).expect("a response")
 }
 
-/// A gRPC answer: `frame` as it is, then `trailers`.
-pub(crate) fn grpc(frame: impl Into<Bytes>, trailers: &[(&'static str, &'static str)]) -> Answer {
+/// A gRPC response with `frame` as its body, and `trailers`.
+pub(crate) fn grpc(frame: impl Into<Bytes>, trailers: &[(&'static str, &'static str)]) -> BoxResponse {
     let trailers: HeaderMap = trailers
         .iter()
         .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
@@ -98,14 +98,14 @@ pub(crate) fn grpc(frame: impl Into<Bytes>, trailers: &[(&'static str, &'static 
     Response::builder().header(header::CONTENT_TYPE, "application/grpc").body(body).expect("a response")
 }
 
-/// A gRPC answer that is all head: a status without a message.
-pub(crate) fn status(headers: &[(&str, &str)]) -> Answer {
+/// A trailers-only gRPC response.
+pub(crate) fn status(headers: &[(&str, &str)]) -> BoxResponse {
     let head = Response::builder().header(header::CONTENT_TYPE, "application/grpc");
     let head = headers.iter().fold(head, |head, (name, value)| head.header(*name, *value));
     head.body(Full::default().boxed()).expect("a response")
 }
 
-/// `message` with the prefix of one that is not compressed.
+/// `message` with the gRPC prefix of an uncompressed message.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8(0);
@@ -114,8 +114,8 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// A gRPC answer whose head comes and whose body never does.
-pub(crate) fn stalled() -> Answer {
+/// A gRPC response whose body never ends.
+pub(crate) fn stalled() -> BoxResponse {
     Response::builder()
         .header(header::CONTENT_TYPE, "application/grpc")
         .body(Endless.boxed())

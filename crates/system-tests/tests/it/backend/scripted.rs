@@ -1,5 +1,5 @@
-//! An Order server, served by the generated code, that answers what a test tells it to and remembers what
-//! it was asked.
+//! An Order server with the generated code that returns scripted responses and records its
+//! requests.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,32 +18,32 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// A running server; it ends when this is dropped.
-pub(crate) struct Scripted {
+/// A running server; it stops when dropped.
+pub(crate) struct ScriptedOrder {
     pub(crate) address: SocketAddr,
     script: Arc<Mutex<Script>>,
     serving: AbortHandle,
 }
 
-/// What the server answers from now on, and what it was asked so far.
+/// The responses to return, and the requests received so far.
 struct Script {
     create: Result<CreateOrderResponse, Status>,
     get: Result<GetOrderResponse, Status>,
     list: Result<ListOrdersResponse, Status>,
     metadata: HeaderMap,
     created: Option<CreateOrderRequest>,
-    /// The orders that `Get` was called for, one after the other.
+    /// The order ids of all `Get` calls.
     gets: Vec<i64>,
 }
 
-impl Scripted {
-    /// A server whose every answer is a failure until it is told otherwise.
+impl ScriptedOrder {
+    /// Starts a server that returns UNIMPLEMENTED until a response is set.
     pub(crate) async fn start() -> Self {
-        let untold = || Status::unimplemented("the test said nothing of this call");
+        let unset = || Status::unimplemented("the test set no response for this method");
         let script = Arc::new(Mutex::new(Script {
-            create: Err(untold()),
-            get: Err(untold()),
-            list: Err(untold()),
+            create: Err(unset()),
+            get: Err(unset()),
+            list: Err(unset()),
             metadata: HeaderMap::new(),
             created: None,
             gets: Vec::new(),
@@ -56,47 +56,47 @@ impl Scripted {
         Self { address, script, serving: serving.abort_handle() }
     }
 
-    /// From now on every call fails with `status`.
-    pub(crate) fn fail(&self, status: &Status) {
+    /// Every call fails with `status` from now on.
+    pub(crate) fn fail_all(&self, status: &Status) {
         let mut script = self.script();
         script.create = Err(status.clone());
         script.get = Err(status.clone());
         script.list = Err(status.clone());
     }
 
-    /// From now on `Create` is answered with `answer`.
-    pub(crate) fn create(&self, answer: CreateOrderResponse) {
-        self.script().create = Ok(answer);
+    /// Sets the response of `Create`.
+    pub(crate) fn set_create(&self, response: CreateOrderResponse) {
+        self.script().create = Ok(response);
     }
 
-    /// From now on `Get` is answered with `answer`.
-    pub(crate) fn get(&self, answer: GetOrderResponse) {
-        self.script().get = Ok(answer);
+    /// Sets the response of `Get`.
+    pub(crate) fn set_get(&self, response: GetOrderResponse) {
+        self.script().get = Ok(response);
     }
 
-    /// From now on `List` is answered with `answer`.
-    pub(crate) fn list(&self, answer: ListOrdersResponse) {
-        self.script().list = Ok(answer);
+    /// Sets the response of `List`.
+    pub(crate) fn set_list(&self, response: ListOrdersResponse) {
+        self.script().list = Ok(response);
     }
 
-    /// The metadata of the last call.
-    pub(crate) fn metadata(&self) -> HeaderMap {
+    /// The metadata of the last call; empty before the first call.
+    pub(crate) fn last_metadata(&self) -> HeaderMap {
         self.script().metadata.clone()
     }
 
     /// The request of the last `Create`.
-    pub(crate) fn created(&self) -> CreateOrderRequest {
+    pub(crate) fn last_create(&self) -> CreateOrderRequest {
         self.script().created.clone().expect("a call to Create")
     }
 
-    /// How often `Get` was called.
-    pub(crate) fn gets(&self) -> usize {
+    /// The number of `Get` calls.
+    pub(crate) fn get_count(&self) -> usize {
         self.script().gets.len()
     }
 
-    /// The same for this order.
-    pub(crate) fn gets_of(&self, order_id: i64) -> usize {
-        self.script().gets.iter().filter(|asked| **asked == order_id).count()
+    /// The number of `Get` calls for one order.
+    pub(crate) fn get_count_of(&self, order_id: i64) -> usize {
+        self.script().gets.iter().filter(|id| **id == order_id).count()
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -104,7 +104,7 @@ impl Scripted {
     }
 }
 
-impl Drop for Scripted {
+impl Drop for ScriptedOrder {
     fn drop(&mut self) {
         self.serving.abort();
     }
@@ -113,7 +113,7 @@ impl Drop for Scripted {
 struct Handler(Arc<Mutex<Script>>);
 
 impl Handler {
-    fn asked<T>(&self, request: &Request<T>) -> MutexGuard<'_, Script> {
+    fn record<T>(&self, request: &Request<T>) -> MutexGuard<'_, Script> {
         let mut script = self.0.lock().expect("no panic while it is held");
         script.metadata = request.metadata().clone().into_headers();
         script
@@ -126,13 +126,13 @@ impl Order for Handler {
         &self,
         request: Request<CreateOrderRequest>,
     ) -> Result<Response<CreateOrderResponse>, Status> {
-        let mut script = self.asked(&request);
+        let mut script = self.record(&request);
         script.created = Some(request.into_inner());
         script.create.clone().map(Response::new)
     }
 
     async fn get(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {
-        let mut script = self.asked(&request);
+        let mut script = self.record(&request);
         script.gets.push(request.get_ref().order_id);
         script.get.clone().map(Response::new)
     }
@@ -141,6 +141,6 @@ impl Order for Handler {
         &self,
         request: Request<ListOrdersRequest>,
     ) -> Result<Response<ListOrdersResponse>, Status> {
-        self.asked(&request).list.clone().map(Response::new)
+        self.record(&request).list.clone().map(Response::new)
     }
 }

@@ -1,13 +1,13 @@
-//! Bodies that are no JSON object, or hardly one.
+//! Bodies that are not JSON objects, and invalid JSON.
 
-use super::{EXAMPLE, Guarded, with};
+use super::{EXAMPLE, InputFixture, with};
 
-/// The fault of a body as a whole.
+/// An error of the body as a whole.
 const BODY: [(&str, &str); 1] = [("body", "#")];
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_is_one_fault_at_its_root() {
-    let guarded = Guarded::start().await;
+async fn body_that_is_not_a_json_object_is_one_error_at_the_root() {
+    let fixture = InputFixture::start().await;
     let twice = EXAMPLE.repeat(2);
     for body in [
         "",
@@ -45,14 +45,14 @@ async fn a_body_that_is_no_json_object_is_one_fault_at_its_root() {
         "user_id=123",
         "<order/>",
     ] {
-        guarded.refuses(body.to_owned(), &BODY).await;
+        fixture.assert_rejected(body.to_owned(), &BODY).await;
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn what_json_does_not_write_is_refused_wherever_it_stands() {
-    let guarded = Guarded::start().await;
+async fn invalid_json_values_are_rejected_in_every_member() {
+    let fixture = InputFixture::start().await;
     for value in [
         "NaN",
         "-NaN",
@@ -95,15 +95,15 @@ async fn what_json_does_not_write_is_refused_wherever_it_stands() {
         "{\"a\"}",
     ] {
         for member in ["user_id", "product_code", "unit_price", "quantity", "currency", "order_items"] {
-            guarded.refuses(with(member, value), &BODY).await;
+            fixture.assert_rejected(with(member, value), &BODY).await;
         }
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_utf_8_are_found_by_line_and_column() {
-    let guarded = Guarded::start().await;
+async fn invalid_utf_8_is_reported_by_line_and_column() {
+    let fixture = InputFixture::start().await;
     let marked = EXAMPLE.replace("sku1", "\n§");
     for (what, bytes) in [
         ("a byte of no character", &b"\xff"[..]),
@@ -116,22 +116,23 @@ async fn bytes_that_are_no_utf_8_are_found_by_line_and_column() {
         ("latin-1", b"gr\xf6\xdfe"),
     ] {
         let [head, tail] = *marked.split('§').collect::<Vec<_>>() else { panic!("one mark") };
-        let problem = guarded.refuses([head.as_bytes(), bytes, tail.as_bytes()].concat(), &BODY).await;
+        let problem =
+            fixture.assert_rejected([head.as_bytes(), bytes, tail.as_bytes()].concat(), &BODY).await;
         let column = if what == "latin-1" { 3 } else { 1 };
         let detail = format!("is not UTF-8 at line 2 column {column}");
         assert_eq!(problem["errors"][0]["detail"], detail, "{what}");
     }
     let utf_16: Vec<u8> = EXAMPLE.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    guarded.refuses(utf_16.clone(), &BODY).await;
-    guarded.refuses([&b"\xff\xfe"[..], &utf_16].concat(), &BODY).await;
-    guarded.refuses([EXAMPLE.as_bytes(), b"\xe2\x82"].concat(), &BODY).await;
-    guarded.nothing_was_placed().await;
+    fixture.assert_rejected(utf_16.clone(), &BODY).await;
+    fixture.assert_rejected([&b"\xff\xfe"[..], &utf_16].concat(), &BODY).await;
+    fixture.assert_rejected([EXAMPLE.as_bytes(), b"\xe2\x82"].concat(), &BODY).await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn depth_brings_nothing_down() {
+async fn deep_nesting_is_rejected() {
     const DEEP: usize = 64 * 1024;
-    let guarded = Guarded::start().await;
+    let fixture = InputFixture::start().await;
     for bomb in [
         "[".repeat(DEEP),
         "{\"a\":".repeat(DEEP / 5),
@@ -139,16 +140,16 @@ async fn depth_brings_nothing_down() {
         with("user_id", &"[".repeat(60_000)),
         with("order_items", &"[{\"a\":".repeat(10_000)),
     ] {
-        guarded.refuses(bomb, &BODY).await;
+        fixture.assert_rejected(bomb, &BODY).await;
     }
-    // Well-formed depth is a value of the wrong type like any other.
+    // Deep but well-formed JSON is a value of the wrong type.
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
-    guarded.refuses(with("user_id", &deep), &[("user_id", "#/user_id")]).await;
-    guarded
-        .refuses(with("quantity", &deep), &[("order_items[0].quantity", "#/order_items/0/quantity")])
+    fixture.assert_rejected(with("user_id", &deep), &[("user_id", "#/user_id")]).await;
+    fixture
+        .assert_rejected(with("quantity", &deep), &[("order_items[0].quantity", "#/order_items/0/quantity")])
         .await;
-    guarded.refuses(with("order_items", &deep), &[("order_items[0]", "#/order_items/0")]).await;
+    fixture.assert_rejected(with("order_items", &deep), &[("order_items[0]", "#/order_items/0")]).await;
     let objects = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
-    guarded.refuses(EXAMPLE.replacen('{', &format!("{{\"x\":{objects},"), 1), &[("x", "#/x")]).await;
-    guarded.nothing_was_placed().await;
+    fixture.assert_rejected(EXAMPLE.replacen('{', &format!("{{\"x\":{objects},"), 1), &[("x", "#/x")]).await;
+    fixture.assert_no_order_created().await;
 }

@@ -1,6 +1,6 @@
-//! Members that are unknown, given twice, missing, or wrong together.
+//! Unknown, duplicate and missing members.
 
-use super::{EXAMPLE, Guarded, errors, text, with};
+use super::{EXAMPLE, InputFixture, errors, text, with};
 
 /// The example with further members of the order, as JSON text.
 fn and(members: &str) -> String {
@@ -8,8 +8,8 @@ fn and(members: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_unknown_member_is_named_by_a_pointer_that_finds_it() {
-    let guarded = Guarded::start().await;
+async fn unknown_member_is_reported_with_an_escaped_pointer() {
+    let fixture = InputFixture::start().await;
     for (name, field, pointer) in [
         ("x", "x", "#/x"),
         ("", "", "#/"),
@@ -40,20 +40,21 @@ async fn an_unknown_member_is_named_by_a_pointer_that_finds_it() {
         ),
     ] {
         for value in ["1", "null", "{\"x\":{\"y\":[]}}"] {
-            let problem = guarded.refuses(and(&format!("\"{name}\":{value}")), &[(field, pointer)]).await;
+            let problem =
+                fixture.assert_rejected(and(&format!("\"{name}\":{value}")), &[(field, pointer)]).await;
             assert!(text(&problem["errors"][0], "detail").starts_with("is not known here"), "{problem:#}");
         }
     }
     let item = EXAMPLE.replace("\"quantity\":1", "\"quantity\":1,\"a/b\":1,\"price\":1");
     let expected =
         [("order_items[0].a/b", "#/order_items/0/a~1b"), ("order_items[0].price", "#/order_items/0/price")];
-    guarded.refuses(item, &expected).await;
-    guarded.nothing_was_placed().await;
+    fixture.assert_rejected(item, &expected).await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_member_given_twice_is_named_also_where_its_name_is_escaped() {
-    let guarded = Guarded::start().await;
+async fn duplicate_member_is_reported_even_when_escaped() {
+    let fixture = InputFixture::start().await;
     for (further, members) in [
         ("\"user_id\":123", &[("user_id", "#/user_id")][..]),
         ("\"user\\u005fid\":124", &[("user_id", "#/user_id")]),
@@ -62,28 +63,28 @@ async fn a_member_given_twice_is_named_also_where_its_name_is_escaped() {
         ("\"currency\":\"USD\",\"currency\":\"USD\"", &[("currency_code", "#/currency")]),
         ("\"x\":1,\"x\":1", &[("x", "#/x"); 2]),
     ] {
-        guarded.refuses(and(further), members).await;
+        fixture.assert_rejected(and(further), members).await;
     }
     for member in ["product_code", "unit_price", "quantity"] {
         let item = r#"{"product_code":"a","unit_price":1,"quantity":1"#;
         let body = with("order_items", &format!(r#"[{item}}},{item},"{member}":1}}]"#));
         let (field, pointer) = (format!("order_items[1].{member}"), format!("#/order_items/1/{member}"));
-        let problem = guarded.refuses(body, &[(&field, &pointer)]).await;
+        let problem = fixture.assert_rejected(body, &[(&field, &pointer)]).await;
         assert_eq!(problem["errors"][0]["detail"], "must be given once");
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_missing_member_points_to_the_object_that_lacks_it() {
-    let guarded = Guarded::start().await;
+async fn missing_member_points_to_its_parent_object() {
+    let fixture = InputFixture::start().await;
     let no_items = [("order_items", "#")];
-    guarded.refuses("{}", &[("user_id", "#"), ("order_items", "#")]).await;
-    guarded.refuses(r#"{"user_id":123}"#, &no_items).await;
-    guarded.refuses(r#"{"user_id":123,"currency":"USD"}"#, &no_items).await;
-    guarded.refuses(EXAMPLE.replace("\"user_id\":123,", ""), &[("user_id", "#")]).await;
-    guarded
-        .refuses(EXAMPLE.replace("user_id", "user-id"), &[("user-id", "#/user-id"), ("user_id", "#")])
+    fixture.assert_rejected("{}", &[("user_id", "#"), ("order_items", "#")]).await;
+    fixture.assert_rejected(r#"{"user_id":123}"#, &no_items).await;
+    fixture.assert_rejected(r#"{"user_id":123,"currency":"USD"}"#, &no_items).await;
+    fixture.assert_rejected(EXAMPLE.replace("\"user_id\":123,", ""), &[("user_id", "#")]).await;
+    fixture
+        .assert_rejected(EXAMPLE.replace("user_id", "user-id"), &[("user-id", "#/user-id"), ("user_id", "#")])
         .await;
     let lacking = |index: usize| {
         ["product_code", "unit_price", "quantity"]
@@ -99,15 +100,15 @@ async fn a_missing_member_points_to_the_object_that_lacks_it() {
         (r#"[{"unit_price":1,"quantity":1}]"#, named(&all[..1])),
     ] {
         let faults: Vec<(&str, &str)> = faults.iter().map(|(f, p)| (f.as_str(), p.as_str())).collect();
-        let problem = guarded.refuses(with("order_items", items), &faults).await;
+        let problem = fixture.assert_rejected(with("order_items", items), &faults).await;
         assert!(errors(&problem).all(|error| text(error, "detail").starts_with("is missing")), "{problem:#}");
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_named_in_one_answer() {
-    let guarded = Guarded::start().await;
+async fn one_response_reports_every_error() {
+    let fixture = InputFixture::start().await;
     let body = r#"{"user_id":0,"a/b":1,"currency":"usd","user_id":2,"order_items":[
         {"unit_price":-0.01,"quantity":2147483648,"product_code":"","product_code":"b"},
         7,
@@ -132,20 +133,20 @@ async fn everything_that_is_wrong_is_named_in_one_answer() {
         ("order_items[4].unit_price", "#/order_items/4"),
         ("order_items[4].quantity", "#/order_items/4"),
     ];
-    guarded.refuses(body, &expected).await;
-    guarded.nothing_was_placed().await;
+    fixture.assert_rejected(body, &expected).await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn of_too_many_faults_the_rest_are_counted() {
-    let guarded = Guarded::start().await;
+async fn errors_over_the_limit_are_counted() {
+    let fixture = InputFixture::start().await;
     let members: Vec<String> = (0..6_000).map(|i| format!("\"{i}\":0")).collect();
     let mut expected: Vec<(String, String)> = (0..1_000).map(|i| (i.to_string(), format!("#/{i}"))).collect();
     expected.push(("body".to_owned(), "#".to_owned()));
     let expected: Vec<(&str, &str)> = expected.iter().map(|(f, p)| (f.as_str(), p.as_str())).collect();
-    let problem = guarded.refuses(format!("{{{}}}", members.join(",")), &expected).await;
-    // 5,000 more unknown ones, and the two that are missing.
+    let problem = fixture.assert_rejected(format!("{{{}}}", members.join(",")), &expected).await;
+    // 5,000 more unknown members and the two missing ones.
     let last = text(errors(&problem).last().unwrap(), "detail");
     assert!(last.starts_with("has 5002 more"), "{last}");
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }

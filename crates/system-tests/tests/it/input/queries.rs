@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{EXAMPLE, Guarded, errors, fields, invalid};
+use super::{EXAMPLE, InputFixture, errors, fields, invalid};
 use crate::support::order_body;
 
 #[tokio::test]
-async fn a_list_names_every_bad_parameter_at_once() {
-    let guarded = Guarded::start().await;
+async fn list_reports_every_invalid_parameter() {
+    let fixture = InputFixture::start().await;
     let long = format!("?user_id={}", "1".repeat(5_000));
     for (query, named) in [
         ("", &["user_id"][..]),
@@ -46,28 +46,28 @@ async fn a_list_names_every_bad_parameter_at_once() {
             &["x", "page_token", "user_id", "page_size"],
         ),
     ] {
-        let answer = guarded.client.get(&format!("/orders{query}")).await;
-        let mut found = fields(&answer, query);
+        let response = fixture.client.get(&format!("/orders{query}")).await;
+        let mut found = fields(&response, query);
         let mut expected = named.to_vec();
         found.sort();
         expected.sort_unstable();
         assert_eq!(found, expected, "{query}");
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_page_token_is_one_that_was_given_for_that_customer() {
-    let guarded = Guarded::start().await;
+async fn page_token_of_another_user_is_rejected() {
+    let fixture = InputFixture::start().await;
     for user in [7, 8] {
         for _ in 0..2 {
-            assert_eq!(guarded.client.post(order_body(user, json!(1))).await.status, 201);
+            assert_eq!(fixture.client.post(order_body(user, json!(1))).await.status, 201);
         }
     }
-    let first = guarded.client.get("/orders?user_id=7&page_size=1").await.json();
+    let first = fixture.client.get("/orders?user_id=7&page_size=1").await.json();
     let token = first["next_page_token"].as_str().unwrap().to_owned();
     let path = |user: i64, token: &str| format!("/orders?user_id={user}&page_size=1&page_token={token}");
-    assert_eq!(guarded.client.get(&path(7, &token)).await.status, 200);
+    assert_eq!(fixture.client.get(&path(7, &token)).await.status, 200);
     let long = "f".repeat(8_000);
     let mut turned: Vec<char> = token.chars().collect();
     turned.reverse();
@@ -87,16 +87,16 @@ async fn a_page_token_is_one_that_was_given_for_that_customer() {
         (7, &token.to_uppercase().replace(|c: char| c.is_ascii_digit(), "A")),
         (7, &long),
     ] {
-        let answer = guarded.client.get(&path(user, token)).await;
-        let problem = invalid(&answer, token);
+        let response = fixture.client.get(&path(user, token)).await;
+        let problem = invalid(&response, token);
         let named: Vec<_> = errors(&problem).map(|error| (&error["field"], error.get("pointer"))).collect();
         assert_eq!(named, [(&json!("page_token"), None)], "{token}");
     }
 }
 
 #[tokio::test]
-async fn an_order_id_is_a_whole_number_below_2_to_the_53() {
-    let guarded = Guarded::start().await;
+async fn order_id_is_an_integer_below_2_to_the_53() {
+    let fixture = InputFixture::start().await;
     let long = "1".repeat(8_000);
     for id in [
         "abc",
@@ -128,25 +128,25 @@ async fn an_order_id_is_a_whole_number_below_2_to_the_53() {
         "*",
         &long,
     ] {
-        let answer = guarded.client.get(&format!("/orders/{id}")).await;
-        assert_eq!(fields(&answer, id), ["order_id"], "{id}");
+        let response = fixture.client.get(&format!("/orders/{id}")).await;
+        assert_eq!(fields(&response, id), ["order_id"], "{id}");
     }
     for (path, named) in [("/orders/1?x=1", &["x"][..]), ("/orders/a?x=1&y", &["order_id", "x", "y"])] {
-        let mut found = fields(&guarded.client.get(path).await, path);
+        let mut found = fields(&fixture.client.get(path).await, path);
         found.sort();
         assert_eq!(found, named, "{path}");
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_there_is_not_found() {
-    let guarded = Guarded::start().await;
-    let placed = guarded.client.post(EXAMPLE).await.order_id();
+async fn missing_order_gets_404() {
+    let fixture = InputFixture::start().await;
+    let placed = fixture.client.post(EXAMPLE).await.order_id();
     for id in [1, placed - 1, placed + 1, (1 << 53) - 1] {
-        let answer = guarded.client.get(&format!("/orders/{id}")).await;
-        assert_eq!(answer.status, 404);
-        let problem = answer.problem();
+        let response = fixture.client.get(&format!("/orders/{id}")).await;
+        assert_eq!(response.status, 404);
+        let problem = response.problem();
         assert_eq!(
             (&problem["type"], &problem["code"]),
             (&json!("/problems/not-found"), &json!("NOT_FOUND"))
@@ -154,19 +154,19 @@ async fn an_order_that_is_not_there_is_not_found() {
         assert_eq!(problem["resource"]["name"], id.to_string());
         assert_eq!(problem["retryable"], false);
     }
-    // The address may be escaped as any other.
+    // A path may be percent-encoded.
     let escaped = placed.to_string().replace('1', "%31");
-    assert_eq!(guarded.client.get(&format!("/orders/{escaped}")).await.order_id(), placed);
+    assert_eq!(fixture.client.get(&format!("/orders/{escaped}")).await.order_id(), placed);
 }
 
 #[tokio::test]
-async fn posting_takes_no_parameters() {
-    let guarded = Guarded::start().await;
+async fn create_rejects_query_parameters() {
+    let fixture = InputFixture::start().await;
     let headers = [super::JSON];
-    let answer = guarded.client.send(http::Method::POST, "/orders?user_id=1&x", &headers, EXAMPLE).await;
-    assert_eq!(fields(&answer, "POST"), ["user_id", "x"]);
+    let response = fixture.client.send(http::Method::POST, "/orders?user_id=1&x", &headers, EXAMPLE).await;
+    assert_eq!(fields(&response, "POST"), ["user_id", "x"]);
     let body = super::with("quantity", "0");
-    let answer = guarded.client.send(http::Method::POST, "/orders?x=1", &headers, body).await;
-    assert_eq!(fields(&answer, "POST"), ["x", "order_items[0].quantity"]);
-    guarded.nothing_was_placed().await;
+    let response = fixture.client.send(http::Method::POST, "/orders?x=1", &headers, body).await;
+    assert_eq!(fields(&response, "POST"), ["x", "order_items[0].quantity"]);
+    fixture.assert_no_order_created().await;
 }

@@ -1,9 +1,9 @@
-//! Addresses, methods and media types that are not offered.
+//! Unknown paths, unsupported methods and media types.
 
 use http::Method;
 use serde_json::json;
 
-use super::{EXAMPLE, Guarded, JSON};
+use super::{EXAMPLE, InputFixture, JSON};
 
 const NOTHING: [&str; 26] = [
     "/nothing",
@@ -35,28 +35,28 @@ const NOTHING: [&str; 26] = [
 ];
 
 #[tokio::test]
-async fn an_address_with_nothing_at_it_is_not_found() {
-    let guarded = Guarded::start().await;
+async fn unknown_paths_get_404() {
+    let fixture = InputFixture::start().await;
     let everywhere = NOTHING.iter().flat_map(|path| {
         [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS].map(|method| (method, *path))
     });
-    // Others stand below an address that knows its methods.
+    // Paths below a route that allows GET only.
     let below = ["/problems/nothing", "/docs/nothing.js", "/docs/%2e%2e", "/docs/%FF"];
     for (method, path) in everywhere.chain(below.map(|path| (Method::GET, path))) {
-        let answer = guarded.client.send(method.clone(), path, &[JSON], EXAMPLE).await;
-        assert_eq!(answer.status, 404, "{method} {path}");
-        let problem = answer.problem();
+        let response = fixture.client.send(method.clone(), path, &[JSON], EXAMPLE).await;
+        assert_eq!(response.status, 404, "{method} {path}");
+        let problem = response.problem();
         assert_eq!(
             (&problem["type"], &problem["code"]),
             (&json!("/problems/not-found"), &json!("NOT_FOUND"))
         );
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_offered_names_those_that_are() {
-    let guarded = Guarded::start().await;
+async fn unsupported_methods_get_405_with_allow() {
+    let fixture = InputFixture::start().await;
     let brew = Method::from_bytes(b"BREW").unwrap();
     let others = [Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE, brew];
     for (path, offered) in [
@@ -76,22 +76,22 @@ async fn a_method_that_is_not_offered_names_those_that_are() {
     ] {
         let posted = (!offered.contains(&"POST")).then_some(Method::POST);
         for method in others.iter().chain(&posted) {
-            let answer = guarded.client.send(method.clone(), path, &[JSON], EXAMPLE).await;
-            assert_eq!(answer.status, 405, "{method} {path}");
-            let mut allowed: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+            let response = fixture.client.send(method.clone(), path, &[JSON], EXAMPLE).await;
+            assert_eq!(response.status, 405, "{method} {path}");
+            let mut allowed: Vec<&str> = response.header("allow").split(',').map(str::trim).collect();
             allowed.sort_unstable();
             assert_eq!(allowed, offered, "{method} {path}");
-            assert_eq!(answer.headers.get_all("allow").iter().count(), 1);
-            assert_eq!(answer.problem()["code"], "UNIMPLEMENTED");
+            assert_eq!(response.headers.get_all("allow").iter().count(), 1);
+            assert_eq!(response.problem()["code"], "UNIMPLEMENTED");
         }
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn head_answers_as_get_does_without_a_body() {
-    let guarded = Guarded::start().await;
-    let order = format!("/orders/{}", guarded.client.post(EXAMPLE).await.order_id());
+async fn head_equals_get_without_the_body() {
+    let fixture = InputFixture::start().await;
+    let order = format!("/orders/{}", fixture.client.post(EXAMPLE).await.order_id());
     for (path, status) in [
         (order.as_str(), 200),
         ("/orders?user_id=123", 200),
@@ -103,8 +103,8 @@ async fn head_answers_as_get_does_without_a_body() {
         ("/docs", 200),
         ("/", 307),
     ] {
-        let get = guarded.client.get(path).await;
-        let head = guarded.client.send(Method::HEAD, path, &[], "").await;
+        let get = fixture.client.get(path).await;
+        let head = fixture.client.send(Method::HEAD, path, &[], "").await;
         assert_eq!((head.status.as_u16(), head.status), (status, get.status), "{path}");
         for name in ["content-type", "location", "allow"] {
             assert_eq!(head.header(name), get.header(name), "{path} {name}");
@@ -113,8 +113,8 @@ async fn head_answers_as_get_does_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_caller_that_takes_no_json_is_told_so() {
-    let guarded = Guarded::start().await;
+async fn accept_without_json_gets_406() {
+    let fixture = InputFixture::start().await;
     for accept in [
         "text/html",
         "text/*, image/png",
@@ -126,21 +126,21 @@ async fn a_caller_that_takes_no_json_is_told_so() {
         for (method, path) in
             [(Method::POST, "/orders"), (Method::GET, "/orders?user_id=123"), (Method::GET, "/orders/1")]
         {
-            let answer = guarded.client.send(method, path, &[JSON, ("accept", accept)], EXAMPLE).await;
-            assert_eq!(answer.status, 406, "{accept} {path}");
-            let problem = answer.problem();
+            let response = fixture.client.send(method, path, &[JSON, ("accept", accept)], EXAMPLE).await;
+            assert_eq!(response.status, 406, "{accept} {path}");
+            let problem = response.problem();
             assert_eq!(
                 (&problem["code"], &problem["retryable"]),
                 (&json!("INVALID_ARGUMENT"), &json!(false))
             );
         }
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_caller_that_takes_json_among_others_is_answered() {
-    let guarded = Guarded::start().await;
+async fn accept_with_json_among_others_is_served() {
+    let fixture = InputFixture::start().await;
     for accept in [
         "",
         "*/*",
@@ -153,20 +153,20 @@ async fn a_caller_that_takes_json_among_others_is_answered() {
         "application/problem+json",
         "nonsense",
     ] {
-        let answer = guarded.client.post_with(&[("accept", accept)], EXAMPLE).await;
+        let response = fixture.client.post_with(&[("accept", accept)], EXAMPLE).await;
         assert_eq!(
-            (answer.status.as_u16(), answer.header("content-type")),
+            (response.status.as_u16(), response.header("content-type")),
             (201, "application/json"),
             "{accept}"
         );
     }
     let two = [("accept", "text/html"), ("accept", "application/json")];
-    assert_eq!(guarded.client.post_with(&two, EXAMPLE).await.status, 201);
+    assert_eq!(fixture.client.post_with(&two, EXAMPLE).await.status, 201);
 }
 
 #[tokio::test]
-async fn a_body_of_another_media_type_is_refused() {
-    let guarded = Guarded::start().await;
+async fn unsupported_media_types_get_415() {
+    let fixture = InputFixture::start().await;
     for headers in [
         &[][..],
         &[("content-type", "")],
@@ -188,24 +188,24 @@ async fn a_body_of_another_media_type_is_refused() {
         &[JSON, ("content-encoding", "gzip")],
         &[JSON, ("content-encoding", "br, identity")],
     ] {
-        let answer = guarded.client.send(Method::POST, "/orders", headers, EXAMPLE).await;
-        assert_eq!(answer.status, 415, "{headers:?}");
-        let problem = answer.problem();
+        let response = fixture.client.send(Method::POST, "/orders", headers, EXAMPLE).await;
+        assert_eq!(response.status, 415, "{headers:?}");
+        let problem = response.problem();
         assert_eq!((&problem["code"], &problem["retryable"]), (&json!("INVALID_ARGUMENT"), &json!(false)));
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn json_may_name_its_charset() {
-    let guarded = Guarded::start().await;
+async fn json_with_a_utf_8_charset_is_accepted() {
+    let fixture = InputFixture::start().await;
     for kind in [
         "application/json",
         "Application/JSON",
         "application/json;charset=utf-8",
         "application/json ; charset=\"UTF-8\"",
     ] {
-        let answer = guarded.client.send(Method::POST, "/orders", &[("content-type", kind)], EXAMPLE).await;
-        assert_eq!(answer.status, 201, "{kind}");
+        let response = fixture.client.send(Method::POST, "/orders", &[("content-type", kind)], EXAMPLE).await;
+        assert_eq!(response.status, 201, "{kind}");
     }
 }

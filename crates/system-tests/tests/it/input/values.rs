@@ -1,6 +1,6 @@
-//! Values of a known member that it cannot have.
+//! Invalid values of known members.
 
-use super::{Guarded, text, with};
+use super::{InputFixture, text, with};
 
 const WRONG_TYPES: [&str; 6] = ["null", "true", "false", "[]", "{}", "[1]"];
 const NO_WHOLE_NUMBERS: [&str; 12] = [
@@ -18,36 +18,36 @@ const NO_WHOLE_NUMBERS: [&str; 12] = [
     "1111111111111111111111111111111111111111",
 ];
 
-async fn each_is_refused(guarded: &Guarded, member: &str, field: &str, pointer: &str, values: &[&str]) {
+async fn each_is_refused(fixture: &InputFixture, member: &str, field: &str, pointer: &str, values: &[&str]) {
     for value in values {
-        let problem = guarded.refuses(with(member, value), &[(field, pointer)]).await;
+        let problem = fixture.assert_rejected(with(member, value), &[(field, pointer)]).await;
         let detail = text(&problem["errors"][0], "detail");
         assert!(detail.starts_with("must "), "{member} {value}: {detail}");
     }
 }
 
 #[tokio::test]
-async fn a_user_id_is_a_whole_number_from_1_to_2_to_the_63_less_1() {
-    let guarded = Guarded::start().await;
+async fn user_id_is_an_integer_from_1_to_2_to_the_63_less_1() {
+    let fixture = InputFixture::start().await;
     let values = [&WRONG_TYPES[..], &NO_WHOLE_NUMBERS, &["\"123\"", "\"\"", "18446744073709551616"]].concat();
-    each_is_refused(&guarded, "user_id", "user_id", "#/user_id", &values).await;
-    guarded.nothing_was_placed().await;
+    each_is_refused(&fixture, "user_id", "user_id", "#/user_id", &values).await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_quantity_is_a_whole_number_from_1_to_a_million() {
-    let guarded = Guarded::start().await;
+async fn quantity_is_an_integer_from_1_to_a_million() {
+    let fixture = InputFixture::start().await;
     let own =
         ["1000001", "2147483647", "2147483648", "4294967297", "9007199254740993", "\"1\"", "0.5", "0.0"];
     let values = [&WRONG_TYPES[..], &NO_WHOLE_NUMBERS, &own].concat();
-    each_is_refused(&guarded, "quantity", "order_items[0].quantity", "#/order_items/0/quantity", &values)
+    each_is_refused(&fixture, "quantity", "order_items[0].quantity", "#/order_items/0/quantity", &values)
         .await;
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_price_is_an_exact_decimal_from_0() {
-    let guarded = Guarded::start().await;
+async fn price_is_an_exact_decimal_from_0() {
+    let fixture = InputFixture::start().await;
     let own = [
         "-0.01",
         "-1",
@@ -94,19 +94,19 @@ async fn a_price_is_an_exact_decimal_from_0() {
     ];
     let values = [&WRONG_TYPES[..], &own].concat();
     each_is_refused(
-        &guarded,
+        &fixture,
         "unit_price",
         "order_items[0].unit_price",
         "#/order_items/0/unit_price",
         &values,
     )
     .await;
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_price_has_no_more_decimals_than_its_currency() {
-    let guarded = Guarded::start().await;
+async fn price_has_no_more_decimals_than_its_currency() {
+    let fixture = InputFixture::start().await;
     for (currency, price) in [
         ("JPY", "0.1"),
         ("JPY", "\"1.5\""),
@@ -116,16 +116,17 @@ async fn a_price_has_no_more_decimals_than_its_currency() {
         ("CLF", "0.00001"),
     ] {
         let body = with("unit_price", price).replacen('{', &format!("{{\"currency\":\"{currency}\","), 1);
-        let problem =
-            guarded.refuses(body, &[("order_items[0].unit_price", "#/order_items/0/unit_price")]).await;
+        let problem = fixture
+            .assert_rejected(body, &[("order_items[0].unit_price", "#/order_items/0/unit_price")])
+            .await;
         assert!(text(&problem["errors"][0], "detail").contains(currency), "{problem:#}");
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_product_code_is_1_to_100_characters_without_control_characters() {
-    let guarded = Guarded::start().await;
+async fn product_code_is_1_to_100_characters_without_control_characters() {
+    let fixture = InputFixture::start().await;
     let long = [format!("\"{}\"", "x".repeat(101)), format!("\"{}\"", "🧦".repeat(101))];
     let own = [
         "0",
@@ -147,13 +148,13 @@ async fn a_product_code_is_1_to_100_characters_without_control_characters() {
     ];
     let values = [&WRONG_TYPES[..], &own].concat();
     let (field, pointer) = ("order_items[0].product_code", "#/order_items/0/product_code");
-    each_is_refused(&guarded, "product_code", field, pointer, &values).await;
-    guarded.nothing_was_placed().await;
+    each_is_refused(&fixture, "product_code", field, pointer, &values).await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_currency_is_a_code_of_iso_4217_with_a_minor_unit() {
-    let guarded = Guarded::start().await;
+async fn currency_is_an_iso_4217_code_with_a_minor_unit() {
+    let fixture = InputFixture::start().await;
     let own = [
         "840",
         "\"\"",
@@ -174,33 +175,38 @@ async fn a_currency_is_a_code_of_iso_4217_with_a_minor_unit() {
         "[\"USD\"]",
     ];
     let values = [&WRONG_TYPES[..], &own].concat();
-    each_is_refused(&guarded, "currency", "currency_code", "#/currency", &values).await;
-    guarded.nothing_was_placed().await;
+    each_is_refused(&fixture, "currency", "currency_code", "#/currency", &values).await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn items_are_an_array_of_1_to_100_objects() {
-    let guarded = Guarded::start().await;
+async fn order_items_is_an_array_of_1_to_100_objects() {
+    let fixture = InputFixture::start().await;
     let items = ("order_items", "#/order_items");
     let one = r#"{"product_code":"a","unit_price":0.01,"quantity":1}"#;
     let many = |count: usize| format!("[{}]", vec![one; count].join(","));
     for value in ["[]", "null", "true", "0", "\"[]\"", "{}", one, &many(101), &many(1000)] {
-        guarded.refuses(with("order_items", value), &[items]).await;
+        fixture.assert_rejected(with("order_items", value), &[items]).await;
     }
     for value in ["null", "[]", "1", "\"a\"", "false", &many(1)] {
-        guarded
-            .refuses(with("order_items", &format!("[{value}]")), &[("order_items[0]", "#/order_items/0")])
+        fixture
+            .assert_rejected(
+                with("order_items", &format!("[{value}]")),
+                &[("order_items[0]", "#/order_items/0")],
+            )
             .await;
     }
-    // Of too many, those that would have counted are looked at all the same.
+    // The first 100 items are validated even if there are too many.
     let last_of_101 = many(101).replacen(one, "7", 1).replace(&format!("{one}]"), "8]");
-    guarded.refuses(with("order_items", &last_of_101), &[items, ("order_items[0]", "#/order_items/0")]).await;
-    guarded.nothing_was_placed().await;
+    fixture
+        .assert_rejected(with("order_items", &last_of_101), &[items, ("order_items[0]", "#/order_items/0")])
+        .await;
+    fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
-async fn a_total_is_above_0_and_below_2_to_the_53_minor_units() {
-    let guarded = Guarded::start().await;
+async fn total_is_above_0_and_below_2_to_the_53_minor_units() {
+    let fixture = InputFixture::start().await;
     let item = |price: &str, quantity: u32| {
         format!(r#"{{"product_code":"a","unit_price":{price},"quantity":{quantity}}}"#)
     };
@@ -217,12 +223,12 @@ async fn a_total_is_above_0_and_below_2_to_the_53_minor_units() {
         [item(most, 1), cent.clone()].join(","),
         [cent, item(most, 1)].join(","),
         vec![item(most, 1_000_000); 100].join(","),
-        // In floats the sum would be below.
+        // A float sum would be below the limit.
         [item("90071992547409.90", 1), item("0.02", 1)].join(","),
     ] {
         let body = with("order_items", &format!("[{items}]"));
-        let problem = guarded.refuses(body, &[("order_items", "#/order_items")]).await;
+        let problem = fixture.assert_rejected(body, &[("order_items", "#/order_items")]).await;
         assert!(text(&problem["errors"][0], "detail").contains("total"), "{problem:#}");
     }
-    guarded.nothing_was_placed().await;
+    fixture.assert_no_order_created().await;
 }

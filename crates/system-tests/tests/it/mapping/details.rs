@@ -4,9 +4,9 @@ use prost_types::Any;
 use serde_json::{Value, json};
 
 use super::{
-    Ask, EVERY_ASK, Rig,
+    ALL_OPERATIONS, MappingFixture, Operation,
     codes::CODES,
-    given::{
+    fixtures::{
         any, bad_request, debug_info, error_info, help, precondition_failure, quota_failure, request_info,
         resource_info, retry_info, unknown,
     },
@@ -121,17 +121,21 @@ fn others() -> Vec<Case> {
 
 /// Asks for every case with every code.
 async fn hold(cases: Vec<Case>) {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for case in cases {
         for code in CODES {
             let failed = status(code.code, "what Order said", std::slice::from_ref(&case.detail));
-            for ask in EVERY_ASK {
-                let answer = rig.told(ask, &failed).await;
-                let place = format!("{:?} on {ask:?} with {:?}", code.code, case.detail);
-                assert_eq!(answer.status.as_u16(), code.http, "{place}");
-                assert_eq!(answer.problem()["type"], format!("/problems/{}", code.slug), "{place}");
-                assert_eq!(answer.further_members(), with_order_id(ask, case.members.clone()), "{place}");
-                assert_eq!(answer.further_headers(), case.headers, "{place}");
+            for operation in ALL_OPERATIONS {
+                let response = fixture.told(operation, &failed).await;
+                let place = format!("{:?} on {operation:?} with {:?}", code.code, case.detail);
+                assert_eq!(response.status.as_u16(), code.http, "{place}");
+                assert_eq!(response.problem()["type"], format!("/problems/{}", code.slug), "{place}");
+                assert_eq!(
+                    response.further_members(),
+                    with_order_id(operation, case.members.clone()),
+                    "{place}"
+                );
+                assert_eq!(response.further_headers(), case.headers, "{place}");
             }
         }
     }
@@ -180,10 +184,10 @@ async fn a_bad_request_names_fields_and_where_a_body_was_sent_their_place_in_it(
         ("", "is no field", "", None),
     ];
     let sent: Vec<_> = violations.iter().map(|&(field, detail, reason, _)| (field, detail, reason)).collect();
-    let errors = |ask: Ask| -> Value {
+    let errors = |operation: Operation| -> Value {
         let error = |&(field, detail, reason, pointer): &(&str, &str, &str, Option<&str>)| {
             let mut error = json!({ "field": field, "detail": detail });
-            if let Some(pointer) = pointer.filter(|_| ask == Ask::Post) {
+            if let Some(pointer) = pointer.filter(|_| operation == Operation::Create) {
                 error["pointer"] = json!(pointer);
             }
             if !reason.is_empty() {
@@ -193,29 +197,29 @@ async fn a_bad_request_names_fields_and_where_a_body_was_sent_their_place_in_it(
         };
         violations.iter().map(error).collect()
     };
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for code in CODES {
         let failed = status(code.code, "bad", &[bad_request(&sent)]);
-        for ask in EVERY_ASK {
-            let answer = rig.told(ask, &failed).await;
-            let members = with_order_id(ask, json!({ "errors": errors(ask) }));
-            assert_eq!(answer.further_members(), members, "{:?} on {ask:?}", code.code);
-            assert_eq!(answer.status.as_u16(), code.http);
-            assert_eq!(answer.further_headers(), []);
+        for operation in ALL_OPERATIONS {
+            let response = fixture.told(operation, &failed).await;
+            let members = with_order_id(operation, json!({ "errors": errors(operation) }));
+            assert_eq!(response.further_members(), members, "{:?} on {operation:?}", code.code);
+            assert_eq!(response.status.as_u16(), code.http);
+            assert_eq!(response.further_headers(), []);
         }
     }
 }
 
 #[tokio::test]
 async fn a_currency_that_the_body_names_is_pointed_at() {
-    let rig = Rig::start().await;
-    rig.order.fail(&status(
+    let fixture = MappingFixture::start().await;
+    fixture.order.fail_all(&status(
         tonic::Code::InvalidArgument,
         "bad",
         &[bad_request(&[("currency_code", "no", "")])],
     ));
     let mut body = crate::support::order_body(123, json!("0.12"));
     body["currency"] = json!("EUR");
-    let problem = rig.gateway.client.post(body).await.problem();
+    let problem = fixture.gateway.client.post(body).await.problem();
     assert_eq!(problem["errors"][0]["pointer"], "#/currency");
 }

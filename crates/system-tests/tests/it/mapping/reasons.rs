@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use super::{
-    Ask, EVERY_ASK, Rig,
+    ALL_OPERATIONS, MappingFixture, Operation,
     codes::CODES,
-    given::{bad_request, error_info, retry_info},
+    fixtures::{bad_request, error_info, retry_info},
     status,
 };
 
@@ -18,7 +18,7 @@ struct Outcome {
     http: u16,
     shows_message: bool,
     retryable: bool,
-    /// Whether the answer says when to come back though Order did not.
+    /// Whether the response says when to come back though Order did not.
     retry_after: bool,
 }
 
@@ -53,15 +53,15 @@ impl Outcome {
 
 #[tokio::test]
 async fn every_outcome_is_told_as_the_table_has_it() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for row in OUTCOMES {
         let metadata: &[_] = if row.reason == "NOT_STARTED" { &[] } else { &[("order_id", "8")] };
         let info = error_info("order", row.reason, metadata);
         let details = [info, bad_request(&[("payment", "what became of it", "")])];
-        let answer = rig.told(Ask::Post, &status(row.code, "what Order said", &details)).await;
-        let problem = answer.problem();
+        let response = fixture.told(Operation::Create, &status(row.code, "what Order said", &details)).await;
+        let problem = response.problem();
         let place = format!("{} with {:?}", row.reason, row.code);
-        assert_eq!(answer.status.as_u16(), row.http, "{place}");
+        assert_eq!(response.status.as_u16(), row.http, "{place}");
         assert_eq!(problem["type"], format!("/problems/{}", row.slug()), "{place}");
         assert_eq!(
             (&problem["reason"], &problem["domain"]),
@@ -79,33 +79,34 @@ async fn every_outcome_is_told_as_the_table_has_it() {
         let order_id = problem.get("order_id").and_then(Value::as_i64);
         assert_eq!(order_id, (!metadata.is_empty()).then_some(8), "{place}");
         let retry_after: &[_] = if row.retry_after { &[("retry-after", "1")] } else { &[] };
-        assert_eq!(answer.further_headers(), retry_after, "{place}");
+        assert_eq!(response.further_headers(), retry_after, "{place}");
         assert_eq!(problem.get("retry_after_ms"), row.retry_after.then_some(&json!(1000)), "{place}");
     }
 }
 
 #[tokio::test]
 async fn a_delay_of_order_s_own_replaces_the_usual_one() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for row in OUTCOMES {
         let details = [error_info("order", row.reason, &[]), retry_info(3, 1)];
-        let answer = rig.told(Ask::Post, &status(row.code, "no", &details)).await;
-        assert_eq!(answer.header("retry-after"), "4", "{}", row.reason);
-        assert_eq!(answer.problem()["retry_after_ms"], 3001, "{}", row.reason);
+        let response = fixture.told(Operation::Create, &status(row.code, "no", &details)).await;
+        assert_eq!(response.header("retry-after"), "4", "{}", row.reason);
+        assert_eq!(response.problem()["retry_after_ms"], 3001, "{}", row.reason);
     }
 }
 
 #[tokio::test]
 async fn the_reason_decides_the_status_and_the_code_whether_the_message_is_shown() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for row in &OUTCOMES[..7] {
         for told in CODES {
             let details = [error_info("order", row.reason, &[])];
-            let answer = rig.told(Ask::Post, &status(told.code, "what Order said", &details)).await;
-            let problem = answer.problem();
+            let response =
+                fixture.told(Operation::Create, &status(told.code, "what Order said", &details)).await;
+            let problem = response.problem();
             let place = format!("{} with {:?}", row.reason, told.code);
             let limited = row.reason == "NOT_STARTED" && told.code == Code::ResourceExhausted;
-            assert_eq!(answer.status.as_u16(), if limited { 429 } else { row.http }, "{place}");
+            assert_eq!(response.status.as_u16(), if limited { 429 } else { row.http }, "{place}");
             assert_eq!(problem["type"], format!("/problems/{}", row.slug()), "{place}");
             assert_eq!(problem["code"], told.name, "{place}");
             assert_eq!(problem["detail"] == "what Order said", told.shows_message, "{place}");
@@ -115,20 +116,24 @@ async fn the_reason_decides_the_status_and_the_code_whether_the_message_is_shown
 
 #[tokio::test]
 async fn a_refusal_before_anything_was_done_is_told_on_every_route() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for (code, http) in [(Code::Unavailable, 503), (Code::ResourceExhausted, 429)] {
-        for ask in EVERY_ASK {
+        for operation in ALL_OPERATIONS {
             let refused = status(code, "busy", &[error_info("order", "NOT_STARTED", &[]), retry_info(2, 0)]);
-            let answer = rig.told(ask, &refused).await;
-            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (http, "2"), "{ask:?}");
-            assert_eq!(answer.problem()["reason"], "NOT_STARTED", "{ask:?}");
+            let response = fixture.told(operation, &refused).await;
+            assert_eq!(
+                (response.status.as_u16(), response.header("retry-after")),
+                (http, "2"),
+                "{operation:?}"
+            );
+            assert_eq!(response.problem()["reason"], "NOT_STARTED", "{operation:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_decline_names_the_order_and_why_and_a_replayed_one_is_marked() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     let known = [("order_id", "8"), ("decline_reason", "INSUFFICIENT_BALANCE")];
     for (replayed, header) in [(None, ""), (Some("true"), "true"), (Some("false"), ""), (Some("canary"), "")]
     {
@@ -138,46 +143,48 @@ async fn a_decline_names_the_order_and_why_and_a_replayed_one_is_marked() {
             error_info("order", "PAYMENT_DECLINED", &metadata),
         ];
         let declined = status(Code::InvalidArgument, "order creation failed", &details);
-        let answer = rig.told(Ask::Post, &declined).await;
-        assert_eq!((answer.status.as_u16(), answer.header("idempotent-replayed")), (402, header));
+        let response = fixture.told(Operation::Create, &declined).await;
+        assert_eq!((response.status.as_u16(), response.header("idempotent-replayed")), (402, header));
         assert_eq!(
-            answer.further_members(),
+            response.further_members(),
             json!({
                 "order_id": 8, "domain": "order", "reason": "PAYMENT_DECLINED",
                 "metadata": { "order_id": "8", "decline_reason": "INSUFFICIENT_BALANCE" },
                 "errors": [{ "field": "payment", "detail": "insufficient balance" }],
             })
         );
-        assert!(!answer.shown().contains("canary"));
+        assert!(!response.shown().contains("canary"));
     }
 }
 
 #[tokio::test]
 async fn only_a_decline_is_marked_as_a_replay_by_its_metadata() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for row in &OUTCOMES[1..] {
         let details = [error_info("order", row.reason, &[("replayed", "true")])];
-        let answer = rig.told(Ask::Post, &status(row.code, "no", &details)).await;
-        assert!(!answer.shown().contains("replayed"), "{}: {}", row.reason, answer.shown());
+        let response = fixture.told(Operation::Create, &status(row.code, "no", &details)).await;
+        assert!(!response.shown().contains("replayed"), "{}: {}", row.reason, response.shown());
     }
 }
 
 #[tokio::test]
 async fn an_order_id_that_cannot_be_one_is_left_out() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     for text in ["0", "-1", "9007199254740992", "99999999999999999999", "8.0", "canary", ""] {
         let details = [error_info("order", "OUTCOME_UNKNOWN", &[("order_id", text)])];
-        let problem = rig.told(Ask::Post, &status(Code::DeadlineExceeded, "", &details)).await.problem();
+        let problem =
+            fixture.told(Operation::Create, &status(Code::DeadlineExceeded, "", &details)).await.problem();
         assert!(problem.get("order_id").is_none(), "{text:?}");
     }
 }
 
 #[tokio::test]
 async fn of_two_reasons_the_registered_one_decides() {
-    let rig = Rig::start().await;
+    let fixture = MappingFixture::start().await;
     let (ours, foreign) = (error_info("order", "ORDER_VOIDED", &[]), error_info("elsewhere", "OTHER", &[]));
     for details in [[ours.clone(), foreign.clone()], [foreign, ours]] {
-        let answer = rig.told(Ask::Post, &status(Code::FailedPrecondition, "given up", &details)).await;
-        assert_eq!((answer.status.as_u16(), &answer.problem()["reason"]), (410, &json!("ORDER_VOIDED")));
+        let response =
+            fixture.told(Operation::Create, &status(Code::FailedPrecondition, "given up", &details)).await;
+        assert_eq!((response.status.as_u16(), &response.problem()["reason"]), (410, &json!("ORDER_VOIDED")));
     }
 }

@@ -1,11 +1,11 @@
-//! What callers are told while a service is not there.
+//! Responses while Order or Payment is down.
 
 use serde_json::json;
 
 use super::{EXAMPLE, start};
 
 #[tokio::test]
-async fn without_payment_an_order_is_recorded_as_not_charged() {
+async fn payment_down_gives_not_charged() {
     let (mut system, client) = start().await;
     system.stop_payment().await.unwrap();
     let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
@@ -23,7 +23,7 @@ async fn without_payment_an_order_is_recorded_as_not_charged() {
     assert_eq!((read.status.as_u16(), &read.json()["status"]), (200, &json!("NOT_CHARGED")));
     assert!(read.text().contains(r#""total_price":0.12,"#));
 
-    // The same key takes the same order up again, and another key another.
+    // The same key continues the same order; another key creates another order.
     let again = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
     assert_eq!((again.status.as_u16(), again.order_id()), (503, refused.order_id()));
     let other = client.post(EXAMPLE).await;
@@ -36,23 +36,23 @@ async fn without_payment_an_order_is_recorded_as_not_charged() {
 }
 
 #[tokio::test]
-async fn without_order_nothing_is_started() {
+async fn order_down_gives_not_started() {
     let (mut system, client) = start().await;
     let placed = client.post(EXAMPLE).await;
     system.stop_order().await.unwrap();
     let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
     assert_eq!(refused.header("idempotency-key"), "k");
-    for answer in
+    for response in
         [refused, client.get(placed.header("location")).await, client.get("/orders?user_id=123").await]
     {
-        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
-        let problem = answer.problem();
+        assert_eq!((response.status.as_u16(), response.header("retry-after")), (503, "1"));
+        let problem = response.problem();
         assert_eq!(problem["type"], "/problems/not-started");
         assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("NOT_STARTED"), &json!(true)));
-        assert!(!answer.text().contains(&system.order_address().port().to_string()), "{}", answer.text());
+        assert!(!response.text().contains(&system.order_address().port().to_string()), "{}", response.text());
     }
-    // The gateway itself is well.
+    // The gateway itself stays ready.
     for path in ["/livez", "/readyz", "/openapi.json", "/docs"] {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }

@@ -1,4 +1,4 @@
-//! Floods of HTTP/2 streams that are reset (CVE-2023-44487), and of header fields.
+//! HTTP/2 rapid reset (CVE-2023-44487), and floods of header fields.
 
 use std::net::SocketAddr;
 
@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 use super::order;
 use crate::support::{Client, process::Process};
 
-/// Connections that the flood comes over, one after the other.
+/// The number of connections, one after the other.
 const CONNECTIONS: usize = 20;
-/// Streams after which a connection must have been closed.
+/// The number of resets after which the gateway must have closed the connection.
 const RESETS_MAX: usize = 20_000;
-/// What the flood may add to the memory of all three services.
+/// The limit on memory growth of the process.
 const GROWTH_KIB_MAX: u64 = 64 * 1024;
 
-/// Resets streams until the other side has enough; returns how many.
+/// Resets streams until the gateway closes the connection; returns the number of resets.
 async fn flood(gateway: SocketAddr, path: &str) -> usize {
     let stream = TcpStream::connect(gateway).await.unwrap();
     let (mut sender, connection) = client::handshake(stream).await.unwrap();
@@ -31,14 +31,14 @@ async fn flood(gateway: SocketAddr, path: &str) -> usize {
             Ok((_, mut stream)) => stream.send_reset(Reason::CANCEL),
             Err(_) => return reset,
         }
-        // The connection's task writes; each stream begins and ends by itself.
+        // Lets the connection's task write, so that each stream is opened and reset separately.
         tokio::task::yield_now().await;
     }
     panic!("a connection is open after {RESETS_MAX} resets");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_resets_is_cut_off_and_the_service_goes_on_in_bounded_memory() {
+async fn rapid_reset_flood_is_cut_off_in_bounded_memory() {
     let data = tempfile::tempdir().unwrap();
     let directory = data.path().display().to_string();
     let ports = ["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data", &directory];
@@ -58,13 +58,13 @@ async fn a_flood_of_resets_is_cut_off_and_the_service_goes_on_in_bounded_memory(
 }
 
 #[tokio::test]
-async fn ten_thousand_header_fields_are_refused() {
+async fn ten_thousand_header_fields_are_rejected() {
     let (system, client, _) = super::start(all_in_one::Options::default()).await;
     let names: Vec<String> = (0..10_000).map(|i| format!("x-{i}")).collect();
     let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
     for flooding in [Client::new(system.gateway_url()), Client::over_http2(system.gateway_url())] {
         let refused = flooding.exchange(&Method::GET, "/livez", &headers, "").await;
-        assert!(refused.as_ref().map_or(true, |answer| answer.status == 431), "{refused:?}");
+        assert!(refused.as_ref().map_or(true, |response| response.status == 431), "{refused:?}");
         assert_eq!(order(&client, &[]).await.status, 201);
     }
 }

@@ -1,4 +1,4 @@
-//! the `order-system` binary as a child process, with an environment of its own.
+//! The program under test as a child process with its own environment.
 
 use std::{
     net::SocketAddr,
@@ -14,73 +14,73 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, until};
+use super::{WAIT_MAX, eventually};
 
 /// A child process; killed when dropped.
 pub(crate) struct Process {
     child: Child,
-    out: Lines,
-    log: Lines,
+    stdout: Lines,
+    stderr: Lines,
 }
 
-/// How a process ended.
+/// The result of a process that has exited.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    /// `None` where a signal ended it.
+pub(crate) struct Exit {
+    /// `None` if a signal ended the process.
     pub(crate) code: Option<i32>,
-    pub(crate) out: Vec<String>,
-    /// What stood on stderr.
-    pub(crate) log: Vec<String>,
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
 }
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Process {
-    /// Starts `system` with these arguments and no other variable than these.
+    /// Starts the program with these arguments and with no variables but these.
     pub(crate) fn start(arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_system-under-test"));
         command.args(arguments).env_clear().stdin(Stdio::null()).kill_on_drop(true);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
-        let (out, log) = (keep(child.stdout.take()), keep(child.stderr.take()));
-        Self { child, out, log }
+        let (stdout, stderr) = (collect_lines(child.stdout.take()), collect_lines(child.stderr.take()));
+        Self { child, stdout, stderr }
     }
 
-    /// Where a service that runs alone says that it serves; its log must be JSON lines.
+    /// The address of a service, from its log, which must be JSON lines.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let serving = |line: &str| {
             let event: Value = serde_json::from_str(line).expect("a log of JSON lines");
             let here = event["message"].as_str()?.starts_with("serving ");
             here.then(|| event["address"].as_str()?.parse().ok())?
         };
-        self.said("it serves", |process| process.log().iter().find_map(|line| serving(line))).await
+        self.wait_for("the service listens", |process| process.stderr().iter().find_map(|line| serving(line)))
+            .await
     }
 
-    /// The URL of the gateway, as the whole system prints it.
+    /// The URL of the gateway, as the all-in-one process prints it.
     pub(crate) async fn url(&mut self) -> String {
         let named = |line: &String| {
             Some(line.trim().strip_prefix("Orders")?.trim().trim_end_matches("/orders").to_owned())
         };
-        self.said("the system is up", |process| process.out().iter().find_map(named)).await
+        self.wait_for("the system is up", |process| process.stdout().iter().find_map(named)).await
     }
 
-    /// What was printed, once a line holds `text`.
-    pub(crate) async fn out_until(&mut self, text: &str) -> Vec<String> {
-        self.said(text, |process| process.out().iter().any(|line| line.contains(text)).then(|| process.out()))
-            .await
+    /// Waits until a line of stdout contains `text`; returns stdout.
+    pub(crate) async fn stdout_until(&mut self, text: &str) -> Vec<String> {
+        self.wait_for(text, |process| {
+            process.stdout().iter().any(|line| line.contains(text)).then(|| process.stdout())
+        })
+        .await
     }
 
-    /// What was printed so far.
-    fn out(&self) -> Vec<String> {
-        self.out.lock().expect("no panic while it is held").clone()
+    fn stdout(&self) -> Vec<String> {
+        self.stdout.lock().expect("no panic while it is held").clone()
     }
 
-    /// What was logged so far.
-    fn log(&self) -> Vec<String> {
-        self.log.lock().expect("no panic while it is held").clone()
+    fn stderr(&self) -> Vec<String> {
+        self.stderr.lock().expect("no panic while it is held").clone()
     }
 
-    /// The most memory that was resident at once.
+    /// The peak resident memory.
     pub(crate) fn peak_memory_kib(&self) -> u64 {
         let pid = self.child.id().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux");
@@ -88,20 +88,20 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// Sends SIGTERM, and waits for the end no longer than `bound`.
-    pub(crate) async fn terminate(self, bound: Duration) -> Ended {
+    /// Sends SIGTERM and waits for the exit, for at most `bound`.
+    pub(crate) async fn terminate(self, bound: Duration) -> Exit {
         self.signal("TERM").await;
         self.end_within(bound).await
     }
 
-    /// Ends the process as a crash would.
+    /// Sends SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("a process of our own");
     }
 
-    /// Waits for a process that ends by itself.
-    pub(crate) async fn end(self) -> Ended {
-        self.end_within(PATIENCE).await
+    /// Waits for a process that exits by itself.
+    pub(crate) async fn wait(self) -> Exit {
+        self.end_within(WAIT_MAX).await
     }
 
     /// Sends a signal by its name.
@@ -111,38 +111,46 @@ impl Process {
         assert!(sent.expect("a shell").success(), "cannot signal {pid}");
     }
 
-    async fn end_within(mut self, bound: Duration) -> Ended {
+    async fn end_within(mut self, bound: Duration) -> Exit {
         let status = timeout(bound, self.child.wait()).await;
-        let status = status.unwrap_or_else(|_| panic!("still there after {bound:?}: {:#?}", self.log()));
-        // The readers hold the other two; what was written last is there when they have let go.
-        until("the end of its output", || async {
-            (Arc::strong_count(&self.out) + Arc::strong_count(&self.log) == 2).then_some(())
+        let status = status.unwrap_or_else(|_| panic!("still there after {bound:?}: {:#?}", self.stderr()));
+        // Each reader task holds one reference until the end of its stream.
+        eventually("the end of its output", || async {
+            (Arc::strong_count(&self.stdout) + Arc::strong_count(&self.stderr) == 2).then_some(())
         })
         .await;
-        Ended { code: status.expect("a child of our own").code(), out: self.out(), log: self.log() }
+        Exit {
+            code: status.expect("a child of our own").code(),
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 
-    async fn said<T>(&mut self, what: &str, find: impl Fn(&Self) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+    async fn wait_for<T>(&mut self, what: &str, find: impl Fn(&Self) -> Option<T>) -> T {
+        let deadline = Instant::now() + WAIT_MAX;
         loop {
             if let Some(found) = find(self) {
                 return found;
             }
-            let ended = self.child.try_wait().expect("a child of our own");
-            assert!(ended.is_none() && Instant::now() < deadline, "not said: {what}: {:#?}", self.log());
+            let exit = self.child.try_wait().expect("a child of our own");
+            assert!(
+                exit.is_none() && Instant::now() < deadline,
+                "{what}: not observed: {:#?}",
+                self.stderr()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// Keeps reading, so that the process never waits for its reader.
-fn keep(source: Option<impl AsyncRead + Unpin + Send + 'static>) -> Lines {
-    let kept = Lines::default();
-    let (mut lines, into) = (BufReader::new(source.expect("it was asked for")).lines(), kept.clone());
+/// Reads continuously, so that the process never blocks on a full pipe.
+fn collect_lines(source: Option<impl AsyncRead + Unpin + Send + 'static>) -> Lines {
+    let collected = Lines::default();
+    let (mut lines, into) = (BufReader::new(source.expect("it was asked for")).lines(), collected.clone());
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             into.lock().expect("no panic while it is held").push(line);
         }
     });
-    kept
+    collected
 }

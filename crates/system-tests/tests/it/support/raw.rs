@@ -1,4 +1,4 @@
-//! A connection whose every byte the test decides, for what no well-behaved client sends.
+//! A raw HTTP/1.1 connection, for requests that no HTTP library sends.
 
 use std::{future::Future, io, net::SocketAddr};
 
@@ -9,10 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Answer, PATIENCE, conformance};
+use super::{Response, WAIT_MAX, conformance};
 
 /// One HTTP/1.1 connection.
-pub(crate) struct Raw(BufReader<TcpStream>);
+pub(crate) struct RawConnection(BufReader<TcpStream>);
 
 /// The head of a `POST /orders` with a JSON body; further header lines end in CRLF.
 pub(crate) fn post_head(further: &str) -> String {
@@ -24,59 +24,60 @@ pub(crate) fn post(further: &str, body: &str) -> String {
     post_head(&format!("{further}Content-Length: {}\r\n", body.len())) + body
 }
 
-impl Raw {
+impl RawConnection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         Self::try_open(address).await.expect("a connection")
     }
 
     /// # Errors
     ///
-    /// What connecting ended with.
+    /// Connecting failed.
     pub(crate) async fn try_open(address: SocketAddr) -> io::Result<Self> {
         let stream = within(TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
         Ok(Self::over(stream))
     }
 
-    /// A connection that is there.
+    /// Wraps an open connection.
     pub(crate) fn over(stream: TcpStream) -> Self {
         Self(BufReader::new(stream))
     }
 
     /// # Errors
     ///
-    /// The other side has closed.
+    /// The peer has closed the connection.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         within(self.0.write_all(bytes.as_ref())).await
     }
 
-    /// The next answer, which must be one that the OpenAPI document has for `method` and `path`.
-    pub(crate) async fn answer(&mut self, method: &Method, path: &str) -> Answer {
-        let answer = self.unchecked().await.expect("a whole answer").expect("an answer");
-        conformance::check(method, path, &answer);
-        answer
+    /// Reads the next response and validates it against the OpenAPI document.
+    pub(crate) async fn read_response(&mut self, method: &Method, path: &str) -> Response {
+        let response = self.read_unchecked().await.expect("a whole response").expect("a response");
+        conformance::check(method, path, &response);
+        response
     }
 
-    /// The next answer to a `POST /orders`.
-    pub(crate) async fn placed(&mut self) -> Answer {
-        self.answer(&Method::POST, "/orders").await
+    /// Reads the response to a `POST /orders`.
+    pub(crate) async fn read_order_response(&mut self) -> Response {
+        self.read_response(&Method::POST, "/orders").await
     }
 
-    /// The next answer, whatever it is; `None` where the connection ends before its first byte.
+    /// Reads the next response without validation; `None` if the connection ends before its first
+    /// byte.
     ///
     /// # Errors
     ///
-    /// The connection breaks, or ends within an answer.
-    pub(crate) async fn unchecked(&mut self) -> io::Result<Option<Answer>> {
-        within(self.read_answer()).await
+    /// The connection breaks, or ends within a response.
+    pub(crate) async fn read_unchecked(&mut self) -> io::Result<Option<Response>> {
+        within(self.parse_response()).await
     }
 
-    /// Whether the connection ends without another byte.
-    pub(crate) async fn ends(&mut self) -> bool {
+    /// Whether the peer closes the connection without another byte.
+    pub(crate) async fn is_closed(&mut self) -> bool {
         !matches!(within(self.0.read(&mut [0])).await, Ok(1..))
     }
 
-    async fn read_answer(&mut self) -> io::Result<Option<Answer>> {
+    async fn parse_response(&mut self) -> io::Result<Option<Response>> {
         let Some(line) = self.line().await? else { return Ok(None) };
         let status = line.split(' ').nth(1).and_then(|code| code.parse::<StatusCode>().ok());
         let status = status.ok_or_else(|| broken(&line))?;
@@ -90,10 +91,10 @@ impl Raw {
         let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         self.0.read_exact(&mut body).await?;
-        Ok(Some(Answer { status, headers, body: body.into() }))
+        Ok(Some(Response { status, headers, body: body.into() }))
     }
 
-    /// A line without its end, or `None` where the connection has ended.
+    /// A line without its end, or `None` at the end of the connection.
     async fn line(&mut self) -> io::Result<Option<String>> {
         let mut line = String::new();
         match self.0.read_line(&mut line).await? {
@@ -105,9 +106,9 @@ impl Raw {
 }
 
 fn broken(at: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, format!("an answer breaks off at {at:?}"))
+    io::Error::new(io::ErrorKind::UnexpectedEof, format!("a response breaks off at {at:?}"))
 }
 
 async fn within<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("a connection stood still for {PATIENCE:?}"))
+    timeout(WAIT_MAX, future).await.unwrap_or_else(|_| panic!("a connection stood still for {WAIT_MAX:?}"))
 }

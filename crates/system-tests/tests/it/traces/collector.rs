@@ -1,4 +1,4 @@
-//! A collector of traces: OTLP over gRPC, as the real ones take it.
+//! An OTLP collector over gRPC that stores the spans it receives.
 
 use std::{
     net::SocketAddr,
@@ -17,31 +17,31 @@ use opentelemetry_proto::tonic::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, codec::CompressionEncoding, transport::server::TcpIncoming};
 
-use crate::support::until;
+use crate::support::eventually;
 
-/// A collector; gone when dropped.
+/// A running collector; it stops when dropped.
 pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
-    taken: Arc<Mutex<Taken>>,
+    received: Arc<Mutex<Received>>,
     task: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Taken {
-    spans: Vec<Recorded>,
+struct Received {
+    spans: Vec<ExportedSpan>,
     headers: HeaderMap,
 }
 
-/// One span, as it came.
+/// An exported span.
 #[derive(Debug, Clone)]
-pub(crate) struct Recorded {
+pub(crate) struct ExportedSpan {
     /// `service.name` of the resource.
     pub(crate) service: String,
     pub(crate) span: Span,
 }
 
-impl Recorded {
-    /// `order: INSERT orders`, for instance.
+impl ExportedSpan {
+    /// Service and span name, for example `order: INSERT orders`.
     pub(crate) fn name(&self) -> String {
         format!("{}: {}", self.service, self.span.name)
     }
@@ -58,7 +58,7 @@ impl Recorded {
         hex(&self.span.parent_span_id)
     }
 
-    /// An attribute as text; empty where there is none.
+    /// An attribute as text, or "" if the span has no such attribute.
     pub(crate) fn attribute(&self, key: &str) -> String {
         text_of(&self.span.attributes, key)
     }
@@ -72,34 +72,34 @@ impl Collector {
     async fn at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let taken = Arc::<Mutex<Taken>>::default();
-        let service = TraceServiceServer::new(Service(taken.clone()));
+        let received = Arc::<Mutex<Received>>::default();
+        let service = TraceServiceServer::new(Service(received.clone()));
         let service = service.accept_compressed(CompressionEncoding::Gzip);
         let serving = tonic::transport::Server::builder().add_service(service);
         let task = tokio::spawn(async move {
             serving.serve_with_incoming(TcpIncoming::from(listener)).await.expect("a server");
         });
-        Self { address, taken, task }
+        Self { address, received, task }
     }
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What was taken so far.
-    pub(crate) fn spans(&self) -> Vec<Recorded> {
-        self.taken.lock().expect("no panic while it is held").spans.clone()
+    /// The spans received so far.
+    pub(crate) fn spans(&self) -> Vec<ExportedSpan> {
+        self.received.lock().expect("no panic while it is held").spans.clone()
     }
 
     /// A header of the last export.
     pub(crate) fn header(&self, name: &str) -> String {
-        let taken = self.taken.lock().expect("no panic while it is held");
-        taken.headers.get(name).map_or_else(String::new, |value| value.to_str().expect("text").to_owned())
+        let received = self.received.lock().expect("no panic while it is held");
+        received.headers.get(name).map_or_else(String::new, |value| value.to_str().expect("text").to_owned())
     }
 
-    /// The spans of a trace, once there are `count`, in the order of their beginnings.
-    pub(crate) async fn trace(&self, trace_id: &str, count: usize) -> Vec<Recorded> {
-        until(&format!("{count} spans of the trace {trace_id}"), async || {
+    /// Waits for `count` spans of a trace, and returns its spans ordered by start time.
+    pub(crate) async fn trace(&self, trace_id: &str, count: usize) -> Vec<ExportedSpan> {
+        eventually(&format!("{count} spans of the trace {trace_id}"), async || {
             let mut spans = self.spans();
             spans.retain(|span| span.trace_id() == trace_id);
             spans.sort_by_key(|span| span.span.start_time_unix_nano);
@@ -115,7 +115,7 @@ impl Drop for Collector {
     }
 }
 
-struct Service(Arc<Mutex<Taken>>);
+struct Service(Arc<Mutex<Received>>);
 
 #[tonic::async_trait]
 impl TraceService for Service {
@@ -124,13 +124,13 @@ impl TraceService for Service {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let (headers, _, batch) = request.into_parts();
-        let mut taken = self.0.lock().expect("no panic while it is held");
-        taken.headers = headers.into_headers();
+        let mut received = self.0.lock().expect("no panic while it is held");
+        received.headers = headers.into_headers();
         for resource_spans in batch.resource_spans {
             let attributes = resource_spans.resource.map(|resource| resource.attributes).unwrap_or_default();
             let service = text_of(&attributes, "service.name");
             let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            taken.spans.extend(spans.map(|span| Recorded { service: service.clone(), span }));
+            received.spans.extend(spans.map(|span| ExportedSpan { service: service.clone(), span }));
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }

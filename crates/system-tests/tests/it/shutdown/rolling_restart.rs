@@ -1,0 +1,95 @@
+//! Restart of Order or Payment under load.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+};
+
+use service_kit::process::DRAIN_MAX;
+
+use super::{CREDIT, Load, LoadKind, load::ClientRecord};
+use crate::support::{Client, process::Process};
+
+/// The configuration of a service process.
+struct Service {
+    name: &'static str,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Service {
+    /// A service at `address` with its database in `data`, and with the variable that names its
+    /// upstream.
+    fn new(
+        name: &'static str,
+        address: SocketAddr,
+        data: &Path,
+        upstream: Option<(&'static str, SocketAddr)>,
+    ) -> Self {
+        let mut environment = vec![
+            ("APPLICATION_PORT", address.port().to_string()),
+            ("ENV", "production".to_owned()),
+            ("AUTH", "none".to_owned()),
+            ("BIND_ADDRESS", address.ip().to_string()),
+            ("ADMIN_ADDRESS", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()),
+            ("DB_DRIVER", "sqlite".to_owned()),
+            ("DATA_SOURCE_URL", format!("sqlite://{}/{name}.db", data.display())),
+            (CREDIT.0, CREDIT.1.to_owned()),
+        ];
+        environment.extend(upstream.map(|(variable, address)| (variable, address.to_string())));
+        Self { name, environment }
+    }
+
+    async fn start(&self) -> Process {
+        let mut process = Process::start(&[self.name], &self.environment);
+        process.address().await;
+        process
+    }
+}
+
+/// Restarts the service at index `restarted` under load; returns the records of the clients,
+/// compared with the stored orders.
+async fn restart(restarted: usize) -> Vec<ClientRecord> {
+    let data = tempfile::tempdir().unwrap();
+    let [payment, order, gateway] = free_addresses();
+    let services = [
+        Service::new("payment", payment, data.path(), None),
+        Service::new("order", order, data.path(), Some(("PAYMENT_SERVICE_URL", payment))),
+        Service::new("gateway", gateway, data.path(), Some(("ORDER_SERVICE_URL", order))),
+    ];
+    let mut running = Vec::new();
+    for service in &services {
+        running.push(service.start().await);
+    }
+    let mut load = Load::start(gateway, &[(LoadKind::KeepAlive, 16)]);
+    load.wait_for_paid(100).await;
+    let exit = running.remove(restarted).terminate(DRAIN_MAX).await;
+    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
+    let _again = services[restarted].start().await;
+    load.wait_for_paid(100).await;
+    let records = load.stop().await;
+    let client = Client::new(format!("http://{gateway}"));
+    let mut checked = Vec::new();
+    for record in records {
+        checked.push(record.assert_matches_stored_orders(&client).await);
+    }
+    checked
+}
+
+fn free_addresses() -> [SocketAddr; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_restart_loses_no_order() {
+    for record in restart(1).await {
+        assert_eq!((record.not_charged.len(), record.unanswered), (0, 0), "{record:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payment_restart_loses_no_order() {
+    for record in restart(0).await {
+        assert_eq!((record.not_started, record.unanswered), (0, 0), "{record:?}");
+    }
+}
