@@ -1,12 +1,12 @@
-//! What a request to `/orders` passes before its handler, in this order:
+//! Admission of requests to `/orders`, in this order:
 //!
-//! 1. the idempotency key of an order being placed, which every answer to it has, whoever answers;
-//! 2. the rate limit of the client's address, before anybody knows who asks; and where the requests in flight are as many
-//!    as may be, the refusal at once, without a look at the body;
+//! 1. the idempotency key of POST: every response has it, whichever layer made the response;
+//! 2. the rate limit of the client's address, then load shedding where every in-flight permit is taken; neither reads
+//!    the body;
 //! 3. authentication;
-//! 4. the rate limit of the subject.
+//! 4. the rate limit of the authenticated user.
 //!
-//! It is one layer: axum boxes each, and each clones all that is within it for every request.
+//! These steps are one middleware: axum boxes each one, and clones everything inside of it for every request.
 
 use std::sync::Arc;
 
@@ -19,47 +19,47 @@ use http::Method;
 
 use crate::{
     key::{self, IDEMPOTENCY_KEY},
-    layers::caught,
-    routes::Shared,
+    panics::catch_panic,
+    state::AppState,
 };
 
-/// The layer.
-pub(crate) async fn admitted(
-    State(shared): State<Arc<Shared>>,
+/// The first step, and the middleware as a whole.
+pub(crate) async fn idempotency_key(
+    State(state): State<Arc<AppState>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     if request.method() != Method::POST {
-        return limited(&shared, request, next).await;
+        return rate_limit(&state, request, next).await;
     }
     let key = key::effective(request.headers());
     let header = key.key.to_header();
     request.extensions_mut().insert(key);
-    // Also the answer to a request that made its handler panic has the key.
-    let mut response = caught(limited(&shared, request, next)).await;
+    // The response to a panic has the key as well.
+    let mut response = catch_panic(rate_limit(&state, request, next)).await;
     response.headers_mut().insert(IDEMPOTENCY_KEY, header);
     response
 }
 
-async fn limited(shared: &Shared, request: Request, next: Next) -> Response {
-    let protection = shared.protection();
-    let mut checked = protection.by_address(&request);
-    let refusal = checked.refusal().or_else(|| protection.is_full().then(|| protection.shed()));
-    let response = match refusal {
-        Some(refusal) => refusal.into_response(),
-        None => known(shared, request, next).await,
+async fn rate_limit(state: &AppState, request: Request, next: Next) -> Response {
+    let limits = &state.load_limits;
+    let mut check = limits.check_address(&request);
+    let rejection = check.rejection().or_else(|| limits.is_full().then(|| limits.shed()));
+    let response = match rejection {
+        Some(rejection) => rejection.into_response(),
+        None => authenticate(state, request, next).await,
     };
-    checked.told(response)
+    check.apply_headers(response)
 }
 
-async fn known(shared: &Shared, mut request: Request, next: Next) -> Response {
-    if let Err(refusal) = shared.auth().admit(&mut request).await {
-        return refusal.into_response();
+async fn authenticate(state: &AppState, mut request: Request, next: Next) -> Response {
+    if let Err(rejection) = state.auth.authenticate(&mut request).await {
+        return rejection.into_response();
     }
-    let mut checked = shared.protection().by_subject(&request);
-    let response = match checked.refusal() {
-        Some(refusal) => refusal.into_response(),
+    let mut check = state.load_limits.check_subject(&request);
+    let response = match check.rejection() {
+        Some(rejection) => rejection.into_response(),
         None => next.run(request).await,
     };
-    checked.told(response)
+    check.apply_headers(response)
 }

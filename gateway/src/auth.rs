@@ -20,19 +20,19 @@ use service_kit::admin::Readiness;
 use tokio::{task::JoinSet, time::timeout_at};
 
 use crate::problem::Problem;
-use good::Good;
+use key_cache::KeyCache;
 use key_set::{Key, KeySet};
-use keys::Keys;
-use token::{Rules, Unverified, Verified};
+use token::{TokenRules, UnverifiedToken, VerifiedToken};
+use token_cache::TokenCache;
 
 mod bearer;
 pub mod config;
 mod cryptography;
-mod good;
+mod key_cache;
 mod key_set;
-mod keys;
 mod source;
 mod token;
+mod token_cache;
 
 pub use config::Config;
 
@@ -50,7 +50,7 @@ pub(crate) struct Subject(pub(crate) i64);
 
 /// Why a request is not let in.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+enum AuthError {
     /// It has no token.
     Missing,
     /// Its token is not good; why is for the log.
@@ -63,14 +63,14 @@ enum Refusal {
 
 /// The authentication of one gateway.
 #[derive(Debug)]
-pub(crate) struct Auth(Option<Checks>);
+pub(crate) struct Auth(Option<Authenticator>);
 
 #[derive(Debug)]
-struct Checks {
-    rules: Rules,
-    keys: Option<Arc<Keys>>,
+struct Authenticator {
+    rules: TokenRules,
+    keys: Option<Arc<KeyCache>>,
     secret: Option<Key>,
-    good: Good,
+    good: TokenCache,
 }
 
 /// The user whose token the request with these extensions has; `None` where the operator wants none.
@@ -85,11 +85,12 @@ impl Auth {
     /// # Errors
     ///
     /// 401, 403, or 503 where the token cannot be checked.
-    pub(crate) async fn admit(&self, request: &mut Request) -> Result<(), Problem> {
+    pub(crate) async fn authenticate(&self, request: &mut Request) -> Result<(), Problem> {
         if let Some(checks) = &self.0 {
             let scope = if request.method() == Method::POST { SCOPE_WRITE } else { SCOPE_READ };
             let deadline = request.extensions().get::<Deadline>().copied();
-            let subject = checks.subject(request.headers(), scope, deadline).await.map_err(Refusal::tell)?;
+            let subject =
+                checks.subject(request.headers(), scope, deadline).await.map_err(AuthError::tell)?;
             request.extensions_mut().insert(subject);
         }
         Ok(())
@@ -97,90 +98,90 @@ impl Auth {
 
     pub(crate) fn new(config: &Config) -> Self {
         cryptography::install();
-        Self(config.demanded.as_ref().map(|demanded| Checks {
-            rules: demanded.rules.clone(),
-            keys: demanded.key_set.clone().map(|(source, first)| Arc::new(Keys::new(source, first))),
-            secret: demanded.secret.clone(),
-            good: Good::default(),
+        Self(config.jwt.as_ref().map(|jwt| Authenticator {
+            rules: jwt.rules.clone(),
+            keys: jwt.key_set.clone().map(|(source, first)| Arc::new(KeyCache::new(source, first))),
+            secret: jwt.secret.clone(),
+            good: TokenCache::default(),
         }))
     }
 
     /// Keeps the issuer's keys fresh until what is returned is dropped; `readiness` says whether there are any.
-    pub(crate) fn follow(&self, readiness: &Readiness) -> JoinSet<()> {
+    pub(crate) fn refresh_keys(&self, readiness: &Readiness) -> JoinSet<()> {
         let mut following = JoinSet::new();
         if let Some(keys) = self.0.as_ref().and_then(|checks| checks.keys.clone()) {
             let readiness = readiness.clone();
-            following.spawn(async move { keys.follow(&readiness).await });
+            following.spawn(async move { keys.refresh_forever(&readiness).await });
         }
         following
     }
 }
 
-impl Checks {
+impl Authenticator {
     async fn subject(
         &self,
         headers: &HeaderMap,
         scope: &'static str,
         deadline: Option<Deadline>,
-    ) -> Result<Subject, Refusal> {
+    ) -> Result<Subject, AuthError> {
         let token = bearer::token(headers)?;
         let keys = self.keys.as_ref().and_then(|keys| keys.known().keys);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
         let verified = match self.good.find(token, keys.as_ref(), now) {
             Some(verified) => verified,
-            None => self.check(&Unverified::read(token)?, keys, deadline).await?,
+            None => self.check(&UnverifiedToken::parse(token)?, keys, deadline).await?,
         };
-        if verified.permits(scope) { Ok(verified.subject) } else { Err(Refusal::Insufficient(scope)) }
+        if verified.permits(scope) { Ok(verified.subject) } else { Err(AuthError::Insufficient(scope)) }
     }
 
-    /// Checks a token that was not found good before, when `known` were the issuer's keys.
+    /// Authenticator a token that was not found good before, when `known` were the issuer's keys.
     async fn check(
         &self,
-        token: &Unverified<'_>,
+        token: &UnverifiedToken<'_>,
         known: Option<Arc<KeySet>>,
         deadline: Option<Deadline>,
-    ) -> Result<Arc<Verified>, Refusal> {
+    ) -> Result<Arc<VerifiedToken>, AuthError> {
         let (verified, keys) = match &self.keys {
             _ if token.is_symmetric() => (self.rules.verify(token, self.secret.iter())?, known),
             Some(keys) => {
                 let (verified, newest) = self.verify(token, keys, deadline).await?;
                 (verified, Some(newest))
             }
-            None => return Err(Refusal::Invalid("there are no keys of its algorithm")),
+            None => return Err(AuthError::Invalid("there are no keys of its algorithm")),
         };
         let verified = Arc::new(verified);
-        self.good.keep(token.token, keys.as_ref(), &verified);
+        self.good.insert(token.token, keys.as_ref(), &verified);
         Ok(verified)
     }
 
-    /// Checks a token by the issuer's keys, which it returns too. One of an unknown key waits for a look at whether the
+    /// Authenticator a token by the issuer's keys, which it returns too. One of an unknown key waits for a look at whether the
     /// issuer has a new one.
     async fn verify(
         &self,
-        token: &Unverified<'_>,
-        keys: &Keys,
+        token: &UnverifiedToken<'_>,
+        keys: &KeyCache,
         deadline: Option<Deadline>,
-    ) -> Result<(Verified, Arc<KeySet>), Refusal> {
+    ) -> Result<(VerifiedToken, Arc<KeySet>), AuthError> {
         let mut known = keys.known();
         let is_unknown = known.keys.as_ref().is_some_and(|keys| token.candidates(keys).next().is_none());
         if is_unknown {
-            let look = keys.after_another_look();
+            let look = keys.refresh_once();
             known = match deadline {
-                Some(Deadline(at)) => timeout_at(at, look).await.map_err(|_| Refusal::Unavailable)?,
+                Some(Deadline(at)) => timeout_at(at, look).await.map_err(|_| AuthError::Unavailable)?,
                 None => look.await,
             };
         }
-        let set = known.keys.ok_or(Refusal::Unavailable)?;
+        let set = known.keys.ok_or(AuthError::Unavailable)?;
         let mut candidates = token.candidates(&set).peekable();
         match candidates.peek() {
             Some(_) => Ok((self.rules.verify(token, candidates)?, set.clone())),
-            None if known.stale => Err(Refusal::Unavailable),
-            None => Err(Refusal::Invalid("the issuer has no such key")),
+            None if known.stale => Err(AuthError::Unavailable),
+            None => Err(AuthError::Invalid("the issuer has no such key")),
         }
     }
 }
 
-impl Refusal {
+impl AuthError {
     fn tell(self) -> Problem {
         match self {
             Self::Missing => Problem::unauthenticated(),

@@ -8,33 +8,33 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     json::pointer,
     limits::{BODY_BYTES_MAX, BODY_READ_MAX},
+    load_limits::LoadLimits,
     problem::{Problem, Violation},
-    protection::Protection,
 };
 
-pub(crate) mod leftover;
+pub(crate) mod unread;
 
-/// The whole body, if it is there within [`BODY_READ_MAX`] and before `deadline`, and there is room for it among those
+/// The whole body, if it is there within [`BODY_READ_MAX`] and before `deadline`, and there is reservation for it among those
 /// that are on their way.
 ///
 /// One that says that it is too long is not asked for, so that a client that waits for `100 Continue` need
 /// not send it.
-pub(crate) async fn read(body: Body, deadline: Instant, protection: &Protection) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: Body, deadline: Instant, load_limits: &LoadLimits) -> Result<Bytes, Problem> {
     let declared = HttpBody::size_hint(&body).lower();
     if usize::try_from(declared).is_ok_and(|bytes| bytes > BODY_BYTES_MAX) {
         return Err(Problem::payload_too_large());
     }
     let until = deadline.min(Instant::now() + BODY_READ_MAX);
-    timeout_at(until, collect(body, protection)).await.unwrap_or_else(|_| Err(Problem::body_timeout()))
+    timeout_at(until, collect(body, load_limits)).await.unwrap_or_else(|_| Err(Problem::body_timeout()))
 }
 
-async fn collect(body: Body, protection: &Protection) -> Result<Bytes, Problem> {
+async fn collect(body: Body, load_limits: &LoadLimits) -> Result<Bytes, Problem> {
     let (mut body, mut whole) = (Limited::new(body, BODY_BYTES_MAX), BytesMut::new());
-    let mut room = protection.room();
+    let mut reservation = load_limits.reserve_body();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| broken(&*error))?.into_data() else { continue };
-        if !room.add(data.len()) {
-            return Err(protection.shed());
+        if !reservation.try_grow(data.len()) {
+            return Err(load_limits.shed());
         }
         whole.extend_from_slice(&data);
     }
@@ -63,7 +63,7 @@ mod tests {
     use service_kit::metrics::Registry;
 
     use super::*;
-    use crate::{limits::BODIES_BYTES_MAX, protection::Config};
+    use crate::{limits::BODIES_BYTES_MAX, load_limits::Config};
 
     type Piece = Result<Bytes, std::io::Error>;
 
@@ -71,17 +71,17 @@ mod tests {
         Instant::now() + Duration::from_secs(30)
     }
 
-    fn protection() -> Protection {
-        Protection::new(&Config::default(), &mut Registry::default())
+    fn load_limits() -> LoadLimits {
+        LoadLimits::new(&Config::default(), &mut Registry::default())
     }
 
     async fn refused(body: Body) -> StatusCode {
-        read(body, soon(), &protection()).await.unwrap_err().status()
+        read(body, soon(), &load_limits()).await.unwrap_err().status()
     }
 
     #[tokio::test]
     async fn a_body_of_the_largest_size_is_read_and_one_byte_more_is_not() {
-        let largest = read(Body::from(vec![b' '; BODY_BYTES_MAX]), soon(), &protection()).await;
+        let largest = read(Body::from(vec![b' '; BODY_BYTES_MAX]), soon(), &load_limits()).await;
         assert_eq!(largest.unwrap().len(), BODY_BYTES_MAX);
         assert_eq!(refused(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
@@ -98,7 +98,7 @@ mod tests {
         {
             let began = Instant::now();
             let silent = Body::from_stream(stream::pending::<Piece>());
-            let problem = read(silent, began + deadline, &protection()).await.unwrap_err();
+            let problem = read(silent, began + deadline, &load_limits()).await.unwrap_err();
             let took = began.elapsed();
             assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
             // The timer's resolution is a millisecond.
@@ -108,10 +108,10 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_that_are_on_their_way_are_bounded_together() {
-        let protection = protection();
-        let mut others = protection.room();
-        assert!(others.add(BODIES_BYTES_MAX - 10));
-        let read = |bytes: usize| read(Body::from(vec![b' '; bytes]), soon(), &protection);
+        let load_limits = load_limits();
+        let mut others = load_limits.reserve_body();
+        assert!(others.try_grow(BODIES_BYTES_MAX - 10));
+        let read = |bytes: usize| read(Body::from(vec![b' '; bytes]), soon(), &load_limits);
         assert_eq!(read(10).await.unwrap().len(), 10);
         assert_eq!(read(11).await.unwrap_err().status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(read(10).await.unwrap().len(), 10);

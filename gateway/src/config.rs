@@ -12,14 +12,15 @@
 //! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
 //! | `AUTH`, `AUTH_…` | who may order ([`auth::config`]) | anyone; required in production |
 //! | `PRICE_LIST` | `none`, or `database` where the Order service keeps a list ([`UnitPrice`]) | `none` |
-//! | `RATE_LIMIT_…`, `TRUSTED_PROXIES`, `REQUESTS_IN_FLIGHT_MAX`, `PUBLIC_TLS_…` and others | limits and certificate of the public listener ([`protection::config`]) | |
+//! | `RATE_LIMIT_…`, `TRUSTED_PROXIES`, `REQUESTS_IN_FLIGHT_MAX`, `PUBLIC_TLS_…` and others | limits and certificate of the public listener ([`load_limits::config`]) | |
 //! | `PUBLIC_URL` | prefix of problem types and `Location` | none: both are relative |
-//! | `CORS_…` | which scripts of other origins may read answers ([`face::cors`]) | none |
+//! | `CORS_…` | which scripts of other origins may read answers ([`cors`]) | none |
 //! | `OTEL_…` | traces ([`trace::Config`]); whatever callers say, this gateway decides what is recorded | off |
 //! | `RUST_LOG` | what is logged | `info` |
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
+use grpc_client::tls::ServerTls;
 use http::{Uri, uri::Scheme};
 use service_kit::{
     env::{EnvErrors, Reader, Secrecy, Vars},
@@ -30,14 +31,13 @@ use service_kit::{
 };
 
 use crate::{
-    auth, face,
+    auth,
     limits::{REQUEST_TIMEOUT_DEFAULT, REQUEST_TIMEOUT_MS},
-    protection,
+    load_limits,
+    pricing::UnitPrice,
+    public_tls,
+    response_layers::cors,
 };
-
-mod prices;
-
-pub use prices::UnitPrice;
 
 /// The port of `ADMIN_ADDRESS` where none is given.
 pub const ADMIN_PORT_DEFAULT: u16 = 9080;
@@ -75,14 +75,16 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// `PRICE_LIST`
     pub unit_price: UnitPrice,
-    /// How browsers are met.
-    pub face: face::Config,
+    /// `CORS_…`; `None` where scripts of other origins may not read responses.
+    pub cors: Option<cors::Config>,
     /// How the Order service is called.
     pub tls: tls::Config,
     /// `AUTH`, `AUTH_…`
     pub auth: auth::Config,
-    /// The limits and the certificate of the public listener.
-    pub protection: protection::Config,
+    /// `PUBLIC_TLS_…`; `None` for plain HTTP.
+    pub public_tls: Option<ServerTls>,
+    /// Rate limits and in-flight limit.
+    pub load_limits: load_limits::Config,
     /// Which traces are recorded, and where they go.
     pub traces: trace::Config,
 }
@@ -108,25 +110,27 @@ impl Config {
         let timeout = reader.optional_with("REQUEST_TIMEOUT_MS", &accepted, Secrecy::Public, |text| {
             text.parse().ok().filter(|ms| REQUEST_TIMEOUT_MS.contains(ms)).map(Duration::from_millis)
         });
-        let protection = protection::Config::read(&mut reader);
-        if protection.limits_subjects() && auth.as_ref().is_some_and(|auth| !auth.knows_users()) {
+        let load_limits = load_limits::Config::read(&mut reader);
+        let public_tls = public_tls::read(&mut reader);
+        if load_limits.limits_subjects() && auth.as_ref().is_some_and(|auth| !auth.identifies_users()) {
             reader.fault("RATE_LIMIT_PER_SUBJECT", "without tokens no request has a subject; set AUTH_…");
         }
         let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
         let unit_price = UnitPrice::read(&mut reader);
-        let face = face::Config::read(&mut reader);
+        let cors = cors::Config::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "gateway", Sampler::ignore_parent());
-        let needed = process.zip(order).zip(tls).zip(auth).zip(face).zip(traces);
-        let config = needed.map(|(((((process, order), tls), auth), face), traces)| Self {
+        let needed = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces);
+        let config = needed.map(|(((((process, order), tls), auth), cors), traces)| Self {
             process,
             order,
             request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
             public_url,
             unit_price,
-            face,
+            cors,
+            public_tls,
             tls,
             auth,
-            protection,
+            load_limits,
             traces,
         });
         reader.finish(config)

@@ -20,10 +20,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::{
-    face,
-    face::etag::{Etag, conditional},
+    conditional::{Etag, apply_if_none_match},
     limits, openapi, paths,
     problem::Problem,
+    response_layers,
 };
 
 const PAGE: &str = include_str!("docs/index.html");
@@ -73,14 +73,14 @@ impl Asset {
     fn answer(&self, asked: &HeaderMap) -> Response {
         let headers =
             [(header::CONTENT_TYPE, self.kind.clone()), (header::CACHE_CONTROL, CACHE_CONTROL), VARY];
-        let response = match self.gzipped.as_ref().filter(|_| face::takes_gzip(asked)) {
+        let response = match self.gzipped.as_ref().filter(|_| response_layers::accepts_gzip(asked)) {
             Some(gzipped) => {
                 let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
                 (headers, encoding, gzipped.clone()).into_response()
             }
             None => (headers, self.bytes.clone()).into_response(),
         };
-        conditional(asked, &self.tag, response)
+        apply_if_none_match(asked, &self.tag, response)
     }
 }
 

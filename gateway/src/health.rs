@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use crate::{problem::Problem, routes::Shared};
+use crate::{problem::Problem, state::AppState};
 
 /// The process is there.
 pub(crate) async fn livez() -> &'static str {
@@ -13,8 +13,8 @@ pub(crate) async fn livez() -> &'static str {
 
 /// The gateway takes requests. Whether the Order service can be reached is no part of it: a gateway that
 /// leaves its pool for that would turn one failing service into no answer at all.
-pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<&'static str, Problem> {
-    match shared.readiness().is_ready() {
+pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> Result<&'static str, Problem> {
+    match state.readiness.is_ready() {
         true => Ok("ready\n"),
         false => Err(Problem::not_started().with_detail("The gateway is not taking requests.")),
     }

@@ -1,10 +1,9 @@
-//! The gateway: it translates between HTTP with JSON and the Order contract, and decides nothing.
+//! The gateway translates between HTTP with JSON and the gRPC contract of Order. It makes no decisions about orders.
 //!
-//! A request's way in: `server` (connections) → `routes` → `layers` (context, log, deadline, panics) →
-//! [`face`] (CORS, compression, security headers) → `protection` and `auth` (for `/orders`) →
-//! `orders` (with `negotiation`, `body`, `json`, `key`, `timeout`) → the Order service. Its way back: an answer through
-//! `orders`, or a failure through [`problem`]. [`openapi`] describes it all, `docs` shows it, and [`limits`]
-//! bounds it.
+//! A request passes `server` (connections), `service` (load shedding), `routes`, `request_context` (trace ids, deadline,
+//! log line), `response_layers` (CORS, compression, security headers), `admission` (`load_limits` and `auth`, for
+//! `/orders` only) and `orders` (with `negotiation`, `body`, `json`, `key` and `timeout`), which calls Order. Failures
+//! become responses in [`problem`]. [`openapi`] describes the API, `docs` serves it, and [`limits`] lists every bound.
 
 use std::sync::Arc;
 
@@ -21,42 +20,50 @@ mod admission;
 pub mod auth;
 mod body;
 pub mod cli;
+mod conditional;
 pub mod config;
 mod docs;
-mod door;
-pub mod face;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod header_names;
 mod health;
 mod json;
 mod key;
-mod layers;
 pub mod limits;
+pub mod load_limits;
 mod metrics;
 mod negotiation;
 pub mod openapi;
 mod orders;
+mod panics;
 mod paths;
 mod prefer;
+mod pricing;
 pub mod problem;
-pub mod protection;
+mod public_tls;
+mod request_context;
+pub mod response_layers;
 mod routes;
 mod server;
+mod service;
+mod state;
 mod timeout;
 
 pub use config::{Config, PublicUrl};
 use metrics::{Metrics, Scheme};
+use server::{ConnectionLimiter, ConnectionMetrics};
+use service::GatewayService;
 
-/// Why the gateway could not start, or go on.
+/// Why the gateway stopped, or could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// An address is taken or not ours.
+    /// An address is in use or not one of this host.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The system's certificates are needed to call Order, and there are none.
-    #[error("Order cannot be called by TLS: {0}")]
+    /// Order is to be called by TLS, and no trusted certificates were found.
+    #[error("cannot call Order by TLS: {0}")]
     Tls(#[from] TlsError),
-    /// Traces were asked for, and cannot be exported.
+    /// Traces are enabled and cannot be exported.
     #[error(transparent)]
     Traces(#[from] ExportError),
 }
@@ -71,8 +78,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(config, sockets, shutdown).await
 }
 
-/// Serves until `shutdown` is cancelled and what was in flight is finished, or
-/// [`DRAIN_MAX`] has passed.
+/// Serves until `shutdown` is cancelled and every request in flight has its response, or [`DRAIN_MAX`] has passed.
 ///
 /// # Errors
 ///
@@ -82,7 +88,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let listener = sockets.service.listen()?;
     let mut registry = registry("gateway");
     let tracer = Tracer::start(&config.traces, &mut registry)?;
-    let scheme = if config.protection.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let scheme = if config.public_tls.is_some() { Scheme::Https } else { Scheme::Http };
     let metrics = Metrics::register(&mut registry, scheme);
     let public_url = config.public_url.as_ref().map(PublicUrl::text);
     let problem_context = problem::ProblemContext::new(public_url.as_deref(), &mut registry);
@@ -90,23 +96,23 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     config.tls.log_warnings(&readiness);
     config.auth.log_warnings(&readiness);
     let orders = config.order.channel(&config.tls, &mut registry)?;
-    let connections = server::Connections::register(&mut registry);
-    let protection = protection::Protection::new(&config.protection, &mut registry);
+    let limiter = ConnectionLimiter::new(&config.load_limits, ConnectionMetrics::register(&mut registry));
+    let load_limits = load_limits::LoadLimits::new(&config.load_limits, &mut registry);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
 
-    let shared = Arc::new(routes::Shared::new(
+    let state = state::AppState::new(
         &config,
         orders,
         readiness.clone(),
         problem_context,
         metrics,
-        protection,
+        load_limits,
         tracer.clone(),
-    ));
-    let _following = shared.auth().follow(&readiness);
+    );
+    let _refreshing = state.auth.refresh_keys(&readiness);
     tracing::info!(%address, order = %config.order.target, "serving {}", scheme.name().to_ascii_uppercase());
-    let door = door::Door::new(shared);
-    let served = server::serve(listener, door, &config.protection, connections, &readiness, &shutdown);
+    let gateway = GatewayService::new(state);
+    let served = server::serve(listener, gateway, config.public_tls, limiter, &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
         tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
     }

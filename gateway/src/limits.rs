@@ -45,9 +45,9 @@ pub const TOKEN_KEPT_BYTES_MAX: usize = 4_096;
 /// Networks that `TRUSTED_PROXIES` may name.
 pub const TRUSTED_PROXIES_MAX: usize = 1_000;
 
-/// Connections that are open at once; the next waits in the listener's backlog.
+/// ConnectionMetrics that are open at once; the next waits in the listener's backlog.
 pub const CONNECTIONS_MAX: usize = 8_192;
-/// Connections of one address (IPv6: of one /64) that are open at once, where `CONNECTIONS_PER_ADDRESS_MAX` does not say
+/// ConnectionMetrics of one address (IPv6: of one /64) that are open at once, where `CONNECTIONS_PER_ADDRESS_MAX` does not say
 /// otherwise; the next is closed. Trusted proxies may have any number.
 pub const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 1_024;
 /// The values that `CONNECTIONS_PER_ADDRESS_MAX` may have.
@@ -144,8 +144,8 @@ pub const KEY_SET_URL_INTERVAL: Duration = Duration::from_secs(300);
 pub const KEY_SET_FILE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often tokens of unknown keys, which cost their sender nothing, have it read earlier than that: from a URL, and
 /// from a file.
-pub const KEY_SET_URL_ASKED_INTERVAL: Duration = Duration::from_secs(10);
-/// See [`KEY_SET_URL_ASKED_INTERVAL`].
-pub const KEY_SET_FILE_ASKED_INTERVAL: Duration = Duration::from_secs(1);
+pub const KEY_SET_URL_FORCED_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`KEY_SET_URL_FORCED_INTERVAL`].
+pub const KEY_SET_FILE_FORCED_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon a key set that could not be read is asked for again: at first, and at last.
 pub const KEY_SET_RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(10);

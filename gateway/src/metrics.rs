@@ -17,7 +17,9 @@ use prometheus_client::{
 use service_kit::{metrics::Registry, trace::Span};
 use tokio::time::Instant;
 
-use crate::problem::registry::CLIENT_CLOSED_REQUEST;
+/// HTTP status of a client that disconnected before its response; in logs and metrics only (nginx has the same number,
+/// google.rpc.Code the same for CANCELLED).
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// Seconds; from half a millisecond to the longest deadline.
 const LATENCY_BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0];
@@ -74,10 +76,10 @@ impl Metrics {
 }
 
 /// What log lines call the route of a request that none matched.
-pub(crate) const UNKNOWN: &str = "unknown";
+pub(crate) const UNKNOWN_ROUTE: &str = "unknown";
 
 /// One request from its arrival to its answer, or to its client's leaving, which drops it half-way.
-pub(crate) struct Visit {
+pub(crate) struct RequestRecord {
     metrics: Metrics,
     span: Span,
     method: &'static str,
@@ -87,7 +89,7 @@ pub(crate) struct Visit {
     status: u16,
 }
 
-impl Visit {
+impl RequestRecord {
     pub(crate) fn begin<B>(
         metrics: &Metrics,
         mut span: Span,
@@ -128,12 +130,12 @@ fn describe(span: &mut Span, method: &'static str, path: &str, route: Option<&st
     }
 }
 
-impl Drop for Visit {
+impl Drop for RequestRecord {
     fn drop(&mut self) {
         let route = self.route.take();
         let took = self.arrived.elapsed();
         let duration_us = took.as_micros();
-        let shown = route.as_deref().unwrap_or(UNKNOWN);
+        let shown = route.as_deref().unwrap_or(UNKNOWN_ROUTE);
         tracing::info!(method = self.method, route = shown, status = self.status, duration_us, "request");
         self.metrics.active.dec();
         let labels = Labels {
@@ -146,7 +148,7 @@ impl Drop for Visit {
     }
 }
 
-impl Visit {
+impl RequestRecord {
     fn end_span(&mut self) {
         // Dropped as it is, it says that it was cancelled.
         if self.status == CLIENT_CLOSED_REQUEST {
@@ -188,7 +190,7 @@ mod tests {
         let visit = |method| {
             let mut request = Request::new(());
             *request.method_mut() = method;
-            Visit::begin(&metrics, Span::default(), &request, None, Instant::now())
+            RequestRecord::begin(&metrics, Span::default(), &request, None, Instant::now())
         };
         visit(Method::GET).end(StatusCode::OK);
         drop(visit(Method::from_bytes(b"BREW").unwrap()));

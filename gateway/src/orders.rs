@@ -19,9 +19,11 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::{
-    auth, body, key, limits, negotiation,
-    problem::{self, IDEMPOTENT_REPLAYED, Problem, RequestFacts, Violation},
-    routes::Shared,
+    auth, body,
+    header_names::IDEMPOTENT_REPLAYED,
+    key, limits, negotiation,
+    problem::{self, Problem, RequestFacts, Violation},
+    state::AppState,
     timeout,
 };
 
@@ -35,7 +37,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `POST /orders`, with the idempotency key that every answer to it has ([`admission`](crate::admission)).
 pub(crate) async fn create(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<AppState>>,
     Extension(key): Extension<key::EffectiveKey>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -44,7 +46,7 @@ pub(crate) async fn create(
 
 /// `GET /orders/{order_id}`.
 pub(crate) async fn get(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<AppState>>,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -71,7 +73,7 @@ pub(crate) async fn get(
 }
 
 /// `GET /orders`.
-pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn list(State(shared): State<Arc<AppState>>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     check_accept(&parts.headers)?;
     let user = auth::user(&parts.extensions);
@@ -82,23 +84,23 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) ->
     let call = call(query, deadline(&parts)?);
     let asked = asked(&parts.headers);
     let failed = |status: Status| problem::from_status(&status, &asked);
-    let _place = shared.protection().enter()?;
-    let answer = shared.orders().list(call).await.map_err(failed)?.into_inner();
+    let _permit = shared.load_limits.try_acquire()?;
+    let answer = shared.orders.clone().list(call).await.map_err(failed)?.into_inner();
     let page = response::page(&answer).map_err(|nonsense| failed(nonsense.into()))?;
     Ok(json(StatusCode::OK, &page).0)
 }
 
-async fn place(shared: &Shared, request: Request, key: key::EffectiveKey) -> Result<Response, Problem> {
+async fn place(shared: &AppState, request: Request, key: key::EffectiveKey) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     check_accept(&parts.headers)?;
     if !negotiation::is_json(&parts.headers) {
         return Err(unreadable(&parts.headers));
     }
     let deadline = deadline(&parts)?;
-    let body = body::read(body, deadline.0, shared.protection()).await?;
+    let body = body::read(body, deadline.0, &shared.load_limits).await?;
     let headers = key.violation.into_iter().chain(timeout::violation(&parts.headers));
     let mut violations: Vec<Violation> = headers.chain(query::none(&parts.uri)).collect();
-    let order = match request::read(&body, shared.unit_price()) {
+    let order = match request::read(&body, shared.unit_price) {
         Ok(order) if violations.is_empty() => order,
         read => {
             violations.extend(read.err().unwrap_or_default());
@@ -111,8 +113,8 @@ async fn place(shared: &Shared, request: Request, key: key::EffectiveKey) -> Res
     }
     let mut asked = RequestFacts { write: true, shape: Some(order.shape()), ..asked(&parts.headers) };
     let call = call(order.to_proto(key.key.into_text()), deadline);
-    let _place = shared.protection().enter()?;
-    let answer = match shared.orders().create(call).await {
+    let _permit = shared.load_limits.try_acquire()?;
+    let answer = match shared.orders.clone().create(call).await {
         Ok(answer) => answer.into_inner(),
         Err(status) => return Err(problem::from_status(&status, &asked)),
     };
@@ -199,5 +201,5 @@ fn json(status: StatusCode, value: &impl Serialize) -> (Response, Bytes) {
 #[cfg(fuzzing)]
 pub(crate) fn read_body(body: &[u8]) -> Result<(), Vec<Violation>> {
     // What is read where each price is named, and more.
-    request::read(body, crate::config::UnitPrice::Optional).map(drop)
+    request::read(body, crate::pricing::UnitPrice::Optional).map(drop)
 }

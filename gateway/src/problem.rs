@@ -31,7 +31,6 @@ mod tests;
 pub use body::{Body, Link, Precondition, QuotaViolation, Resource, Violation};
 pub use context::{ProblemContext, scope};
 pub use example::example;
-pub(crate) use mapping::IDEMPOTENT_REPLAYED;
 pub use mapping::{RequestFacts, from_status};
 pub use pointer::{BodyShape, pointer};
 pub(crate) use prerendered::PrerenderedProblem;

@@ -21,26 +21,26 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{door::Door, limits, protection};
+use crate::{limits, service::GatewayService};
 
 mod activity;
 mod connection;
+mod connection_limiter;
 mod metrics;
-mod open;
 
-pub(crate) use metrics::Connections;
-use open::Open;
+pub(crate) use connection_limiter::ConnectionLimiter;
+pub(crate) use metrics::ConnectionMetrics;
 
 /// How long to wait before accepting again where the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What every connection is served with.
-struct Served {
+/// What every connection is server with.
+struct ServerContext {
     http: Builder<TokioExecutor>,
     /// `None` for plain text.
     tls: Option<ServerTls>,
-    open: Open,
-    door: Door,
+    limiter: ConnectionLimiter,
+    gateway: GatewayService,
     /// Cancelled by a stop: answers say `Connection: close` from then on.
     draining: CancellationToken,
     /// Cancelled when connections are to close after what is in flight on them.
@@ -56,34 +56,34 @@ struct Served {
 /// idle connections close too, new ones when they had as long, and the others after their last answer.
 pub(crate) async fn serve(
     listener: TcpListener,
-    door: Door,
-    config: &protection::Config,
-    metrics: Connections,
+    gateway: GatewayService,
+    tls: Option<ServerTls>,
+    limiter: ConnectionLimiter,
     readiness: &Readiness,
     shutdown: &CancellationToken,
 ) {
-    let served = Arc::new(Served {
+    let server = Arc::new(ServerContext {
         http: http(),
-        tls: config.tls.clone(),
-        open: Open::new(config, metrics),
-        door,
+        tls,
+        limiter,
+        gateway,
         draining: shutdown.clone(),
         closing: CancellationToken::new(),
     });
     let mut open = JoinSet::new();
     readiness.set(ACCEPTING, true);
     tokio::select! {
-        () = accept(&listener, &served, &mut open) => {}
+        () = accept(&listener, &server, &mut open) => {}
         () = shutdown.cancelled() => readiness.set(ACCEPTING, false),
     }
     if !open.is_empty() {
         tokio::select! {
-            () = accept(&listener, &served, &mut open) => {}
+            () = accept(&listener, &server, &mut open) => {}
             () = sleep(limits::DRAIN_LINGER) => {}
         }
     }
-    served.closing.cancel();
-    accept_rest(listener, &served, &mut open);
+    server.closing.cancel();
+    accept_rest(listener, &server, &mut open);
     while open.join_next().await.is_some() {}
 }
 
@@ -110,12 +110,12 @@ fn http() -> Builder<TokioExecutor> {
 }
 
 /// Accepts connections for ever, as long as no more than [`limits::CONNECTIONS_MAX`] are open.
-async fn accept(listener: &TcpListener, served: &Arc<Served>, open: &mut JoinSet<()>) {
+async fn accept(listener: &TcpListener, server: &Arc<ServerContext>, open: &mut JoinSet<()>) {
     loop {
         tokio::select! {
             Some(_) = open.join_next() => {}
             accepted = listener.accept(), if open.len() < limits::CONNECTIONS_MAX => match accepted {
-                Ok((stream, peer)) => begin(stream, peer, served, open),
+                Ok((stream, peer)) => begin(stream, peer, server, open),
                 Err(error) => pause_after(&error).await,
             }
         }
@@ -123,19 +123,19 @@ async fn accept(listener: &TcpListener, served: &Arc<Served>, open: &mut JoinSet
 }
 
 /// Serves a connection, unless its address has as many as it may have.
-fn begin(stream: TcpStream, peer: SocketAddr, served: &Arc<Served>, open: &mut JoinSet<()>) {
-    if let Some(counted) = served.open.count(peer.ip()) {
-        let served = served.clone();
+fn begin(stream: TcpStream, peer: SocketAddr, server: &Arc<ServerContext>, open: &mut JoinSet<()>) {
+    if let Some(guard) = server.limiter.try_acquire(peer.ip()) {
+        let server = server.clone();
         open.spawn(async move {
-            connection::serve(stream, peer.ip(), served).await;
-            drop(counted);
+            connection::serve(stream, peer.ip(), server).await;
+            drop(guard);
         });
     }
 }
 
 /// Accepts whoever has connected by now, and closes the listener: for those clients the connection stands, and
 /// a request may be on its way.
-fn accept_rest(listener: TcpListener, served: &Arc<Served>, open: &mut JoinSet<()>) {
+fn accept_rest(listener: TcpListener, server: &Arc<ServerContext>, open: &mut JoinSet<()>) {
     // The runtime may not have been told of all of them yet, so the system itself is asked.
     let Ok(listener) = listener.into_std() else { return };
     while open.len() < limits::CONNECTIONS_MAX
@@ -144,7 +144,7 @@ fn accept_rest(listener: TcpListener, served: &Arc<Served>, open: &mut JoinSet<(
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            begin(stream, peer, served, open);
+            begin(stream, peer, server, open);
         }
     }
 }

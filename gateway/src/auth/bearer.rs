@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::Refusal;
+use super::AuthError;
 use crate::limits;
 
 /// The token of a request with these headers.
@@ -10,20 +10,20 @@ use crate::limits;
 /// # Errors
 ///
 /// There is none, or more than one, or one that is too long.
-pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(super) fn token(headers: &HeaderMap) -> Result<&str, AuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
-        (None, _) => return Err(Refusal::Missing),
+        (None, _) => return Err(AuthError::Missing),
         (Some(value), None) => value,
-        (Some(_), Some(_)) => return Err(Refusal::Invalid("there is more than one header Authorization")),
+        (Some(_), Some(_)) => return Err(AuthError::Invalid("there is more than one header Authorization")),
     };
-    let text = value.to_str().map_err(|_| Refusal::Invalid("the header is no visible ASCII"))?;
+    let text = value.to_str().map_err(|_| AuthError::Invalid("the header is no visible ASCII"))?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     match token.trim_matches(' ') {
         // RFC 9110, section 11.1: the name of a scheme has no case.
-        _ if !scheme.eq_ignore_ascii_case("bearer") => Err(Refusal::Missing),
-        "" => Err(Refusal::Missing),
-        token if token.len() > limits::TOKEN_BYTES_MAX => Err(Refusal::Invalid("it is too long")),
+        _ if !scheme.eq_ignore_ascii_case("bearer") => Err(AuthError::Missing),
+        "" => Err(AuthError::Missing),
+        token if token.len() > limits::TOKEN_BYTES_MAX => Err(AuthError::Invalid("it is too long")),
         token => Ok(token),
     }
 }
@@ -34,7 +34,7 @@ mod tests {
 
     use super::*;
 
-    fn read(values: &[&str]) -> Result<String, Refusal> {
+    fn read(values: &[&str]) -> Result<String, AuthError> {
         let header = |value: &&str| (header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         token(&values.iter().map(header).collect()).map(str::to_owned)
     }
@@ -51,16 +51,16 @@ mod tests {
         for headers in
             [&[][..], &[""], &["Bearer"], &["Bearer "], &["Basic YTpi"], &["Bearera.b.c"], &["a.b.c"]]
         {
-            assert_eq!(read(headers), Err(Refusal::Missing), "{headers:?}");
+            assert_eq!(read(headers), Err(AuthError::Missing), "{headers:?}");
         }
     }
 
     #[test]
     fn two_headers_and_a_token_without_end_are_refused() {
-        assert!(matches!(read(&["Bearer a", "Bearer a"]), Err(Refusal::Invalid(_))));
-        assert!(matches!(read(&["Basic YTpi", "Bearer a"]), Err(Refusal::Invalid(_))));
+        assert!(matches!(read(&["Bearer a", "Bearer a"]), Err(AuthError::Invalid(_))));
+        assert!(matches!(read(&["Basic YTpi", "Bearer a"]), Err(AuthError::Invalid(_))));
         let longest = "a".repeat(limits::TOKEN_BYTES_MAX);
         assert!(read(&[&format!("Bearer {longest}")]).is_ok());
-        assert!(matches!(read(&[&format!("Bearer {longest}a")]), Err(Refusal::Invalid(_))));
+        assert!(matches!(read(&[&format!("Bearer {longest}a")]), Err(AuthError::Invalid(_))));
     }
 }

@@ -29,8 +29,8 @@ use service_kit::{
 
 use super::{
     key_set::{Key, KeySet},
-    source::{Remote, Source, read_file},
-    token::Rules,
+    source::{KeySource, RemoteKeys, read_file},
+    token::TokenRules,
 };
 use crate::limits::{LEEWAY_SECONDS, LEEWAY_SECONDS_DEFAULT, SECRET_BYTES};
 
@@ -50,25 +50,25 @@ pub const VARIABLES: [&str; 9] =
 /// Who may order. The default is anyone, for any user.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// What is demanded of a request; `None` for nothing.
-    pub(super) demanded: Option<Demanded>,
+    /// What is jwt of a request; `None` for nothing.
+    pub(super) jwt: Option<JwtConfig>,
     /// Whether it was asked for that nothing is.
-    pub(super) waived: bool,
+    pub(super) opted_out: bool,
 }
 
 /// Tokens, and the keys that they are signed with.
 #[derive(Clone)]
-pub(super) struct Demanded {
-    pub(super) rules: Rules,
+pub(super) struct JwtConfig {
+    pub(super) rules: TokenRules,
     /// Where the issuer's keys are, and those that were read there already.
-    pub(super) key_set: Option<(Source, Option<Arc<KeySet>>)>,
+    pub(super) key_set: Option<(KeySource, Option<Arc<KeySet>>)>,
     pub(super) secret: Option<Key>,
 }
 
-impl fmt::Debug for Demanded {
+impl fmt::Debug for JwtConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = (self.key_set.as_ref().map(|(source, _)| source), self.secret.is_some());
-        f.debug_struct("Demanded").field("rules", &self.rules).field("keys", &keys).finish()
+        f.debug_struct("JwtConfig").field("rules", &self.rules).field("keys", &keys).finish()
     }
 }
 
@@ -76,16 +76,16 @@ impl Config {
     /// Reads the variables, and the files that they name. `mode` is what was read before; `None` where a fault was
     /// recorded, be it here or about that.
     pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
-        let waived = reader
+        let opted_out = reader
             .optional_with("AUTH", "none", Secrecy::Public, |text| (text == "none").then_some(()))
             .is_some();
-        let named = Named::read(reader)?;
-        if waived && !named.has_none() {
+        let named = AuthVars::read(reader)?;
+        if opted_out && !named.has_none() {
             reader.fault("AUTH", "none, and yet there is another variable whose name begins with AUTH_");
             return None;
         }
         if named.has_none() {
-            if !waived && mode? == Mode::Production {
+            if !opted_out && mode? == Mode::Production {
                 reader.missing(
                     JWKS_URL,
                     "production lets nobody order whom it does not know; accepted: AUTH_JWKS_URL, AUTH_JWKS_FILE or \
@@ -93,30 +93,30 @@ impl Config {
                 );
                 return None;
             }
-            return Some(Self { demanded: None, waived });
+            return Some(Self { jwt: None, opted_out });
         }
-        let demanded = named.load(reader)?;
-        Some(Self { demanded: Some(demanded), waived: false })
+        let jwt = named.load(reader)?;
+        Some(Self { jwt: Some(jwt), opted_out: false })
     }
 
     /// Whether a token tells whose each request is.
-    pub(crate) fn knows_users(&self) -> bool {
-        self.demanded.is_some()
+    pub(crate) fn identifies_users(&self) -> bool {
+        self.jwt.is_some()
     }
 
     /// Says in the log that anyone may order, and in `readiness` where that was asked for.
     pub fn log_warnings(&self, readiness: &Readiness) {
-        if self.waived {
+        if self.opted_out {
             tracing::warn!("AUTH=none: whoever reaches the gateway orders for any user");
             readiness.record_opt_out("AUTH".to_owned());
-        } else if self.demanded.is_none() {
+        } else if self.jwt.is_none() {
             tracing::warn!("no AUTH_ variable is set: whoever reaches the gateway orders for any user");
         }
     }
 }
 
 /// The values of the variables.
-struct Named {
+struct AuthVars {
     url: Option<Uri>,
     ca: Option<PathBuf>,
     file: Option<PathBuf>,
@@ -126,7 +126,7 @@ struct Named {
     leeway_seconds: Option<u64>,
 }
 
-impl Named {
+impl AuthVars {
     /// Reads them. `None` where a fault was recorded.
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let accepted = "an absolute http or https URL without user and fragment";
@@ -166,7 +166,7 @@ impl Named {
             && leeway_seconds.is_none()
     }
 
-    fn load(self, reader: &mut Reader<'_>) -> Option<Demanded> {
+    fn load(self, reader: &mut Reader<'_>) -> Option<JwtConfig> {
         self.contradiction(reader)?;
         let key_set = match (self.url, self.file) {
             (Some(url), _) => {
@@ -182,9 +182,9 @@ impl Named {
                 Some((remote(reader, url, secure, self.ca.as_deref())?, None))
             }
             (None, Some(path)) => {
-                let read = read_file(&path).and_then(|document| Ok(KeySet::read(&document)?));
+                let read = read_file(&path).and_then(|document| Ok(KeySet::parse(&document)?));
                 match read {
-                    Ok(read) => Some((Source::File(path), Some(Arc::new(read.keys)))),
+                    Ok(read) => Some((KeySource::File(path), Some(Arc::new(read.keys)))),
                     Err(error) => {
                         reader.fault(JWKS_FILE, &format!("{}: {error}", path.display()));
                         return None;
@@ -194,13 +194,13 @@ impl Named {
             (None, None) => None,
         };
         let leeway = self.leeway_seconds.unwrap_or(LEEWAY_SECONDS_DEFAULT);
-        let rules = Rules::new(&self.issuer?, &self.audience?, leeway);
-        Some(Demanded { rules, key_set, secret: self.secret })
+        let rules = TokenRules::new(&self.issuer?, &self.audience?, leeway);
+        Some(JwtConfig { rules, key_set, secret: self.secret })
     }
 
     /// `None` where variables do not go together, and that was recorded.
     fn contradiction(&self, reader: &mut Reader<'_>) -> Option<()> {
-        let faultless = reader_is_told(
+        let faultless = record_faults(
             reader,
             &[
                 (
@@ -234,7 +234,7 @@ impl Named {
 }
 
 /// Records those faults that are there, each with its variable; whether there is none.
-fn reader_is_told(reader: &mut Reader<'_>, faults: &[(bool, &str, &str)]) -> bool {
+fn record_faults(reader: &mut Reader<'_>, faults: &[(bool, &str, &str)]) -> bool {
     faults.iter().filter(|(is_there, ..)| *is_there).map(|(_, name, what)| reader.fault(name, what)).count()
         == 0
 }
@@ -259,7 +259,7 @@ fn is_off_loopback(url: &Uri) -> bool {
     !loopback && !bare.eq_ignore_ascii_case("localhost")
 }
 
-fn remote(reader: &mut Reader<'_>, url: Uri, secure: bool, ca: Option<&Path>) -> Option<Source> {
+fn remote(reader: &mut Reader<'_>, url: Uri, secure: bool, ca: Option<&Path>) -> Option<KeySource> {
     let mut roots = RootCertStore::empty();
     if secure {
         let found = match ca {
@@ -278,8 +278,8 @@ fn remote(reader: &mut Reader<'_>, url: Uri, secure: bool, ca: Option<&Path>) ->
             return None;
         }
     }
-    match Remote::new(url, roots) {
-        Ok(remote) => Some(Source::Url(Box::new(remote))),
+    match RemoteKeys::new(url, roots) {
+        Ok(remote) => Some(KeySource::Url(Box::new(remote))),
         Err(error) => {
             reader.fault(JWKS_URL, &error.to_string());
             None

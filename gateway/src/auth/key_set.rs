@@ -48,7 +48,7 @@ struct Document {
 impl KeySet {
     /// Reads a document. What in it is no key for signatures of a kind that is taken here is ignored, as RFC 7517,
     /// section 5, asks for.
-    pub(super) fn read(document: &[u8]) -> Result<Read, KeySetError> {
+    pub(super) fn parse(document: &[u8]) -> Result<Read, KeySetError> {
         let document: Document = serde_json::from_slice(document).map_err(|_| KeySetError::Malformed)?;
         let (mut keys, mut ignored) = (Vec::new(), Vec::new());
         for (index, value) in document.keys.into_iter().enumerate() {

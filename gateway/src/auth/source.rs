@@ -25,14 +25,14 @@ use crate::limits;
 
 /// A place that a key set is read from, again and again.
 #[derive(Clone)]
-pub(super) enum Source {
+pub(super) enum KeySource {
     File(PathBuf),
-    Url(Box<Remote>),
+    Url(Box<RemoteKeys>),
 }
 
 /// An address, and the client that asks it.
 #[derive(Clone)]
-pub(super) struct Remote {
+pub(super) struct RemoteKeys {
     uri: Uri,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
@@ -57,7 +57,7 @@ pub(super) enum SourceError {
     KeySet(#[from] KeySetError),
 }
 
-impl Source {
+impl KeySource {
     pub(super) async fn read(&self) -> Result<Bytes, SourceError> {
         let read = async {
             match self {
@@ -81,10 +81,10 @@ impl Source {
     }
 
     /// How often it is read earlier because of tokens whose key is unknown.
-    pub(super) fn asked_interval(&self) -> Duration {
+    pub(super) fn forced_refresh_interval(&self) -> Duration {
         match self {
-            Self::File(_) => limits::KEY_SET_FILE_ASKED_INTERVAL,
-            Self::Url(_) => limits::KEY_SET_URL_ASKED_INTERVAL,
+            Self::File(_) => limits::KEY_SET_FILE_FORCED_INTERVAL,
+            Self::Url(_) => limits::KEY_SET_URL_FORCED_INTERVAL,
         }
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn read_file(path: &Path) -> Result<Bytes, SourceError> {
     if bytes.len() > limits::KEY_SET_BYTES_MAX { Err(SourceError::TooLong) } else { Ok(bytes.into()) }
 }
 
-impl Remote {
+impl RemoteKeys {
     /// A key set at `uri`, of a host whose certificate one of `roots` vouches for where it is `https`.
     pub(super) fn new(uri: Uri, roots: RootCertStore) -> Result<Self, rustls::Error> {
         let provider = rustls::crypto::ring::default_provider();
@@ -133,7 +133,7 @@ impl Remote {
 }
 
 /// The place, without the query of an address, which may hold what is nobody's business.
-impl fmt::Display for Source {
+impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
@@ -146,7 +146,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, errors:
 use serde::Deserialize;
 
 use super::{
-    Refusal, Subject,
+    AuthError, Subject,
     key_set::{Key, KeySet},
 };
 use crate::limits;
@@ -16,7 +16,7 @@ const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
 
 /// What every token must say.
 #[derive(Debug, Clone)]
-pub(super) struct Rules {
+pub(super) struct TokenRules {
     issuer: String,
     leeway_seconds: u64,
     /// One for each algorithm: the library holds a token against those of one family only.
@@ -24,17 +24,17 @@ pub(super) struct Rules {
 }
 
 /// A token whose header was read and whose signature was not checked.
-pub(super) struct Unverified<'a> {
+pub(super) struct UnverifiedToken<'a> {
     pub(super) token: &'a str,
     header: Header,
 }
 
 /// A token that may be believed.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(super) struct VerifiedToken {
     pub(super) subject: Subject,
     /// In seconds since the Unix epoch; 0 where `exp` is no whole number.
-    pub(super) good_until: u64,
+    pub(super) expires_at: u64,
     scope: Option<String>,
     scp: Option<Scopes>,
 }
@@ -59,7 +59,7 @@ enum Scopes {
     List(Vec<String>),
 }
 
-impl Rules {
+impl TokenRules {
     pub(super) fn new(issuer: &str, audience: &str, leeway_seconds: u64) -> Self {
         let validations = ALGORITHMS.map(|algorithm| {
             let mut validation = Validation::new(algorithm);
@@ -77,50 +77,50 @@ impl Rules {
     /// What the token says, if one of `keys` has signed it and it is meant for here and now.
     pub(super) fn verify<'k>(
         &self,
-        unverified: &Unverified<'_>,
+        unverified: &UnverifiedToken<'_>,
         keys: impl Iterator<Item = &'k Key>,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<VerifiedToken, AuthError> {
         for key in keys {
             let of_key = |validation: &&Validation| validation.algorithms.contains(&key.algorithm);
             let Some(validation) = self.validations.iter().find(of_key) else { continue };
             match decode::<Claims>(unverified.token, &key.decoding, validation) {
-                Ok(decoded) => return self.believe(decoded.claims),
+                Ok(decoded) => return self.validate_claims(decoded.claims),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
-                Err(error) => return Err(Refusal::Invalid(why(error.kind()))),
+                Err(error) => return Err(AuthError::Invalid(why(error.kind()))),
             }
         }
-        Err(Refusal::Invalid(why(&ErrorKind::InvalidSignature)))
+        Err(AuthError::Invalid(why(&ErrorKind::InvalidSignature)))
     }
 
-    fn believe(&self, claims: Claims) -> Result<Verified, Refusal> {
+    fn validate_claims(&self, claims: Claims) -> Result<VerifiedToken, AuthError> {
         if claims.iss != self.issuer {
-            return Err(Refusal::Invalid(why(&ErrorKind::InvalidIssuer)));
+            return Err(AuthError::Invalid(why(&ErrorKind::InvalidIssuer)));
         }
         // One text for one user, as the database and the logs write it.
         let user = claims.sub.parse().ok().filter(|id: &i64| id.to_string() == claims.sub);
         let user = user.filter(|id| limits::USER_ID.contains(id));
-        let subject = user.map(Subject).ok_or(Refusal::Invalid("its sub is no user id"))?;
-        let good_until = claims.exp.as_u64().map_or(0, |exp| exp.saturating_add(self.leeway_seconds));
-        Ok(Verified { subject, good_until, scope: claims.scope, scp: claims.scp })
+        let subject = user.map(Subject).ok_or(AuthError::Invalid("its sub is no user id"))?;
+        let expires_at = claims.exp.as_u64().map_or(0, |exp| exp.saturating_add(self.leeway_seconds));
+        Ok(VerifiedToken { subject, expires_at, scope: claims.scope, scp: claims.scp })
     }
 }
 
-impl<'a> Unverified<'a> {
+impl<'a> UnverifiedToken<'a> {
     /// Reads the header of `token`. Parameters that lead to a key (`jwk`, `jku`, `x5c`, `x5u`) are not looked at.
-    pub(super) fn read(token: &'a str) -> Result<Self, Refusal> {
+    pub(super) fn parse(token: &'a str) -> Result<Self, AuthError> {
         let header = decode_header(token).map_err(|_| {
-            Refusal::Invalid("its header cannot be read, or has an algorithm that nobody knows")
+            AuthError::Invalid("its header cannot be read, or has an algorithm that nobody knows")
         })?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Refusal::Invalid("its algorithm is not taken here"));
+            return Err(AuthError::Invalid("its algorithm is not taken here"));
         }
         // RFC 7515, section 4.1.11: no extension is understood here.
         if header.crit.is_some() {
-            return Err(Refusal::Invalid("its header has crit"));
+            return Err(AuthError::Invalid("its header has crit"));
         }
         let typ = header.typ.as_deref();
         if typ.is_some_and(|typ| !TYPES.iter().any(|taken| typ.eq_ignore_ascii_case(taken))) {
-            return Err(Refusal::Invalid("its typ is of something else than an access token"));
+            return Err(AuthError::Invalid("its typ is of something else than an access token"));
         }
         Ok(Self { token, header })
     }
@@ -135,7 +135,7 @@ impl<'a> Unverified<'a> {
     }
 }
 
-impl Verified {
+impl VerifiedToken {
     /// Whether the token is for `scope` (RFC 8693, section 4.2).
     pub(super) fn permits(&self, scope: &str) -> bool {
         let among = |text: &str| text.split(' ').any(|granted| granted == scope);
@@ -165,8 +165,8 @@ fn why(kind: &ErrorKind) -> &'static str {
 
 /// A token that was verified, of nothing but this.
 #[cfg(test)]
-pub(super) fn verified(subject: Subject, good_until: u64) -> Verified {
-    Verified { subject, good_until, scope: None, scp: None }
+pub(super) fn verified(subject: Subject, expires_at: u64) -> VerifiedToken {
+    VerifiedToken { subject, expires_at, scope: None, scp: None }
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use tonic::Status;
 
 use super::{call, json, response::Order};
 use crate::{
-    face::etag::{Etag, conditional},
+    conditional::{Etag, apply_if_none_match},
     limits, prefer,
     problem::Problem,
-    routes::Shared,
+    state::AppState,
 };
 
 /// How an order is told that changes no more: whoever keeps it asks each time whether it may be used, since who may
@@ -30,7 +30,7 @@ const VARY: HeaderValue = HeaderValue::from_static("accept-encoding, authorizati
 ///
 /// The first call's failure, as `failed` tells it. A later one ends the waiting with what is known.
 pub(super) async fn settled(
-    shared: &Shared,
+    shared: &AppState,
     headers: &HeaderMap,
     request: GetOrderRequest,
     deadline: Deadline,
@@ -38,8 +38,8 @@ pub(super) async fn settled(
 ) -> Result<(GetOrderResponse, Option<u32>), Problem> {
     // Who waits has a place among those in flight only while Order is asked.
     let ask = async || {
-        let _place = shared.protection().enter()?;
-        let answer = shared.orders().get(call(request, deadline)).await;
+        let _permit = shared.load_limits.try_acquire()?;
+        let answer = shared.orders.clone().get(call(request, deadline)).await;
         answer.map(tonic::Response::into_inner).map_err(&failed)
     };
     let asked_at = Instant::now();
@@ -48,11 +48,11 @@ pub(super) async fn settled(
     if !is_pending(&answer) {
         return Ok((answer, Some(seconds)));
     }
-    let Ok(_place) = shared.long_polls().try_acquire() else { return Ok((answer, None)) };
+    let Ok(_permit) = shared.long_polls.try_acquire() else { return Ok((answer, None)) };
     let wanted = asked_at + Duration::from_secs(seconds.into());
     let last = deadline.0.checked_sub(limits::WAIT_MARGIN).map_or(asked_at, |last| last.min(wanted));
     let mut pause = limits::WAIT_PAUSE_MIN;
-    while is_pending(&answer) && Instant::now() < last && shared.readiness().is_ready() {
+    while is_pending(&answer) && Instant::now() < last && shared.readiness.is_ready() {
         sleep_until(last.min(Instant::now() + pause)).await;
         pause = (pause * 2).min(limits::WAIT_PAUSE_MAX);
         match ask().await {
@@ -78,5 +78,5 @@ pub(super) fn told(headers: &HeaderMap, order: &Order<'_>, waited: Option<u32>) 
         return response;
     }
     response.headers_mut().insert(header::CACHE_CONTROL, FINAL);
-    conditional(headers, &Etag::of(&bytes), response)
+    apply_if_none_match(headers, &Etag::of(&bytes), response)
 }

@@ -7,9 +7,9 @@ use proto::{google_type, order::CreateOrderRequest};
 
 use super::field_errors::{FieldErrors, JsonPath, Member};
 use crate::{
-    config::UnitPrice,
     json::{self, Members, Value},
     limits,
+    pricing::UnitPrice,
     problem::{BodyShape, Violation},
 };
 

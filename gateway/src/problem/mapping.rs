@@ -3,7 +3,7 @@
 use std::{collections::HashMap, error::Error};
 
 use grpc_client::Failure;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use service_kit::telemetry;
 use tonic::{Code, Status};
 use tonic_types::pb::{ErrorInfo, LocalizedMessage};
@@ -18,9 +18,8 @@ use super::{
     registry,
     registry::ProblemType,
 };
+use crate::header_names::IDEMPOTENT_REPLAYED;
 
-/// Says that the answer repeats that of an earlier request with the same key.
-pub(crate) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Key of a reason's metadata that is `true` where the status repeats that of an earlier call.
 const REPLAYED_KEY: &str = "replayed";
 const ORDER_ID_KEY: &str = "order_id";

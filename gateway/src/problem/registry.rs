@@ -24,10 +24,6 @@ pub const ORDER_DOMAIN: &str = "order";
 /// gives have types of this domain. No backend speaks for the gateway: [`by_reason`] knows none of it.
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
-/// The HTTP status, in logs and metrics only, of a client that went away before its answer (nginx's number;
-/// the one that google.rpc.Code gives for CANCELLED). Never sent: nobody is there to read it.
-pub const CLIENT_CLOSED_REQUEST: u16 = 499;
-
 /// How soon to try again where a type's answers say when and the backend did not.
 pub const RETRY_AFTER_DEFAULT: Duration = service_kit::not_started::RETRY_AFTER;
 

@@ -4,11 +4,20 @@ use axum::{body::Body, extract::Request};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use service_kit::{env::Mode, metrics::Registry, process::Process, trace::Tracer, upstream::UpstreamConfig};
+use service_kit::{
+    admin::Readiness, env::Mode, metrics::Registry, process::Process, trace::Tracer, upstream::UpstreamConfig,
+};
 use tower::ServiceExt;
 
 use super::*;
-use crate::{limits, metrics::Scheme, protection};
+use crate::{
+    Config, limits,
+    load_limits::{self, LoadLimits},
+    metrics::{Metrics, Scheme},
+    pricing::UnitPrice,
+    problem::ProblemContext,
+    response_layers::cors,
+};
 
 pub(crate) const ORDER: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
@@ -34,16 +43,12 @@ impl Answer {
     }
 }
 
-/// What the handlers share where the Order service refuses connections.
-pub(crate) fn shared() -> Arc<Shared> {
-    shared_with(protection::Config::default())
+/// The state of a gateway whose Order service refuses connections.
+pub(crate) fn state() -> Arc<AppState> {
+    state_with(load_limits::Config::default(), None)
 }
 
-pub(crate) fn shared_with(protection: protection::Config) -> Arc<Shared> {
-    shared_in(protection, face::Config::default())
-}
-
-pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> Arc<Shared> {
+pub(crate) fn state_with(load_limits: load_limits::Config, cors: Option<cors::Config>) -> Arc<AppState> {
     let config = Config {
         process: Process::on_loopback(Mode::Development),
         // Nothing listens on port 1.
@@ -51,10 +56,11 @@ pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> A
         request_timeout: limits::REQUEST_TIMEOUT_DEFAULT,
         public_url: None,
         unit_price: UnitPrice::default(),
-        face,
+        cors,
+        public_tls: None,
         tls: service_kit::tls::Config::default(),
         auth: crate::auth::Config::default(),
-        protection,
+        load_limits,
         traces: service_kit::trace::Config::default(),
     };
     let mut registry = Registry::default();
@@ -62,9 +68,9 @@ pub(crate) fn shared_in(protection: protection::Config, face: face::Config) -> A
     let orders = config.order.channel(&config.tls, &mut registry).unwrap();
     let readiness = Readiness::default();
     readiness.set("accepting", true);
-    let protection = Protection::new(&config.protection, &mut registry);
+    let load_limits = LoadLimits::new(&config.load_limits, &mut registry);
     let problem_context = ProblemContext::new(None, &mut registry);
-    Arc::new(Shared::new(&config, orders, readiness, problem_context, metrics, protection, Tracer::default()))
+    AppState::new(&config, orders, readiness, problem_context, metrics, load_limits, Tracer::default())
 }
 
 pub(crate) async fn asked(router: Router, request: Request) -> Answer {
@@ -81,7 +87,7 @@ async fn send(method: Method, path: &str, headers: &[(&str, &str)], body: impl I
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    asked(router(shared()), request.body(body.into()).unwrap()).await
+    asked(router(state()), request.body(body.into()).unwrap()).await
 }
 
 async fn get(path: &str) -> Answer {
@@ -157,7 +163,7 @@ async fn faults_of_the_header_the_query_and_the_body_come_at_once() {
         .header("idempotency-key", "a b")
         .body(Body::from(r#"{"user_id":0,"order_items":[]}"#))
         .unwrap();
-    let answer = asked(router(shared()), request).await;
+    let answer = asked(router(state()), request).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     let problem = answer.problem();
     let fields: Vec<&str> =
@@ -220,9 +226,10 @@ async fn a_panic_is_a_problem_and_keeps_its_text() {
     async fn panics() {
         panic!("a secret");
     }
-    let shared = shared();
-    let router: Router =
-        Router::new().route("/panics", axum::routing::get(panics)).layer(from_fn_with_state(shared, pass));
+    let state = state();
+    let router: Router = Router::new()
+        .route("/panics", axum::routing::get(panics))
+        .layer(from_fn_with_state(state, with_request_context));
     let answer = asked(router, Request::get("/panics").body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(answer.problem()["code"], "INTERNAL");
@@ -236,7 +243,7 @@ async fn a_compressed_body_is_refused_for_what_it_is() {
         .header("content-encoding", "gzip")
         .body(Body::from("..."))
         .unwrap();
-    let answer = asked(router(shared()), request).await;
+    let answer = asked(router(state()), request).await;
     assert_eq!(
         (answer.status, answer.header("accept-encoding")),
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "identity")
@@ -246,12 +253,12 @@ async fn a_compressed_body_is_refused_for_what_it_is() {
 
 #[tokio::test]
 async fn health_follows_readiness() {
-    let shared = shared();
+    let state = state();
     let ask = async |path: &str| {
-        asked(router(shared.clone()), Request::get(path).body(Body::empty()).unwrap()).await
+        asked(router(state.clone()), Request::get(path).body(Body::empty()).unwrap()).await
     };
     assert_eq!([ask("/livez").await.status, ask("/readyz").await.status], [StatusCode::OK; 2]);
-    shared.readiness().set("accepting", false);
+    state.readiness.set("accepting", false);
     assert_eq!(ask("/livez").await.status, StatusCode::OK);
     let unready = ask("/readyz").await;
     assert_eq!(unready.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -277,8 +284,8 @@ async fn the_documentation_is_served_from_here() {
 
 #[tokio::test]
 async fn a_location_has_the_public_url_where_there_is_one() {
-    let mut shared = Arc::into_inner(shared()).unwrap();
-    assert_eq!(shared.location(7), "/orders/7");
-    shared.public_url = Some("https://shop.example/".parse().unwrap());
-    assert_eq!(shared.location(7), "https://shop.example/orders/7");
+    let mut state = Arc::into_inner(state()).unwrap();
+    assert_eq!(state.location(7), "/orders/7");
+    state.public_url = Some("https://shop.example/".parse().unwrap());
+    assert_eq!(state.location(7), "https://shop.example/orders/7");
 }

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::metrics::Cut;
+use super::metrics::CloseReason;
 use crate::limits::{
     ABANDONED_MAX, ANSWER_CHUNK_BYTES, ANSWER_READ_MAX, CONNECTION_IDLE_MAX, CONNECTION_LOOK_INTERVAL,
 };
@@ -73,12 +73,12 @@ impl Activity {
     }
 
     /// Returns when the connection should be closed, and why.
-    pub(super) async fn ended(&self) -> Cut {
+    pub(super) async fn ended(&self) -> CloseReason {
         let mut looks = interval(CONNECTION_LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.0.abandoning.notified() => return Cut::Abandoning,
+                () = self.0.abandoning.notified() => return CloseReason::Abandoning,
                 now = looks.tick() => if let Some(why) = self.state().bound_passed(now) { return why },
             }
         }
@@ -90,10 +90,10 @@ impl Activity {
 }
 
 impl State {
-    fn bound_passed(&self, now: Instant) -> Option<Cut> {
+    fn bound_passed(&self, now: Instant) -> Option<CloseReason> {
         let unread = self.unread.first().is_some_and(|(_, since)| now - *since > ANSWER_READ_MAX);
         let idle = self.in_work == 0 && self.unread.is_empty() && now - self.used > CONNECTION_IDLE_MAX;
-        unread.then_some(Cut::Unread).or(idle.then_some(Cut::Idle))
+        unread.then_some(CloseReason::Unread).or(idle.then_some(CloseReason::Idle))
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     /// Far beyond every bound.
     const LONG: Duration = Duration::from_secs(3600);
 
-    async fn ends(activity: &Activity) -> Option<(Cut, Duration)> {
+    async fn ends(activity: &Activity) -> Option<(CloseReason, Duration)> {
         let began = Instant::now();
         timeout(LONG, activity.ended()).await.ok().map(|why| (why, began.elapsed()))
     }
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(ends(&activity).await, None);
         drop(working.answer(Response::new(Body::empty())));
         let (why, after) = ends(&activity).await.unwrap();
-        assert_eq!(why, Cut::Idle);
+        assert_eq!(why, CloseReason::Idle);
         assert!(
             (CONNECTION_IDLE_MAX..=CONNECTION_IDLE_MAX + CONNECTION_LOOK_INTERVAL).contains(&after),
             "{after:?}"
@@ -236,7 +236,7 @@ mod tests {
         };
         let ended = tokio::select! { ended = ends(&activity) => ended, () = others => None };
         let (why, after) = ended.unwrap();
-        assert_eq!(why, Cut::Unread);
+        assert_eq!(why, CloseReason::Unread);
         assert!((ANSWER_READ_MAX..=ANSWER_READ_MAX + CONNECTION_LOOK_INTERVAL).contains(&after), "{after:?}");
     }
 
@@ -271,6 +271,6 @@ mod tests {
         }
         assert!(timeout(Duration::from_millis(1), activity.ended()).await.is_err());
         drop(activity.request());
-        assert_eq!(ends(&activity).await.unwrap().0, Cut::Abandoning);
+        assert_eq!(ends(&activity).await.unwrap().0, CloseReason::Abandoning);
     }
 }

@@ -3,11 +3,11 @@
 use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use super::{
-    Served,
+    ServerContext,
     activity::{self, Activity},
-    metrics::Cut,
+    metrics::CloseReason,
 };
-use crate::{limits, protection::Peer};
+use crate::{limits, load_limits::PeerAddress};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use grpc_client::tls::ServerTls;
 use http::{HeaderValue, Request, Response, Version, header};
@@ -20,25 +20,25 @@ use tokio::{
 };
 
 /// Serves a connection from `peer` until it ends.
-pub(super) async fn serve(stream: TcpStream, peer: IpAddr, served: Arc<Served>) {
+pub(super) async fn serve(stream: TcpStream, peer: IpAddr, server: Arc<ServerContext>) {
     let opened = Instant::now();
     // Without it small answers wait for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection has no TCP_NODELAY");
     }
-    match &served.tls {
-        None => requests(stream, peer, opened, &served).await,
-        Some(tls) => match secure(tls, stream).await {
-            Ok(stream) => requests(stream, peer, opened, &served).await,
+    match &server.tls {
+        None => requests(stream, peer, opened, &server).await,
+        Some(tls) => match tls_handshake(tls, stream).await {
+            Ok(stream) => requests(stream, peer, opened, &server).await,
             Err(error) => {
-                served.open.metrics().handshakes_failed.inc();
-                tracing::debug!(%peer, %error, "a connection could not be made secure");
+                server.limiter.metrics().handshakes_failed.inc();
+                tracing::debug!(%peer, %error, "TLS handshake failed");
             }
         },
     }
 }
 
-async fn secure(
+async fn tls_handshake(
     tls: &ServerTls,
     stream: TcpStream,
 ) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
@@ -48,15 +48,15 @@ async fn secure(
 }
 
 /// Serves the requests of a connection that was opened at `opened`.
-async fn requests<IO>(io: IO, peer: IpAddr, opened: Instant, served: &Arc<Served>)
+async fn requests<IO>(io: IO, peer: IpAddr, opened: Instant, server: &Arc<ServerContext>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::begin();
     let service = service_fn(|mut request: Request<Incoming>| {
         let begun = activity.request();
-        request.extensions_mut().insert(Peer(peer));
-        answer(served.clone(), request, begun)
+        request.extensions_mut().insert(PeerAddress(peer));
+        answer(server.clone(), request, begun)
     });
     // The library waits for ever for the bytes by which it tells the protocols apart.
     let silent = async |limit: Duration| {
@@ -66,7 +66,7 @@ where
         }
     };
     let closing = async {
-        served.closing.cancelled().await;
+        server.closing.cancelled().await;
         // The first request of one that was just opened is on its way.
         sleep_until(opened + limits::DRAIN_LINGER).await;
     };
@@ -79,18 +79,18 @@ where
     };
     // Looked at when something of it happens, and not at every request.
     let mut cut = FuturesUnordered::from_iter([cut]);
-    let mut connection = pin!(served.http.serve_connection(TokioIo::new(io), service));
+    let mut connection = pin!(server.http.serve_connection(TokioIo::new(io), service));
     let cut = tokio::select! {
         biased;
         ended = connection.as_mut() => return told(ended),
         cut = cut.next() => cut.flatten(),
     };
     if let Some(why) = cut {
-        served.open.metrics().cut(why);
+        server.limiter.metrics().close(why);
         tracing::debug!(%peer, ?why, "a connection is closed");
     }
     // Whoever does not read would not read that the connection closes.
-    if matches!(cut, Some(Cut::Unread | Cut::Abandoning)) {
+    if matches!(cut, Some(CloseReason::Unread | CloseReason::Abandoning)) {
         return;
     }
     connection.as_mut().graceful_shutdown();
@@ -111,13 +111,13 @@ fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 }
 
 async fn answer(
-    served: Arc<Served>,
+    server: Arc<ServerContext>,
     request: Request<Incoming>,
     begun: activity::Request,
 ) -> Result<Response<activity::Watched>, Infallible> {
     let version = request.version();
-    let mut response = served.door.answer(request).await;
-    if version < Version::HTTP_2 && served.draining.is_cancelled() {
+    let mut response = server.gateway.call(request).await;
+    if version < Version::HTTP_2 && server.draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(begun.answer(response))

@@ -5,15 +5,15 @@ use service_kit::metrics::Registry;
 
 /// The metrics of one listener.
 #[derive(Debug, Clone)]
-pub(crate) struct Connections {
+pub(crate) struct ConnectionMetrics {
     pub(super) open: Gauge,
     pub(super) handshakes_failed: Counter,
-    cut: Family<[(&'static str, &'static str); 1], Counter>,
+    closed: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 /// Why a connection was closed that its client would have kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum CloseReason {
     /// Its address has as many as it may have.
     Address,
     /// It was idle.
@@ -24,33 +24,33 @@ pub(super) enum Cut {
     Abandoning,
 }
 
-impl Connections {
+impl ConnectionMetrics {
     /// Registers them under their Prometheus names.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics =
-            Self { open: Gauge::default(), handshakes_failed: Counter::default(), cut: Family::default() };
-        registry.register("http_server_connections", "Connections that are open", metrics.open.clone());
+            Self { open: Gauge::default(), handshakes_failed: Counter::default(), closed: Family::default() };
+        registry.register("http_server_connections", "ConnectionMetrics that are open", metrics.open.clone());
         registry.register(
             "http_server_tls_handshakes_failed",
-            "Connections that could not be made secure, or not in time",
+            "ConnectionMetrics that could not be made secure, or not in time",
             metrics.handshakes_failed.clone(),
         );
         registry.register(
             "http_server_connections_cut",
-            "Connections closed by a bound, by why",
-            metrics.cut.clone(),
+            "ConnectionMetrics closed by a bound, by why",
+            metrics.closed.clone(),
         );
         metrics
     }
 
     /// A connection was closed.
-    pub(super) fn cut(&self, why: Cut) {
+    pub(super) fn close(&self, why: CloseReason) {
         let why = match why {
-            Cut::Address => "address",
-            Cut::Idle => "idle",
-            Cut::Unread => "unread",
-            Cut::Abandoning => "abandoning",
+            CloseReason::Address => "address",
+            CloseReason::Idle => "idle",
+            CloseReason::Unread => "unread",
+            CloseReason::Abandoning => "abandoning",
         };
-        self.cut.get_or_create(&[("why", why)]).inc();
+        self.closed.get_or_create(&[("why", why)]).inc();
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::routes;
+use crate::{load_limits, routes};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,20 +23,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Running {
     address: SocketAddr,
     shutdown: CancellationToken,
-    served: JoinHandle<()>,
+    serving: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(door: impl Into<Door>) -> Self {
+    async fn start(gateway: impl Into<GatewayService>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (door, stop) = (door.into(), shutdown.clone());
-        let served = tokio::spawn(async move {
-            let (config, ready) = (protection::Config::default(), Readiness::default());
-            serve(listener, door, &config, connections(), &ready, &stop).await;
+        let (gateway, stop) = (gateway.into(), shutdown.clone());
+        let serving = tokio::spawn(async move {
+            serve(listener, gateway, None, limiter(), &Readiness::default(), &stop).await;
         });
-        Self { address, shutdown, served }
+        Self { address, shutdown, serving }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -45,12 +44,13 @@ impl Running {
 
     async fn stop(self) {
         self.shutdown.cancel();
-        timeout(PATIENCE, self.served).await.unwrap().unwrap();
+        timeout(PATIENCE, self.serving).await.unwrap().unwrap();
     }
 }
 
-fn connections() -> Connections {
-    Connections::register(&mut Registry::default())
+fn limiter() -> ConnectionLimiter {
+    let metrics = ConnectionMetrics::register(&mut Registry::default());
+    ConnectionLimiter::new(&load_limits::Config::default(), metrics)
 }
 
 /// All that the server sends until it closes.
@@ -74,7 +74,7 @@ fn gated() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
 
 #[tokio::test]
 async fn a_client_that_is_still_sending_reads_its_413() {
-    let running = Running::start(Door::new(routes::tests::shared())).await;
+    let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let (mut reader, mut writer) = running.connect().await.into_split();
     let sending = tokio::spawn(async move {
         let head = "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
@@ -92,7 +92,7 @@ async fn a_client_that_is_still_sending_reads_its_413() {
 
 #[tokio::test]
 async fn a_client_that_waits_to_be_asked_for_too_much_is_not_asked() {
-    let running = Running::start(Door::new(routes::tests::shared())).await;
+    let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let mut stream = running.connect().await;
     let head =
         "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
@@ -103,7 +103,7 @@ async fn a_client_that_waits_to_be_asked_for_too_much_is_not_asked() {
 
 #[tokio::test]
 async fn a_client_that_waits_to_be_asked_for_an_order_is_asked() {
-    let running = Running::start(Door::new(routes::tests::shared())).await;
+    let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let mut stream = running.connect().await;
     let head =
         "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
@@ -197,11 +197,11 @@ async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(async || "here"));
     let closing = CancellationToken::new();
-    let served = Arc::new(Served {
+    let server = Arc::new(ServerContext {
         http: http(),
         tls: None,
-        open: Open::new(&protection::Config::default(), connections()),
-        door: router.into(),
+        limiter: limiter(),
+        gateway: router.into(),
         draining: closing.clone(),
         closing: closing.clone(),
     });
@@ -211,7 +211,7 @@ async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
     }
     let mut open = JoinSet::new();
     closing.cancel();
-    accept_rest(listener, &served, &mut open);
+    accept_rest(listener, &server, &mut open);
     for mut client in clients {
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         assert!(rest(&mut client).await.starts_with("HTTP/1.1 200 "));
@@ -232,7 +232,7 @@ async fn a_client_that_never_asks_is_let_go() {
 
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_begin_with_it() {
-    let running = Running::start(Door::new(routes::tests::shared())).await;
+    let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let io = TokioIo::new(running.connect().await);
     let (mut client, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();

@@ -32,11 +32,11 @@ fn production_demands_keys_or_that_it_may_do_without() {
     let errors = read_in(Mode::Production, &[]).unwrap_err().to_string();
     assert!(errors.starts_with("AUTH_JWKS_URL environment variable is missing: "), "{errors}");
     assert!(errors.lines().count() == 1 && errors.contains("AUTH=none"), "{errors}");
-    let waived = read_in(Mode::Production, &[("AUTH", "none")]).unwrap();
-    assert!(waived.waived && waived.demanded.is_none());
+    let opted_out = read_in(Mode::Production, &[("AUTH", "none")]).unwrap();
+    assert!(opted_out.opted_out && opted_out.jwt.is_none());
     let development = read_in(Mode::Development, &[]).unwrap();
-    assert!(!development.waived && development.demanded.is_none());
-    assert!(read_in(Mode::Development, &[("AUTH", "none")]).unwrap().waived);
+    assert!(!development.opted_out && development.jwt.is_none());
+    assert!(read_in(Mode::Development, &[("AUTH", "none")]).unwrap().opted_out);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn any_kind_of_keys_will_do() {
         ("AUTH_HS256_SECRET", LONG),
     ] {
         let config = read(&[(name, value)]).unwrap();
-        assert!(config.demanded.is_some() && !config.waived, "{name}");
+        assert!(config.jwt.is_some() && !config.opted_out, "{name}");
         assert!(
             !format!("{config:?}").contains("v=1") && !format!("{config:?}").contains(LONG),
             "{config:?}"
@@ -59,8 +59,8 @@ fn any_kind_of_keys_will_do() {
     }
     let both =
         read(&[("AUTH_JWKS_URL", "https://issuer.example/keys"), ("AUTH_HS256_SECRET", LONG)]).unwrap();
-    let demanded = both.demanded.unwrap();
-    assert!(demanded.key_set.is_some() && demanded.secret.is_some());
+    let jwt = both.jwt.unwrap();
+    assert!(jwt.key_set.is_some() && jwt.secret.is_some());
 }
 
 #[test]

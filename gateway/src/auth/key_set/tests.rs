@@ -28,7 +28,7 @@ fn with(mut key: Value, further: Value) -> Value {
 }
 
 fn read(keys: &[Value]) -> Result<Read, KeySetError> {
-    KeySet::read(json!({ "keys": keys }).to_string().as_bytes())
+    KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
 }
 
 /// Why the only key of a document is not used.
@@ -155,9 +155,9 @@ fn keys_that_are_not_used_do_not_keep_the_others_from_being() {
 #[test]
 fn what_is_no_key_set_is_refused() {
     for document in ["", "[]", "{}", "{\"keys\":{}}", "<html>", "{\"keys\":[]} x"] {
-        assert_eq!(KeySet::read(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
+        assert_eq!(KeySet::parse(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
     }
-    assert_eq!(KeySet::read(b"{\"keys\":[]}").unwrap_err(), KeySetError::Empty(Vec::new()));
+    assert_eq!(KeySet::parse(b"{\"keys\":[]}").unwrap_err(), KeySetError::Empty(Vec::new()));
 }
 
 #[test]

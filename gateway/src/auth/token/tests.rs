@@ -26,22 +26,22 @@ fn sign(header: &str, claims: &str) -> String {
     format!("{message}.{}", BASE64URL.encode(signature))
 }
 
-fn rules() -> Rules {
+fn rules() -> TokenRules {
     cryptography::install();
-    Rules::new("https://issuer.example", "orders", LEEWAY_SECONDS)
+    TokenRules::new("https://issuer.example", "orders", LEEWAY_SECONDS)
 }
 
-fn verify_text(header: &str, claims: &str) -> Result<Verified, Refusal> {
+fn verify_text(header: &str, claims: &str) -> Result<VerifiedToken, AuthError> {
     let token = sign(header, claims);
-    rules().verify(&Unverified::read(&token)?, [Key::secret(SECRET)].iter())
+    rules().verify(&UnverifiedToken::parse(&token)?, [Key::secret(SECRET)].iter())
 }
 
 /// What is made of a token whose claims are the good ones but for `changes`; null takes one away.
-fn verify(changes: Value) -> Result<Verified, Refusal> {
+fn verify(changes: Value) -> Result<VerifiedToken, AuthError> {
     verify_text(&header().to_string(), &changed(claims(), changes).to_string())
 }
 
-fn verify_header(changes: Value) -> Result<Verified, Refusal> {
+fn verify_header(changes: Value) -> Result<VerifiedToken, AuthError> {
     verify_text(&changed(header(), changes).to_string(), &claims().to_string())
 }
 
@@ -59,9 +59,9 @@ fn changed(mut object: Value, changes: Value) -> Value {
 #[test]
 fn a_good_token_is_good_until_the_second_that_the_rules_say() {
     let exp = get_current_timestamp() + 300;
-    assert_eq!(verify(json!({ "exp": exp })).unwrap().good_until, exp + LEEWAY_SECONDS);
+    assert_eq!(verify(json!({ "exp": exp })).unwrap().expires_at, exp + LEEWAY_SECONDS);
     // What is no whole number is checked each time.
-    assert_eq!(verify(json!({ "exp": exp as f64 + 0.5 })).unwrap().good_until, 0);
+    assert_eq!(verify(json!({ "exp": exp as f64 + 0.5 })).unwrap().expires_at, 0);
 }
 
 #[test]
@@ -191,7 +191,8 @@ fn what_is_no_token_is_refused() {
         format!("{head}..{signature}"),
         format!("{body}.{body}.{signature}"),
     ] {
-        let refused = Unverified::read(&bad).and_then(|token| rules.verify(&token, [&secret].into_iter()));
+        let refused =
+            UnverifiedToken::parse(&bad).and_then(|token| rules.verify(&token, [&secret].into_iter()));
         assert!(refused.is_err(), "{bad}");
     }
 }

@@ -1,7 +1,7 @@
 //! Answers of the present contract, of the old one, and such as make no sense.
 
 use super::{super::request, *};
-use crate::config::UnitPrice;
+use crate::pricing::UnitPrice;
 
 const BODY: &[u8] =
     br#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;

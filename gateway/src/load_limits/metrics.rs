@@ -7,7 +7,7 @@ use service_kit::metrics::Registry;
 pub(super) const BY_ADDRESS: &str = "address";
 pub(super) const BY_SUBJECT: &str = "subject";
 
-/// The metrics of one gateway's protection.
+/// The metrics of one gateway's load_limits.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) shed: Counter,
@@ -35,7 +35,7 @@ impl Metrics {
     }
 
     /// One request was refused by the rate limit of this name.
-    pub(super) fn limited(&self, limit: &'static str) {
+    pub(super) fn rate_limited(&self, limit: &'static str) {
         self.limited.get_or_create(&[("limit", limit)]).inc();
     }
 }

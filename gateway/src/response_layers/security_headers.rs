@@ -29,7 +29,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ///
 /// `https` is whether the public comes by TLS: over plain HTTP there must be no Strict-Transport-Security
 /// (RFC 6797, section 7.2).
-pub(crate) fn complete(headers: &mut HeaderMap, https: bool) {
+pub(crate) fn insert(headers: &mut HeaderMap, https: bool) {
     headers.extend(ALWAYS);
     if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);

@@ -8,19 +8,17 @@
 use std::{fmt, hash::Hash, num::NonZeroU32, str::FromStr, time::Duration};
 
 use governor::{
-    Quota, RateLimiter,
+    Quota,
     clock::{Clock, DefaultClock},
     middleware::StateInformationMiddleware,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::store::Store;
-use crate::limits::{RATE_KEYS_MAX, RATE_REQUESTS, RATE_SECONDS};
-
-/// What the limits are.
-pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// How much of them is left.
-pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+use super::bucket_store::BucketStore;
+use crate::{
+    header_names::{RATE_LIMIT, RATE_LIMIT_POLICY},
+    limits::{RATE_KEYS_MAX, RATE_REQUESTS, RATE_SECONDS},
+};
 
 /// So many requests at once, and as many again in each window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,50 +68,50 @@ impl fmt::Display for Rate {
 }
 
 /// A rate limit over keys.
-pub(super) struct Limiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
+pub(super) struct RateLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     name: &'static str,
     rate: Rate,
     policy: HeaderValue,
     clock: C,
     /// `None` never: see [`Rate::quota`].
-    buckets: Option<RateLimiter<K, Store<K>, C, StateInformationMiddleware>>,
+    buckets: Option<governor::RateLimiter<K, BucketStore<K>, C, StateInformationMiddleware>>,
 }
 
-impl<K: Hash + Eq + Clone> Limiter<K> {
+impl<K: Hash + Eq + Clone> RateLimiter<K> {
     pub(super) fn new(name: &'static str, rate: Rate) -> Self {
         Self::with(name, rate, DefaultClock::default(), RATE_KEYS_MAX)
     }
 }
 
-impl<K: Hash + Eq + Clone, C: Clock + Clone> Limiter<K, C> {
+impl<K: Hash + Eq + Clone, C: Clock + Clone> RateLimiter<K, C> {
     fn with(name: &'static str, rate: Rate, clock: C, keys_max: usize) -> Self {
         let policy = HeaderValue::try_from(format!("\"{name}\";q={};w={}", rate.requests, rate.seconds));
-        let store = Store::new(keys_max, Duration::from_secs(rate.seconds.into()));
+        let store = BucketStore::new(keys_max, Duration::from_secs(rate.seconds.into()));
         Self {
             name,
             rate,
             // A token and two numbers are a header's value always.
             policy: policy.unwrap_or_else(|_| HeaderValue::from_static("")),
-            buckets: rate.quota().map(|quota| RateLimiter::new(quota, store, clock.clone())),
+            buckets: rate.quota().map(|quota| governor::RateLimiter::new(quota, store, clock.clone())),
             clock,
         }
     }
 
     /// Counts one request of `key`.
-    pub(super) fn check(&self, key: &K) -> Verdict {
+    pub(super) fn check(&self, key: &K) -> RateLimitDecision {
         let checked = self.buckets.as_ref().map(|buckets| buckets.check_key(key));
         let (left, wait) = match checked {
             None => (self.rate.requests.get(), None),
             Some(Ok(state)) => (state.remaining_burst_capacity(), None),
             Some(Err(until)) => (0, Some(until.wait_time_from(self.clock.now()))),
         };
-        Verdict { name: self.name, rate: self.rate, policy: self.policy.clone(), left, wait }
+        RateLimitDecision { name: self.name, rate: self.rate, policy: self.policy.clone(), left, wait }
     }
 }
 
 /// What a rate limit says of one request.
 #[derive(Debug, Clone)]
-pub(super) struct Verdict {
+pub(super) struct RateLimitDecision {
     name: &'static str,
     rate: Rate,
     policy: HeaderValue,
@@ -122,7 +120,7 @@ pub(super) struct Verdict {
     wait: Option<Duration>,
 }
 
-impl Verdict {
+impl RateLimitDecision {
     /// The limit's name.
     pub(super) fn name(&self) -> &'static str {
         self.name
@@ -146,7 +144,7 @@ impl Verdict {
 
     /// Adds what the limit is, and how much of it is left, in front of what is there: limits that come earlier are
     /// written later.
-    pub(super) fn write_to(&self, headers: &mut HeaderMap) {
+    pub(super) fn apply_headers(&self, headers: &mut HeaderMap) {
         let window = match self.wait {
             Some(_) => self.retry_after().as_secs(),
             None => self.rate.seconds_of(self.left.max(1)),

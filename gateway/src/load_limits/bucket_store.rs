@@ -17,18 +17,18 @@ const DROPPED_AT_ONCE: usize = 2;
 /// A key that is not used for a whole window has a full bucket, which is what one that is not kept has: it is dropped. Where
 /// there are too many all the same, the one that was not used for the longest time is. governor's own stores grow
 /// until they are told to look through all that they hold.
-pub(super) struct Store<K> {
+pub(super) struct BucketStore<K> {
     window: Duration,
-    kept: Mutex<LruCache<K, Kept>>,
+    kept: Mutex<LruCache<K, Bucket>>,
 }
 
-struct Kept {
+struct Bucket {
     /// When the bucket is full again ("theoretical arrival time").
     full: Nanos,
     used: Instant,
 }
 
-impl<K: Hash + Eq> Store<K> {
+impl<K: Hash + Eq> BucketStore<K> {
     pub(super) fn new(keys_max: usize, window: Duration) -> Self {
         Self { window, kept: Mutex::new(LruCache::new(keys_max)) }
     }
@@ -39,7 +39,7 @@ impl<K: Hash + Eq> Store<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> StateStore for Store<K> {
+impl<K: Hash + Eq + Clone> StateStore for BucketStore<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
@@ -64,7 +64,7 @@ impl<K: Hash + Eq + Clone> StateStore for Store<K> {
             }
             None => {
                 let (answer, full) = measure(None)?;
-                kept.insert(key.clone(), Kept { full, used });
+                kept.insert(key.clone(), Bucket { full, used });
                 Ok(answer)
             }
         }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     /// Adds 1 to what is there, and says what it was.
-    fn used(store: &Store<u32>, key: u32) -> Option<u64> {
+    fn used(store: &BucketStore<u32>, key: u32) -> Option<u64> {
         let counted: Result<_, ()> = store.measure_and_replace(&key, |was| {
             let was = was.map(Nanos::as_u64);
             Ok((was, Nanos::from(was.unwrap_or(0) + 1)))
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn of_too_many_keys_the_one_that_is_used_least_is_forgotten() {
-        let store = Store::new(2, Duration::from_secs(3600));
+        let store = BucketStore::new(2, Duration::from_secs(3600));
         assert_eq!(
             [used(&store, 1), used(&store, 2), used(&store, 1), used(&store, 3)],
             [None, None, Some(1), None]
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_idle_for_a_window_is_dropped() {
-        let store = Store::new(1_000, Duration::ZERO);
+        let store = BucketStore::new(1_000, Duration::ZERO);
         for key in 0..100 {
             used(&store, key);
         }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_refusal_changes_nothing() {
-        let store = Store::new(2, Duration::from_secs(3600));
+        let store = BucketStore::new(2, Duration::from_secs(3600));
         used(&store, 1);
         assert_eq!(store.measure_and_replace(&1, |_| Err::<((), Nanos), _>("no")), Err("no"));
         assert_eq!(store.measure_and_replace(&2, |_| Err::<((), Nanos), _>("no")), Err("no"));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashlink::LruCache;
 use ring::digest::{SHA256, digest};
 
-use super::{key_set::KeySet, token::Verified};
+use super::{key_set::KeySet, token::VerifiedToken};
 use crate::limits::{TOKEN_KEPT_BYTES_MAX, TOKENS_KEPT_MAX};
 
 /// Bytes of a token's digest.
@@ -13,35 +13,40 @@ const DIGEST_BYTES: usize = 32;
 
 /// The digests of good tokens, until they expire, and as long as the keys are those that they were checked with. Of too
 /// many, those that were not seen for the longest are forgotten.
-pub(super) struct Good(Mutex<Kept>);
+pub(super) struct TokenCache(Mutex<Entries>);
 
-struct Kept {
+struct Entries {
     keys: Option<Arc<KeySet>>,
-    tokens: LruCache<[u8; DIGEST_BYTES], Arc<Verified>>,
+    tokens: LruCache<[u8; DIGEST_BYTES], Arc<VerifiedToken>>,
 }
 
-impl Default for Good {
+impl Default for TokenCache {
     fn default() -> Self {
-        Self(Mutex::new(Kept { keys: None, tokens: LruCache::new(TOKENS_KEPT_MAX) }))
+        Self(Mutex::new(Entries { keys: None, tokens: LruCache::new(TOKENS_KEPT_MAX) }))
     }
 }
 
-impl std::fmt::Debug for Good {
+impl std::fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Good")
+        f.write_str("TokenCache")
     }
 }
 
-impl Good {
+impl TokenCache {
     /// What `token` says, if it was found good by these keys, and is so `now`, in seconds since the Unix epoch.
-    pub(super) fn find(&self, token: &str, keys: Option<&Arc<KeySet>>, now: u64) -> Option<Arc<Verified>> {
+    pub(super) fn find(
+        &self,
+        token: &str,
+        keys: Option<&Arc<KeySet>>,
+        now: u64,
+    ) -> Option<Arc<VerifiedToken>> {
         let digest = digest_of(token)?;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.are_of(keys) {
+        if !kept.is_current(keys) {
             return None;
         }
         let verified = kept.tokens.get(&digest)?;
-        if now < verified.good_until {
+        if now < verified.expires_at {
             return Some(verified.clone());
         }
         kept.tokens.remove(&digest);
@@ -49,10 +54,10 @@ impl Good {
     }
 
     /// Keeps what `token` says, which was found good by these keys.
-    pub(super) fn keep(&self, token: &str, keys: Option<&Arc<KeySet>>, verified: &Arc<Verified>) {
+    pub(super) fn insert(&self, token: &str, keys: Option<&Arc<KeySet>>, verified: &Arc<VerifiedToken>) {
         let Some(digest) = digest_of(token) else { return };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.are_of(keys) {
+        if !kept.is_current(keys) {
             kept.tokens.clear();
             kept.keys = keys.cloned();
         }
@@ -60,8 +65,8 @@ impl Good {
     }
 }
 
-impl Kept {
-    fn are_of(&self, keys: Option<&Arc<KeySet>>) -> bool {
+impl Entries {
+    fn is_current(&self, keys: Option<&Arc<KeySet>>) -> bool {
         match (&self.keys, keys) {
             (None, None) => true,
             (Some(own), Some(others)) => Arc::ptr_eq(own, others),
@@ -84,14 +89,14 @@ mod tests {
     fn keys() -> Arc<KeySet> {
         let document =
             br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-        Arc::new(KeySet::read(document).unwrap().keys)
+        Arc::new(KeySet::parse(document).unwrap().keys)
     }
 
     #[test]
     fn a_token_is_good_until_it_expires() {
-        let (good, keys) = (Good::default(), keys());
+        let (good, keys) = (TokenCache::default(), keys());
         assert!(good.find("a", Some(&keys), 0).is_none());
-        good.keep("a", Some(&keys), &Arc::new(verified(Subject(1), 100)));
+        good.insert("a", Some(&keys), &Arc::new(verified(Subject(1), 100)));
         assert_eq!(good.find("a", Some(&keys), 99).unwrap().subject, Subject(1));
         assert!(good.find("b", Some(&keys), 99).is_none());
         assert!(good.find("a", Some(&keys), 100).is_none());
@@ -100,22 +105,22 @@ mod tests {
 
     #[test]
     fn other_keys_know_nothing_of_it() {
-        let (good, old, new) = (Good::default(), keys(), keys());
-        good.keep("a", Some(&old), &Arc::new(verified(Subject(1), 100)));
+        let (good, old, new) = (TokenCache::default(), keys(), keys());
+        good.insert("a", Some(&old), &Arc::new(verified(Subject(1), 100)));
         assert!(good.find("a", Some(&new), 0).is_none() && good.find("a", None, 0).is_none());
-        good.keep("b", Some(&new), &Arc::new(verified(Subject(2), 100)));
+        good.insert("b", Some(&new), &Arc::new(verified(Subject(2), 100)));
         assert!(good.find("a", Some(&new), 0).is_none() && good.find("a", Some(&old), 0).is_none());
         assert!(good.find("b", Some(&new), 0).is_some());
     }
 
     #[test]
     fn so_many_are_kept_and_none_that_is_long() {
-        let good = Good::default();
+        let good = TokenCache::default();
         let long = "x".repeat(TOKEN_KEPT_BYTES_MAX + 1);
-        good.keep(&long, None, &Arc::new(verified(Subject(1), 100)));
+        good.insert(&long, None, &Arc::new(verified(Subject(1), 100)));
         assert!(good.find(&long, None, 0).is_none());
         for token in 0..=TOKENS_KEPT_MAX {
-            good.keep(&token.to_string(), None, &Arc::new(verified(Subject(1), 100)));
+            good.insert(&token.to_string(), None, &Arc::new(verified(Subject(1), 100)));
         }
         assert!(good.find("0", None, 0).is_none() && good.find("1", None, 0).is_some());
     }

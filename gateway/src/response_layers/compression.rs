@@ -36,12 +36,12 @@ fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bo
 
 /// Takes out of `Accept-Encoding` what refuses an answer that is not compressed. A server may disregard it
 /// (RFC 9110, section 12.4.1); the layer would make a 406 of an order that was placed and charged.
-pub(super) fn accept_plain(mut request: Request) -> Request {
+pub(super) fn accept_identity(mut request: Request) -> Request {
     let headers = request.headers_mut();
     if !headers.contains_key(header::ACCEPT_ENCODING) {
         return request;
     }
-    let kept: Vec<&str> = elements(headers).filter(|element| !refuses_plain(element)).collect();
+    let kept: Vec<&str> = elements(headers).filter(|element| !refuses_identity(element)).collect();
     // What stood in headers can stand in one.
     let kept = HeaderValue::try_from(kept.join(",")).unwrap_or_else(|_| HeaderValue::from_static(""));
     headers.insert(header::ACCEPT_ENCODING, kept);
@@ -49,7 +49,7 @@ pub(super) fn accept_plain(mut request: Request) -> Request {
 }
 
 /// Whether a caller with these headers takes an answer that is compressed (RFC 9110, section 12.5.3).
-pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let codings: Vec<(&str, bool)> = elements(headers).map(coding).collect();
     let named = |name: &str| codings.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name));
     named("gzip").or_else(|| named("*")).is_some_and(|(_, refused)| !refused)
@@ -72,7 +72,7 @@ fn coding(element: &str) -> (&str, bool) {
 }
 
 /// `identity;q=0` or `*;q=0`.
-fn refuses_plain(element: &str) -> bool {
+fn refuses_identity(element: &str) -> bool {
     let (coding, refused) = coding(element);
     refused && (coding == "*" || coding.eq_ignore_ascii_case("identity"))
 }
@@ -86,7 +86,7 @@ mod tests {
         for value in values {
             request.headers_mut().append(header::ACCEPT_ENCODING, value.parse().unwrap());
         }
-        let request = accept_plain(request);
+        let request = accept_identity(request);
         let left = request.headers().get_all(header::ACCEPT_ENCODING).iter();
         left.map(|value| value.to_str().unwrap().to_owned()).collect()
     }
@@ -120,8 +120,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
-            assert_eq!(takes_gzip(&headers), takes, "{value}");
+            assert_eq!(accepts_gzip(&headers), takes, "{value}");
         }
-        assert!(!takes_gzip(&HeaderMap::new()));
+        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

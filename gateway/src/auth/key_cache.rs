@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     key_set::KeySet,
-    source::{Source, SourceError},
+    source::{KeySource, SourceError},
 };
 use crate::limits;
 
@@ -24,16 +24,16 @@ const READY: &str = "auth_keys";
 
 /// The keys, and who looks for newer ones.
 #[derive(Debug)]
-pub(super) struct Keys {
-    source: Source,
-    known: watch::Sender<Known>,
-    asked: Mutex<Asked>,
+pub(super) struct KeyCache {
+    source: KeySource,
+    known: watch::Sender<KeySnapshot>,
+    last_forced_refresh: Mutex<ForcedRefresh>,
     ask: Notify,
 }
 
 /// What is known after so many looks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Known {
+pub(super) struct KeySnapshot {
     /// `None` until a look has found some. A look that fails takes none away.
     pub(super) keys: Option<Arc<KeySet>>,
     /// Whether the last look failed, so that newer keys may be there.
@@ -43,31 +43,36 @@ pub(super) struct Known {
 
 /// The last look that tokens asked for.
 #[derive(Debug, Default)]
-struct Asked {
+struct ForcedRefresh {
     at: Option<Instant>,
     /// Its number.
     look: u64,
 }
 
-impl Keys {
+impl KeyCache {
     /// Keys that are read from `source`; `first` are those that were read there already.
-    pub(super) fn new(source: Source, first: Option<Arc<KeySet>>) -> Self {
-        let known = Known { keys: first, ..Known::default() };
-        Self { source, known: watch::Sender::new(known), asked: Mutex::default(), ask: Notify::new() }
+    pub(super) fn new(source: KeySource, first: Option<Arc<KeySet>>) -> Self {
+        let known = KeySnapshot { keys: first, ..KeySnapshot::default() };
+        Self {
+            source,
+            known: watch::Sender::new(known),
+            last_forced_refresh: Mutex::default(),
+            ask: Notify::new(),
+        }
     }
 
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> KeySnapshot {
         self.known.borrow().clone()
     }
 
     /// What is known after one more look, which all who ask meanwhile share. One look is allowed in so much time, for
     /// anyone can make up the name of a key; in between, what is known is all there is to say.
-    pub(super) async fn after_another_look(&self) -> Known {
+    pub(super) async fn refresh_once(&self) -> KeySnapshot {
         let mut known = self.known.subscribe();
         let looks = known.borrow().looks;
-        if self.is_look_due(looks) {
+        if self.try_claim_refresh(looks) {
             self.ask.notify_one();
-        } else if self.asked.lock().unwrap_or_else(PoisonError::into_inner).look <= looks {
+        } else if self.last_forced_refresh.lock().unwrap_or_else(PoisonError::into_inner).look <= looks {
             return self.known();
         }
         // The sender is here: waiting ends by a look alone.
@@ -75,23 +80,23 @@ impl Keys {
         after.unwrap_or_else(|_| self.known())
     }
 
-    fn is_look_due(&self, looks: u64) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = asked.at.is_none_or(|at| at.elapsed() >= self.source.asked_interval());
+    fn try_claim_refresh(&self, looks: u64) -> bool {
+        let mut asked = self.last_forced_refresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = asked.at.is_none_or(|at| at.elapsed() >= self.source.forced_refresh_interval());
         if due {
-            *asked = Asked { at: Some(Instant::now()), look: looks + 1 };
+            *asked = ForcedRefresh { at: Some(Instant::now()), look: looks + 1 };
         }
         due
     }
 
     /// Looks for keys for ever, at once and then as often as the source asks for. `readiness` says whether there are
     /// any.
-    pub(super) async fn follow(&self, readiness: &Readiness) {
+    pub(super) async fn refresh_forever(&self, readiness: &Readiness) {
         let mut document = None;
         let mut retry = *limits::KEY_SET_RETRY.start();
         loop {
             readiness.set(READY, self.known().keys.is_some());
-            let pause = match self.look(&mut document).await {
+            let pause = match self.refresh(&mut document).await {
                 Ok(()) => {
                     retry = *limits::KEY_SET_RETRY.start();
                     self.source.interval()
@@ -112,11 +117,11 @@ impl Keys {
     }
 
     /// Reads the document, and takes up its keys if it is another than `last`.
-    async fn look(&self, last: &mut Option<Bytes>) -> Result<(), SourceError> {
+    async fn refresh(&self, last: &mut Option<Bytes>) -> Result<(), SourceError> {
         let read = self.source.read().await;
         let keys = match &read {
             Ok(document) if last.as_ref() == Some(document) => Ok(None),
-            Ok(document) => KeySet::read(document).map(Some).map_err(SourceError::from),
+            Ok(document) => KeySet::parse(document).map(Some).map_err(SourceError::from),
             Err(_) => Ok(None),
         };
         // A document that gives no key is the same failure as none.

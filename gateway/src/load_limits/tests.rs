@@ -6,16 +6,16 @@ use http::{Extensions, StatusCode};
 use super::*;
 use crate::routes::{
     router,
-    tests::{Answer, ORDER, asked, shared_with},
+    tests::{Answer, ORDER, asked, state_with},
 };
 
 fn gateway(vars: &[(&str, &str)]) -> Router {
-    router(shared_with(Config::of(vars)))
+    router(state_with(Config::of(vars), None))
 }
 
 fn from(peer: &str, subject: Option<i64>) -> Extensions {
     let mut known = Extensions::new();
-    known.insert(Peer(peer.parse().unwrap()));
+    known.insert(PeerAddress(peer.parse().unwrap()));
     if let Some(id) = subject {
         known.insert(Subject(id));
     }
@@ -128,9 +128,9 @@ async fn a_subject_is_limited_wherever_it_comes_from_after_the_address() {
 #[tokio::test]
 async fn what_is_more_than_may_be_in_flight_is_shed_before_its_body_is_read() {
     let config = Config::of(&[("REQUESTS_IN_FLIGHT_MAX", "2"), ("RATE_LIMIT_PER_ADDRESS", "9/60")]);
-    let shared = shared_with(config);
-    let gateway = router(shared.clone());
-    let places = [shared.protection().enter().unwrap(), shared.protection().enter().unwrap()];
+    let state = state_with(config, None);
+    let gateway = router(state.clone());
+    let places = [state.load_limits.try_acquire().unwrap(), state.load_limits.try_acquire().unwrap()];
     let silent = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let mut request = Request::post("/orders").header("expect", "100-continue").body(silent).unwrap();
     request.extensions_mut().extend(from("192.0.2.1", None));
@@ -158,16 +158,16 @@ async fn every_refusal_is_counted() {
         ("RATE_LIMIT_PER_SUBJECT", "1/60"),
     ]);
     let mut registry = Registry::default();
-    let protection = Protection::new(&config, &mut registry);
-    let place = protection.enter().unwrap();
-    assert!(protection.enter().is_err() && protection.enter().is_err());
+    let load_limits = LoadLimits::new(&config, &mut registry);
+    let place = load_limits.try_acquire().unwrap();
+    assert!(load_limits.try_acquire().is_err() && load_limits.try_acquire().is_err());
     drop(place);
     let mut request = Request::get("/").body(Body::empty()).unwrap();
     *request.extensions_mut() = from("192.0.2.1", Some(123));
     for _ in 0..3 {
-        let _ = (protection.by_address(&request), protection.by_subject(&request));
+        let _ = (load_limits.check_address(&request), load_limits.check_subject(&request));
     }
-    let page = service_kit::metrics::render(&Arc::new(registry));
+    let page = service_kit::metrics::render(&std::sync::Arc::new(registry));
     for line in [
         "gateway_requests_shed_total 2",
         "gateway_requests_limited_total{limit=\"address\"} 2",

@@ -1,4 +1,4 @@
-//! What protection is configured with.
+//! Configuration of the load limits.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
@@ -8,32 +8,25 @@
 //! | `CLIENT_ADDRESS_HEADER` | the header that they say it in, the only one that is read | `x-forwarded-for` |
 //! | `REQUESTS_IN_FLIGHT_MAX` | requests that are with Order at once | [`REQUESTS_IN_FLIGHT_DEFAULT`] |
 //! | `CONNECTIONS_PER_ADDRESS_MAX` | connections of one address | [`CONNECTIONS_PER_ADDRESS_DEFAULT`] |
-//! | `PUBLIC_TLS_CERT_FILE`, `PUBLIC_TLS_KEY_FILE` | certificate and key of the public listener | none: plain HTTP |
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::ops::RangeInclusive;
 
-use grpc_client::tls::{Identity, Role, ServerTls};
 use service_kit::env::{Reader, Secrecy};
 
-use super::{client_address::Proxies, rate::Rate};
+use super::{client_address::TrustedProxies, rate_limit::Rate};
 use crate::limits::{
     CONNECTIONS_PER_ADDRESS_DEFAULT, CONNECTIONS_PER_ADDRESS_MAX, REQUESTS_IN_FLIGHT_DEFAULT,
     REQUESTS_IN_FLIGHT_MAX,
 };
-
-const CERTIFICATE: &str = "PUBLIC_TLS_CERT_FILE";
-const KEY: &str = "PUBLIC_TLS_KEY_FILE";
 
 /// The limits of the public listener, and its certificate.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(super) per_address: Option<Rate>,
     pub(super) per_subject: Option<Rate>,
-    pub(crate) proxies: Proxies,
+    pub(crate) proxies: TrustedProxies,
     pub(super) in_flight_max: usize,
     pub(crate) connections_per_address_max: usize,
-    /// `None` for plain HTTP.
-    pub(crate) tls: Option<ServerTls>,
 }
 
 impl Default for Config {
@@ -42,10 +35,9 @@ impl Default for Config {
         Self {
             per_address: None,
             per_subject: None,
-            proxies: Proxies::default(),
+            proxies: TrustedProxies::default(),
             in_flight_max: REQUESTS_IN_FLIGHT_DEFAULT,
             connections_per_address_max: CONNECTIONS_PER_ADDRESS_DEFAULT,
-            tls: None,
         }
     }
 }
@@ -62,8 +54,12 @@ impl Config {
         let default = Self::default();
         let per_address = reader.optional("RATE_LIMIT_PER_ADDRESS", Rate::ACCEPTED);
         let per_subject = reader.optional("RATE_LIMIT_PER_SUBJECT", Rate::ACCEPTED);
-        let networks =
-            reader.optional_with("TRUSTED_PROXIES", Proxies::ACCEPTED, Secrecy::Public, Proxies::parse);
+        let networks = reader.optional_with(
+            "TRUSTED_PROXIES",
+            TrustedProxies::ACCEPTED,
+            Secrecy::Public,
+            TrustedProxies::parse,
+        );
         let header = reader.optional("CLIENT_ADDRESS_HEADER", "x-forwarded-for or forwarded");
         if header.is_some() && networks.is_none() {
             reader.fault("CLIENT_ADDRESS_HEADER", "without TRUSTED_PROXIES it is not read");
@@ -71,7 +67,7 @@ impl Config {
         Self {
             per_address,
             per_subject,
-            proxies: Proxies::new(networks.unwrap_or_default(), header.unwrap_or_default()),
+            proxies: TrustedProxies::new(networks.unwrap_or_default(), header.unwrap_or_default()),
             in_flight_max: count(reader, "REQUESTS_IN_FLIGHT_MAX", REQUESTS_IN_FLIGHT_MAX)
                 .unwrap_or(default.in_flight_max),
             connections_per_address_max: count(
@@ -80,7 +76,6 @@ impl Config {
                 CONNECTIONS_PER_ADDRESS_MAX,
             )
             .unwrap_or(default.connections_per_address_max),
-            tls: tls(reader),
         }
     }
 }
@@ -103,31 +98,6 @@ fn count(reader: &mut Reader<'_>, name: &str, range: RangeInclusive<usize>) -> O
     })
 }
 
-fn tls(reader: &mut Reader<'_>) -> Option<ServerTls> {
-    let mut file = |name| reader.optional::<PathBuf>(name, "the path of a PEM file");
-    let identity = match (file(CERTIFICATE), file(KEY)) {
-        (Some(certificate), Some(key)) => Identity { certificate, key },
-        (None, None) => return None,
-        (Some(_), None) => {
-            reader.missing(KEY, &format!("{CERTIFICATE} means nothing without it"));
-            return None;
-        }
-        (None, Some(_)) => {
-            reader.missing(CERTIFICATE, &format!("{KEY} means nothing without it"));
-            return None;
-        }
-    };
-    let error = match ServerTls::load_public(identity) {
-        Ok(tls) => return Some(tls),
-        Err(error) => error,
-    };
-    for fault in error.faults() {
-        let name = if fault.role() == Role::Key { KEY } else { CERTIFICATE };
-        reader.fault(name, &fault.to_string());
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use service_kit::env::{EnvErrors, Vars};
@@ -147,7 +117,6 @@ mod tests {
         assert_eq!((config.per_address, config.per_subject), (None, None));
         assert_eq!(config.in_flight_max, REQUESTS_IN_FLIGHT_DEFAULT);
         assert_eq!(config.connections_per_address_max, CONNECTIONS_PER_ADDRESS_DEFAULT);
-        assert!(config.tls.is_none());
     }
 
     #[test]
@@ -192,21 +161,5 @@ mod tests {
         }
         let errors = read(&[("CLIENT_ADDRESS_HEADER", "forwarded")]).unwrap_err().to_string();
         assert!(errors.contains("without TRUSTED_PROXIES"), "{errors}");
-    }
-
-    #[test]
-    fn a_certificate_without_its_key_is_refused_and_so_is_a_file_that_is_none() {
-        for (given, missing) in [(CERTIFICATE, KEY), (KEY, CERTIFICATE)] {
-            let errors = read(&[(given, "/nowhere")]).unwrap_err().to_string();
-            assert_eq!(
-                errors,
-                format!("{missing} environment variable is missing: {given} means nothing without it.")
-            );
-        }
-        let errors = read(&[(CERTIFICATE, "/nowhere.pem"), (KEY, "/nowhere.key")]).unwrap_err().to_string();
-        assert!(
-            errors.contains(CERTIFICATE) && errors.contains(KEY) && errors.lines().count() == 2,
-            "{errors}"
-        );
     }
 }

@@ -6,30 +6,30 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::metrics::{Connections, Cut};
-use crate::protection::{Config, client_address};
+use super::metrics::{CloseReason, ConnectionMetrics};
+use crate::load_limits::{Config, client_address};
 
 /// Counts them, and refuses those of an address that has its share.
 #[derive(Clone)]
-pub(super) struct Open(Arc<Shared>);
+pub(crate) struct ConnectionLimiter(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     per_address_max: usize,
-    proxies: client_address::Proxies,
+    proxies: client_address::TrustedProxies,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    metrics: Connections,
+    metrics: ConnectionMetrics,
 }
 
 /// One connection; it counts until this is dropped.
-pub(super) struct Counted {
-    open: Open,
+pub(super) struct ConnectionGuard {
+    limiter: ConnectionLimiter,
     /// What it counts as; `None` for one of a trusted proxy.
     address: Option<IpAddr>,
 }
 
-impl Open {
-    pub(super) fn new(config: &Config, metrics: Connections) -> Self {
-        Self(Arc::new(Shared {
+impl ConnectionLimiter {
+    pub(crate) fn new(config: &Config, metrics: ConnectionMetrics) -> Self {
+        Self(Arc::new(Inner {
             per_address_max: config.connections_per_address_max,
             proxies: config.proxies.clone(),
             by_address: Mutex::default(),
@@ -37,24 +37,24 @@ impl Open {
         }))
     }
 
-    pub(super) fn metrics(&self) -> &Connections {
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
         &self.0.metrics
     }
 
     /// Counts a connection from `peer`; `None` where it has its share.
-    pub(super) fn count(&self, peer: IpAddr) -> Option<Counted> {
-        let address = (!self.0.proxies.trusts(peer)).then(|| client_address::counted(peer));
+    pub(super) fn try_acquire(&self, peer: IpAddr) -> Option<ConnectionGuard> {
+        let address = (!self.0.proxies.trusts(peer)).then(|| client_address::client_key(peer));
         if let Some(address) = address {
             let mut by_address = self.by_address();
             let count = by_address.entry(address).or_default();
             if *count >= self.0.per_address_max {
-                self.0.metrics.cut(Cut::Address);
+                self.0.metrics.close(CloseReason::Address);
                 return None;
             }
             *count += 1;
         }
         self.0.metrics.open.inc();
-        Some(Counted { open: self.clone(), address })
+        Some(ConnectionGuard { limiter: self.clone(), address })
     }
 
     fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -62,11 +62,11 @@ impl Open {
     }
 }
 
-impl Drop for Counted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.open.0.metrics.open.dec();
+        self.limiter.0.metrics.open.dec();
         let Some(address) = self.address else { return };
-        let mut by_address = self.open.by_address();
+        let mut by_address = self.limiter.by_address();
         if let Some(count) = by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -85,17 +85,17 @@ mod tests {
     #[test]
     fn an_address_has_its_share_and_a_proxy_any_number() {
         let config = Config::of(&[("CONNECTIONS_PER_ADDRESS_MAX", "2"), ("TRUSTED_PROXIES", "10.0.0.1")]);
-        let open = Open::new(&config, Connections::register(&mut Registry::default()));
-        let from = |address: &str| open.count(address.parse().unwrap());
+        let limiter = ConnectionLimiter::new(&config, ConnectionMetrics::register(&mut Registry::default()));
+        let from = |address: &str| limiter.try_acquire(address.parse().unwrap());
         let mut kept = vec![from("2001:db8::1").unwrap(), from("2001:db8::2").unwrap()];
         assert!(from("2001:db8::3").is_none() && from("2001:db8::1").is_none());
         kept.push(from("2001:db8:0:1::1").unwrap());
         kept.extend((0..5).map(|_| from("::ffff:10.0.0.1").unwrap()));
-        assert_eq!(open.metrics().open.get(), 8);
+        assert_eq!(limiter.metrics().open.get(), 8);
         kept.remove(0);
         kept.push(from("2001:db8::3").unwrap());
         drop(kept);
-        assert!(open.by_address().is_empty());
-        assert_eq!(open.metrics().open.get(), 0);
+        assert!(limiter.by_address().is_empty());
+        assert_eq!(limiter.metrics().open.get(), 0);
     }
 }

@@ -48,7 +48,7 @@ impl Etag {
 /// `response` with its tag; 304 without a body where the caller, whose headers are `asked`, has it already.
 ///
 /// All other headers stay: those of a 304 replace those that a cache has stored (RFC 9111, section 3.2).
-pub(crate) fn conditional(asked: &HeaderMap, tag: &Etag, mut response: Response) -> Response {
+pub(crate) fn apply_if_none_match(asked: &HeaderMap, tag: &Etag, mut response: Response) -> Response {
     response.headers_mut().insert(header::ETAG, tag.to_header());
     if tag.is_known_to(asked) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -152,14 +152,14 @@ mod tests {
         let tag = Etag::of(b"{}");
         let answer =
             || ([(header::CONTENT_TYPE, "application/json"), (header::VARY, "prefer")], "{}").into_response();
-        let known = conditional(&asking(&["*"]), &tag, answer());
+        let known = apply_if_none_match(&asking(&["*"]), &tag, answer());
         assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(
             (&known.headers()["vary"], &known.headers()["etag"]),
             (&"prefer".parse().unwrap(), &tag.to_header())
         );
         assert!(!known.headers().contains_key("content-type"));
-        let unknown = conditional(&HeaderMap::new(), &tag, answer());
+        let unknown = apply_if_none_match(&HeaderMap::new(), &tag, answer());
         assert_eq!(
             (unknown.status(), unknown.headers().get("etag")),
             (StatusCode::OK, Some(&tag.to_header()))

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use crate::limits::{DISCARD_BYTES_MAX, DISCARD_MAX};
 
 /// Sees to what the handler of one request leaves of its body.
-pub(crate) struct Leftover {
+pub(crate) struct UnreadBody {
     slot: Slot,
     client: Client,
 }
@@ -45,16 +45,16 @@ struct Unread {
     begun: bool,
 }
 
-impl Leftover {
+impl UnreadBody {
     /// Puts an observer around the body of `request`; `None` for a request without one.
-    pub(crate) fn watch(request: &mut Request<Body>) -> Option<Self> {
+    pub(crate) fn track(request: &mut Request<Body>) -> Option<Self> {
         if request.body().is_end_stream() {
             return None;
         }
         let slot = Slot::default();
         let body = std::mem::take(request.body_mut());
         let unread = Some(Unread { body, begun: false });
-        *request.body_mut() = Body::new(Watched { unread, slot: slot.clone() });
+        *request.body_mut() = Body::new(TrackedBody { unread, slot: slot.clone() });
         Some(Self { slot, client: Client::of(request) })
     }
 
@@ -68,23 +68,23 @@ impl Leftover {
 }
 
 /// Does the same with the `body` of a request that was answered by its `head` alone.
-pub(crate) async fn finish<B: Discarded>(head: &Request<()>, body: B, response: &mut Response) {
+pub(crate) async fn finish<B: DrainBody>(head: &Request<()>, body: B, response: &mut Response) {
     if !body.is_end_stream() {
         Client::of(head).finish(body, false, response).await;
     }
 }
 
 /// A body that can be read and thrown away.
-pub(crate) trait Discarded: HttpBody<Data = Bytes> + Unpin {}
+pub(crate) trait DrainBody: HttpBody<Data = Bytes> + Unpin {}
 
-impl<B: HttpBody<Data = Bytes> + Unpin> Discarded for B {}
+impl<B: HttpBody<Data = Bytes> + Unpin> DrainBody for B {}
 
 impl Client {
     fn of<B>(request: &Request<B>) -> Self {
         Self { version: request.version(), waits: request.headers().contains_key(header::EXPECT) }
     }
 
-    async fn finish(self, body: impl Discarded, begun: bool, response: &mut Response) {
+    async fn finish(self, body: impl DrainBody, begun: bool, response: &mut Response) {
         // A body that nobody asked for need not be on its way, and one that was too slow is not waited for again.
         let expected = (begun || !self.waits) && response.status() != StatusCode::REQUEST_TIMEOUT;
         let complete = expected && discard(body).await;
@@ -96,7 +96,7 @@ impl Client {
 }
 
 /// Whether the body came to its end within the bounds.
-async fn discard(mut body: impl Discarded) -> bool {
+async fn discard(mut body: impl DrainBody) -> bool {
     let to_end = async {
         let mut bytes_left = DISCARD_BYTES_MAX;
         while let Some(frame) = body.frame().await {
@@ -109,13 +109,13 @@ async fn discard(mut body: impl Discarded) -> bool {
 }
 
 /// A body that goes into the slot when it is dropped before its end.
-struct Watched {
+struct TrackedBody {
     /// `None` once it has come to its end.
     unread: Option<Unread>,
     slot: Slot,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -141,7 +141,7 @@ impl HttpBody for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         if let Some(unread) = self.unread.take().filter(|unread| !unread.body.is_end_stream()) {
             *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(unread);
@@ -172,29 +172,29 @@ mod tests {
         if expect {
             request.headers_mut().insert(header::EXPECT, HeaderValue::from_static("100-continue"));
         }
-        let leftover = Leftover::watch(&mut request).unwrap();
+        let unread_body = UnreadBody::track(&mut request).unwrap();
         drop(request);
-        finished(leftover, status).await
+        finished(unread_body, status).await
     }
 
-    async fn finished(leftover: Leftover, status: StatusCode) -> Option<HeaderValue> {
+    async fn finished(unread_body: UnreadBody, status: StatusCode) -> Option<HeaderValue> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
-        leftover.finish(&mut response).await;
+        unread_body.finish(&mut response).await;
         response.headers_mut().remove(header::CONNECTION)
     }
 
     #[test]
     fn a_request_without_a_body_needs_no_watching() {
-        assert!(Leftover::watch(&mut Request::new(Body::empty())).is_none());
+        assert!(UnreadBody::track(&mut Request::new(Body::empty())).is_none());
     }
 
     #[tokio::test]
     async fn a_body_that_was_read_leaves_the_connection_open() {
         let mut request = Request::new(Body::from("{}"));
-        let leftover = Leftover::watch(&mut request).unwrap();
+        let unread_body = UnreadBody::track(&mut request).unwrap();
         assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "{}");
-        assert_eq!(finished(leftover, StatusCode::OK).await, None);
+        assert_eq!(finished(unread_body, StatusCode::OK).await, None);
     }
 
     #[tokio::test]

@@ -7,14 +7,16 @@
 
 use std::str::FromStr;
 
-use http::{HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderValue, Method, Uri, header};
 use service_kit::{env::Reader, trace};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::{key::IDEMPOTENCY_KEY, limits, prefer, problem::IDEMPOTENT_REPLAYED, timeout::GRPC_TIMEOUT};
-
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+use crate::{
+    header_names::{IDEMPOTENT_REPLAYED, RATE_LIMIT, RATE_LIMIT_POLICY},
+    key::IDEMPOTENCY_KEY,
+    limits, prefer,
+    timeout::GRPC_TIMEOUT,
+};
 
 /// What the origins may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +165,7 @@ mod tests {
         let needed =
             [("APPLICATION_PORT", "0"), ("ENV", "development"), ("ORDER_SERVICE_URL", "localhost:3000")];
         let vars = needed.into_iter().chain(vars.iter().copied()).collect();
-        crate::Config::read(&vars).map(|config| config.face.cors).map_err(|errors| errors.to_string())
+        crate::Config::read(&vars).map(|config| config.cors).map_err(|errors| errors.to_string())
     }
 
     #[test]

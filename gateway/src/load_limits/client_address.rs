@@ -16,20 +16,20 @@ use super::forwarded;
 use crate::limits::{IPV6_PREFIX_BITS, TRUSTED_PROXIES_MAX};
 
 /// How the hops of a header line are read, in their order; `None` for one that is no address.
-type Read = fn(&str) -> Vec<Option<IpAddr>>;
+type ParseHops = fn(&str) -> Vec<Option<IpAddr>>;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose word is taken, and where they give it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Proxies {
+pub(crate) struct TrustedProxies {
     trusted: Arc<[IpNet]>,
-    header: Header,
+    header: ForwardingHeader,
 }
 
 /// A header that proxies tell their client's address in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Header {
+pub(super) enum ForwardingHeader {
     /// A list of addresses, which no standard describes.
     #[default]
     XForwardedFor,
@@ -37,13 +37,13 @@ pub(super) enum Header {
     Forwarded,
 }
 
-/// A text that names no [`Header`].
+/// A text that names no [`ForwardingHeader`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("neither x-forwarded-for nor forwarded")]
-pub(super) struct HeaderError;
+pub(super) struct ForwardingHeaderError;
 
-impl FromStr for Header {
-    type Err = HeaderError;
+impl FromStr for ForwardingHeader {
+    type Err = ForwardingHeaderError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.eq_ignore_ascii_case(X_FORWARDED_FOR.as_str()) {
@@ -51,16 +51,16 @@ impl FromStr for Header {
         } else if text.eq_ignore_ascii_case(header::FORWARDED.as_str()) {
             Ok(Self::Forwarded)
         } else {
-            Err(HeaderError)
+            Err(ForwardingHeaderError)
         }
     }
 }
 
-impl Proxies {
+impl TrustedProxies {
     pub(super) const ACCEPTED: &'static str =
         "a comma list of networks and addresses, 10.0.0.0/8,2001:db8::/32,192.0.2.1 for instance";
 
-    pub(super) fn new(trusted: Vec<IpNet>, header: Header) -> Self {
+    pub(super) fn new(trusted: Vec<IpNet>, header: ForwardingHeader) -> Self {
         Self { trusted: trusted.into(), header }
     }
 
@@ -87,13 +87,13 @@ impl Proxies {
         if self.trusted.is_empty() || !self.trusts(known) {
             return known;
         }
-        let (name, read): (_, Read) = match self.header {
-            Header::XForwardedFor => (X_FORWARDED_FOR, forwarded::x_forwarded_for),
-            Header::Forwarded => (header::FORWARDED, forwarded::forwarded),
+        let (name, parse): (_, ParseHops) = match self.header {
+            ForwardingHeader::XForwardedFor => (X_FORWARDED_FOR, forwarded::x_forwarded_for),
+            ForwardingHeader::Forwarded => (header::FORWARDED, forwarded::forwarded),
         };
         // What was added last stands last.
         for line in headers.get_all(name).iter().rev() {
-            for hop in said(line, read).into_iter().rev() {
+            for hop in parse_line(line, parse).into_iter().rev() {
                 let Some(hop) = hop else { return known };
                 known = hop.to_canonical();
                 if !self.trusts(known) {
@@ -106,12 +106,12 @@ impl Proxies {
 }
 
 /// The addresses of one header line; a line that is no text has one that cannot be read.
-fn said(line: &HeaderValue, read: Read) -> Vec<Option<IpAddr>> {
-    line.to_str().map_or_else(|_| vec![None], read)
+fn parse_line(line: &HeaderValue, parse: ParseHops) -> Vec<Option<IpAddr>> {
+    line.to_str().map_or_else(|_| vec![None], parse)
 }
 
 /// What an address is counted as: an IPv6 address is its network of [`IPV6_PREFIX_BITS`].
-pub(crate) fn counted(address: IpAddr) -> IpAddr {
+pub(crate) fn client_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             Ipv6Net::new(v6, IPV6_PREFIX_BITS).map_or(IpAddr::V6(v6), |network| network.network().into())
@@ -128,8 +128,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn client(header: Header, peer: &str, lines: &[(&'static str, &str)]) -> String {
-        let trusted = Proxies::parse("10.0.0.0/8, 2001:db8:1::/48 ,192.0.2.1").unwrap();
+    fn client(header: ForwardingHeader, peer: &str, lines: &[(&'static str, &str)]) -> String {
+        let trusted = TrustedProxies::parse("10.0.0.0/8, 2001:db8:1::/48 ,192.0.2.1").unwrap();
         let line = |(name, value): &(&'static str, &str)| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
         };
@@ -137,17 +137,17 @@ mod tests {
         for (name, value) in lines.iter().map(line) {
             headers.append(name, value);
         }
-        Proxies::new(trusted, header).client(address(peer), &headers).to_string()
+        TrustedProxies::new(trusted, header).client(address(peer), &headers).to_string()
     }
 
     #[test]
     fn a_stranger_is_not_believed() {
         let lines = [("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")];
-        for header in [Header::XForwardedFor, Header::Forwarded] {
+        for header in [ForwardingHeader::XForwardedFor, ForwardingHeader::Forwarded] {
             assert_eq!(client(header, "198.51.100.9", &lines), "198.51.100.9");
         }
         assert_eq!(
-            Proxies::default().client(address("::ffff:10.0.0.1"), &HeaderMap::new()),
+            TrustedProxies::default().client(address("::ffff:10.0.0.1"), &HeaderMap::new()),
             address("10.0.0.1")
         );
     }
@@ -168,14 +168,14 @@ mod tests {
             ("", "10.0.0.1"),
         ] {
             assert_eq!(
-                client(Header::XForwardedFor, "10.0.0.1", &[("x-forwarded-for", line)]),
+                client(ForwardingHeader::XForwardedFor, "10.0.0.1", &[("x-forwarded-for", line)]),
                 found,
                 "{line}"
             );
         }
         let lines = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "203.0.113.7, 10.0.0.2")];
-        assert_eq!(client(Header::XForwardedFor, "10.0.0.1", &lines), "203.0.113.7");
-        assert_eq!(client(Header::XForwardedFor, "10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client(ForwardingHeader::XForwardedFor, "10.0.0.1", &lines), "203.0.113.7");
+        assert_eq!(client(ForwardingHeader::XForwardedFor, "10.0.0.1", &[]), "10.0.0.1");
     }
 
     #[test]
@@ -192,22 +192,26 @@ mod tests {
             ("for=1.1.1.1;x=\", for=\"[2001:db8:2::7]\"", "10.0.0.1"),
             ("for=1.1.1.1;x=\"\\\", for=\"[2001:db8:2::7]\"", "10.0.0.1"),
         ] {
-            assert_eq!(client(Header::Forwarded, "10.0.0.1", &[("forwarded", line)]), found, "{line}");
+            assert_eq!(
+                client(ForwardingHeader::Forwarded, "10.0.0.1", &[("forwarded", line)]),
+                found,
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn only_the_one_header_is_read() {
         let lines = [("x-forwarded-for", "203.0.113.1"), ("forwarded", "for=203.0.113.2")];
-        assert_eq!(client(Header::XForwardedFor, "10.0.0.1", &lines), "203.0.113.1");
-        assert_eq!(client(Header::Forwarded, "10.0.0.1", &lines), "203.0.113.2");
+        assert_eq!(client(ForwardingHeader::XForwardedFor, "10.0.0.1", &lines), "203.0.113.1");
+        assert_eq!(client(ForwardingHeader::Forwarded, "10.0.0.1", &lines), "203.0.113.2");
     }
 
     #[test]
     fn an_ipv6_client_is_its_network() {
-        assert_eq!(counted(address("2001:db8:2:3:4:5:6:7")), counted(address("2001:db8:2:3::")));
-        assert_ne!(counted(address("2001:db8:2:3::")), counted(address("2001:db8:2:4::")));
-        assert_eq!(counted(address("::ffff:192.0.2.9")), address("192.0.2.9"));
-        assert_ne!(counted(address("192.0.2.9")), counted(address("192.0.2.8")));
+        assert_eq!(client_key(address("2001:db8:2:3:4:5:6:7")), client_key(address("2001:db8:2:3::")));
+        assert_ne!(client_key(address("2001:db8:2:3::")), client_key(address("2001:db8:2:4::")));
+        assert_eq!(client_key(address("::ffff:192.0.2.9")), address("192.0.2.9"));
+        assert_ne!(client_key(address("192.0.2.9")), client_key(address("192.0.2.8")));
     }
 }
