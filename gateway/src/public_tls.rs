@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use grpc_client::tls::{Identity, Role, ServerTls};
+use grpc_client::tls::{FileRole, Identity, ServerTls};
 use service_kit::env::Reader;
 
 const CERTIFICATE: &str = "PUBLIC_TLS_CERT_FILE";
@@ -32,7 +32,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerTls> {
         Err(error) => error,
     };
     for fault in error.faults() {
-        let name = if fault.role() == Role::Key { KEY } else { CERTIFICATE };
+        let name = if fault.role() == FileRole::Key { KEY } else { CERTIFICATE };
         reader.fault(name, &fault.to_string());
     }
     None

@@ -1,6 +1,6 @@
 //! One attempt of a call: sent to one endpoint, and counted there until it has ended.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, uri};
 use tokio::{
@@ -10,37 +10,39 @@ use tokio::{
 use tonic::Code;
 
 use crate::{
-    body::{Checked, GRPC_STATUS, mark},
-    connection::{Connection, Waiting},
+    channel_state::ChannelState,
+    connection::{Connection, StreamPermit},
+    deadline::DEADLINE_MARGIN,
     endpoint::Endpoint,
-    failure::{ANSWERED, Failure, Raised},
+    failure::{Failure, TransportError},
     metrics::MethodMeters,
-    observe::Watched,
+    observer::AttemptObserver,
     orca::LoadReport,
-    request::{Payload, pump},
-    shared::Shared,
+    request_body::{Payload, forward_body},
+    server_status::{GRPC_STATUS, SERVER_STATUS_MARK, mark},
     timeout,
 };
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("grpc-rust-channel/", env!("CARGO_PKG_VERSION")));
 
-/// An attempt that has begun. Dropped before it has ended, it was cancelled by its caller.
+/// An attempt that has started. Dropping it before it has ended records it as CANCELLED.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    shared: Arc<Shared>,
+    channel: Arc<ChannelState>,
     endpoint: Arc<Endpoint>,
     meters: Arc<MethodMeters>,
     started: Instant,
     ended: bool,
-    waiting: Option<Waiting>,
-    pump: Option<JoinHandle<()>>,
-    /// When the callee gives up, by what it was told.
-    given_until: Option<Instant>,
-    watched: Option<Watched>,
+    permit: Option<StreamPermit>,
+    /// Forwards a streaming request body.
+    forwarder: Option<JoinHandle<()>>,
+    /// When the server gives up, by the `grpc-timeout` that it received.
+    server_deadline: Option<Instant>,
+    observer: Option<AttemptObserver>,
 }
 
-/// The timers of an attempt: that of the call, and the attempt's own where it has one.
+/// The timers of an attempt: the call's, and the attempt's own if its method has one.
 pub(crate) struct Timers<'a> {
     pub(crate) deadline: Instant,
     pub(crate) call: &'a mut Pin<Box<Sleep>>,
@@ -48,136 +50,143 @@ pub(crate) struct Timers<'a> {
 }
 
 impl Attempt {
-    pub(crate) fn begin(shared: &Arc<Shared>, endpoint: Arc<Endpoint>, path: &str) -> Self {
+    pub(crate) fn start(channel: &Arc<ChannelState>, endpoint: Arc<Endpoint>, path: &str) -> Self {
         let meters = endpoint.meters.method(path);
         meters.started.inc();
-        endpoint.begin_attempt();
-        let (shared, started) = (shared.clone(), Instant::now());
+        endpoint.start_attempt();
         Self {
-            shared,
+            channel: channel.clone(),
             endpoint,
             meters,
-            started,
+            started: Instant::now(),
             ended: false,
-            waiting: None,
-            pump: None,
-            given_until: None,
-            watched: None,
+            permit: None,
+            forwarder: None,
+            server_deadline: None,
+            observer: None,
         }
     }
 
-    /// Tells of its end, too.
-    pub(crate) fn watch(&mut self, watched: Watched) {
-        self.watched = Some(watched);
+    /// Reports the end of the attempt to `observer`.
+    pub(crate) fn observe(&mut self, observer: AttemptObserver) {
+        self.observer = Some(observer);
     }
 
     pub(crate) fn meters(&self) -> &MethodMeters {
         &self.meters
     }
 
-    /// Sends the attempt and waits for the head of its answer, whose status is marked where it holds one.
+    /// Sends the request and waits for the response headers. A status in the headers is marked as the
+    /// server's.
     pub(crate) async fn send(
         &mut self,
         head: Parts,
         payload: Payload,
         timers: &mut Timers<'_>,
-    ) -> Result<Response<h2::RecvStream>, Raised> {
-        let connection = timers.bound(Raised::NeverSent, self.endpoint.connection()).await??;
-        self.waiting = timers.bound(Raised::NeverSent, connection.take_up()).await?;
-        if self.waiting.is_none() {
-            return Err(Raised::Closed(self.endpoint.name.clone()));
+    ) -> Result<Response<h2::RecvStream>, TransportError> {
+        let late = TransportError::DeadlineBeforeSend;
+        let connection = timers.run(late.clone(), self.endpoint.connection()).await??;
+        self.permit = timers.run(late.clone(), connection.acquire_stream()).await?;
+        if self.permit.is_none() {
+            return Err(TransportError::ClosedBeforeSend(self.endpoint.name.clone()));
         }
-        let left = timers.left().ok_or(Raised::NeverSent)?;
-        self.given_until = Some(Instant::now() + left);
-        let request = self.request(head, left)?;
+        let server_timeout = timers.server_timeout().ok_or(late)?;
+        self.server_deadline = Some(Instant::now() + server_timeout);
+        let request = self.request(head, server_timeout)?;
         let sent = connection.send.clone().send_request(request, false);
-        let (answer, mut stream) = sent.map_err(|source| {
-            // Whatever the reason: what the library did not take was never sent.
+        let (response, mut stream) = sent.map_err(|source| {
+            // A request that the HTTP/2 library did not accept was never sent, for whatever reason.
             self.endpoint.retire(&connection);
-            Raised::Refused { endpoint: self.endpoint.name.clone(), source: Arc::new(source) }
+            TransportError::StreamRefused { endpoint: self.endpoint.name.clone(), source: Arc::new(source) }
         })?;
         match payload {
-            // An error means that the stream has ended, and the answer tells why.
-            Payload::Whole(bytes) => drop(stream.send_data(bytes, true)),
-            Payload::Stream(first, body) => self.pump = Some(tokio::spawn(pump(first, body, stream))),
+            // An error means that the stream has ended; the response shows why.
+            Payload::Complete(bytes) => drop(stream.send_data(bytes, true)),
+            Payload::Stream(first, body) => {
+                self.forwarder = Some(tokio::spawn(forward_body(first, body, stream)));
+            }
         }
-        let mut answer = match timers.bound(Raised::DeadlineExceeded, answer).await? {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.broken(&connection, error)),
+        let mut response = match timers.run(TransportError::DeadlineExceeded, response).await? {
+            Ok(response) => response,
+            Err(error) => return Err(self.stream_error(&connection, error)),
         };
-        check_head(&mut answer)?;
-        Ok(answer)
+        validate_head(&mut response)?;
+        Ok(response)
     }
 
-    /// Why there is no answer; a connection that failed as a whole is used no more.
-    fn broken(&self, connection: &Connection, error: h2::Error) -> Raised {
+    /// Classifies `error`, and retires a connection that failed as a whole.
+    fn stream_error(&self, connection: &Connection, error: h2::Error) -> TransportError {
         if !error.is_reset() {
             self.endpoint.retire(connection);
         }
-        Raised::of_h2(&self.endpoint.name, error)
+        TransportError::from_h2(&self.endpoint.name, error)
     }
 
-    fn request(&self, head: Parts, left: std::time::Duration) -> Result<Request<()>, Raised> {
+    fn request(&self, head: Parts, server_timeout: Duration) -> Result<Request<()>, TransportError> {
         let mut request = Request::from_parts(head, ());
         *request.version_mut() = http::Version::HTTP_2;
         let mut origin = uri::Parts::default();
-        origin.scheme = Some(self.endpoint.dial.scheme());
-        origin.authority = Some(self.endpoint.dial.authority.clone());
+        origin.scheme = Some(self.endpoint.dialer.scheme());
+        origin.authority = Some(self.endpoint.dialer.authority.clone());
         origin.path_and_query = std::mem::take(request.uri_mut()).into_parts().path_and_query;
-        // A path of a generated client is always one.
-        *request.uri_mut() =
-            uri::Uri::from_parts(origin).map_err(|_| Raised::NotGrpc(http::StatusCode::BAD_REQUEST))?;
+        // The path of a generated client is always valid.
+        *request.uri_mut() = uri::Uri::from_parts(origin)
+            .map_err(|_| TransportError::NoGrpcStatus(http::StatusCode::BAD_REQUEST))?;
         let headers = request.headers_mut();
-        headers.insert(timeout::GRPC_TIMEOUT, timeout::format(left));
+        headers.insert(timeout::GRPC_TIMEOUT, timeout::format(server_timeout));
         headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
         Ok(request)
     }
 
-    /// Whether `code` says that the callee's time is over: tonic's servers call that CANCELLED. One that says so before it
-    /// is over means something else.
-    pub(crate) fn is_out_of_time(&self, code: Code) -> bool {
-        code == Code::Cancelled && self.given_until.is_some_and(|until| until <= Instant::now())
+    /// Whether `code` reports that the server's time is over: tonic's servers return CANCELLED then. A server
+    /// that returns CANCELLED earlier means something else.
+    pub(crate) fn is_server_timeout(&self, code: Code) -> bool {
+        code == Code::Cancelled && self.server_deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// The backend's own status has come.
-    pub(crate) fn answered(mut self, code: Code, trailers: &HeaderMap, is_refusal: bool) {
-        if self.shared.wants_reports
+    /// Records the status that the server sent. A load report in its trailers is kept (gRFC A51).
+    pub(crate) fn finish_with_status(mut self, code: Code, trailers: &HeaderMap, is_not_started: bool) {
+        if self.channel.uses_load_reports
             && let Some(report) = LoadReport::from_trailers(trailers)
         {
-            self.endpoint.load.keep(&report);
+            self.endpoint.load.record(&report);
         }
         match code {
-            // Whoever refuses work is there, and no worse than others that are as full.
-            Code::Unavailable if !is_refusal => self.endpoint.failed(),
-            _ => self.endpoint.answered(self.waiting.as_ref()),
+            // A server that rejects work is alive, and no worse than others that are as full.
+            Code::Unavailable if !is_not_started => self.endpoint.record_failure(),
+            _ => self.endpoint.record_response(self.permit.as_ref()),
         }
         if code == Code::Ok {
-            self.shared.throttle.succeeded();
+            self.channel.throttle.record_success();
         }
-        self.end(code);
+        self.finish(code);
     }
 
-    /// There will be no status of the backend's.
-    pub(crate) fn failed(mut self, raised: &Raised) {
-        match raised.failure() {
-            Failure::Lost | Failure::NotGrpc => self.endpoint.failed(),
-            // That a connection cannot be made was noted by whoever tried to, and a deadline may be its caller's fault.
+    /// Records that the attempt ended without a status from the server.
+    pub(crate) fn finish_with_error(mut self, error: &TransportError) {
+        match error.failure() {
+            Failure::ConnectionLost | Failure::InvalidResponse => self.endpoint.record_failure(),
+            // The task that dials has recorded a failure to connect, and a deadline may be too short for any
+            // endpoint.
             _ => {}
         }
         if matches!(
-            raised,
-            Raised::Unreachable { .. } | Raised::Lost { .. } | Raised::Refused { .. } | Raised::Closed(_)
+            error,
+            TransportError::Unreachable { .. }
+                | TransportError::ConnectionLost { .. }
+                | TransportError::StreamRefused { .. }
+                | TransportError::ClosedBeforeSend(_)
         ) {
-            self.shared.endpoints.ask_soon();
+            self.channel.endpoints.resolve_soon();
         }
-        self.end(raised.code());
+        self.finish(error.code());
     }
 
-    fn end(&mut self, code: Code) {
+    fn finish(&mut self, code: Code) {
         self.ended = true;
-        self.meters.ended(code, self.started.elapsed());
-        if let Some(watched) = self.watched.take() {
-            watched.end(code);
+        self.meters.record(code, self.started.elapsed());
+        if let Some(observer) = self.observer.take() {
+            observer.finish(code);
         }
     }
 }
@@ -185,25 +194,30 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Code::Cancelled);
+            self.finish(Code::Cancelled);
         }
-        if let Some(pump) = &self.pump {
-            pump.abort();
+        if let Some(forwarder) = &self.forwarder {
+            forwarder.abort();
         }
         self.endpoint.end_attempt();
     }
 }
 
 impl Timers<'_> {
-    /// What is left for the callee: less than the caller has, so that the callee gives up first. The attempt's own time is
-    /// not told: an answer that it is over would be one, and not tried again.
-    fn left(&self) -> Option<std::time::Duration> {
+    /// The `grpc-timeout` for the server: less than the remaining time, so that the server gives up first.
+    /// The attempt's own timeout is not sent: the server's status at its end would count as a response, and
+    /// not be retried.
+    fn server_timeout(&self) -> Option<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| left.saturating_sub(crate::DEADLINE_MARGIN).max(left / 2))
+        (!left.is_zero()).then(|| left.saturating_sub(DEADLINE_MARGIN).max(left / 2))
     }
 
-    /// What `future` ends with, or, where a timer is first, what `late` says.
-    async fn bound<T>(&mut self, late: Raised, future: impl Future<Output = T>) -> Result<T, Raised> {
+    /// Runs `future`; returns `late` if a timer fires first.
+    async fn run<T>(
+        &mut self,
+        late: TransportError,
+        future: impl Future<Output = T>,
+    ) -> Result<T, TransportError> {
         let attempt = async {
             match self.attempt {
                 Some(until) => tokio::time::sleep_until(until).await,
@@ -212,45 +226,29 @@ impl Timers<'_> {
         };
         tokio::select! {
             biased;
-            ended = future => Ok(ended),
+            output = future => Ok(output),
             () = &mut *self.call => Err(late),
             () = attempt => Err(late),
         }
     }
 }
 
-/// Refuses a head that no gRPC server sends, and marks a status that stands in it.
-fn check_head(response: &mut Response<h2::RecvStream>) -> Result<(), Raised> {
+/// Rejects response headers that no gRPC server sends, and marks a status in them.
+fn validate_head(response: &mut Response<h2::RecvStream>) -> Result<(), TransportError> {
     let status = response.status();
     let headers: &mut HeaderMap = response.headers_mut();
-    headers.remove(ANSWERED);
-    let grpc = headers
+    headers.remove(SERVER_STATUS_MARK);
+    let is_grpc = headers
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    if !grpc || status != http::StatusCode::OK {
-        return Err(Raised::NotGrpc(status));
+        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"));
+    if !is_grpc || status != http::StatusCode::OK {
+        return Err(TransportError::NoGrpcStatus(status));
     }
     match headers.get(GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes())) {
-        // Trailers alone tell that a call succeeded: an OK ahead of them would hide what they say.
+        // Only trailers can report success: an OK in the headers would hide the status in the trailers.
         Some(Code::Ok) => drop(headers.remove(GRPC_STATUS)),
         Some(_) => mark(headers),
         None => {}
     }
     Ok(())
-}
-
-/// The answer as a generated client reads it, which ends `attempt` when it is complete.
-pub(crate) fn body_of(
-    answer: Response<h2::RecvStream>,
-    attempt: Attempt,
-    timer: Pin<Box<Sleep>>,
-    bytes_max: usize,
-) -> Response<Checked> {
-    let (head, stream) = answer.into_parts();
-    if stream.is_end_stream() {
-        attempt.answered(Code::Ok, &head.headers, false);
-        return Response::from_parts(head, Checked::empty());
-    }
-    let body = Checked::new(stream, timer, bytes_max, head.status, attempt);
-    Response::from_parts(head, body)
 }

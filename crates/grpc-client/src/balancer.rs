@@ -1,4 +1,4 @@
-//! Which endpoint the next attempt goes to.
+//! Load balancing: picks the endpoint of each attempt.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -9,24 +9,26 @@ use tokio::time::Instant;
 
 use crate::{endpoint::Endpoint, service_config::Policy};
 
-/// A policy and what it remembers.
+/// A policy and its state.
 #[derive(Debug)]
 pub(crate) struct Balancer {
     policy: Policy,
-    turn: AtomicUsize,
-    /// Of `pick_first`: the one that works.
+    /// Counter of `round_robin`.
+    next: AtomicUsize,
+    /// The endpoint that `pick_first` uses.
     current: Mutex<Option<Arc<Endpoint>>>,
 }
 
 impl Balancer {
     pub(crate) fn new(policy: Policy) -> Self {
-        // Many clients start at once, and must not all begin with the first.
-        let turn = if policy == Policy::RoundRobin { usize::from(fastrand::u16(..)) } else { 0 };
-        Self { policy, turn: AtomicUsize::new(turn), current: Mutex::new(None) }
+        // Clients that start together must not all begin with the first endpoint.
+        let next = if policy == Policy::RoundRobin { usize::from(fastrand::u16(..)) } else { 0 };
+        Self { policy, next: AtomicUsize::new(next), current: Mutex::new(None) }
     }
 
-    /// An endpoint that was not `tried`, or `None` where all were: one in use, or, where there is none, one that is not:
-    /// to try is better than to refuse. Where it `may_repeat`, one that was tried and is in use comes before those.
+    /// Picks an endpoint that is not in `tried`; `None` if all are. Prefers endpoints in use to ejected ones,
+    /// but uses an ejected one rather than fail. With `may_repeat`, a tried endpoint in use comes before
+    /// ejected ones.
     pub(crate) fn pick(
         &self,
         endpoints: &[Arc<Endpoint>],
@@ -34,96 +36,100 @@ impl Balancer {
         may_repeat: bool,
     ) -> Option<Arc<Endpoint>> {
         let is_new = |endpoint: &Arc<Endpoint>| !tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint));
-        let in_use = |endpoint: &Arc<Endpoint>| !endpoint.is_ejected();
-        self.pick_of(endpoints, |endpoint| in_use(endpoint) && is_new(endpoint))
-            .or_else(|| may_repeat.then(|| self.pick_of(endpoints, in_use))?)
-            .or_else(|| self.pick_of(endpoints, is_new))
+        let is_in_use = |endpoint: &Arc<Endpoint>| !endpoint.is_ejected();
+        self.pick_by_policy(endpoints, |endpoint| is_in_use(endpoint) && is_new(endpoint))
+            .or_else(|| may_repeat.then(|| self.pick_by_policy(endpoints, is_in_use))?)
+            .or_else(|| self.pick_by_policy(endpoints, is_new))
             .cloned()
     }
 
-    fn pick_of<'a>(
+    fn pick_by_policy<'a>(
         &self,
         endpoints: &'a [Arc<Endpoint>],
-        fit: impl Fn(&Arc<Endpoint>) -> bool,
+        is_candidate: impl Fn(&Arc<Endpoint>) -> bool,
     ) -> Option<&'a Arc<Endpoint>> {
-        let candidates = || endpoints.iter().filter(|endpoint| fit(endpoint));
+        let candidates = || endpoints.iter().filter(|endpoint| is_candidate(endpoint));
         let count = match endpoints {
-            [only] => return fit(only).then_some(only),
-            endpoints => endpoints.iter().filter(|endpoint| fit(endpoint)).count(),
+            [only] => return is_candidate(only).then_some(only),
+            _ => candidates().count(),
         };
         if count == 0 {
             return None;
         }
         match self.policy {
-            Policy::PickFirst { shuffle } => self.stay(endpoints, candidates(), shuffle.then_some(count)),
-            Policy::RoundRobin => candidates().nth(self.turn.fetch_add(1, Ordering::Relaxed) % count),
-            Policy::LeastLoaded { choices, reports } => {
-                let draw = drawn(count, choices);
-                least_loaded(candidates().enumerate().filter(|(index, _)| draw.contains(index)), reports)
+            Policy::PickFirst { shuffle } => {
+                self.pick_first(endpoints, candidates(), shuffle.then_some(count))
+            }
+            Policy::RoundRobin => candidates().nth(self.next.fetch_add(1, Ordering::Relaxed) % count),
+            Policy::LeastLoaded { choices, uses_reports } => {
+                let sample = Sample::draw(count, choices);
+                let sampled = candidates().enumerate().filter(|(index, _)| sample.contains(index));
+                least_loaded(sampled, uses_reports)
             }
         }
     }
 
-    fn stay<'a>(
+    fn pick_first<'a>(
         &self,
         endpoints: &'a [Arc<Endpoint>],
         mut candidates: impl Iterator<Item = &'a Arc<Endpoint>>,
         shuffle: Option<usize>,
     ) -> Option<&'a Arc<Endpoint>> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = shuffle.filter(|_| current.is_none()).map_or(0, |count| fastrand::usize(..count));
-        let first = candidates.nth(begin)?;
-        let kept = current.as_ref().and_then(|kept| {
-            std::iter::once(first).chain(candidates).find(|endpoint| Arc::ptr_eq(endpoint, kept))
+        let start = shuffle.filter(|_| current.is_none()).map_or(0, |count| fastrand::usize(..count));
+        let first = candidates.nth(start)?;
+        let same = current.as_ref().and_then(|current| {
+            std::iter::once(first).chain(candidates).find(|endpoint| Arc::ptr_eq(endpoint, current))
         });
-        let chosen = kept.unwrap_or(first);
-        let stays = current.as_ref().is_some_and(|kept| {
-            // While one call looks elsewhere, the others stay.
-            Arc::ptr_eq(kept, chosen)
-                || (!kept.is_ejected() && endpoints.iter().any(|one| Arc::ptr_eq(one, kept)))
+        let picked = same.unwrap_or(first);
+        let stays = current.as_ref().is_some_and(|current| {
+            // A retry of one call on another endpoint does not move the other calls.
+            Arc::ptr_eq(current, picked)
+                || (!current.is_ejected() && endpoints.iter().any(|endpoint| Arc::ptr_eq(endpoint, current)))
         });
         if !stays {
-            *current = Some(chosen.clone());
+            *current = Some(picked.clone());
         }
-        Some(chosen)
+        Some(picked)
     }
 }
 
-/// As many different numbers below `count` as there are choices, or all.
-fn drawn(count: usize, choices: usize) -> Drawn {
-    let mut drawn = Drawn { numbers: [usize::MAX; 10], all: count <= choices };
-    let mut found = 0;
-    while !drawn.all && found < choices.min(drawn.numbers.len()) {
-        let number = fastrand::usize(..count);
-        if !drawn.numbers.contains(&number) {
-            drawn.numbers[found] = number;
-            found += 1;
-        }
-    }
-    drawn
-}
-
-struct Drawn {
-    numbers: [usize; 10],
+/// Distinct random indexes below a count.
+struct Sample {
+    indexes: [usize; 10],
     all: bool,
 }
 
-impl Drawn {
-    fn contains(&self, number: &usize) -> bool {
-        self.all || self.numbers.contains(number)
+impl Sample {
+    /// `choices` indexes below `count`, or all if there are not more.
+    fn draw(count: usize, choices: usize) -> Self {
+        let mut sample = Self { indexes: [usize::MAX; 10], all: count <= choices };
+        let mut drawn = 0;
+        while !sample.all && drawn < choices.min(sample.indexes.len()) {
+            let index = fastrand::usize(..count);
+            if !sample.indexes.contains(&index) {
+                sample.indexes[drawn] = index;
+                drawn += 1;
+            }
+        }
+        sample
+    }
+
+    fn contains(&self, index: &usize) -> bool {
+        self.all || self.indexes.contains(index)
     }
 }
 
-/// The one with the fewest attempts in flight, times its load where every one of them reported that lately. Of equals,
-/// the one that chance says.
+/// The candidate with the fewest attempts in flight (gRFC A48), multiplied by its load if every candidate has
+/// a recent report. Ties are broken at random.
 fn least_loaded<'a>(
     candidates: impl Iterator<Item = (usize, &'a Arc<Endpoint>)> + Clone,
-    reports: bool,
+    uses_reports: bool,
 ) -> Option<&'a Arc<Endpoint>> {
     let now = Instant::now();
     let load = |endpoint: &Endpoint| endpoint.load.thousandths(now);
-    let by_load = reports && candidates.clone().all(|(_, endpoint)| load(endpoint).is_some());
+    let by_load = uses_reports && candidates.clone().all(|(_, endpoint)| load(endpoint).is_some());
     let cost = |endpoint: &Endpoint| {
         let factor = if by_load { load(endpoint).unwrap_or(1) } else { 1 };
         u64::try_from(endpoint.in_flight())

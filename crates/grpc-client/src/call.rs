@@ -1,8 +1,8 @@
-//! One call: as many attempts as may be made of it, and what they prove together.
+//! One call: its attempts, and the conclusion from all of them.
 //!
-//! After gRFC A6. An attempt that provably never ran is made anew at once, at another endpoint ("transparent retry").
-//! Any other is made anew only where the service config's `retryPolicy` says so, after a wait, and only before the head
-//! of an answer has come.
+//! The rules are those of gRFC A6. An attempt that provably never ran is repeated at once on another endpoint
+//! (transparent retry). Any other attempt is repeated only by the service config's `retryPolicy`, after a
+//! backoff, and only before response headers have arrived.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -13,124 +13,124 @@ use tonic::{Code, Status, body::Body};
 use tracing::Instrument;
 
 use crate::{
-    Deadline,
-    attempt::{Attempt, Timers, body_of},
-    body::{Checked, GRPC_STATUS, status_code},
+    attempt::{Attempt, Timers},
+    channel_state::ChannelState,
+    deadline::deadline_of,
     endpoint::Endpoint,
-    failure::Raised,
-    observe::{ObservedCall, Watched},
-    request::{PREFIX_BYTES, Payload, REQUEST_BYTES_KEPT_MAX},
+    failure::TransportError,
+    observer::{AttemptObserver, CallObserver},
+    request_body::{MESSAGE_PREFIX_BYTES, Payload, RETRY_BUFFER_BYTES_MAX},
+    response_body::ResponseBody,
+    server_status::{GRPC_STATUS, status_code},
     service_config::{Backoff, MethodConfig, RetryPolicy},
-    shared::Shared,
-    timeout,
-    transport::DEADLINE_DEFAULT,
 };
 
-/// gRFC A6: when the server wants the next attempt, in milliseconds; negative or no number where it wants none.
+/// gRFC A6: milliseconds until the next attempt, set by the server. A negative value, or none that parses,
+/// forbids it.
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
-/// gRFC A6: how many attempts by a policy were made before this one; those that never ran are not counted.
+/// gRFC A6: the number of earlier attempts by the retry policy. Transparent retries are not counted.
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
-/// How long a call that waits for an endpoint to be ready waits before it looks again (`waitForReady`).
+/// Pauses between the connection attempts of a `waitForReady` call.
 const WAIT_FOR_READY: Backoff =
     Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(1), multiplier: 1.6 };
 
 pub(crate) struct Call {
-    shared: Arc<Shared>,
+    channel: Arc<ChannelState>,
     head: request::Parts,
-    /// `None` after the one attempt of a request that is not kept.
+    /// `None` after the only attempt of a request that is not buffered.
     payload: Option<Payload>,
     method: MethodConfig,
     deadline: Instant,
-    observed: Option<Arc<dyn ObservedCall>>,
-    /// The last attempt that may have run, of those that were made anew.
-    may_have_run: Option<Ended>,
-    turns: Turns,
+    observer: Option<Arc<dyn CallObserver>>,
+    /// The latest repeated attempt that may have run.
+    may_have_run: Option<AttemptOutcome>,
+    history: AttemptHistory,
 }
 
-/// Which attempts were made.
+/// The attempts so far.
 #[derive(Default)]
-struct Turns {
-    /// Endpoints that the next attempt does not go to, while there is another.
+struct AttemptHistory {
+    /// Endpoints that the next attempt avoids while there are others.
     tried: Vec<Arc<Endpoint>>,
-    all: u32,
-    /// By the retry policy, the first one included.
+    total: u32,
+    /// Attempts by the retry policy, the first one included.
     by_policy: u32,
-    /// Waits by the policy, since a server last said how long to wait.
-    waits: u32,
+    /// Backoffs since the server's latest pushback.
+    backoffs: u32,
     waits_for_ready: u32,
-    /// Whether an endpoint that refused was tried once more, for lack of another.
-    tried_again: bool,
+    /// Whether an endpoint that refused the stream was tried again because there is no other.
+    repeated_refused: bool,
 }
 
 /// Why an attempt is made.
 #[derive(Clone, Copy)]
-enum Kind {
+enum AttemptKind {
     First,
-    /// The one before provably never ran.
+    /// The previous attempt provably never ran.
     Transparent,
     Policy,
 }
 
-/// How an attempt ended, short of an answer whose status is still to come.
-enum Ended {
-    /// The head of the answer is all of it, and holds a status.
+/// How an attempt ended, if not with a response whose status is still to come.
+enum AttemptOutcome {
+    /// A response of headers alone, with a status (Trailers-Only).
     Status {
         head: response::Parts,
-        is_refusal: bool,
+        is_not_started: bool,
     },
-    Raised(Raised),
+    Error(TransportError),
 }
 
-/// What is to be done after an attempt.
-enum Next {
-    /// Nothing: this is how the call ended.
-    End(Ended),
-    /// Another attempt, after this time.
-    Again(Kind, Duration, Ended),
+enum NextStep {
+    Finish(AttemptOutcome),
+    /// Another attempt, after this wait.
+    Retry(AttemptKind, Duration, AttemptOutcome),
 }
 
-/// What a server says about another attempt.
+/// The server's instruction about the next attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pushback {
     After(Duration),
     Never,
 }
 
-impl Ended {
+impl AttemptOutcome {
     fn may_have_run(&self) -> bool {
         match self {
-            Self::Status { is_refusal, .. } => !is_refusal,
-            Self::Raised(raised) => !raised.failure().never_ran(),
+            Self::Status { is_not_started, .. } => !is_not_started,
+            Self::Error(error) => !error.failure().never_ran(),
         }
     }
 
     fn code(&self) -> Code {
         match self {
             Self::Status { head, .. } => status_code(&head.headers),
-            Self::Raised(raised) => raised.code(),
+            Self::Error(error) => error.code(),
         }
     }
 
     fn is_retryable(&self, policy: &RetryPolicy) -> bool {
         match self {
             Self::Status { head, .. } => policy.codes.contains(&status_code(&head.headers)),
-            // An attempt that took too long, of a call that has time left.
-            Self::Raised(Raised::DeadlineExceeded | Raised::NeverSent) => true,
-            Self::Raised(Raised::RequestTooLarge(_) | Raised::RequestBroken(_) | Raised::TooLarge(_)) => {
-                false
-            }
-            Self::Raised(raised) => policy.codes.contains(&raised.code()),
+            // The attempt's own timeout: the call has time left.
+            Self::Error(TransportError::DeadlineExceeded | TransportError::DeadlineBeforeSend) => true,
+            Self::Error(
+                TransportError::RequestTooLarge(_)
+                | TransportError::RequestBody(_)
+                | TransportError::ResponseTooLarge(_),
+            ) => false,
+            Self::Error(error) => policy.codes.contains(&error.code()),
         }
     }
 
-    fn is_for_want_of_a_connection(&self) -> bool {
+    fn has_no_connection(&self) -> bool {
         matches!(
             self,
-            Self::Raised(
-                Raised::Unreachable { .. }
-                    | Raised::NoEndpoint(_)
-                    | Raised::Refused { .. }
-                    | Raised::Closed(_)
+            Self::Error(
+                TransportError::Unreachable { .. }
+                    | TransportError::NoAddress(_)
+                    | TransportError::StreamRefused { .. }
+                    | TransportError::ClosedBeforeSend(_)
             )
         )
     }
@@ -144,48 +144,43 @@ impl Ended {
 }
 
 impl Call {
-    pub(crate) async fn new(shared: Arc<Shared>, request: Request<Body>) -> Result<Self, Status> {
+    pub(crate) async fn new(channel: Arc<ChannelState>, request: Request<Body>) -> Result<Self, Status> {
         let (head, body) = request.into_parts();
-        let method = shared.config.method(head.uri.path()).cloned().unwrap_or_default();
-        let now = Instant::now();
-        let given = head.extensions.get::<Deadline>().map(|deadline| deadline.0);
-        let of_method = method.timeout.map(|timeout| now + timeout);
-        // Where `tonic::Request::set_timeout` puts it.
-        let in_head = head.headers.get(timeout::GRPC_TIMEOUT).and_then(timeout::parse);
-        let in_head = in_head.and_then(|timeout| now.checked_add(timeout));
-        let deadline =
-            given.into_iter().chain(of_method).chain(in_head).min().unwrap_or(now + DEADLINE_DEFAULT);
-        let payload = Payload::take(body).await.map_err(|error| Raised::RequestBroken(Arc::new(error)))?;
-        if let (Payload::Whole(bytes), Some(max)) = (&payload, method.request_bytes_max)
-            && bytes.len().saturating_sub(PREFIX_BYTES) > max
+        let method = channel.method(head.uri.path());
+        let deadline = deadline_of(&head, method.timeout);
+        let payload =
+            Payload::read_ready(body).await.map_err(|error| TransportError::RequestBody(Arc::new(error)))?;
+        if let (Payload::Complete(bytes), Some(max)) = (&payload, method.request_bytes_max)
+            && bytes.len().saturating_sub(MESSAGE_PREFIX_BYTES) > max
         {
-            return Err(Raised::RequestTooLarge(max).into());
+            return Err(TransportError::RequestTooLarge(max).into());
         }
-        let turns = Turns { by_policy: 1, ..Turns::default() };
-        let target = shared.endpoints.target();
-        let observed = shared.observer.as_ref().and_then(|observer| observer.call(target, head.uri.path()));
+        let history = AttemptHistory { by_policy: 1, ..AttemptHistory::default() };
+        let target = channel.endpoints.target();
+        let observer =
+            channel.observer.as_ref().and_then(|observer| observer.start_call(target, head.uri.path()));
         let payload = Some(payload);
-        Ok(Self { shared, head, payload, method, deadline, observed, may_have_run: None, turns })
+        Ok(Self { channel, head, payload, method, deadline, observer, may_have_run: None, history })
     }
 
-    /// Makes attempts until one of them is to be the last.
-    pub(crate) async fn run(mut self) -> Result<Response<Checked>, Status> {
+    /// Makes attempts until one is final.
+    pub(crate) async fn run(mut self) -> Result<Response<ResponseBody>, Status> {
         let mut timer = Box::pin(sleep_until(self.deadline));
-        let mut kind = Kind::First;
+        let mut kind = AttemptKind::First;
         loop {
-            let ended = match self.attempt(&mut timer, kind).await {
-                Ok((answer, attempt)) => {
+            let outcome = match self.attempt(&mut timer, kind).await {
+                Ok((response, attempt)) => {
                     let bytes_max = self.response_bytes_max();
-                    return Ok(body_of(answer, attempt, timer, bytes_max));
+                    return Ok(ResponseBody::wrap(response, attempt, timer, bytes_max));
                 }
-                Err(ended) => ended,
+                Err(outcome) => outcome,
             };
-            match self.judge(ended) {
-                Next::End(last) => return self.conclude(last),
-                Next::Again(next, wait, ended) => {
+            match self.next_step(outcome) {
+                NextStep::Finish(last) => return self.finish(last),
+                NextStep::Retry(next, wait, outcome) => {
                     kind = next;
-                    if ended.may_have_run() {
-                        self.may_have_run = Some(ended);
+                    if outcome.may_have_run() {
+                        self.may_have_run = Some(outcome);
                     }
                     if !wait.is_zero() {
                         tokio::time::sleep(wait).await;
@@ -195,23 +190,23 @@ impl Call {
         }
     }
 
-    /// An attempt, up to the head of an answer that brings a message.
+    /// Makes one attempt, up to the headers of a response with a body.
     async fn attempt(
         &mut self,
         timer: &mut Pin<Box<Sleep>>,
-        kind: Kind,
-    ) -> Result<(Response<RecvStream>, Attempt), Ended> {
-        let endpoint = self.pick(timer, kind).await.map_err(Ended::Raised)?;
-        let mut attempt = Attempt::begin(&self.shared, endpoint.clone(), self.head.uri.path());
+        kind: AttemptKind,
+    ) -> Result<(Response<RecvStream>, Attempt), AttemptOutcome> {
+        let endpoint = self.pick(timer, kind).await.map_err(AttemptOutcome::Error)?;
+        let mut attempt = Attempt::start(&self.channel, endpoint.clone(), self.head.uri.path());
         match kind {
-            Kind::First => {}
-            Kind::Transparent => drop(attempt.meters().transparent_retries.inc()),
-            Kind::Policy => drop(attempt.meters().retries.inc()),
+            AttemptKind::First => {}
+            AttemptKind::Transparent => drop(attempt.meters().transparent_retries.inc()),
+            AttemptKind::Policy => drop(attempt.meters().retries.inc()),
         }
-        self.turns.all += 1;
-        let span = tracing::debug_span!("attempt", endpoint = %endpoint.name, number = self.turns.all);
+        self.history.total += 1;
+        let span = tracing::debug_span!("attempt", endpoint = %endpoint.name, number = self.history.total);
         let name = endpoint.name.clone();
-        self.turns.tried.push(endpoint);
+        self.history.tried.push(endpoint);
         let attempt_timeout = self.method.retry.as_ref().and_then(|retry| retry.attempt_timeout);
         let mut timers = Timers {
             deadline: self.deadline,
@@ -219,160 +214,167 @@ impl Call {
             attempt: attempt_timeout.map(|timeout| Instant::now() + timeout),
         };
         let (mut head, payload) = (self.head(), self.take_payload());
-        if let Some(call) = &self.observed {
-            attempt.watch(Watched::begin(call, &name, self.turns.all, &mut head.headers));
+        if let Some(call) = &self.observer {
+            attempt.observe(AttemptObserver::start(call, &name, self.history.total, &mut head.headers));
         }
-        let ended = match attempt.send(head, payload, &mut timers).instrument(span).await {
-            Ok(answer) if answer.headers().contains_key(GRPC_STATUS) => {
-                let (head, _) = answer.into_parts();
+        let result = match attempt.send(head, payload, &mut timers).instrument(span).await {
+            Ok(response) if response.headers().contains_key(GRPC_STATUS) => {
+                let (head, _) = response.into_parts();
                 let code = status_code(&head.headers);
-                if attempt.is_out_of_time(code) {
-                    Err(Raised::DeadlineExceeded)
+                if attempt.is_server_timeout(code) {
+                    Err(TransportError::DeadlineExceeded)
                 } else {
-                    let is_refusal = self.shared.is_refusal(&head.headers);
-                    attempt.answered(code, &head.headers, is_refusal);
-                    return Err(Ended::Status { head, is_refusal });
+                    let is_not_started = self.channel.is_not_started(&head.headers);
+                    attempt.finish_with_status(code, &head.headers, is_not_started);
+                    return Err(AttemptOutcome::Status { head, is_not_started });
                 }
             }
-            answer => answer,
+            result => result,
         };
-        match ended {
-            Ok(answer) => Ok((answer, attempt)),
-            Err(raised) => {
-                attempt.failed(&raised);
-                Err(Ended::Raised(raised))
+        match result {
+            Ok(response) => Ok((response, attempt)),
+            Err(error) => {
+                attempt.finish_with_error(&error);
+                Err(AttemptOutcome::Error(error))
             }
         }
     }
 
-    /// An endpoint, another one than before where there is another.
-    async fn pick(&mut self, timer: &mut Pin<Box<Sleep>>, kind: Kind) -> Result<Arc<Endpoint>, Raised> {
-        let endpoints = &self.shared.endpoints;
+    /// Picks an endpoint that this call has not tried, if there is one.
+    async fn pick(
+        &mut self,
+        timer: &mut Pin<Box<Sleep>>,
+        kind: AttemptKind,
+    ) -> Result<Arc<Endpoint>, TransportError> {
+        let endpoints = &self.channel.endpoints;
         let list = tokio::select! {
             biased;
-            list = endpoints.some() => list?,
-            () = timer => return Err(Raised::NeverSent),
+            list = endpoints.wait_until_known() => list?,
+            () = timer => return Err(TransportError::DeadlineBeforeSend),
         };
-        // One that failed an attempt may do better the next time; one that is out of use is known not to.
-        let may_repeat = matches!(kind, Kind::Policy);
-        let picked = self.shared.balancer.pick(&list, &self.turns.tried, may_repeat).or_else(|| {
-            self.turns.tried.clear();
-            self.shared.balancer.pick(&list, &[], may_repeat)
+        // An endpoint that failed one attempt may serve the next; an ejected one is known not to.
+        let may_repeat = matches!(kind, AttemptKind::Policy);
+        let picked = self.channel.balancer.pick(&list, &self.history.tried, may_repeat).or_else(|| {
+            self.history.tried.clear();
+            self.channel.balancer.pick(&list, &[], may_repeat)
         });
-        // A list that is not empty has one.
-        picked.ok_or_else(|| Raised::NoEndpoint(endpoints.target().clone()))
+        // The list is not empty, so that one was picked.
+        picked.ok_or_else(|| TransportError::NoAddress(endpoints.target().clone()))
     }
 
-    /// What the next attempt sends; kept for another one where that is possible.
+    /// The payload of the next attempt. A payload within the retry buffer stays for later attempts (gRFC A6).
     fn take_payload(&mut self) -> Payload {
         match self.payload.take() {
-            Some(Payload::Whole(bytes)) if bytes.len() <= REQUEST_BYTES_KEPT_MAX => {
-                self.payload = Some(Payload::Whole(bytes.clone()));
-                Payload::Whole(bytes)
+            Some(Payload::Complete(bytes)) if bytes.len() <= RETRY_BUFFER_BYTES_MAX => {
+                self.payload = Some(Payload::Complete(bytes.clone()));
+                Payload::Complete(bytes)
             }
-            Some(once) => once,
-            // Nothing is tried again without a payload.
-            None => Payload::Whole(bytes::Bytes::new()),
+            Some(unbuffered) => unbuffered,
+            // Unreachable: without a payload there is no retry.
+            None => Payload::Complete(bytes::Bytes::new()),
         }
     }
 
-    /// The head of the next attempt.
+    /// The request headers of the next attempt.
     fn head(&self) -> request::Parts {
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = self.head.method.clone();
         head.uri = self.head.uri.clone();
         head.headers = self.head.headers.clone();
-        if self.turns.by_policy > 1 {
-            head.headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.turns.by_policy - 1));
+        if self.history.by_policy > 1 {
+            head.headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.history.by_policy - 1));
         }
         head
     }
 
-    fn judge(&mut self, ended: Ended) -> Next {
+    fn next_step(&mut self, outcome: AttemptOutcome) -> NextStep {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if self.payload.is_none() || left.is_zero() {
-            return Next::End(ended);
+            return NextStep::Finish(outcome);
         }
-        if self.goes_elsewhere(&ended) {
-            return Next::Again(Kind::Transparent, Duration::ZERO, ended);
+        if self.may_retry_transparently(&outcome) {
+            return NextStep::Retry(AttemptKind::Transparent, Duration::ZERO, outcome);
         }
-        if let Some(wait) = self.wait_by_policy(&ended).filter(|wait| *wait < left) {
-            self.turns.by_policy += 1;
-            // All but the last may be tried again.
-            self.turns.tried.drain(..self.turns.tried.len().saturating_sub(1));
-            return Next::Again(Kind::Policy, wait, ended);
+        if let Some(wait) = self.policy_wait(&outcome).filter(|wait| *wait < left) {
+            self.history.by_policy += 1;
+            // The next attempt may repeat every endpoint but the last.
+            self.history.tried.drain(..self.history.tried.len().saturating_sub(1));
+            return NextStep::Retry(AttemptKind::Policy, wait, outcome);
         }
-        if self.method.wait_for_ready && ended.is_for_want_of_a_connection() {
-            self.turns.waits_for_ready += 1;
-            let wait = WAIT_FOR_READY.wait(self.turns.waits_for_ready);
+        if self.method.wait_for_ready && outcome.has_no_connection() {
+            self.history.waits_for_ready += 1;
+            let wait = WAIT_FOR_READY.wait(self.history.waits_for_ready);
             if wait < left {
-                self.turns.tried.clear();
-                return Next::Again(Kind::Transparent, wait, ended);
+                self.history.tried.clear();
+                return NextStep::Retry(AttemptKind::Transparent, wait, outcome);
             }
         }
-        Next::End(ended)
+        NextStep::Finish(outcome)
     }
 
-    /// Whether the attempt is made anew at once, at another endpoint: only where it provably never ran.
-    fn goes_elsewhere(&mut self, ended: &Ended) -> bool {
-        let list = self.shared.endpoints.list();
-        let tried =
-            |endpoint: &Arc<Endpoint>| self.turns.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint));
-        let has_another = list.iter().any(|endpoint| !tried(endpoint));
-        match ended {
-            // Whoever refuses work may not be the only one who is full: the throttle spares them this, too.
-            Ended::Status { is_refusal, .. } => {
-                let may = *is_refusal && has_another && ended.pushback() != Some(Pushback::Never);
-                may && self.shared.throttle.spends()
+    /// Whether the attempt is repeated at once on another endpoint, because it provably never ran.
+    fn may_retry_transparently(&mut self, outcome: &AttemptOutcome) -> bool {
+        let list = self.channel.endpoints.list();
+        let is_tried =
+            |endpoint: &Arc<Endpoint>| self.history.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint));
+        let has_another = list.iter().any(|endpoint| !is_tried(endpoint));
+        match outcome {
+            // All servers may be as full as this one: the retry throttle limits these retries, too.
+            AttemptOutcome::Status { is_not_started, .. } => {
+                let may = *is_not_started && has_another && outcome.pushback() != Some(Pushback::Never);
+                may && self.channel.throttle.try_spend()
             }
-            // A connection that was being closed is no endpoint that is gone.
-            Ended::Raised(Raised::Refused { .. } | Raised::Closed(_)) => {
-                has_another || !std::mem::replace(&mut self.turns.tried_again, true)
-            }
-            Ended::Raised(Raised::Unreachable { .. } | Raised::NeverSent) => has_another,
-            Ended::Raised(_) => false,
+            // The connection was closing; the endpoint may take a new one.
+            AttemptOutcome::Error(
+                TransportError::StreamRefused { .. } | TransportError::ClosedBeforeSend(_),
+            ) => has_another || !std::mem::replace(&mut self.history.repeated_refused, true),
+            AttemptOutcome::Error(
+                TransportError::Unreachable { .. } | TransportError::DeadlineBeforeSend,
+            ) => has_another,
+            AttemptOutcome::Error(_) => false,
         }
     }
 
-    /// How long to wait before an attempt that the retry policy allows.
-    fn wait_by_policy(&mut self, ended: &Ended) -> Option<Duration> {
+    /// The wait before the next attempt by the retry policy; `None` if the policy allows none.
+    fn policy_wait(&mut self, outcome: &AttemptOutcome) -> Option<Duration> {
         let retry = self.method.retry.as_ref()?;
-        let (retryable, pushback) = (ended.is_retryable(retry), ended.pushback());
+        let (retryable, pushback) = (outcome.is_retryable(retry), outcome.pushback());
         if retryable || pushback == Some(Pushback::Never) {
-            self.shared.throttle.failed();
+            self.channel.throttle.record_failure();
         }
-        if !retryable || self.turns.by_policy >= retry.attempts_max || !self.shared.throttle.allows() {
+        let attempts_left = self.history.by_policy < retry.attempts_max;
+        if !retryable || !attempts_left || !self.channel.throttle.allows_retry() {
             return None;
         }
         match pushback {
             Some(Pushback::Never) => None,
             Some(Pushback::After(wait)) => {
-                self.turns.waits = 0;
+                self.history.backoffs = 0;
                 Some(wait)
             }
             None => {
-                self.turns.waits += 1;
-                Some(retry.backoff.wait(self.turns.waits))
+                self.history.backoffs += 1;
+                Some(retry.backoff.wait(self.history.backoffs))
             }
         }
     }
 
-    /// How the call ended, given how its last attempt did: one that may have run outweighs one that did not, which proves
-    /// nothing of the call.
-    fn conclude(mut self, last: Ended) -> Result<Response<Checked>, Status> {
+    /// The result of the call. An earlier attempt that may have run outweighs a last one that did not: the
+    /// latter proves nothing about the call.
+    fn finish(mut self, last: AttemptOutcome) -> Result<Response<ResponseBody>, Status> {
         let earlier = self.may_have_run.take().filter(|_| !last.may_have_run());
-        let ended = earlier.unwrap_or(last);
-        if let Some(call) = &self.observed {
-            call.came_to(ended.code());
+        let outcome = earlier.unwrap_or(last);
+        if let Some(call) = &self.observer {
+            call.set_status(outcome.code());
         }
-        match ended {
-            Ended::Raised(raised) => Err(raised.into()),
-            Ended::Status { head, .. } => Ok(Response::from_parts(head, Checked::empty())),
+        match outcome {
+            AttemptOutcome::Error(error) => Err(error.into()),
+            AttemptOutcome::Status { head, .. } => Ok(Response::from_parts(head, ResponseBody::empty())),
         }
     }
 
     fn response_bytes_max(&self) -> usize {
-        let of_method = self.method.response_bytes_max.unwrap_or(usize::MAX);
-        self.shared.response_bytes_max.min(of_method.saturating_add(PREFIX_BYTES))
+        let method_max = self.method.response_bytes_max.unwrap_or(usize::MAX);
+        self.channel.response_bytes_max.min(method_max.saturating_add(MESSAGE_PREFIX_BYTES))
     }
 }

@@ -1,7 +1,7 @@
-//! One HTTP/2 connection: dialled, found to be answered, and driven until it ends.
+//! One HTTP/2 connection: dialled, confirmed by the peer's first bytes, and driven until it ends.
 //!
-//! The HTTP/2 library is used by itself: what a call's failure proves is told from the library's own errors, and a
-//! layer between would cost a task and two queues for each call.
+//! The channel uses the h2 library directly: h2's own errors show what the failure of a call proves, and a
+//! layer between would cost a task and two queues per call.
 
 use std::{
     io,
@@ -29,106 +29,105 @@ use crate::tls::ClientTls;
 
 /// How long connecting may take: name resolution, TCP, TLS, and the first bytes of the peer's HTTP/2.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection with calls in flight may bring nothing before its peer is asked whether it is there, and how
-/// long that may take. Shorter would offend servers: grpc-go closes connections that ask too often.
+/// Keep-alive (gRFC A8): how long a connection with open streams may receive nothing before a ping is sent.
+/// grpc-go servers close connections that send pings more often.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the peer may take to respond to a ping.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of one answer's headers or trailers, where a status stands with all of its details. The HTTP/2
-/// library refuses an answer with more, and where it is a quarter more the connection too.
+/// Bytes of the headers or trailers of one response, which include a status with all of its details. The h2
+/// library rejects a response with more, and closes the connection at a quarter more.
 const RESPONSE_HEADER_BYTES_MAX: u32 = 1024 * 1024;
-/// HTTP/2 flow-control windows: a page of results fits a stream's, many of them the connection's.
+/// HTTP/2 flow-control window of a stream: one page of results.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+/// HTTP/2 flow-control window of a connection: several pages at once.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
-/// How a place is dialled.
+/// Dials one address.
 #[derive(Debug, Clone)]
-pub(crate) struct Dial {
-    pub(crate) whereto: Whereto,
+pub(crate) struct Dialer {
+    pub(crate) target: DialTarget,
     pub(crate) authority: Authority,
-    /// The host as TLS is to find it in the peer's certificate.
+    /// The name that the peer's certificate must be valid for.
     pub(crate) server_name: String,
     pub(crate) tls: Option<ClientTls>,
 }
 
-/// What TCP connects to.
+/// The address that TCP connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Whereto {
-    /// A name or address, resolved whenever it is dialled.
+pub(crate) enum DialTarget {
+    /// A host name or IP address and a port, resolved at each attempt to connect.
     Host(String, u16),
-    /// What was resolved before.
     Address(SocketAddr),
 }
 
-/// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("the peer does not speak HTTP/2: {0}")]
     Http2(#[from] h2::Error),
-    #[error("the peer closed the connection before it had said anything")]
+    #[error("the peer closed the connection before its first byte")]
     Closed,
     #[error("no connection within {CONNECT_TIMEOUT:?}")]
     TimedOut,
 }
 
-/// A connection that its peer has answered on. Clones share it; it is closed when the last one and the last call on it
-/// are gone.
+/// A connection on which the peer has sent its first bytes. Clones share it. It closes when the last clone
+/// and the last call on it are gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) send: SendRequest<Bytes>,
-    signs: Arc<Signs>,
+    state: Arc<ConnectionState>,
 }
 
 impl Connection {
-    /// Whether both are the same connection.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.signs, &other.signs)
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// Whether `call` waits on this connection.
-    pub(crate) fn carries(&self, call: &Waiting) -> bool {
-        Arc::ptr_eq(&self.signs, &call.0)
+    /// Whether `permit` belongs to a stream of this connection.
+    pub(crate) fn issued(&self, permit: &StreamPermit) -> bool {
+        Arc::ptr_eq(&self.state, &permit.0)
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.signs.ended.load(Ordering::Acquire)
+        self.state.ended.load(Ordering::Acquire)
     }
 
-    /// For how long nothing has come while calls wait for it; `None` where none does.
+    /// For how long nothing was received while streams are open; `None` without open streams.
     pub(crate) fn silent_for(&self) -> Option<Duration> {
-        let waits = self.signs.waiting.load(Ordering::Relaxed) > 0;
-        waits.then(|| self.signs.last_heard().elapsed())
+        let is_busy = self.state.open_streams.load(Ordering::Relaxed) > 0;
+        is_busy.then(|| self.state.last_activity().elapsed())
     }
 
-    /// Waits until the peer takes another call, and counts it as one that waits for bytes of this connection. `None` where
-    /// the connection ended before that: such a call was never sent, which could not be told of one that the HTTP/2 library
-    /// has queued.
-    pub(crate) async fn take_up(&self) -> Option<Waiting> {
+    /// Waits until the peer's limit on concurrent streams allows another call. `None` if the connection ends
+    /// first: such a call was provably never sent, which cannot be proved for a call queued in the h2
+    /// library.
+    pub(crate) async fn acquire_stream(&self) -> Option<StreamPermit> {
         loop {
-            let freed = self.signs.freed.notified();
+            let permit_released = self.state.permit_released.notified();
             if self.has_ended() {
                 return None;
             }
-            let room = |calls: usize| (calls < self.send.current_max_send_streams()).then_some(calls + 1);
-            match self.signs.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) {
+            let one_more = |open: usize| (open < self.send.current_max_send_streams()).then_some(open + 1);
+            match self.state.open_streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
                 Ok(0) => {
-                    self.signs.waiting_since_ms.store(self.signs.ms(), Ordering::Relaxed);
-                    return Some(Waiting(self.signs.clone()));
+                    self.state.busy_since_ms.store(self.state.elapsed_ms(), Ordering::Relaxed);
+                    return Some(StreamPermit(self.state.clone()));
                 }
-                Ok(_) => return Some(Waiting(self.signs.clone())),
-                Err(_) => freed.await,
+                Ok(_) => return Some(StreamPermit(self.state.clone())),
+                Err(_) => permit_released.await,
             }
         }
     }
 }
 
-impl Dial {
+impl Dialer {
     pub(crate) fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
-    /// A connection on which the peer has said something, so that a call sent on it meets a peer that is there.
+    /// Connects, and waits for the peer's first bytes: a call is then sent to a peer that is alive.
     pub(crate) async fn connect(&self) -> Result<Connection, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.connect_unbounded())
             .await
@@ -136,24 +135,24 @@ impl Dial {
     }
 
     async fn connect_unbounded(&self) -> Result<Connection, ConnectError> {
-        let tcp = match &self.whereto {
-            Whereto::Host(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
-            Whereto::Address(address) => TcpStream::connect(address).await?,
+        let tcp = match &self.target {
+            DialTarget::Host(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
+            DialTarget::Address(address) => TcpStream::connect(address).await?,
         };
         tcp.set_nodelay(true)?;
         match &self.tls {
-            Some(tls) => start(tls.connect(&self.server_name, tcp).await?).await,
-            None => start(tcp).await,
+            Some(tls) => start_http2(tls.connect(&self.server_name, tcp).await?).await,
+            None => start_http2(tcp).await,
         }
     }
 }
 
-async fn start<IO>(io: IO) -> Result<Connection, ConnectError>
+async fn start_http2<IO>(io: IO) -> Result<Connection, ConnectError>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let signs = Arc::new(Signs::default());
-    let io = Watched { io, signs: signs.clone() };
+    let state = Arc::new(ConnectionState::default());
+    let io = ReadMonitor { io, state: state.clone() };
     let (send, mut http2) = h2::client::Builder::new()
         .enable_push(false)
         .max_header_list_size(RESPONSE_HEADER_BYTES_MAX)
@@ -161,138 +160,138 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .handshake::<_, Bytes>(io)
         .await?;
-    // The first that an HTTP/2 server says are its settings (RFC 9113, section 3.4).
-    let heard = signs.heard.notified();
+    // An HTTP/2 server sends its SETTINGS first (RFC 9113 §3.4).
+    let first_bytes = state.first_bytes.notified();
     tokio::select! {
         biased;
-        () = heard => {}
+        () = first_bytes => {}
         ended = &mut http2 => return Err(ended.err().map_or(ConnectError::Closed, ConnectError::Http2)),
     }
     let ping = http2.ping_pong();
-    let driver = Driver { http2, ping, signs: signs.clone() };
+    let driver = Driver { http2, ping, state: state.clone() };
     tokio::spawn(driver.drive());
-    Ok(Connection { send, signs })
+    Ok(Connection { send, state })
 }
 
-/// What a connection shows of itself.
+/// What the calls of a connection and its driver share. Times are milliseconds since `started`.
 #[derive(Debug)]
-struct Signs {
+struct ConnectionState {
     started: Instant,
-    /// When bytes were last read, in milliseconds since `started`.
-    read_ms: AtomicU64,
-    heard: Notify,
-    /// A call has ended, or the connection has.
-    freed: Notify,
-    waiting: AtomicUsize,
-    /// Since when any call waits, likewise.
-    waiting_since_ms: AtomicU64,
+    /// The latest read; 0 before the first.
+    last_read_ms: AtomicU64,
+    first_bytes: Notify,
+    /// Notified when a stream ends, or the connection.
+    permit_released: Notify,
+    open_streams: AtomicUsize,
+    /// When the number of open streams last rose from 0.
+    busy_since_ms: AtomicU64,
     ended: AtomicBool,
 }
 
-impl Default for Signs {
+impl Default for ConnectionState {
     fn default() -> Self {
         Self {
             started: Instant::now(),
-            read_ms: AtomicU64::new(0),
-            heard: Notify::new(),
-            freed: Notify::new(),
-            waiting: AtomicUsize::new(0),
-            waiting_since_ms: AtomicU64::new(0),
+            last_read_ms: AtomicU64::new(0),
+            first_bytes: Notify::new(),
+            permit_released: Notify::new(),
+            open_streams: AtomicUsize::new(0),
+            busy_since_ms: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         }
     }
 }
 
-impl Signs {
-    fn note_read(&self) {
-        if self.read_ms.swap(self.ms().max(1), Ordering::Relaxed) == 0 {
-            self.heard.notify_one();
+impl ConnectionState {
+    fn record_read(&self) {
+        if self.last_read_ms.swap(self.elapsed_ms().max(1), Ordering::Relaxed) == 0 {
+            self.first_bytes.notify_one();
         }
     }
 
-    fn ms(&self) -> u64 {
+    fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// When bytes were last read, or a call began to wait for some, whichever was later.
-    fn last_heard(&self) -> Instant {
-        let read = self.read_ms.load(Ordering::Relaxed);
-        self.started + Duration::from_millis(read.max(self.waiting_since_ms.load(Ordering::Relaxed)))
+    /// The latest read, or the start of the oldest open stream's wait, whichever is later.
+    fn last_activity(&self) -> Instant {
+        let last_read_ms = self.last_read_ms.load(Ordering::Relaxed);
+        self.started + Duration::from_millis(last_read_ms.max(self.busy_since_ms.load(Ordering::Relaxed)))
     }
 }
 
-/// A call that waits for bytes.
+/// Counts one open stream until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Waiting(Arc<Signs>);
+pub(crate) struct StreamPermit(Arc<ConnectionState>);
 
-impl Drop for Waiting {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.0.freed.notify_one();
+        self.0.open_streams.fetch_sub(1, Ordering::Relaxed);
+        self.0.permit_released.notify_one();
     }
 }
 
 /// The task that reads and writes for all calls of a connection.
 struct Driver<IO> {
-    http2: h2::client::Connection<Watched<IO>, Bytes>,
+    http2: h2::client::Connection<ReadMonitor<IO>, Bytes>,
     ping: Option<h2::PingPong>,
-    signs: Arc<Signs>,
+    state: Arc<ConnectionState>,
 }
 
 impl<IO> Driver<IO>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Ends when the connection does, or when its peer is silent for too long while calls wait for it. They fail then,
-    /// since the connection is dropped.
+    /// Runs until the connection ends, or the keep-alive times out. Then the connection is dropped, and its
+    /// calls fail.
     async fn drive(mut self) {
-        let mut quiet_until = Instant::now() + KEEPALIVE_INTERVAL;
-        let mut asked = false;
+        let mut check_at = Instant::now() + KEEPALIVE_INTERVAL;
+        let mut ping_sent = false;
         loop {
             tokio::select! {
                 biased;
                 ended = &mut self.http2 => {
                     if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection has ended");
+                        tracing::debug!(%error, "connection closed with an error");
                     }
                     break;
                 }
-                () = tokio::time::sleep_until(quiet_until) => {}
+                () = tokio::time::sleep_until(check_at) => {}
             }
-            let idle = self.signs.waiting.load(Ordering::Relaxed) == 0;
-            let silent = self.signs.last_heard().elapsed();
-            if idle || silent < KEEPALIVE_INTERVAL {
-                asked = false;
-                let since = if idle { Instant::now() } else { self.signs.last_heard() };
-                quiet_until = since + KEEPALIVE_INTERVAL;
-            } else if asked {
-                tracing::debug!("a peer answers no pings");
+            let is_idle = self.state.open_streams.load(Ordering::Relaxed) == 0;
+            let last_activity = self.state.last_activity();
+            if is_idle || last_activity.elapsed() < KEEPALIVE_INTERVAL {
+                ping_sent = false;
+                check_at = if is_idle { Instant::now() } else { last_activity } + KEEPALIVE_INTERVAL;
+            } else if ping_sent {
+                tracing::debug!("keep-alive timed out, connection closed");
                 break;
             } else {
-                asked = true;
-                self.ask();
-                quiet_until = Instant::now() + KEEPALIVE_TIMEOUT;
+                ping_sent = true;
+                self.send_ping();
+                check_at = Instant::now() + KEEPALIVE_TIMEOUT;
             }
         }
-        self.signs.ended.store(true, Ordering::Release);
-        self.signs.freed.notify_waiters();
+        self.state.ended.store(true, Ordering::Release);
+        self.state.permit_released.notify_waiters();
     }
 
-    fn ask(&mut self) {
+    /// Any bytes received count as a response; the PONG itself is only taken because h2 allows one ping at a
+    /// time.
+    fn send_ping(&mut self) {
         let Some(ping) = &mut self.ping else { return };
-        // The answer to an earlier one is taken, if it is there: only then can another be sent. Any byte that comes is a sign of life.
         let _ = ping.poll_pong(&mut Context::from_waker(std::task::Waker::noop()));
         let _ = ping.send_ping(h2::Ping::opaque());
     }
 }
 
-/// Notes when something was read.
-struct Watched<IO> {
+/// Records the time of each read.
+struct ReadMonitor<IO> {
     io: IO,
-    signs: Arc<Signs>,
+    state: Arc<ConnectionState>,
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for ReadMonitor<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -301,13 +300,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.signs.note_read();
+            self.state.record_read();
         }
         polled
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for ReadMonitor<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }

@@ -1,4 +1,4 @@
-//! One endpoint: its connection, how loaded it is, and whether it is in use.
+//! One endpoint: its connection, its load, and whether it is ejected.
 
 use std::{
     sync::{
@@ -11,185 +11,186 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    connection::{ConnectError, Connection, Dial, Waiting},
-    failure::Raised,
+    connection::{ConnectError, Connection, Dialer, StreamPermit},
+    failure::TransportError,
     metrics::EndpointMeters,
 };
 
-mod health;
+mod health_check;
 mod load;
-mod probe;
+mod outlier;
 
-use health::Health;
 use load::Load;
+use outlier::OutlierState;
 
-/// A connection with calls in flight that brings nothing for so long is asked whether its peer is there.
+/// How long a connection with calls in flight may receive nothing before the peer's liveness is probed.
 const SILENCE_MAX: Duration = Duration::from_millis(500);
 
-/// A place that calls go to.
+/// A server address that calls are sent to.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    /// What it is called in logs, errors and metrics: its address.
+    /// The address, as shown in logs, errors and metrics.
     pub(crate) name: Arc<str>,
-    pub(crate) dial: Dial,
+    pub(crate) dialer: Dialer,
     phase: Mutex<Phase>,
     in_flight: AtomicUsize,
     pub(crate) load: Load,
-    health: Health,
+    outlier: OutlierState,
     is_only: AtomicBool,
     pub(crate) meters: Arc<EndpointMeters>,
 }
 
-type Dialled = Option<Result<Connection, Arc<ConnectError>>>;
+type DialResult = Option<Result<Connection, Arc<ConnectError>>>;
 
 #[derive(Debug)]
 enum Phase {
     Idle,
-    /// Whoever needs the connection waits for the one attempt.
-    Connecting(watch::Receiver<Dialled>),
+    /// All calls wait for the same attempt to connect.
+    Connecting(watch::Receiver<DialResult>),
     Ready(Connection),
 }
 
 impl Endpoint {
-    pub(crate) fn new(name: Arc<str>, dial: Dial, meters: Arc<EndpointMeters>) -> Self {
+    pub(crate) fn new(name: Arc<str>, dialer: Dialer, meters: Arc<EndpointMeters>) -> Self {
         Self {
             name,
-            dial,
+            dialer,
             phase: Mutex::new(Phase::Idle),
             in_flight: AtomicUsize::new(0),
             load: Load::default(),
-            health: Health::default(),
+            outlier: OutlierState::default(),
             is_only: AtomicBool::new(false),
             meters,
         }
     }
 
-    /// The connection, made now where there is none. An attempt that was begun is finished, whoever waits for it.
-    pub(crate) async fn connection(self: &Arc<Self>) -> Result<Connection, Raised> {
-        let mut dialled = match &mut *self.phase() {
+    /// The connection; connects if there is none. Connecting goes on when the call that started it is
+    /// dropped.
+    pub(crate) async fn connection(self: &Arc<Self>) -> Result<Connection, TransportError> {
+        let mut result = match &mut *self.phase() {
             Phase::Ready(connection) if !connection.has_ended() => return Ok(connection.clone()),
-            // The task that dials ends without a word only where its runtime did.
-            Phase::Connecting(dialled) if dialled.has_changed().is_ok() => dialled.clone(),
+            // The sender is gone without a result only if the runtime of the dialling task has ended.
+            Phase::Connecting(result) if result.has_changed().is_ok() => result.clone(),
             phase => {
-                let (sender, dialled) = watch::channel(None);
-                *phase = Phase::Connecting(dialled.clone());
+                let (sender, result) = watch::channel(None);
+                *phase = Phase::Connecting(result.clone());
                 tokio::spawn(self.clone().connect(sender));
-                dialled
+                result
             }
         };
-        let dialled = dialled.wait_for(Option::is_some).await.ok().and_then(|dialled| dialled.clone());
-        // It ended while this waited.
-        let dialled = dialled.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed)));
-        dialled.map_err(|source| Raised::Unreachable { endpoint: self.name.clone(), source })
+        let result = result.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
+        // The runtime of the dialling task ended during the wait.
+        let result = result.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed)));
+        result.map_err(|source| TransportError::Unreachable { endpoint: self.name.clone(), source })
     }
 
-    async fn connect(self: Arc<Self>, tell: watch::Sender<Dialled>) {
-        let dialled = self.dial.connect().await.map_err(Arc::new);
-        let (phase, level) = match &dialled {
-            Ok(connection) => (Phase::Ready(connection.clone()), None),
-            Err(error) => (Phase::Idle, Some(error)),
+    async fn connect(self: Arc<Self>, result: watch::Sender<DialResult>) {
+        let dialled = self.dialer.connect().await.map_err(Arc::new);
+        *self.phase() = match &dialled {
+            Ok(connection) => Phase::Ready(connection.clone()),
+            Err(_) => Phase::Idle,
         };
-        *self.phase() = phase;
-        if let Some(error) = level {
-            tracing::debug!(endpoint = %self.name, %error, "cannot connect");
-            self.eject("it cannot be connected to");
+        if let Err(error) = &dialled {
+            tracing::debug!(endpoint = %self.name, %error, "connecting failed");
+            self.eject("connecting failed");
         }
-        tell.send_replace(Some(dialled));
+        result.send_replace(Some(dialled));
     }
 
-    /// Lets go of `connection`: calls on it go on, and the next one is sent on a new one.
+    /// Stops using `connection` for new calls. Calls in flight continue; the next call connects anew.
     pub(crate) fn retire(&self, connection: &Connection) {
         let mut phase = self.phase();
-        if matches!(&*phase, Phase::Ready(current) if current.is(connection)) {
+        if matches!(&*phase, Phase::Ready(current) if current.is_same(connection)) {
             *phase = Phase::Idle;
         }
     }
 
     pub(crate) fn is_ejected(&self) -> bool {
-        self.health.is_ejected()
+        self.outlier.is_ejected()
     }
 
-    /// The endpoint answered `call`, whatever it said. Where it is out of use, only an answer on its newest connection
-    /// brings it back: a server that is leaving answers for long on others, and takes no new ones.
-    pub(crate) fn answered(&self, call: Option<&Waiting>) {
-        let is_late = |call| !matches!(&*self.phase(), Phase::Ready(newest) if newest.carries(call));
-        if self.is_ejected() && call.is_none_or(is_late) {
+    /// Records a response to the call with `permit`. While the endpoint is ejected, only a response on its
+    /// newest connection unejects it: a server that shuts down still responds on old connections, but accepts
+    /// no new ones.
+    pub(crate) fn record_response(&self, permit: Option<&StreamPermit>) {
+        let is_old = |permit| !matches!(&*self.phase(), Phase::Ready(newest) if newest.issued(permit));
+        if self.is_ejected() && permit.is_none_or(is_old) {
             return;
         }
-        if self.health.answered() {
-            self.returned();
+        if self.outlier.record_response() {
+            self.record_uneject();
         }
     }
 
-    /// The endpoint failed an attempt; too many in a row take it out of use.
-    pub(crate) fn failed(&self) {
-        if self.health.failed() {
-            self.eject("it failed too often");
+    /// Records a failed attempt. Too many in a row eject the endpoint.
+    pub(crate) fn record_failure(&self) {
+        if self.outlier.record_failure() {
+            self.eject("too many failures in a row");
         }
     }
 
-    /// Says whether its target has no other: such a one is never out of use.
+    /// Sets whether its target has no other endpoint. An only endpoint is never ejected.
     pub(crate) fn set_only(&self, is_only: bool) {
         self.is_only.store(is_only, Ordering::Relaxed);
-        if is_only && self.health.bring_back() {
-            self.returned();
+        if is_only && self.outlier.uneject() {
+            self.record_uneject();
         }
     }
 
-    fn eject(&self, why: &str) {
+    fn eject(&self, reason: &str) {
         if self.is_only.load(Ordering::Relaxed) {
             return;
         }
-        if let Some(wait) = self.health.eject(Instant::now()) {
-            tracing::info!(endpoint = %self.name, ?wait, "an endpoint is out of use while there are others: {why}");
+        if let Some(wait) = self.outlier.eject(Instant::now()) {
+            tracing::info!(endpoint = %self.name, reason, next_check_in = ?wait, "endpoint ejected");
             self.meters.ejections.inc();
             self.meters.ejected.inc();
         }
     }
 
-    fn returned(&self) {
-        tracing::info!(endpoint = %self.name, "an endpoint is in use again");
+    fn record_uneject(&self) {
+        tracing::info!(endpoint = %self.name, "endpoint back in use");
         self.meters.ejected.dec();
     }
 
-    /// Looks after the endpoint: asks it whether it is there, where that is in doubt or where it is to be used again.
-    pub(crate) fn look_after(self: &Arc<Self>, health_service: &Arc<str>) {
-        let now = Instant::now();
-        if self.health.is_due(now) {
-            tokio::spawn(self.clone().bring_back(health_service.clone()));
+    /// Checks an ejected endpoint whose backoff is over, and probes the liveness of a silent one.
+    pub(crate) fn tick(self: &Arc<Self>, health_service: &Arc<str>) {
+        if self.outlier.take_due_check(Instant::now()) {
+            tokio::spawn(self.clone().check_ejected(health_service.clone()));
         } else if !self.is_ejected()
             && let Phase::Ready(connection) = &*self.phase()
             && connection.silent_for().is_some_and(|silent| silent > SILENCE_MAX)
-            && self.health.begin_question()
+            && self.outlier.start_probe()
         {
-            tokio::spawn(self.clone().question(connection.clone(), health_service.clone()));
+            tokio::spawn(self.clone().probe_liveness(connection.clone(), health_service.clone()));
         }
     }
 
-    /// An endpoint that was ejected is used again when it has shown that it is there and serving.
-    async fn bring_back(self: Arc<Self>, health_service: Arc<str>) {
-        let asked = match self.connection().await {
-            Ok(connection) => probe::ask(&connection, &self.dial, &health_service).await,
+    /// Unejects the endpoint if it accepts a connection and passes a health check; extends the ejection
+    /// otherwise.
+    async fn check_ejected(self: Arc<Self>, health_service: Arc<str>) {
+        let is_serving = match self.connection().await {
+            Ok(connection) => health_check::is_serving(&connection, &self.dialer, &health_service).await,
             Err(_) => false,
         };
-        if asked {
-            // A late answer may have brought it back before.
-            if self.health.bring_back() {
-                self.returned();
+        if is_serving {
+            // A late response may have unejected it already.
+            if self.outlier.uneject() {
+                self.record_uneject();
             }
-        } else if let Some(wait) = self.health.stay_away(Instant::now()) {
-            tracing::debug!(endpoint = %self.name, ?wait, "an endpoint is still not there");
+        } else if let Some(wait) = self.outlier.extend(Instant::now()) {
+            tracing::debug!(endpoint = %self.name, next_check_in = ?wait, "endpoint stays ejected");
         }
     }
 
-    /// An endpoint that has calls and says nothing may be slow, or gone without a word.
-    async fn question(self: Arc<Self>, connection: Connection, health_service: Arc<str>) {
-        let there = probe::is_there(&connection, &self.dial, &health_service).await;
-        self.health.end_question();
-        if !there {
-            // What it still has in flight may yet be answered; nothing more is sent there.
+    /// Ejects the endpoint unless it responds to a health check: a silent endpoint may be slow, or frozen.
+    async fn probe_liveness(self: Arc<Self>, connection: Connection, health_service: Arc<str>) {
+        let is_alive = health_check::is_alive(&connection, &self.dialer, &health_service).await;
+        self.outlier.end_probe();
+        if !is_alive {
+            // Calls in flight may still get a response; new ones must not use this connection.
             self.retire(&connection);
-            self.eject("it does not answer");
+            self.eject("no response to a liveness probe");
         }
     }
 
@@ -198,7 +199,7 @@ impl Endpoint {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn begin_attempt(&self) {
+    pub(crate) fn start_attempt(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.meters.in_flight.inc();
     }
@@ -209,7 +210,7 @@ impl Endpoint {
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

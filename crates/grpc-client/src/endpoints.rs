@@ -1,6 +1,7 @@
-//! The endpoints of a target: found, kept up to date, looked after.
+//! The endpoints of a target: created, kept up to date by name resolution, and checked periodically.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, PoisonError, RwLock, Weak},
     time::Duration,
 };
@@ -11,198 +12,201 @@ use tokio::{
 };
 
 use crate::{
-    connection::{CONNECT_TIMEOUT, Dial, Whereto},
+    connection::{CONNECT_TIMEOUT, DialTarget, Dialer},
     endpoint::Endpoint,
-    failure::Raised,
+    failure::TransportError,
     metrics::Metrics,
     resolve::Resolve,
-    target::{Place, Places, Target},
+    target::{Address, Addresses, Target},
     tls::ClientTls,
 };
 
-/// How often a name is asked for again.
+/// How often the name of a `dns:` target is resolved.
 pub const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
-/// How soon a name is asked for again after a failure, at the earliest.
+/// The shortest pause between two resolutions, after a failed connection.
 const RESOLVE_INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// How long an answer may take.
+/// How long one resolution may take.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Addresses of one name that are used.
-const ADDRESSES_MAX: usize = 1024;
-/// How often endpoints are looked after.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Addresses of one name that are used; further ones are ignored.
+const RESOLVED_ADDRESSES_MAX: usize = 1024;
+/// How often endpoints are checked.
+const TICK_INTERVAL: Duration = Duration::from_millis(100);
 
-pub(crate) type List = Arc<[Arc<Endpoint>]>;
+pub(crate) type EndpointList = Arc<[Arc<Endpoint>]>;
 
-/// What a target's endpoints are made with.
+/// Creates the endpoints of a target.
 #[derive(Debug)]
-pub(crate) struct Making {
+pub(crate) struct EndpointFactory {
     pub(crate) target: Arc<str>,
     pub(crate) tls: Option<ClientTls>,
-    /// Whether TLS is spoken where the target says nothing of it.
-    pub(crate) tls_where_unsaid: bool,
+    /// Whether an address without a scheme uses TLS.
+    pub(crate) tls_by_default: bool,
     pub(crate) metrics: Metrics,
     pub(crate) health_service: Arc<str>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Endpoints {
-    making: Making,
-    list: RwLock<List>,
-    /// Counts the answers about a name, failures too.
-    answers: watch::Sender<u64>,
-    ask_soon: Arc<Notify>,
+    factory: EndpointFactory,
+    list: RwLock<EndpointList>,
+    /// Counts finished resolutions, failed ones included.
+    resolutions: watch::Sender<u64>,
+    resolve_soon: Arc<Notify>,
 }
 
 impl Endpoints {
-    /// The endpoints of `target`. What has to be done for them goes on until they are dropped, in tasks of the runtime
-    /// that this is called in.
-    pub(crate) fn start(target: &Target, making: Making, resolver: Arc<dyn Resolve>) -> Arc<Self> {
-        let listed: List = match &target.places {
-            Places::Listed(places) => places.iter().map(|place| making.listed(place)).collect(),
-            Places::Dns(_) => Arc::new([]),
+    /// Creates the endpoints of `target`, and starts the tasks that resolve its name and check the endpoints.
+    /// The tasks run in the current runtime and end when the endpoints are dropped.
+    pub(crate) fn start(target: &Target, factory: EndpointFactory, resolver: Arc<dyn Resolve>) -> Arc<Self> {
+        let list: EndpointList = match &target.addresses {
+            Addresses::List(addresses) => addresses.iter().map(|address| factory.listed(address)).collect(),
+            Addresses::Dns(_) => Arc::new([]),
         };
-        tell_whether_only(&listed);
-        let looked_after = listed.len() != 1;
-        let (list, answers) = (RwLock::new(listed), watch::Sender::new(0));
-        let endpoints = Arc::new(Self { making, list, answers, ask_soon: Arc::default() });
-        if let Places::Dns(place) = &target.places {
-            tokio::spawn(follow(Arc::downgrade(&endpoints), place.clone(), resolver));
+        mark_only_endpoint(&list);
+        let needs_checks = list.len() != 1;
+        let (list, resolutions) = (RwLock::new(list), watch::Sender::new(0));
+        let endpoints = Arc::new(Self { factory, list, resolutions, resolve_soon: Arc::default() });
+        if let Addresses::Dns(name) = &target.addresses {
+            tokio::spawn(resolve_periodically(Arc::downgrade(&endpoints), name.clone(), resolver));
         }
-        // Of a single one nothing is asked: it is used whatever the answer.
-        if looked_after {
-            tokio::spawn(look_after(Arc::downgrade(&endpoints)));
+        // A single endpoint is used whatever a check shows.
+        if needs_checks {
+            tokio::spawn(check_periodically(Arc::downgrade(&endpoints)));
         }
         endpoints
     }
 
-    pub(crate) fn list(&self) -> List {
-        // Nothing panics while the lock is held.
+    pub(crate) fn list(&self) -> EndpointList {
+        // No code panics while it holds the lock.
         self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The endpoints, once there are any; waits for one answer about a name, and not for long.
-    pub(crate) async fn some(&self) -> Result<List, Raised> {
+    /// The endpoints. If none is known, waits for one resolution, at most [`CONNECT_TIMEOUT`].
+    pub(crate) async fn wait_until_known(&self) -> Result<EndpointList, TransportError> {
         let list = self.list();
         if !list.is_empty() {
             return Ok(list);
         }
-        let mut answers = self.answers.subscribe();
-        // An answer may have come since.
+        let mut resolutions = self.resolutions.subscribe();
+        // A resolution may have finished before the subscription.
         let list = self.list();
         if !list.is_empty() {
             return Ok(list);
         }
-        self.ask_soon();
-        let answered = tokio::time::timeout(CONNECT_TIMEOUT, answers.changed()).await;
+        self.resolve_soon();
+        let resolved = tokio::time::timeout(CONNECT_TIMEOUT, resolutions.changed()).await;
         let list = self.list();
         if list.is_empty() {
-            tracing::debug!(target = %self.making.target, in_time = answered.is_ok(), "no address is known");
-            return Err(Raised::NoEndpoint(self.making.target.clone()));
+            let timed_out = resolved.is_err();
+            tracing::debug!(target = %self.factory.target, timed_out, "target has no address");
+            return Err(TransportError::NoAddress(self.factory.target.clone()));
         }
         Ok(list)
     }
 
     pub(crate) fn target(&self) -> &Arc<str> {
-        &self.making.target
+        &self.factory.target
     }
 
-    /// Has a name asked for again soon, since one of its addresses has failed.
-    pub(crate) fn ask_soon(&self) {
-        self.ask_soon.notify_one();
+    /// Requests a resolution before the usual time, because a connection has failed.
+    pub(crate) fn resolve_soon(&self) {
+        self.resolve_soon.notify_one();
     }
 
-    fn replace(&self, place: &Place, addresses: &[std::net::SocketAddr]) {
+    /// Replaces the list by `addresses`. An endpoint whose address stays is kept, with its connection.
+    fn replace(&self, name: &Address, addresses: &[SocketAddr]) {
         let known = self.list();
-        let found = addresses.iter().take(ADDRESSES_MAX).enumerate();
-        let found = found.filter(|(index, address)| !addresses[..*index].contains(address));
-        let list: List = found
+        let used = addresses.iter().take(RESOLVED_ADDRESSES_MAX).enumerate();
+        let distinct = used.filter(|(index, address)| !addresses[..*index].contains(address));
+        let list: EndpointList = distinct
             .map(|(_, address)| {
-                let whereto = Whereto::Address(*address);
-                let same = known.iter().find(|endpoint| endpoint.dial.whereto == whereto);
-                same.cloned()
-                    .unwrap_or_else(|| self.making.endpoint(address.to_string().into(), place, whereto))
+                let target = DialTarget::Address(*address);
+                let same = known.iter().find(|endpoint| endpoint.dialer.target == target);
+                same.cloned().unwrap_or_else(|| self.factory.create(address.to_string().into(), name, target))
             })
             .collect();
         let unchanged =
-            list.len() == known.len() && list.iter().all(|one| known.iter().any(|old| Arc::ptr_eq(one, old)));
+            list.len() == known.len() && list.iter().all(|new| known.iter().any(|old| Arc::ptr_eq(new, old)));
         if !unchanged {
-            tracing::info!(target = %self.making.target, addresses = ?addresses, "the addresses have changed");
-            tell_whether_only(&list);
+            let target = &self.factory.target;
+            tracing::info!(%target, ?addresses, "DNS resolution returned new addresses");
+            mark_only_endpoint(&list);
             *self.list.write().unwrap_or_else(PoisonError::into_inner) = list;
         }
     }
 }
 
 impl Drop for Endpoints {
-    /// Wakes whoever asks for the name, to ask no more.
+    /// Wakes the resolution task, which then ends.
     fn drop(&mut self) {
-        self.ask_soon();
+        self.resolve_soon();
     }
 }
 
-impl Making {
-    fn listed(&self, place: &Place) -> Arc<Endpoint> {
-        let whereto = Whereto::Host(place.host().to_owned(), place.port());
-        self.endpoint(place.authority.as_str().into(), place, whereto)
+impl EndpointFactory {
+    fn listed(&self, address: &Address) -> Arc<Endpoint> {
+        let target = DialTarget::Host(address.host().to_owned(), address.port());
+        self.create(address.authority.as_str().into(), address, target)
     }
 
-    fn endpoint(&self, name: Arc<str>, place: &Place, whereto: Whereto) -> Arc<Endpoint> {
-        let tls = self.tls.clone().filter(|_| place.is_tls(self.tls_where_unsaid));
-        let server_name = place.host().to_owned();
-        let dial = Dial { whereto, authority: place.authority.clone(), server_name, tls };
+    fn create(&self, name: Arc<str>, address: &Address, target: DialTarget) -> Arc<Endpoint> {
+        let tls = self.tls.clone().filter(|_| address.is_tls(self.tls_by_default));
+        let server_name = address.host().to_owned();
+        let dialer = Dialer { target, authority: address.authority.clone(), server_name, tls };
         let meters = self.metrics.endpoint(&self.target, &name);
-        Arc::new(Endpoint::new(name, dial, meters))
+        Arc::new(Endpoint::new(name, dialer, meters))
     }
 }
 
-fn tell_whether_only(list: &List) {
+/// Tells each endpoint whether it is the only one: an only endpoint is never ejected.
+fn mark_only_endpoint(list: &EndpointList) {
     list.iter().for_each(|endpoint| endpoint.set_only(list.len() == 1));
 }
 
-/// Asks for a name's addresses again and again, until the endpoints are dropped.
-async fn follow(followed: Weak<Endpoints>, place: Place, resolver: Arc<dyn Resolve>) {
-    let mut is_known_to_fail = false;
+/// Resolves `name` until the endpoints are dropped.
+async fn resolve_periodically(endpoints: Weak<Endpoints>, name: Address, resolver: Arc<dyn Resolve>) {
+    let mut is_failing = false;
     loop {
-        let asked = Instant::now();
-        let answer =
-            tokio::time::timeout(RESOLVE_TIMEOUT, resolver.resolve(place.host(), place.port())).await;
-        let Some(endpoints) = followed.upgrade() else { return };
-        let failure = match answer {
+        let started = Instant::now();
+        let result = tokio::time::timeout(RESOLVE_TIMEOUT, resolver.resolve(name.host(), name.port())).await;
+        let Some(live) = endpoints.upgrade() else { return };
+        let error = match result {
             Ok(Ok(addresses)) if !addresses.is_empty() => {
-                endpoints.replace(&place, &addresses);
+                live.replace(&name, &addresses);
                 None
             }
-            // A name server that is ill must not take a service down: what was known goes on.
-            Ok(Ok(_)) => Some("it has no address".to_owned()),
+            // The known addresses stay in use: a failing name server must not take a service down.
+            Ok(Ok(_)) => Some("the name has no address".to_owned()),
             Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer within {RESOLVE_TIMEOUT:?}")),
+            Err(_) => Some(format!("no response within {RESOLVE_TIMEOUT:?}")),
         };
-        if let Some(why) = failure.as_ref().filter(|_| !is_known_to_fail) {
-            tracing::warn!(host = place.host(), why, "a name is not resolved; what was known is kept");
+        if let Some(error) = error.as_ref().filter(|_| !is_failing) {
+            let kept = live.list().len();
+            tracing::warn!(host = name.host(), error, "DNS resolution failed, keeping {kept} addresses");
         }
-        is_known_to_fail = failure.is_some();
-        endpoints.answers.send_modify(|answers| *answers += 1);
-        let ask_soon = endpoints.ask_soon.clone();
-        drop(endpoints);
-        if tokio::time::timeout(RESOLVE_INTERVAL, ask_soon.notified()).await.is_ok()
-            && followed.strong_count() > 0
+        is_failing = error.is_some();
+        live.resolutions.send_modify(|finished| *finished += 1);
+        let resolve_soon = live.resolve_soon.clone();
+        drop(live);
+        if tokio::time::timeout(RESOLVE_INTERVAL, resolve_soon.notified()).await.is_ok()
+            && endpoints.strong_count() > 0
         {
-            tokio::time::sleep_until(asked + RESOLVE_INTERVAL_MIN).await;
+            tokio::time::sleep_until(started + RESOLVE_INTERVAL_MIN).await;
         }
-        if followed.strong_count() == 0 {
+        if endpoints.strong_count() == 0 {
             return;
         }
     }
 }
 
-/// Looks after every endpoint again and again.
-async fn look_after(endpoints: Weak<Endpoints>) {
+/// Checks every endpoint each [`TICK_INTERVAL`], until the endpoints are dropped.
+async fn check_periodically(endpoints: Weak<Endpoints>) {
     loop {
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        tokio::time::sleep(TICK_INTERVAL).await;
         let Some(endpoints) = endpoints.upgrade() else { return };
         let list = endpoints.list();
         for endpoint in list.iter().filter(|_| list.len() > 1) {
-            endpoint.look_after(&endpoints.making.health_service);
+            endpoint.tick(&endpoints.factory.health_service);
         }
     }
 }

@@ -1,115 +1,113 @@
-//! What is known of a call that failed.
+//! Classification of failed calls.
 //!
-//! A status code alone tells little: a backend may answer UNAVAILABLE, and a lost connection reads the same. So the
-//! channel marks every status that a backend really sent, and puts what it knows of any other into the source chain.
+//! A status code alone does not show what happened: a server may return UNAVAILABLE, and a lost connection
+//! has the same code. The channel therefore marks every status that a server really sent (`server_status`),
+//! and puts a [`TransportError`] into the source chain of every status that it creates itself.
 
 use std::{error::Error, sync::Arc};
 
-use http::HeaderName;
 use tonic::{Code, Status};
 
-use crate::connection::ConnectError;
+use crate::{connection::ConnectError, server_status::SERVER_STATUS_MARK};
 
-/// Put into the trailers of every answer with a status of the backend's own; never sent on the wire, and
-/// removed from what arrives there.
-pub(crate) const ANSWERED: HeaderName = HeaderName::from_static("x-channel-answered");
-
-/// Why a call failed, by what its caller can conclude.
+/// Why a call failed, by what the client can conclude about its execution.
 ///
-/// Of a call that was tried more than once, it is what all of its attempts prove together: it is
-/// [`NeverRan`](Self::NeverRan) only where each of them provably never ran.
+/// For a call of several attempts it is the conclusion from all of them: the call is
+/// [`NeverRan`](Self::NeverRan) only if every attempt provably never ran. The cases are those of gRFC A6
+/// (transparent retries).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The backend answered with this status.
-    Answered,
-    /// The call provably never reached a handler: the transparent-retry cases of gRFC A6.
+    /// The server returned this status.
+    ServerStatus,
+    /// The call provably never reached a handler (the transparent-retry cases of gRFC A6).
     NeverRan,
-    /// The deadline passed first; the call may have run.
+    /// The deadline passed first. The call may have run.
     DeadlineExceeded,
-    /// The answer was larger than [`RESPONSE_BYTES_MAX`](crate::RESPONSE_BYTES_MAX); the call ran.
-    TooLarge,
-    /// The peer does not speak gRPC, or its answer cannot be decoded; what it did is not known.
-    NotGrpc,
-    /// The connection was lost in mid-call; the call may have run.
-    Lost,
+    /// The response was larger than [`RESPONSE_BYTES_MAX`](crate::RESPONSE_BYTES_MAX). The call ran.
+    ResponseTooLarge,
+    /// The peer does not speak gRPC, or its response cannot be decoded. The call may have run.
+    InvalidResponse,
+    /// The connection was lost during the call. The call may have run.
+    ConnectionLost,
 }
 
-/// The errors that the channel itself raises, found in the source chain of a [`Status`].
+/// An error of the channel itself, found in the source chain of a [`Status`].
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum Raised {
+pub(crate) enum TransportError {
     #[error("cannot connect to {endpoint}")]
     Unreachable { endpoint: Arc<str>, source: Arc<ConnectError> },
-    #[error("no address of {0} is known")]
-    NoEndpoint(Arc<str>),
-    #[error("{endpoint} did not take the call")]
-    Refused { endpoint: Arc<str>, source: Arc<h2::Error> },
-    #[error("the connection to {0} had ended before the call was sent")]
-    Closed(Arc<str>),
-    #[error("the deadline passed before an answer came")]
+    #[error("{0} has no known address")]
+    NoAddress(Arc<str>),
+    /// GOAWAY with a lower stream id, RST_STREAM with REFUSED_STREAM, or a request that the HTTP/2 library
+    /// did not accept.
+    #[error("{endpoint} refused the HTTP/2 stream")]
+    StreamRefused { endpoint: Arc<str>, source: Arc<h2::Error> },
+    #[error("the connection to {0} closed before the request was sent")]
+    ClosedBeforeSend(Arc<str>),
+    #[error("the deadline passed before the response arrived")]
     DeadlineExceeded,
-    #[error("the deadline had passed before the call was sent")]
-    NeverSent,
+    #[error("the deadline passed before the request was sent")]
+    DeadlineBeforeSend,
     #[error("the request is larger than {0} bytes")]
     RequestTooLarge(usize),
-    #[error("the request broke off")]
-    RequestBroken(#[source] Arc<Status>),
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("the peer answered with HTTP {0} and no gRPC status")]
-    NotGrpc(http::StatusCode),
-    #[error("{endpoint} broke the protocol")]
+    #[error("the request body failed")]
+    RequestBody(#[source] Arc<Status>),
+    #[error("the response is larger than {0} bytes")]
+    ResponseTooLarge(usize),
+    #[error("the peer responded with HTTP {0} and no gRPC status")]
+    NoGrpcStatus(http::StatusCode),
+    #[error("{endpoint} violated the HTTP/2 protocol")]
     Protocol { endpoint: Arc<str>, source: Arc<h2::Error> },
     #[error("the connection to {endpoint} was lost")]
-    Lost { endpoint: Arc<str>, source: Arc<h2::Error> },
-    /// After the head of an answer had come: it was being answered, so that not even a peer that now says "refused"
-    /// can be taken at its word.
-    #[error("the answer broke off")]
-    BrokenOff(#[source] Arc<h2::Error>),
+    ConnectionLost { endpoint: Arc<str>, source: Arc<h2::Error> },
+    /// Raised after the response headers. The call ran by then, so that even REFUSED_STREAM proves nothing.
+    #[error("the response was cut off")]
+    ResponseAborted(#[source] Arc<h2::Error>),
 }
 
-impl Raised {
-    /// What an HTTP/2 error says of a call whose answer had not begun.
-    pub(crate) fn of_h2(endpoint: &Arc<str>, error: h2::Error) -> Self {
+impl TransportError {
+    /// Classifies an HTTP/2 error of a call that has no response headers yet.
+    pub(crate) fn from_h2(endpoint: &Arc<str>, error: h2::Error) -> Self {
         let (endpoint, source) = (endpoint.clone(), Arc::new(error));
-        if refused_by_peer(&source) {
-            Self::Refused { endpoint, source }
+        if is_refused_by_peer(&source) {
+            Self::StreamRefused { endpoint, source }
         } else if source.is_library() {
-            // What this side finds wrong with what it reads: no gRPC server sends that.
+            // The local HTTP/2 library rejected what it read: no gRPC server sends that.
             Self::Protocol { endpoint, source }
         } else {
-            Self::Lost { endpoint, source }
+            Self::ConnectionLost { endpoint, source }
         }
     }
 
     pub(crate) fn failure(&self) -> Failure {
         match self {
             Self::Unreachable { .. }
-            | Self::NoEndpoint(_)
-            | Self::Refused { .. }
-            | Self::Closed(_)
-            | Self::NeverSent
+            | Self::NoAddress(_)
+            | Self::StreamRefused { .. }
+            | Self::ClosedBeforeSend(_)
+            | Self::DeadlineBeforeSend
             | Self::RequestTooLarge(_)
-            | Self::RequestBroken(_) => Failure::NeverRan,
+            | Self::RequestBody(_) => Failure::NeverRan,
             Self::DeadlineExceeded => Failure::DeadlineExceeded,
-            Self::TooLarge(_) => Failure::TooLarge,
-            Self::NotGrpc(_) | Self::Protocol { .. } => Failure::NotGrpc,
-            Self::Lost { .. } | Self::BrokenOff(_) => Failure::Lost,
+            Self::ResponseTooLarge(_) => Failure::ResponseTooLarge,
+            Self::NoGrpcStatus(_) | Self::Protocol { .. } => Failure::InvalidResponse,
+            Self::ConnectionLost { .. } | Self::ResponseAborted(_) => Failure::ConnectionLost,
         }
     }
 
-    /// The code that gRPC gives to such a failure (its statuscodes document, and that on HTTP mapping).
+    /// The gRPC code, by gRPC's `statuscodes.md` and `http-grpc-status-mapping.md`.
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Unreachable { .. }
-            | Self::NoEndpoint(_)
-            | Self::Refused { .. }
-            | Self::Closed(_)
-            | Self::Lost { .. }
-            | Self::BrokenOff(_) => Code::Unavailable,
-            Self::DeadlineExceeded | Self::NeverSent => Code::DeadlineExceeded,
-            Self::RequestTooLarge(_) | Self::TooLarge(_) => Code::ResourceExhausted,
-            Self::RequestBroken(_) | Self::Protocol { .. } => Code::Internal,
-            Self::NotGrpc(http) => match http.as_u16() {
+            | Self::NoAddress(_)
+            | Self::StreamRefused { .. }
+            | Self::ClosedBeforeSend(_)
+            | Self::ConnectionLost { .. }
+            | Self::ResponseAborted(_) => Code::Unavailable,
+            Self::DeadlineExceeded | Self::DeadlineBeforeSend => Code::DeadlineExceeded,
+            Self::RequestTooLarge(_) | Self::ResponseTooLarge(_) => Code::ResourceExhausted,
+            Self::RequestBody(_) | Self::Protocol { .. } => Code::Internal,
+            Self::NoGrpcStatus(http) => match http.as_u16() {
                 400 => Code::Internal,
                 401 => Code::Unauthenticated,
                 403 => Code::PermissionDenied,
@@ -121,24 +119,27 @@ impl Raised {
     }
 }
 
-/// GOAWAY fails only the streams above its last id, and REFUSED_STREAM says that nothing was done
-/// (RFC 9113, sections 6.8 and 8.7).
-fn refused_by_peer(error: &h2::Error) -> bool {
+/// GOAWAY fails only the streams above its last id, and REFUSED_STREAM promises that nothing was processed
+/// (RFC 9113 §6.8 and §8.7).
+fn is_refused_by_peer(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 impl Failure {
-    /// What is known of a call through a [`Channel`](crate::Channel) that ended with `status`.
+    /// Classifies the `status` that a call through a [`Channel`](crate::Channel) ended with.
     pub fn of(status: &Status) -> Self {
-        if status.metadata().contains_key(ANSWERED.as_str()) {
-            return Self::Answered;
+        if status.metadata().contains_key(SERVER_STATUS_MARK.as_str()) {
+            return Self::ServerStatus;
         }
         if status.source().is_none() {
-            // Raised by the generated client over an answer that came, such as one that does not decode.
-            return Self::NotGrpc;
+            // Created by the generated client for a response that arrived, for instance one that does not
+            // decode.
+            return Self::InvalidResponse;
         }
         let mut causes = std::iter::successors(status.source(), |error| (*error).source());
-        causes.find_map(|error| error.downcast_ref::<Raised>()).map_or(Self::Lost, Raised::failure)
+        causes
+            .find_map(|error| error.downcast_ref::<TransportError>())
+            .map_or(Self::ConnectionLost, TransportError::failure)
     }
 
     /// Whether the call provably never ran.
@@ -147,11 +148,11 @@ impl Failure {
     }
 }
 
-impl From<Raised> for Status {
-    /// A status whose source chain tells what was raised.
-    fn from(raised: Raised) -> Self {
-        let mut status = Status::new(raised.code(), raised.to_string());
-        status.set_source(Arc::new(raised));
+impl From<TransportError> for Status {
+    /// A status with `error` in its source chain.
+    fn from(error: TransportError) -> Self {
+        let mut status = Status::new(error.code(), error.to_string());
+        status.set_source(Arc::new(error));
         status
     }
 }

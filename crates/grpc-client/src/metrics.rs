@@ -1,14 +1,14 @@
-//! What a channel counts, per endpoint and method; named as gRFC A66 names them, where it does.
+//! Metrics of a channel, per endpoint and method. Names follow gRFC A66 where it has one.
 //!
-//! | metric | labels | what |
+//! | metric | labels | meaning |
 //! |---|---|---|
-//! | `grpc_client_attempt_started_total` | grpc_target, endpoint, grpc_method | attempts begun |
-//! | `grpc_client_attempt_duration_seconds` | grpc_target, endpoint, grpc_method, grpc_status | from an attempt's beginning to its status; `CANCELLED` where the caller left first |
-//! | `grpc_client_call_retries_total` | grpc_target, endpoint, grpc_method | attempts made by a retry policy |
-//! | `grpc_client_call_transparent_retries_total` | grpc_target, endpoint, grpc_method | attempts made since the one before provably never ran |
-//! | `grpc_client_attempts_in_flight` | grpc_target, endpoint | attempts begun and not ended |
-//! | `grpc_client_endpoint_ejections_total` | grpc_target, endpoint | times that an endpoint was taken out of use |
-//! | `grpc_client_endpoint_ejected` | grpc_target, endpoint | 1 while it is out of use; the sum over the channels that count here |
+//! | `grpc_client_attempt_started_total` | grpc_target, endpoint, grpc_method | attempts started |
+//! | `grpc_client_attempt_duration_seconds` | grpc_target, endpoint, grpc_method, grpc_status | time from the start of an attempt to its status; `CANCELLED` if the client dropped the call |
+//! | `grpc_client_call_retries_total` | grpc_target, endpoint, grpc_method | retries by a retry policy (gRFC A6) |
+//! | `grpc_client_call_transparent_retries_total` | grpc_target, endpoint, grpc_method | transparent retries (gRFC A6): the previous attempt provably never ran |
+//! | `grpc_client_attempts_in_flight` | grpc_target, endpoint | attempts that have started and not ended |
+//! | `grpc_client_endpoint_ejections_total` | grpc_target, endpoint | ejections of an endpoint |
+//! | `grpc_client_endpoint_ejected` | grpc_target, endpoint | 1 while the endpoint is ejected; the sum over all channels with these metrics |
 
 use std::{
     collections::HashMap,
@@ -23,39 +23,41 @@ use prometheus_client::{
 };
 use tonic::Code;
 
-/// Seconds; from a tenth of a millisecond to ten seconds.
+use crate::code::code_name;
+
+/// Upper bounds in seconds.
 const LATENCY_BUCKETS: [f64; 12] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
-/// Methods that one endpoint counts apart; a generated client has far fewer.
+/// Methods with series of their own at one endpoint; further ones share the series `other`.
 const METHODS_MAX: usize = 256;
 
-/// The metrics of all channels of a process, or of some. A clone counts in the same place.
+/// The metrics of one or more channels. A clone shares the same counters.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    started: Family<Method, Counter>,
-    retries: Family<Method, Counter>,
-    transparent_retries: Family<Method, Counter>,
-    seconds: Family<Ended, Histogram>,
-    in_flight: Family<Place, Gauge>,
-    ejections: Family<Place, Counter>,
-    ejected: Family<Place, Gauge>,
-    places: Arc<Mutex<HashMap<Place, Weak<EndpointMeters>>>>,
+    started: Family<MethodLabels, Counter>,
+    retries: Family<MethodLabels, Counter>,
+    transparent_retries: Family<MethodLabels, Counter>,
+    seconds: Family<AttemptLabels, Histogram>,
+    in_flight: Family<EndpointLabels, Gauge>,
+    ejections: Family<EndpointLabels, Counter>,
+    ejected: Family<EndpointLabels, Gauge>,
+    endpoints: Arc<Mutex<HashMap<EndpointLabels, Weak<EndpointMeters>>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Place {
+struct EndpointLabels {
     grpc_target: Arc<str>,
     endpoint: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Method {
+struct MethodLabels {
     grpc_target: Arc<str>,
     endpoint: Arc<str>,
     grpc_method: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct AttemptLabels {
     grpc_target: Arc<str>,
     endpoint: Arc<str>,
     grpc_method: Arc<str>,
@@ -63,7 +65,7 @@ struct Ended {
 }
 
 impl Default for Metrics {
-    /// Metrics that nobody reads.
+    /// Metrics without a registry.
     fn default() -> Self {
         Self {
             started: Family::default(),
@@ -73,76 +75,78 @@ impl Default for Metrics {
             in_flight: Family::default(),
             ejections: Family::default(),
             ejected: Family::default(),
-            places: Arc::default(),
+            endpoints: Arc::default(),
         }
     }
 }
 
 impl Metrics {
-    /// Registers them under their Prometheus names.
+    /// Registers the metrics in `registry`, under the names of gRFC A66 where it has one.
+    ///
+    /// Call it once per registry: a second call would export every metric twice.
     pub fn register(registry: &mut Registry) -> Self {
-        let all = Self::default();
-        registry.register("grpc_client_attempt_started", "Attempts begun", all.started.clone());
-        registry.register("grpc_client_call_retries", "Attempts made by a retry policy", all.retries.clone());
+        let metrics = Self::default();
+        registry.register("grpc_client_attempt_started", "Attempts started", metrics.started.clone());
+        registry.register("grpc_client_call_retries", "Retries by a retry policy", metrics.retries.clone());
         registry.register(
             "grpc_client_call_transparent_retries",
-            "Attempts made since the one before provably never ran",
-            all.transparent_retries.clone(),
+            "Retries of attempts that provably never ran",
+            metrics.transparent_retries.clone(),
         );
         registry.register(
             "grpc_client_attempt_duration_seconds",
-            "Time from the beginning of an attempt to its status",
-            all.seconds.clone(),
+            "Time from the start of an attempt to its status",
+            metrics.seconds.clone(),
         );
         registry.register(
             "grpc_client_attempts_in_flight",
-            "Attempts begun and not ended",
-            all.in_flight.clone(),
+            "Attempts started and not ended",
+            metrics.in_flight.clone(),
         );
         registry.register(
             "grpc_client_endpoint_ejections",
-            "Times that an endpoint was taken out of use",
-            all.ejections.clone(),
+            "Ejections of an endpoint",
+            metrics.ejections.clone(),
         );
         registry.register(
             "grpc_client_endpoint_ejected",
-            "Whether an endpoint is out of use",
-            all.ejected.clone(),
+            "1 while an endpoint is ejected",
+            metrics.ejected.clone(),
         );
-        all
+        metrics
     }
 
-    /// What one endpoint of `target` counts. Another channel to the same target counts in the same place, and so does an
-    /// endpoint that comes back while the last calls to what it was are still under way.
+    /// The meters of one endpoint of `target`. Shared by all channels to the target, and by an endpoint that
+    /// is added again while calls to its predecessor are in flight.
     pub(crate) fn endpoint(&self, target: &Arc<str>, endpoint: &Arc<str>) -> Arc<EndpointMeters> {
-        let place = Place { grpc_target: target.clone(), endpoint: endpoint.clone() };
-        let mut places = self.places();
-        if let Some(known) = places.get(&place).and_then(Weak::upgrade) {
+        let labels = EndpointLabels { grpc_target: target.clone(), endpoint: endpoint.clone() };
+        let mut endpoints = self.endpoints();
+        if let Some(known) = endpoints.get(&labels).and_then(Weak::upgrade) {
             return known;
         }
         let meters = Arc::new(EndpointMeters {
-            in_flight: self.in_flight.get_or_create_owned(&place),
-            ejections: self.ejections.get_or_create_owned(&place),
-            ejected: self.ejected.get_or_create_owned(&place),
-            place: place.clone(),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
+            ejections: self.ejections.get_or_create_owned(&labels),
+            ejected: self.ejected.get_or_create_owned(&labels),
+            labels: labels.clone(),
             methods: RwLock::default(),
-            all: self.clone(),
+            metrics: self.clone(),
         });
-        places.insert(place, Arc::downgrade(&meters));
+        endpoints.insert(labels, Arc::downgrade(&meters));
         meters
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<Place, Weak<EndpointMeters>>> {
-        // Nothing panics while the lock is held.
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn endpoints(&self) -> MutexGuard<'_, HashMap<EndpointLabels, Weak<EndpointMeters>>> {
+        // No code panics while it holds the lock.
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The metrics of one endpoint; what they hold is forgotten with the last that counts there.
+/// The metrics of one endpoint. Its series are removed when the last user drops this.
 #[derive(Debug)]
 pub(crate) struct EndpointMeters {
-    place: Place,
-    all: Metrics,
+    labels: EndpointLabels,
+    metrics: Metrics,
     methods: RwLock<HashMap<String, Arc<MethodMeters>>>,
     pub(crate) in_flight: Gauge,
     pub(crate) ejections: Counter,
@@ -152,8 +156,8 @@ pub(crate) struct EndpointMeters {
 /// The metrics of one method at one endpoint.
 #[derive(Debug)]
 pub(crate) struct MethodMeters {
-    labels: Method,
-    all: Metrics,
+    labels: MethodLabels,
+    metrics: Metrics,
     pub(crate) started: Counter,
     pub(crate) retries: Counter,
     pub(crate) transparent_retries: Counter,
@@ -161,71 +165,71 @@ pub(crate) struct MethodMeters {
 }
 
 impl EndpointMeters {
-    /// The meters of the method that `path` (`/service/method`) calls.
+    /// The meters of the method at `path` (`/service/method`).
     pub(crate) fn method(&self, path: &str) -> Arc<MethodMeters> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         let known = self.methods.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
         known.unwrap_or_else(|| {
             let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
             let name = if methods.len() < METHODS_MAX { path } else { "/other" };
-            methods.entry(name.to_owned()).or_insert_with(|| Arc::new(self.make(name))).clone()
+            methods.entry(name.to_owned()).or_insert_with(|| Arc::new(self.create(name))).clone()
         })
     }
 
-    fn make(&self, path: &str) -> MethodMeters {
-        let Place { grpc_target, endpoint } = self.place.clone();
-        let labels = Method { grpc_target, endpoint, grpc_method: path.trim_start_matches('/').into() };
+    fn create(&self, path: &str) -> MethodMeters {
+        let EndpointLabels { grpc_target, endpoint } = self.labels.clone();
+        let labels = MethodLabels { grpc_target, endpoint, grpc_method: path.trim_start_matches('/').into() };
         MethodMeters {
-            started: self.all.started.get_or_create_owned(&labels),
-            retries: self.all.retries.get_or_create_owned(&labels),
-            transparent_retries: self.all.transparent_retries.get_or_create_owned(&labels),
+            started: self.metrics.started.get_or_create_owned(&labels),
+            retries: self.metrics.retries.get_or_create_owned(&labels),
+            transparent_retries: self.metrics.transparent_retries.get_or_create_owned(&labels),
             seconds: std::array::from_fn(|_| OnceLock::new()),
             labels,
-            all: self.all.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
 
 impl Drop for EndpointMeters {
-    /// Addresses come and go: those that went would be shown for ever.
+    /// Removes the series: otherwise those of removed addresses would stay for ever.
     fn drop(&mut self) {
-        let mut places = self.all.places();
-        // These may have been followed by others meanwhile, which count on.
-        if places.get(&self.place).is_some_and(|known| known.strong_count() > 0) {
+        let mut endpoints = self.metrics.endpoints();
+        // New meters for the same endpoint may exist by now, and still use the series.
+        if endpoints.get(&self.labels).is_some_and(|known| known.strong_count() > 0) {
             return;
         }
-        places.remove(&self.place);
+        endpoints.remove(&self.labels);
         let methods = self.methods.get_mut().unwrap_or_else(PoisonError::into_inner);
         for method in methods.values() {
-            method.forget();
+            method.remove_series();
         }
-        self.all.in_flight.remove(&self.place);
-        self.all.ejections.remove(&self.place);
-        self.all.ejected.remove(&self.place);
+        self.metrics.in_flight.remove(&self.labels);
+        self.metrics.ejections.remove(&self.labels);
+        self.metrics.ejected.remove(&self.labels);
     }
 }
 
 impl MethodMeters {
-    pub(crate) fn ended(&self, code: Code, took: Duration) {
+    pub(crate) fn record(&self, code: Code, duration: Duration) {
         let Some(slot) = usize::try_from(i32::from(code)).ok().and_then(|number| self.seconds.get(number))
         else {
             return;
         };
-        let seconds = slot.get_or_init(|| self.all.seconds.get_or_create_owned(&self.labels_of(code)));
-        seconds.observe(took.as_secs_f64());
+        let seconds = slot.get_or_init(|| self.metrics.seconds.get_or_create_owned(&self.labels_of(code)));
+        seconds.observe(duration.as_secs_f64());
     }
 
-    fn labels_of(&self, code: Code) -> Ended {
-        let Method { grpc_target, endpoint, grpc_method } = self.labels.clone();
-        Ended { grpc_target, endpoint, grpc_method, grpc_status: crate::service_config::code_name(code) }
+    fn labels_of(&self, code: Code) -> AttemptLabels {
+        let MethodLabels { grpc_target, endpoint, grpc_method } = self.labels.clone();
+        AttemptLabels { grpc_target, endpoint, grpc_method, grpc_status: code_name(code) }
     }
 
-    fn forget(&self) {
-        self.all.started.remove(&self.labels);
-        self.all.retries.remove(&self.labels);
-        self.all.transparent_retries.remove(&self.labels);
+    fn remove_series(&self) {
+        self.metrics.started.remove(&self.labels);
+        self.metrics.retries.remove(&self.labels);
+        self.metrics.transparent_retries.remove(&self.labels);
         for number in 0..17 {
-            self.all.seconds.remove(&self.labels_of(Code::from(number)));
+            self.metrics.seconds.remove(&self.labels_of(Code::from(number)));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Load reports: what a server says of itself with each answer (gRFC A51), for those who choose among servers.
+//! ORCA load reports: a server reports its load with each response, for clients that balance by load (gRFC
+//! A51).
 //!
 //! A report is a serialized `xds.data.orca.v3.OrcaLoadReport` in the trailer [`TRAILER`].
 
@@ -9,13 +10,13 @@ use base64::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message as _;
 
-/// The trailer that holds a report, in base64 as all binary metadata is.
+/// The trailer with a report, in base64 like all binary metadata (gRFC A51).
 pub const TRAILER: HeaderName = HeaderName::from_static("endpoint-load-metrics-bin");
 
-/// Bytes of a report's text that are read; one of ours has about 50.
+/// Longer base64 texts are ignored. A report of [`LoadReport::to_value`] has about 50 bytes.
 const TEXT_BYTES_MAX: usize = 4096;
 
-/// gRPC asks to send without padding, and to take both.
+/// gRPC sends binary metadata without padding and accepts both forms.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -23,19 +24,19 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The part of a report that balancing uses.
+/// The values of a report that balancing uses (gRFC A51).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LoadReport {
-    /// The part of the server's capacity that is used, 1 where all of it is; may be more. What the application says of
-    /// itself, or else of its processor (gRFC A58).
+    /// The used part of the server's capacity; 1 is all of it, and more is possible. The application's own
+    /// figure, or its CPU utilization if it reports none (gRFC A58).
     pub utilization: f64,
-    /// Calls answered in a second.
+    /// Calls per second.
     pub rps: f64,
-    /// Of those, how many with an error of the server's.
+    /// Calls per second that failed by an error of the server.
     pub eps: f64,
 }
 
-/// The fields of `xds.data.orca.v3.OrcaLoadReport` that are used.
+/// The used fields of `xds.data.orca.v3.OrcaLoadReport`.
 #[derive(prost::Message)]
 struct OrcaLoadReport {
     #[prost(double, tag = "1")]
@@ -49,30 +50,30 @@ struct OrcaLoadReport {
 }
 
 impl LoadReport {
-    /// The report in the trailers of an answer; `None` where there is none, or none that can be used.
+    /// The report in the trailers of a response; `None` if there is none, or it is unusable.
     pub fn from_trailers(trailers: &HeaderMap) -> Option<Self> {
         let text = trailers.get(&TRAILER)?.as_bytes();
         let bytes = (text.len() <= TEXT_BYTES_MAX).then(|| BASE64.decode(text).ok()).flatten()?;
         Self::decode(&bytes)
     }
 
-    /// Reads a serialized report. A value that is not finite, or negative, is taken for one that is not there; `None`
-    /// where there is no utilisation.
+    /// Decodes a serialized report. A negative value, or one that is not finite, counts as absent. `None` if
+    /// utilization and `rps` are absent.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let report = OrcaLoadReport::decode(bytes).ok()?;
-        let usable = |value: f64| value.is_finite() && value > 0.0;
-        let or_none = |value: f64| if usable(value) { value } else { 0.0 };
-        // An idle server's utilisation is not sent at all: a report that says anything says that, too.
-        let says_anything = [report.cpu_utilization, report.application_utilization, report.rps_fractional];
-        if !says_anything.into_iter().any(usable) {
+        let is_usable = |value: f64| value.is_finite() && value > 0.0;
+        let or_zero = |value: f64| if is_usable(value) { value } else { 0.0 };
+        // An idle server does not send its utilization of 0: any other value implies it.
+        let values = [report.cpu_utilization, report.application_utilization, report.rps_fractional];
+        if !values.into_iter().any(is_usable) {
             return None;
         }
-        let application = or_none(report.application_utilization);
-        let utilization = if application > 0.0 { application } else { or_none(report.cpu_utilization) };
-        Some(Self { utilization, rps: or_none(report.rps_fractional), eps: or_none(report.eps) })
+        let application = or_zero(report.application_utilization);
+        let utilization = if application > 0.0 { application } else { or_zero(report.cpu_utilization) };
+        Some(Self { utilization, rps: or_zero(report.rps_fractional), eps: or_zero(report.eps) })
     }
 
-    /// The trailer's value.
+    /// The report as the value of [`TRAILER`].
     pub fn to_value(&self) -> HeaderValue {
         let report = OrcaLoadReport {
             cpu_utilization: 0.0,
@@ -89,7 +90,7 @@ impl LoadReport {
 mod tests {
     use super::*;
 
-    fn read(value: HeaderValue) -> Option<LoadReport> {
+    fn from_value(value: HeaderValue) -> Option<LoadReport> {
         LoadReport::from_trailers(&HeaderMap::from_iter([(TRAILER, value)]))
     }
 
@@ -104,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_read_as_it_was_sent() {
+    fn report_survives_encoding_and_decoding() {
         let report = LoadReport { utilization: 0.75, rps: 1234.5, eps: 0.25 };
-        assert_eq!(read(report.to_value()), Some(report));
+        assert_eq!(from_value(report.to_value()), Some(report));
     }
 
-    /// Made by protoc's own library from the published message, with fields that are not used here.
+    /// Encoded by protoc's library from the published message, with fields that are not used here.
     #[test]
-    fn a_report_of_others_is_read() {
+    fn report_of_another_implementation_is_decoded() {
         // cpu 0.5, mem 0.25, rps 7 (deprecated), request_cost {"a": 1}, rps_fractional 8, eps 2
         let bytes = [
             &[0x09, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f, 0x11, 0, 0, 0, 0, 0, 0, 0xd0, 0x3f, 0x18, 7][..],
@@ -123,25 +124,25 @@ mod tests {
     }
 
     #[test]
-    fn what_the_application_says_goes_before_what_its_processor_says() {
+    fn application_utilization_takes_precedence_over_cpu() {
         assert_eq!(LoadReport::decode(&encoded(0.5, 0.25, 0.0, 0.0)).unwrap().utilization, 0.25);
         assert_eq!(LoadReport::decode(&encoded(0.5, 0.0, 0.0, 0.0)).unwrap().utilization, 0.5);
         assert_eq!(LoadReport::decode(&encoded(0.0, 0.0, 3.0, 0.0)).unwrap().utilization, 0.0);
     }
 
     #[test]
-    fn values_that_make_no_sense_are_not_there() {
+    fn negative_and_infinite_values_count_as_absent() {
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
             assert_eq!(LoadReport::decode(&encoded(bad, bad, bad, bad)), None, "{bad}");
-            let kept = LoadReport::decode(&encoded(0.5, bad, bad, bad)).unwrap();
-            assert_eq!(kept, LoadReport { utilization: 0.5, rps: 0.0, eps: 0.0 }, "{bad}");
+            let report = LoadReport::decode(&encoded(0.5, bad, bad, bad)).unwrap();
+            assert_eq!(report, LoadReport { utilization: 0.5, rps: 0.0, eps: 0.0 }, "{bad}");
         }
     }
 
     #[test]
-    fn what_is_no_report_is_none() {
+    fn invalid_and_overlong_texts_are_ignored() {
         for text in ["", "!", "AAAA", "CQ", &"A".repeat(TEXT_BYTES_MAX + 4)] {
-            assert_eq!(read(HeaderValue::from_str(text).unwrap()), None, "{text}");
+            assert_eq!(from_value(HeaderValue::from_str(text).unwrap()), None, "{text}");
         }
         assert_eq!(LoadReport::from_trailers(&HeaderMap::new()), None);
     }

@@ -1,24 +1,26 @@
-//! From a name to addresses.
+//! Resolution of a `dns:` target's name to addresses.
 
 use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin};
 
-/// What a [`Resolve`] answers with.
-pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+/// The future of [`Resolve::resolve`].
+pub type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Where a `dns:` target's addresses come from: a discovery service of another kind, or a test.
+/// Resolves the name of a `dns:` target (gRPC name resolution). Implement it for another kind of service
+/// discovery, or for tests.
 pub trait Resolve: fmt::Debug + Send + Sync {
-    /// The addresses that `host` has now; the order is that of preference for `pick_first`. Asked every few seconds, so
-    /// that an answer is not to be kept. An error and an empty answer leave the addresses that were known before.
-    fn resolve(&self, host: &str, port: u16) -> Resolving;
+    /// The current addresses of `host`, in the order of preference for `pick_first`. Called every
+    /// [`RESOLVE_INTERVAL`](crate::RESOLVE_INTERVAL) and after failures; do not cache. After an error or an
+    /// empty list, the channel keeps the addresses that it has.
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture;
 }
 
-/// The system's resolver (`getaddrinfo`), which keeps no answer: a replica that has left must not be found for as long
-/// as its record's time to live.
+/// The system's resolver (`getaddrinfo`), without a cache: a replica that was removed must not be used until
+/// the TTL of its record ends.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
-    fn resolve(&self, host: &str, port: u16) -> Resolving {
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         let host = host.to_owned();
         Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
     }

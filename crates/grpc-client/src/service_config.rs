@@ -1,25 +1,24 @@
-//! The gRPC service config: how calls are balanced, retried and bounded, in gRPC's own JSON.
+//! The gRPC service config: balancing, retries, timeouts and size limits.
 //!
-//! The format is `grpc.service_config.ServiceConfig` in its JSON form, as grpc-go reads it (gRFC A2, A6, A21).
+//! The format is the JSON form of `grpc.service_config.ServiceConfig`, as grpc-go parses it (gRFC A2, A6,
+//! A21).
 
 use std::{collections::HashMap, str::FromStr, time::Duration};
 
 use tonic::Code;
 
-mod read;
+mod parse;
 
-pub use read::code_name;
-
-/// More attempts than these are never made of one call (gRFC A6).
+/// Maximum attempts of one call by a retry policy (gRFC A6).
 pub const ATTEMPTS_MAX: u32 = 5;
 
-/// A service config that was read and found usable.
+/// A valid service config (gRFC A2, A6, A21).
 ///
-/// What is read: `loadBalancingConfig` (the first policy of the list that is known here wins: `pick_first`,
-/// `round_robin`, `least_request_experimental`, `least_loaded`), the older `loadBalancingPolicy`, `retryThrottling`,
-/// `healthCheckConfig.serviceName`, and `methodConfig` with `name`, `timeout`, `waitForReady`,
-/// `maxRequestMessageBytes`, `maxResponseMessageBytes` and `retryPolicy` (with `perAttemptRecvTimeout`).
-/// Members that are not known are ignored, as gRPC does; `hedgingPolicy` is one of them.
+/// Supported fields: `loadBalancingConfig` (the first supported policy of the list is used: `pick_first`,
+/// `round_robin`, `least_request_experimental`, `least_loaded`), the deprecated `loadBalancingPolicy`,
+/// `retryThrottling`, `healthCheckConfig.serviceName`, and `methodConfig` with `name`, `timeout`,
+/// `waitForReady`, `maxRequestMessageBytes`, `maxResponseMessageBytes` and `retryPolicy` (with
+/// `perAttemptRecvTimeout`). Other fields are ignored (gRFC A21), for instance `hedgingPolicy`.
 ///
 /// ```
 /// let config: grpc_client::ServiceConfig = r#"{
@@ -44,31 +43,31 @@ pub struct ServiceConfig {
     pub(crate) health_service: String,
 }
 
-/// A text that is no [`ServiceConfig`], with everything that is wrong with it.
+/// A text that is not a [`ServiceConfig`], with every error in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("; "))]
 pub struct ServiceConfigError(pub(crate) Vec<String>);
 
-/// How an endpoint is chosen for an attempt.
+/// The load balancing policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// The first that works, for as long as it works.
+    /// The first endpoint that works, for as long as it works.
     PickFirst { shuffle: bool },
-    /// Each in turn.
+    /// Each endpoint in turn.
     RoundRobin,
-    /// Of a few drawn at random, the one with the fewest calls in flight (gRFC A48), multiplied by what the endpoints
-    /// report of their load where `reports` says so.
-    LeastLoaded { choices: usize, reports: bool },
+    /// The endpoint with the fewest calls in flight among `choices` random ones (gRFC A48); with
+    /// `uses_reports`, multiplied by the reported load (gRFC A51).
+    LeastLoaded { choices: usize, uses_reports: bool },
 }
 
 impl Default for Policy {
-    /// gRPC's.
+    /// gRPC's default.
     fn default() -> Self {
         Self::PickFirst { shuffle: false }
     }
 }
 
-/// What holds for the calls of a method.
+/// The configuration of a method.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct MethodConfig {
     pub(crate) timeout: Option<Duration>,
@@ -78,7 +77,7 @@ pub(crate) struct MethodConfig {
     pub(crate) retry: Option<RetryPolicy>,
 }
 
-/// gRFC A6: which failures of a call that may have run are tried again, and when.
+/// gRFC A6: which failures of a call that may have run are retried, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RetryPolicy {
     pub(crate) attempts_max: u32,
@@ -87,16 +86,16 @@ pub(crate) struct RetryPolicy {
     pub(crate) attempt_timeout: Option<Duration>,
 }
 
-/// Waits that grow.
+/// Exponential backoff.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Backoff {
     pub(crate) initial: Duration,
     pub(crate) max: Duration,
-    /// At most 1000; at most 1 means that waits do not grow.
+    /// Above 0, at most 1000. At 1 or below the waits are constant.
     pub(crate) multiplier: f64,
 }
 
-/// gRFC A6: when a server that fails too often is tried again no more. In thousandths of a token.
+/// Retry throttling (gRFC A6), in thousandths of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Throttling {
     pub(crate) tokens_max: i64,
@@ -104,13 +103,14 @@ pub(crate) struct Throttling {
 }
 
 impl ServiceConfig {
-    /// What holds for calls of `path` (`/service/method`): its own config, its service's, or that of all.
+    /// The configuration of the method at `path` (`/service/method`): its own, its service's, or the default
+    /// for all.
     pub(crate) fn method(&self, path: &str) -> Option<&MethodConfig> {
         if self.methods.is_empty() {
             return None;
         }
-        let named = self.methods.get(path);
-        named.or_else(|| self.methods.get(&path[..=path.rfind('/')?])).or_else(|| self.methods.get(""))
+        let method = self.methods.get(path);
+        method.or_else(|| self.methods.get(&path[..=path.rfind('/')?])).or_else(|| self.methods.get(""))
     }
 }
 
@@ -118,22 +118,21 @@ impl FromStr for ServiceConfig {
     type Err = ServiceConfigError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        read::service_config(text).map_err(ServiceConfigError)
+        parse::service_config(text).map_err(ServiceConfigError)
     }
 }
 
 impl Backoff {
-    /// How long to wait before the `turn`-th try again, counted from 1: the exact wait, and a fifth more or less
-    /// (gRFC A6).
-    pub(crate) fn wait(&self, turn: u32) -> Duration {
+    /// The wait before retry number `retry`, counted from 1, with a jitter of ±20 % (gRFC A6).
+    pub(crate) fn wait(&self, retry: u32) -> Duration {
         let mut wait = self.initial.min(self.max);
-        for _ in 1..turn {
+        for _ in 1..retry {
             if wait >= self.max || self.multiplier <= 1.0 {
                 break;
             }
             wait = wait.mul_f64(self.multiplier).min(self.max);
         }
-        // Many callers were refused at one moment, and must not come back at one.
+        // Jitter: calls that failed at the same moment must not all be retried at the same moment.
         wait / 1000 * fastrand::u32(800..=1200)
     }
 }

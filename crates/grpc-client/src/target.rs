@@ -1,93 +1,96 @@
-//! Where the other service is: a list of places, or a name to ask DNS for.
+//! Where a service is: a list of addresses, or a name to resolve by DNS.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use http::uri::{Authority, Scheme, Uri};
 
-/// Endpoints of one list.
-pub const LISTED_MAX: usize = 256;
+/// Maximum addresses of a list.
+pub const LISTED_ADDRESSES_MAX: usize = 256;
 
-/// Where a service is.
+/// Where a service is, in a form of gRPC's naming document (`naming.md`).
 ///
-/// | written | means |
+/// | form | meaning |
 /// |---|---|
-/// | `host:port` | one place; TLS where the channel was given some, else plain text |
-/// | `http://host:port` | one place, plain text |
-/// | `https://host:port` | one place, TLS |
-/// | several of these, separated by commas | one endpoint each |
-/// | `dns:///host:port`, `dns:host:port` | every address that the name has, asked for again and again (gRFC A1 and the gRPC naming document) |
+/// | `host:port` | one endpoint; TLS if the channel has a TLS configuration, else plain text |
+/// | `http://host:port` | one endpoint, plain text |
+/// | `https://host:port` | one endpoint, TLS |
+/// | several of these, separated by commas | one endpoint each, at most [`LISTED_ADDRESSES_MAX`] |
+/// | `dns:///host:port`, `dns:host:port` | one endpoint per address of the name, resolved periodically |
 ///
-/// A port is always needed: there is none to guess.
+/// The port is required.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     text: String,
-    pub(crate) places: Places,
+    pub(crate) addresses: Addresses,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Places {
-    Listed(Vec<Place>),
-    Dns(Place),
+pub(crate) enum Addresses {
+    List(Vec<Address>),
+    Dns(Address),
 }
 
-/// A host, a port, and what is said of how to speak there.
+/// A host, a port, and whether TLS is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Address {
     pub(crate) authority: Authority,
     pub(crate) security: Security,
 }
 
-/// How a place wants to be spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Security {
-    /// Plain text.
-    Plain,
-    /// TLS.
+    Plaintext,
     Tls,
-    /// TLS where the channel has some.
-    AsConfigured,
+    /// TLS if the channel has a TLS configuration.
+    ChannelDefault,
 }
 
-/// A text that is no [`Target`], with every part of it that is wrong.
+/// A text that is not a [`Target`], with every part of it that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TargetError(String);
 
 impl Target {
-    /// What is accepted, to complete the sentence "accepted: …".
+    /// The accepted forms, to complete "accepted: …".
     pub const ACCEPTED: &'static str = "host:port, http://host:port or https://host:port, several of them separated by commas, \
                                         or dns:///host:port; localhost:3000 for instance";
 
-    /// Whether calls would cross a network in plain text, for a channel that has TLS or not.
+    /// Whether calls would leave this host in plain text. `has_tls`: whether the channel has a TLS
+    /// configuration.
     pub fn is_plaintext_off_loopback(&self, has_tls: bool) -> bool {
-        self.listed().iter().any(|place| !place.is_tls(has_tls) && !place.is_loopback())
+        self.addresses().iter().any(|address| !address.is_tls(has_tls) && !address.is_loopback())
     }
 
-    fn listed(&self) -> &[Place] {
-        match &self.places {
-            Places::Listed(places) => places,
-            Places::Dns(place) => std::slice::from_ref(place),
+    /// Whether an address requires TLS, by the scheme `https`.
+    pub(crate) fn requires_tls(&self) -> bool {
+        self.addresses().iter().any(|address| address.is_tls(false))
+    }
+
+    fn addresses(&self) -> &[Address] {
+        match &self.addresses {
+            Addresses::List(addresses) => addresses,
+            Addresses::Dns(name) => std::slice::from_ref(name),
         }
     }
 }
 
-impl Place {
+impl Address {
     pub(crate) fn is_tls(&self, has_tls: bool) -> bool {
         match self.security {
-            Security::Plain => false,
+            Security::Plaintext => false,
             Security::Tls => true,
-            Security::AsConfigured => has_tls,
+            Security::ChannelDefault => has_tls,
         }
     }
 
-    /// The host as the system's resolver takes it: an IPv6 address without its brackets.
+    /// The host in the form that the system's resolver accepts: an IPv6 address without brackets.
     pub(crate) fn host(&self) -> &str {
         let host = self.authority.host();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
     pub(crate) fn port(&self) -> u16 {
-        // Parsing saw to it that there is one.
+        // `parse` rejects an authority without a port.
         self.authority.port_u16().unwrap_or_default()
     }
 
@@ -97,13 +100,13 @@ impl Place {
     }
 
     fn parse(text: &str, security: Security) -> Result<Self, String> {
-        let wrong = |why| format!("{text:?} {why}");
+        let wrong = |reason| format!("{text:?} {reason}");
         let authority: Authority = text.parse().map_err(|_| wrong("is not host:port"))?;
         if authority.host().is_empty() {
-            return Err(wrong("names no host"));
+            return Err(wrong("has no host"));
         }
         if authority.as_str().contains('@') {
-            return Err("a user and a password have no meaning here".to_owned());
+            return Err("a user and a password are not supported".to_owned());
         }
         match authority.port_u16() {
             Some(1..) => Ok(Self { authority, security }),
@@ -118,59 +121,59 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let places = match text.strip_prefix("dns:") {
-            Some(name) => parse_dns(name).map(Places::Dns),
-            None => parse_list(text).map(Places::Listed),
+        let addresses = match text.strip_prefix("dns:") {
+            Some(name) => parse_dns(name).map(Addresses::Dns),
+            None => parse_list(text).map(Addresses::List),
         };
-        Ok(Self { text: text.to_owned(), places: places.map_err(TargetError)? })
+        Ok(Self { text: text.to_owned(), addresses: addresses.map_err(TargetError)? })
     }
 }
 
-fn parse_dns(name: &str) -> Result<Place, String> {
+fn parse_dns(name: &str) -> Result<Address, String> {
     let name = match name.strip_prefix("//") {
         Some(rest) => {
-            rest.strip_prefix('/').ok_or("dns: takes no server of its own: write dns:///host:port")?
+            rest.strip_prefix('/').ok_or("dns: with a DNS server is not supported: use dns:///host:port")?
         }
         None => name,
     };
     if name.contains(',') {
         return Err("dns: takes one name".to_owned());
     }
-    Place::parse(name, Security::AsConfigured)
+    Address::parse(name, Security::ChannelDefault)
 }
 
-fn parse_list(text: &str) -> Result<Vec<Place>, String> {
-    let (mut places, mut wrong): (Vec<Place>, Vec<String>) = (Vec::new(), Vec::new());
+fn parse_list(text: &str) -> Result<Vec<Address>, String> {
+    let (mut addresses, mut errors): (Vec<Address>, Vec<String>) = (Vec::new(), Vec::new());
     for part in text.split(',').map(str::trim) {
         match parse_listed(part) {
-            Ok(place) if places.iter().any(|known| known.authority == place.authority) => {
-                wrong.push(format!("{part:?} is listed twice"));
+            Ok(address) if addresses.iter().any(|known| known.authority == address.authority) => {
+                errors.push(format!("{part:?} is listed twice"));
             }
-            Ok(place) => places.push(place),
-            Err(why) => wrong.push(why),
+            Ok(address) => addresses.push(address),
+            Err(error) => errors.push(error),
         }
     }
-    if places.len() > LISTED_MAX {
-        wrong.push(format!("more than {LISTED_MAX} places"));
+    if addresses.len() > LISTED_ADDRESSES_MAX {
+        errors.push(format!("more than {LISTED_ADDRESSES_MAX} addresses"));
     }
-    if wrong.is_empty() { Ok(places) } else { Err(wrong.join("; ")) }
+    if errors.is_empty() { Ok(addresses) } else { Err(errors.join("; ")) }
 }
 
-fn parse_listed(part: &str) -> Result<Place, String> {
+fn parse_listed(part: &str) -> Result<Address, String> {
     if !part.contains("://") {
-        return Place::parse(part, Security::AsConfigured);
+        return Address::parse(part, Security::ChannelDefault);
     }
-    // Nothing of a text that cannot be read is shown: it may hold a password.
+    // An invalid URL is not shown: it may contain a password.
     let uri: Uri = part.parse().map_err(|_| "not a URL".to_owned())?;
     let security = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => Security::Plain,
+        Some(scheme) if *scheme == Scheme::HTTP => Security::Plaintext,
         Some(scheme) if *scheme == Scheme::HTTPS => Security::Tls,
-        _ => return Err("a scheme that is neither http, https nor dns".to_owned()),
+        _ => return Err("a scheme other than http, https and dns".to_owned()),
     };
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err("a URL with a path".to_owned());
     }
-    Place::parse(uri.authority().map_or("", Authority::as_str), security)
+    Address::parse(uri.authority().map_or("", Authority::as_str), security)
 }
 
 impl fmt::Display for Target {
@@ -188,31 +191,36 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_a_host_and_a_port_and_perhaps_a_scheme() {
+    fn address_has_host_port_and_optional_scheme() {
         for (text, host, security) in [
-            ("localhost:3001", "localhost", Security::AsConfigured),
-            ("http://localhost:3001", "localhost", Security::Plain),
+            ("localhost:3001", "localhost", Security::ChannelDefault),
+            ("http://localhost:3001", "localhost", Security::Plaintext),
             ("https://pay.example:3001/", "pay.example", Security::Tls),
-            ("[::1]:3001", "::1", Security::AsConfigured),
-            (" 10.0.0.1:3001 ", "10.0.0.1", Security::AsConfigured),
+            ("[::1]:3001", "::1", Security::ChannelDefault),
+            (" 10.0.0.1:3001 ", "10.0.0.1", Security::ChannelDefault),
         ] {
-            let Places::Listed(places) = parse(text).unwrap().places else { panic!("{text}") };
-            assert_eq!((places[0].host(), places[0].port(), places[0].security), (host, 3001, security));
+            let Addresses::List(addresses) = parse(text).unwrap().addresses else { panic!("{text}") };
+            assert_eq!(
+                (addresses[0].host(), addresses[0].port(), addresses[0].security),
+                (host, 3001, security)
+            );
         }
     }
 
     #[test]
-    fn a_list_names_places_and_dns_one_name() {
-        let Places::Listed(places) = parse("a:1, https://b:2,[::1]:3").unwrap().places else { panic!() };
-        assert_eq!(places.len(), 3);
+    fn list_has_addresses_and_dns_one_name() {
+        let Addresses::List(addresses) = parse("a:1, https://b:2,[::1]:3").unwrap().addresses else {
+            panic!()
+        };
+        assert_eq!(addresses.len(), 3);
         for text in ["dns:///payment:3001", "dns:payment:3001"] {
-            let Places::Dns(place) = parse(text).unwrap().places else { panic!("{text}") };
-            assert_eq!((place.host(), place.port()), ("payment", 3001));
+            let Addresses::Dns(name) = parse(text).unwrap().addresses else { panic!("{text}") };
+            assert_eq!((name.host(), name.port()), ("payment", 3001));
         }
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_forms_are_rejected_without_showing_a_password() {
         for text in [
             "",
             "localhost",
@@ -236,19 +244,19 @@ mod tests {
             "dns:///a:1,dns:///b:1",
             "unix:/x",
         ] {
-            let refused = parse(text).unwrap_err();
-            assert!(!refused.contains("secret"), "{refused}");
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 
     #[test]
-    fn every_part_that_is_wrong_is_named() {
-        let refused = parse("a,b:1,c:0").unwrap_err();
-        assert_eq!(refused, "\"a\" has no port number; \"c:0\" has port 0");
+    fn error_names_every_wrong_part() {
+        let error = parse("a,b:1,c:0").unwrap_err();
+        assert_eq!(error, "\"a\" has no port number; \"c:0\" has port 0");
     }
 
     #[test]
-    fn plain_text_off_loopback_is_known_as_such() {
+    fn plaintext_off_loopback_is_detected() {
         for (text, without_tls, with_tls) in [
             ("localhost:1", false, false),
             ("127.0.0.2:1,[::1]:1", false, false),

@@ -1,17 +1,18 @@
-//! `grpc-timeout`: how long a call may take, as one side tells the other (gRPC over HTTP/2, "Requests").
+//! The `grpc-timeout` header: the remaining time of a call (gRPC over HTTP/2, "Requests").
 
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-/// The header.
+/// The name of the header.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// At most eight digits, and a unit.
+/// The protocol allows eight digits, followed by a unit.
 const DIGITS_MAX: usize = 8;
 const VALUE_MAX: u128 = 99_999_999;
 
-/// The header's value for `left`: in the finest unit that it fits, and rounded down, so that whoever is told gives up first.
+/// The header value for `left`, in the finest unit that fits. Rounded down, so that the receiver gives up
+/// first.
 pub fn format(left: Duration) -> HeaderValue {
     let text = match left {
         left if left.as_micros() <= VALUE_MAX => format!("{}u", left.as_micros()),
@@ -21,7 +22,7 @@ pub fn format(left: Duration) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0u"))
 }
 
-/// What a header's value says; `None` where that is not as the protocol has it.
+/// Parses a header value. `None` if it does not follow the protocol's grammar.
 pub fn parse(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -45,41 +46,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_is_sent_in_the_finest_unit_that_fits_eight_digits() {
-        for (left, sent) in [
+    fn format_uses_the_finest_unit_that_fits_eight_digits() {
+        for (left, expected) in [
             (Duration::from_millis(9_500), "9500000u"),
             (Duration::from_secs(3_600), "3600000m"),
             (Duration::from_secs(1 << 20), "1048576S"),
             (Duration::MAX, "99999999S"),
             (Duration::from_nanos(999), "0u"),
         ] {
-            assert_eq!(format(left), sent);
+            assert_eq!(format(left), expected);
         }
     }
 
     #[test]
-    fn a_timeout_is_read_in_every_unit() {
-        let read = |text: &str| parse(&HeaderValue::from_str(text).unwrap());
-        assert_eq!(read("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(read("3M"), Some(Duration::from_secs(180)));
-        assert_eq!(read("4S"), Some(Duration::from_secs(4)));
-        assert_eq!(read("5m"), Some(Duration::from_millis(5)));
-        assert_eq!(read("6u"), Some(Duration::from_micros(6)));
-        assert_eq!(read("7n"), Some(Duration::from_nanos(7)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+    fn parse_accepts_every_unit_and_rejects_other_texts() {
+        let parse_text = |text: &str| parse(&HeaderValue::from_str(text).unwrap());
+        assert_eq!(parse_text("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(parse_text("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(parse_text("4S"), Some(Duration::from_secs(4)));
+        assert_eq!(parse_text("5m"), Some(Duration::from_millis(5)));
+        assert_eq!(parse_text("6u"), Some(Duration::from_micros(6)));
+        assert_eq!(parse_text("7n"), Some(Duration::from_nanos(7)));
+        assert_eq!(parse_text("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
         for bad in ["", "S", "1", "-1S", "+1S", "123456789S", "1x", "1 S", "1.5S"] {
-            assert_eq!(read(bad), None, "{bad}");
+            assert_eq!(parse_text(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn what_is_sent_is_read_back_and_never_as_more() {
+    fn parse_of_format_is_close_and_never_longer() {
         for shift in 0..62 {
             let left = Duration::from_micros(0x2aaa_aaaa_aaaa_aaaa >> shift);
-            let read = parse(&format(left)).unwrap();
-            assert!(read <= left, "{left:?} became {read:?}");
+            let parsed = parse(&format(left)).unwrap();
+            assert!(parsed <= left, "{left:?} became {parsed:?}");
             assert!(
-                left > Duration::from_secs(99_999_999) || left - read < Duration::from_secs(1),
+                left > Duration::from_secs(99_999_999) || left - parsed < Duration::from_secs(1),
                 "{left:?}"
             );
         }

@@ -12,7 +12,9 @@
 
 use std::path::PathBuf;
 
-use grpc_client::tls::{ClientName, ClientTls, Clients, Fault, Files, Identity, Role, ServerTls, TlsError};
+use grpc_client::tls::{
+    ClientAuth, ClientName, ClientTls, Fault, FileRole, Files, Identity, ServerTls, TlsError,
+};
 
 use crate::{
     admin::Readiness,
@@ -145,7 +147,7 @@ impl Named {
         let calls = role != TlsRole::Server && (identity.is_some() || ca.is_some());
         let client = calls.then(|| ClientTls::load(Files { ca: ca.clone(), identity: identity.clone() }));
         let server = identity.filter(|_| role != TlsRole::Client).map(|identity| {
-            let clients = ca.map(|ca| Clients { ca, allowed });
+            let clients = ca.map(|ca| ClientAuth { ca, allowed });
             ServerTls::load(identity, clients)
         });
         let mut faults: Vec<Fault> = Vec::new();
@@ -159,9 +161,9 @@ impl Named {
         let server = server.transpose().map_err(&mut note);
         for fault in &faults {
             let name = match fault.role() {
-                Role::Ca => "TLS_CA_FILE",
-                Role::Certificate => "TLS_CERT_FILE",
-                Role::Key => "TLS_KEY_FILE",
+                FileRole::Ca => "TLS_CA_FILE",
+                FileRole::Certificate => "TLS_CERT_FILE",
+                FileRole::Key => "TLS_KEY_FILE",
             };
             reader.fault(name, &fault.to_string());
         }

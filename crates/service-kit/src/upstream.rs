@@ -82,7 +82,7 @@ impl UpstreamConfig {
         let builder = Channel::builder(self.target.clone())
             .service_config(self.service_config.clone())
             .metrics(Metrics::register(registry))
-            .refusals(not_started::is_not_started)
+            .not_started_when(not_started::is_not_started)
             .observer(ClientSpans);
         match &tls.client {
             Some(client) => builder.tls(client.clone()),

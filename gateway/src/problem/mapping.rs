@@ -44,12 +44,12 @@ pub struct RequestFacts {
 pub fn from_status(status: &Status, asked: &RequestFacts) -> Problem {
     let failure = match Failure::of(status) {
         // A backend that says that a call without an answer went well does not speak gRPC properly.
-        Failure::Answered if status.code() == Code::Ok => Failure::NotGrpc,
+        Failure::ServerStatus if status.code() == Code::Ok => Failure::InvalidResponse,
         failure => failure,
     };
     log_cause(failure, status);
     let problem = match failure {
-        Failure::Answered => answered(status, asked, &context::current()),
+        Failure::ServerStatus => answered(status, asked, &context::current()),
         _ => on_this_side(failure, asked.write),
     };
     match asked.order_id {
@@ -77,8 +77,8 @@ pub(super) fn on_this_side(failure: Failure, write: bool) -> Problem {
         Failure::NeverRan => Problem::not_started(),
         _ if write => Problem::outcome_unknown(),
         Failure::DeadlineExceeded => Problem::first_of(&registry::DEADLINE_EXCEEDED),
-        Failure::TooLarge | Failure::NotGrpc => Problem::bad_gateway(),
-        Failure::Lost | Failure::Answered => Problem::first_of(&registry::UNAVAILABLE),
+        Failure::ResponseTooLarge | Failure::InvalidResponse => Problem::bad_gateway(),
+        Failure::ConnectionLost | Failure::ServerStatus => Problem::first_of(&registry::UNAVAILABLE),
     }
 }
 
@@ -173,7 +173,7 @@ fn tell_localized(problem: &mut Problem, messages: &[LocalizedMessage], asked: &
 fn log_cause(failure: Failure, status: &Status) {
     let (code, said) = (registry::code_name(status.code()), cut(status.message().to_owned()));
     let causes = status.source().map(|cause| cut(telemetry::chain(cause)));
-    if failure == Failure::Answered && !masks_message(status.code()) {
+    if failure == Failure::ServerStatus && !masks_message(status.code()) {
         tracing::debug!(?failure, code, ?said, causes, "a call to a backend failed");
     } else {
         tracing::warn!(?failure, code, ?said, causes, "a call to a backend failed");

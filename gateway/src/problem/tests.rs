@@ -74,7 +74,7 @@ async fn see(problem: Problem) -> Seen {
 
 /// What a client is told of a backend's `status`.
 async fn told(status: &Status, asked: &RequestFacts) -> Seen {
-    assert_eq!(Failure::of(status), Failure::Answered);
+    assert_eq!(Failure::of(status), Failure::ServerStatus);
     see(from_status(status, asked)).await
 }
 

@@ -107,8 +107,11 @@ fn within<T>(message: T, time_left: Duration) -> Request<T> {
 fn outcome_of(status: &Status) -> ChargeOutcome {
     match Failure::of(status) {
         Failure::NeverRan => return ChargeOutcome::NeverRan,
-        Failure::Answered => {}
-        Failure::DeadlineExceeded | Failure::TooLarge | Failure::NotGrpc | Failure::Lost => {
+        Failure::ServerStatus => {}
+        Failure::DeadlineExceeded
+        | Failure::ResponseTooLarge
+        | Failure::InvalidResponse
+        | Failure::ConnectionLost => {
             return ChargeOutcome::Unknown;
         }
     }

@@ -8,12 +8,12 @@
 
 #![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "it computes figures and prints them")]
 
-mod callers;
+mod clients;
 mod servers;
 
 use std::{error::Error, net::SocketAddr};
 
-use callers::{Transport, cpu_seconds};
+use clients::{Transport, cpu_seconds};
 
 type Failure = Box<dyn Error + Send + Sync>;
 

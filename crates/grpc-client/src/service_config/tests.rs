@@ -1,9 +1,9 @@
-//! What a service config may say, and what it may not.
+//! Valid and invalid service configs.
 
 use super::*;
 
-/// In the words of grpc-go's documentation and examples.
-const OF_GRPC_GO: &str = r#"{
+/// From grpc-go's documentation and examples.
+const GRPC_GO_EXAMPLE: &str = r#"{
     "loadBalancingConfig": [{"weighted_target_experimental": {}}, {"round_robin": {}}, {"pick_first": {}}],
     "methodConfig": [
         {
@@ -22,16 +22,16 @@ const OF_GRPC_GO: &str = r#"{
     "healthCheckConfig": {"serviceName": "grpc.health"}
 }"#;
 
-fn read(text: &str) -> Result<ServiceConfig, String> {
+fn parse(text: &str) -> Result<ServiceConfig, String> {
     text.parse().map_err(|error: ServiceConfigError| error.to_string())
 }
 
 #[test]
-fn a_config_written_for_grpc_go_is_read() {
-    // A duration of protobuf has a digit before its point; grpc-go's own parser asks for it too.
-    let refused = read(OF_GRPC_GO).unwrap_err();
-    assert_eq!(refused, "methodConfig[0].timeout: is not a duration such as \"1.5s\"");
-    let config = read(&OF_GRPC_GO.replace("\".001s\"", "\"0.001s\"")).unwrap();
+fn config_of_grpc_go_is_accepted() {
+    // A protobuf duration has a digit before the point; grpc-go's parser requires it, too.
+    let errors = parse(GRPC_GO_EXAMPLE).unwrap_err();
+    assert_eq!(errors, "methodConfig[0].timeout: is not a duration such as \"1.5s\"");
+    let config = parse(&GRPC_GO_EXAMPLE.replace("\".001s\"", "\"0.001s\"")).unwrap();
     assert_eq!(config.policy, Policy::RoundRobin);
     assert_eq!(config.throttling, Some(Throttling { tokens_max: 100_000, token_ratio: 100 }));
     assert_eq!(config.health_service, "grpc.health");
@@ -45,20 +45,20 @@ fn a_config_written_for_grpc_go_is_read() {
 }
 
 #[test]
-fn the_nearest_name_decides() {
-    let config = read(&OF_GRPC_GO.replace("\".001s\"", "\"0.001s\"")).unwrap();
-    let of = |path: &str| config.method(path).unwrap().timeout.unwrap();
-    assert_eq!(of("/foo/Bar"), Duration::from_millis(1));
-    assert_eq!(of("/foo/Other"), Duration::new(1, 340_012));
-    assert_eq!(of("/other/Bar"), Duration::new(1, 340_012));
+fn most_specific_name_applies() {
+    let config = parse(&GRPC_GO_EXAMPLE.replace("\".001s\"", "\"0.001s\"")).unwrap();
+    let timeout = |path: &str| config.method(path).unwrap().timeout.unwrap();
+    assert_eq!(timeout("/foo/Bar"), Duration::from_millis(1));
+    assert_eq!(timeout("/foo/Other"), Duration::new(1, 340_012));
+    assert_eq!(timeout("/other/Bar"), Duration::new(1, 340_012));
     let other = config.method("/other/Bar").unwrap();
     assert_eq!((other.request_bytes_max, other.response_bytes_max), (Some(1024), Some(2048)));
     assert_eq!(ServiceConfig::default().method("/foo/Bar"), None);
 }
 
 #[test]
-fn the_first_known_policy_of_the_list_wins() {
-    let policy = |text: &str| read(text).map(|config| config.policy);
+fn first_supported_policy_of_the_list_is_used() {
+    let policy = |text: &str| parse(text).map(|config| config.policy);
     for (text, expected) in [
         ("{}", Policy::PickFirst { shuffle: false }),
         (r#"{"loadBalancingPolicy": "ROUND_ROBIN"}"#, Policy::RoundRobin),
@@ -68,11 +68,11 @@ fn the_first_known_policy_of_the_list_wins() {
         ),
         (
             r#"{"loadBalancingConfig": [{"grpclb": {}}, {"least_request_experimental": {"choiceCount": 3}}]}"#,
-            Policy::LeastLoaded { choices: 3, reports: false },
+            Policy::LeastLoaded { choices: 3, uses_reports: false },
         ),
         (
             r#"{"loadBalancingConfig": [{"least_loaded": {}}]}"#,
-            Policy::LeastLoaded { choices: 2, reports: true },
+            Policy::LeastLoaded { choices: 2, uses_reports: true },
         ),
     ] {
         assert_eq!(policy(text), Ok(expected), "{text}");
@@ -82,18 +82,18 @@ fn the_first_known_policy_of_the_list_wins() {
 }
 
 #[test]
-fn more_attempts_than_five_are_five() {
+fn max_attempts_is_capped_at_five() {
     let text = r#"{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 99, "initialBackoff": "1s",
         "maxBackoff": "1s", "backoffMultiplier": 1, "retryableStatusCodes": ["unavailable"]}}]}"#;
     assert_eq!(
-        read(text).unwrap().method("/a/B").unwrap().retry.as_ref().unwrap().attempts_max,
+        parse(text).unwrap().method("/a/B").unwrap().retry.as_ref().unwrap().attempts_max,
         ATTEMPTS_MAX
     );
 }
 
 #[test]
-fn everything_that_is_wrong_is_named() {
-    let refused = read(
+fn all_errors_are_reported_with_their_path() {
+    let errors = parse(
         r#"{"loadBalancingConfig": 1, "retryThrottling": {"maxTokens": 0},
             "methodConfig": [
                 {"name": [{"method": "m"}, {"service": "s"}, {"service": "s"}], "timeout": "1",
@@ -102,12 +102,12 @@ fn everything_that_is_wrong_is_named() {
                 7]}"#,
     )
     .unwrap_err();
-    for place in [
+    for error in [
         "loadBalancingConfig:",
         "retryThrottling.maxTokens:",
         "retryThrottling.tokenRatio:",
-        "methodConfig[0].name: names a method and no service",
-        "methodConfig[0].name: stands there twice",
+        "methodConfig[0].name: has a method and no service",
+        "methodConfig[0].name: is listed twice",
         "methodConfig[0].timeout:",
         "methodConfig[0].retryPolicy.maxAttempts:",
         "methodConfig[0].retryPolicy.initialBackoff:",
@@ -116,25 +116,26 @@ fn everything_that_is_wrong_is_named() {
         "methodConfig[0].retryPolicy.retryableStatusCodes:",
         "methodConfig[1]",
     ] {
-        assert!(refused.contains(place), "{place} in {refused}");
+        assert!(errors.contains(error), "{error} in {errors}");
     }
 }
 
 #[test]
-fn what_is_no_object_is_refused() {
+fn texts_other_than_json_objects_are_rejected() {
     for text in ["", "{", "[]", "1", "null"] {
-        assert!(read(text).is_err(), "{text}");
+        assert!(parse(text).is_err(), "{text}");
     }
 }
 
 #[test]
-fn a_wait_grows_up_to_its_bound_with_a_fifth_of_jitter() {
+fn backoff_grows_up_to_its_maximum_with_20_percent_jitter() {
     let backoff =
         Backoff { initial: Duration::from_millis(100), max: Duration::from_millis(350), multiplier: 2.0 };
-    for (turn, exact) in [(1, 100), (2, 200), (3, 350), (40, 350), (u32::MAX, 350)] {
+    for (retry, exact_ms) in [(1, 100), (2, 200), (3, 350), (40, 350), (u32::MAX, 350)] {
         for _ in 0..100 {
-            let waited = backoff.wait(turn).as_millis();
-            assert!((exact * 79 / 100..=exact * 121 / 100).contains(&waited), "{turn}: {waited}");
+            let wait_ms = backoff.wait(retry).as_millis();
+            let expected_ms = exact_ms * 79 / 100..=exact_ms * 121 / 100;
+            assert!(expected_ms.contains(&wait_ms), "{retry}: {wait_ms}");
         }
     }
 }

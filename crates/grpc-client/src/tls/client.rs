@@ -1,4 +1,4 @@
-//! The calling side of TLS.
+//! The client's side of TLS.
 
 use std::{fmt, io};
 
@@ -8,37 +8,37 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    ALPN, Files, TlsError, agreed_on_http2, contents::Contents, fault::Fault, provider, reload::Reloading,
+    ALPN, Files, TlsError, fault::Fault, pem_files::PemFiles, provider, reload::Reloadable, require_http2,
 };
 
-/// How a client makes a connection secure: whom it trusts, and what it shows of itself. Clones share one
-/// configuration.
+/// The TLS configuration of a client: trusted certificate authorities, and its own certificate for mutual
+/// TLS. Clones share the configuration and its reloads.
 #[derive(Clone)]
-pub struct ClientTls(Reloading<ClientConfig>);
+pub struct ClientTls(Reloadable<ClientConfig>);
 
 impl ClientTls {
-    /// Reads `files`. Without a CA file, the authorities that the system trusts are read too, once.
+    /// Reads `files`. Without a CA file, the system's root certificates are read once.
     ///
-    /// Blocks for as long as reading takes.
+    /// Blocks while it reads.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the files; or that the system trusts no authority.
+    /// Every fault of the files; or the system has no root certificates.
     pub fn load(files: Files) -> Result<Self, TlsError> {
         let system = if files.ca.is_none() { Some(system_roots()?) } else { None };
-        Reloading::load(files, move |contents| configuration(contents, system.as_ref())).map(Self)
+        Reloadable::load(files, move |files| configuration(files, system.as_ref())).map(Self)
     }
 
-    /// Makes `io` secure, or fails. `server_name` is a DNS name or an IP address, in brackets or not; the server's
-    /// certificate must be valid for it. How long this may take is the caller's to bound.
+    /// Runs the handshake over `io`. The server's certificate must be valid for `server_name`, a DNS name or
+    /// an IP address with or without brackets. Has no timeout of its own.
     ///
-    /// Under TLS 1.3 a server judges the client's certificate only after this has returned: one that refuses it is
-    /// heard of by the first read.
+    /// With TLS 1.3 the server checks the client's certificate after this has returned: the first read fails
+    /// if the server rejected it.
     ///
     /// # Errors
     ///
-    /// A name that is none, whatever `io` fails with, and a peer that is not trusted or did not agree on HTTP/2. What
-    /// TLS itself found wrong is a [`rustls::Error`] within.
+    /// An invalid `server_name`, an error of `io`, an untrusted certificate, and a server that did not
+    /// negotiate HTTP/2. An error of TLS itself contains a [`rustls::Error`].
     pub async fn connect<IO>(&self, server_name: &str, io: IO) -> io::Result<TlsStream<IO>>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send,
@@ -46,7 +46,7 @@ impl ClientTls {
         let name = parse_name(server_name)?;
         let connector = TlsConnector::from(self.0.current().await);
         let stream = connector.connect(name, io).await?;
-        agreed_on_http2(stream.get_ref().1.alpn_protocol())?;
+        require_http2(stream.get_ref().1.alpn_protocol())?;
         Ok(stream)
     }
 }
@@ -58,8 +58,8 @@ impl fmt::Debug for ClientTls {
 }
 
 fn parse_name(text: &str) -> io::Result<ServerName<'static>> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    ServerName::try_from(bare.to_owned()).map_err(|_| {
+    let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    ServerName::try_from(unbracketed.to_owned()).map_err(|_| {
         io::Error::new(
             io::ErrorKind::InvalidInput,
             format!("{text:?} is neither a DNS name nor an IP address"),
@@ -69,10 +69,10 @@ fn parse_name(text: &str) -> io::Result<ServerName<'static>> {
 
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    // Stores hold roots that no library takes any more; what is left is what is trusted.
-    roots.add_parsable_certificates(found.certs);
-    let faults = match found.errors.first() {
+    let loaded = rustls_native_certs::load_native_certs();
+    // System stores contain certificates that rustls does not accept; the others are used.
+    roots.add_parsable_certificates(loaded.certs);
+    let faults = match loaded.errors.first() {
         _ if !roots.is_empty() => Vec::new(),
         Some(error) => vec![Fault::of_system(error.to_string())],
         None => vec![Fault::of_system("there are none")],
@@ -80,10 +80,10 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
     TlsError::unless(faults, Some(roots))
 }
 
-fn configuration(contents: &Contents, system: Option<&RootCertStore>) -> Result<ClientConfig, TlsError> {
+fn configuration(files: &PemFiles, system: Option<&RootCertStore>) -> Result<ClientConfig, TlsError> {
     let (provider, mut faults) = (provider(), Vec::new());
-    let roots = contents.roots(&mut faults).or_else(|| system.cloned());
-    let identity = contents.identity(&provider, &mut faults);
+    let roots = files.roots(&mut faults).or_else(|| system.cloned());
+    let identity = files.identity(&provider, &mut faults);
     let built = roots.and_then(|roots| {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -1,45 +1,45 @@
-//! What is wrong with files of certificates and keys.
+//! Faults of certificate and key files.
 
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The authorities that are trusted.
+pub enum FileRole {
+    /// Trusted certificate authorities.
     Ca,
-    /// The certificate that is shown.
+    /// The certificate that this side presents.
     Certificate,
-    /// Its private key.
+    /// The private key of the certificate.
     Key,
 }
 
-/// One thing that is wrong with one file. Displayed, it names the file, and shows nothing of what stands in it.
+/// One fault of one file. The text contains the path, and nothing of the file's contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    role: Role,
+    role: FileRole,
     file: Option<PathBuf>,
-    what: String,
+    message: String,
 }
 
 impl Fault {
-    pub(super) fn of(role: Role, file: &Path, what: impl Into<String>) -> Self {
-        Self { role, file: Some(file.to_owned()), what: what.into() }
+    pub(super) fn of(role: FileRole, file: &Path, message: impl Into<String>) -> Self {
+        Self { role, file: Some(file.to_owned()), message: message.into() }
     }
 
-    /// A fault of the system's own store of roots.
-    pub(super) fn of_system(what: impl Into<String>) -> Self {
-        Self { role: Role::Ca, file: None, what: what.into() }
+    /// A fault of the system's root certificates.
+    pub(super) fn of_system(message: impl Into<String>) -> Self {
+        Self { role: FileRole::Ca, file: None, message: message.into() }
     }
 
-    /// What the file is for.
-    pub fn role(&self) -> Role {
+    /// The purpose of the file.
+    pub fn role(&self) -> FileRole {
         self.role
     }
 
-    /// The file; `None` for the system's roots.
+    /// The file; `None` for the system's root certificates.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -48,18 +48,18 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
-            Some(file) => write!(f, "{}: {}", file.display(), self.what),
-            None => write!(f, "the system's root certificates: {}", self.what),
+            Some(file) => write!(f, "{}: {}", file.display(), self.message),
+            None => write!(f, "the system's root certificates: {}", self.message),
         }
     }
 }
 
-/// Everything that is wrong with the files of one side; never empty.
+/// Every fault of the files of one side; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsError(Vec<Fault>);
 
 impl TlsError {
-    /// `built`, unless a fault was found. `built` is `None` only where one was.
+    /// `built`, unless there are faults. `built` is `None` only if there are.
     pub(super) fn unless<T>(faults: Vec<Fault>, built: Option<T>) -> Result<T, Self> {
         match built {
             Some(built) if faults.is_empty() => Ok(built),

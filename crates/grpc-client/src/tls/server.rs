@@ -1,4 +1,4 @@
-//! The called side of TLS.
+//! The server's side of TLS.
 
 use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,74 +10,76 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    ALPN, ALPN_HTTP_1_1, Files, Identity, TlsError, agreed_on_http2,
-    contents::Contents,
-    names::{ClientName, Named},
+    ALPN, ALPN_HTTP_1_1, Files, Identity, TlsError,
+    client_name::{ClientName, NameVerifier},
+    pem_files::PemFiles,
     provider,
-    reload::Reloading,
+    reload::Reloadable,
+    require_http2,
 };
 
-/// How long a client that was refused is given to take its leave. A socket that is closed over unread bytes is
-/// reset, and the client would never read the alert that says why.
+/// How long a rejected client has to close the connection. Closing a socket with unread bytes resets it, and
+/// the client would not receive the alert with the reason.
 pub const ALERT_LINGER_MAX: Duration = Duration::from_millis(500);
-/// Bytes that are read from it meanwhile.
+/// Bytes that are read from a rejected client during that time.
 const ALERT_LINGER_BYTES_MAX: u64 = 64 * 1024;
 
-/// How a server makes a connection secure: what it shows of itself, and which clients it takes. Clones share one
-/// configuration.
+/// The TLS configuration of a server: its certificate, and which clients it accepts. Clones share the
+/// configuration and its reloads.
 #[derive(Clone)]
 pub struct ServerTls {
-    config: Reloading<ServerConfig>,
+    config: Reloadable<ServerConfig>,
     allowed: Arc<[ClientName]>,
-    /// Whether clients must agree on HTTP/2.
+    /// Whether clients must negotiate HTTP/2.
     http2_only: bool,
 }
 
-/// The clients that a server takes: each must show a certificate.
+/// Authentication of clients by certificates (mutual TLS).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clients {
-    /// Certificates of the authorities, one of which must have issued the client's.
+pub struct ClientAuth {
+    /// Certificates of the authorities that may issue client certificates.
     pub ca: PathBuf,
-    /// The names of which the client's certificate must have at least one; where there are none, any will do.
+    /// A client certificate must contain one of these names; an empty list allows any name.
     pub allowed: Vec<ClientName>,
 }
 
 impl ServerTls {
-    /// Reads the files of `identity`, which is shown to every client, and of `clients`. Without the latter anyone
-    /// may come, and no certificate is asked for.
+    /// Reads the files of `identity`, the server's certificate, and of `clients`. Without `clients`, no
+    /// client certificate is requested, and every client is accepted.
     ///
-    /// Blocks for as long as reading takes.
+    /// Blocks while it reads.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the files.
-    pub fn load(identity: Identity, clients: Option<Clients>) -> Result<Self, TlsError> {
+    /// Every fault of the files.
+    pub fn load(identity: Identity, clients: Option<ClientAuth>) -> Result<Self, TlsError> {
         let (ca, allowed) = clients.map(|clients| (clients.ca, clients.allowed)).unzip();
         let allowed: Arc<[ClientName]> = allowed.unwrap_or_default().into();
         let (files, names) = (Files { ca, identity: Some(identity) }, allowed.clone());
-        let config = Reloading::load(files, move |contents| configuration(contents, &names, &[ALPN]))?;
+        let config = Reloadable::load(files, move |contents| configuration(contents, &names, &[ALPN]))?;
         Ok(Self { config, allowed, http2_only: true })
     }
 
-    /// The same for a listener that everyone may come to, by HTTP/2 or by HTTP/1.1: no certificate is asked for, and who
-    /// agrees on no protocol is let in too (RFC 9112, section 9.8, knows no ALPN).
+    /// As [`load`](Self::load), for a public listener: HTTP/2 and HTTP/1.1, without client certificates. A
+    /// client without ALPN is accepted (RFC 9112 §9.8 does not require it).
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the files.
+    /// Every fault of the files.
     pub fn load_public(identity: Identity) -> Result<Self, TlsError> {
         let files = Files { ca: None, identity: Some(identity) };
-        let config = Reloading::load(files, |contents| configuration(contents, &[], &[ALPN, ALPN_HTTP_1_1]))?;
+        let config =
+            Reloadable::load(files, |contents| configuration(contents, &[], &[ALPN, ALPN_HTTP_1_1]))?;
         Ok(Self { config, allowed: Arc::default(), http2_only: false })
     }
 
-    /// Makes `io` secure, or fails. How long this may take is the caller's to bound. A client that is refused is
-    /// told by an alert, for which this takes up to [`ALERT_LINGER_MAX`] longer.
+    /// Runs the handshake over `io`. Has no timeout of its own. A rejected client receives an alert, which
+    /// takes up to [`ALERT_LINGER_MAX`] longer.
     ///
     /// # Errors
     ///
-    /// Whatever `io` fails with, and a client that shows no certificate, or one that is not taken here, or did not
-    /// agree on HTTP/2. What TLS itself found wrong is a [`rustls::Error`] within, or the source of what is.
+    /// An error of `io`, a missing or rejected client certificate, and a client that did not negotiate
+    /// HTTP/2. An error of TLS itself contains a [`rustls::Error`], or has one as its source.
     pub async fn accept<IO>(&self, io: IO) -> io::Result<TlsStream<IO>>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send,
@@ -86,21 +88,21 @@ impl ServerTls {
         match acceptor.accept(io).into_fallible().await {
             Ok(stream) => {
                 if self.http2_only {
-                    agreed_on_http2(stream.get_ref().1.alpn_protocol())?;
+                    require_http2(stream.get_ref().1.alpn_protocol())?;
                 }
                 Ok(stream)
             }
             Err((error, io)) => {
                 if tls_error(&error).is_some() {
-                    linger(io).await;
+                    drain(io).await;
                 }
-                Err(self.explained(error))
+                Err(self.with_names(error))
             }
         }
     }
 
-    /// An error of the list of names, with the names.
-    fn explained(&self, error: io::Error) -> io::Error {
+    /// Adds the allowed names to the error of a client without one of them.
+    fn with_names(&self, error: io::Error) -> io::Error {
         let denied = CertificateError::ApplicationVerificationFailure.into();
         if tls_error(&error) != Some(&denied) {
             return error;
@@ -110,7 +112,7 @@ impl ServerTls {
     }
 }
 
-/// A client with a good certificate that has no name of the list.
+/// A valid client certificate without an allowed name.
 #[derive(Debug, thiserror::Error)]
 #[error("the client's certificate has none of the names {names}")]
 struct NotAllowed {
@@ -131,30 +133,30 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Says that nothing more comes, and reads on until the client has said so too.
-async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
-    let leave = async {
+/// Closes the sending side, and reads until the client closes its own, within bounds.
+async fn drain<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
+    let closing = async {
         io.shutdown().await?;
         tokio::io::copy(&mut io.take(ALERT_LINGER_BYTES_MAX), &mut tokio::io::sink()).await
     };
-    let _ = tokio::time::timeout(ALERT_LINGER_MAX, leave).await;
+    let _ = tokio::time::timeout(ALERT_LINGER_MAX, closing).await;
 }
 
 fn configuration(
-    contents: &Contents,
+    files: &PemFiles,
     names: &[ClientName],
     protocols: &[&[u8]],
 ) -> Result<ServerConfig, TlsError> {
     let (provider, mut faults) = (provider(), Vec::new());
-    let roots = contents.roots(&mut faults);
-    let identity = contents.identity(&provider, &mut faults);
+    let roots = files.roots(&mut faults);
+    let identity = files.identity(&provider, &mut faults);
     let built = identity.filter(|_| faults.is_empty()).and_then(|identity| {
         let clients: Arc<dyn ClientCertVerifier> = match roots {
             None => WebPkiClientVerifier::no_client_auth(),
             Some(roots) => {
                 let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
                 let chain = builder.build().ok()?;
-                if names.is_empty() { chain } else { Arc::new(Named { chain, names: names.to_vec() }) }
+                if names.is_empty() { chain } else { Arc::new(NameVerifier { chain, names: names.to_vec() }) }
             }
         };
         let mut config = ServerConfig::builder_with_provider(provider)

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     backend::{Backend, Handler},
     client::{balanced, builder, call, channel_by, eventually},
-    counted::shown,
+    metrics::shown,
 };
 
 /// What one backend takes for a call, and what the slow one does: forty times as long. Long enough to outweigh what

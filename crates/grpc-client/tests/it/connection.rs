@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::{
     backend::{Backend, Handler, own_ip},
     client::{BOUND, call, channel_to, failure},
-    wire::{GRPC, Wire, framed},
+    http2_peer::{GRPC, Wire, framed},
 };
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_call_refused_by_one_connection_is_taken_by_the_next() {
     let served = tokio::spawn(async move {
         let mut first = Wire::accept(&listener, None).await;
         let stream = first.request().await;
-        first.go_away(stream - 1, crate::wire::NO_ERROR).await;
+        first.go_away(stream - 1, crate::http2_peer::NO_ERROR).await;
         let mut second = Wire::accept(&listener, None).await;
         let stream = second.request().await;
         second.head_only(stream, &[GRPC[0], ("grpc-status", "5")]).await;
@@ -81,7 +81,7 @@ async fn a_call_refused_by_one_connection_is_taken_by_the_next() {
     });
     // The call that was refused is made anew by the channel itself.
     let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
-    assert_eq!(failure(ended), Failure::Answered);
+    assert_eq!(failure(ended), Failure::ServerStatus);
     served.abort();
 }
 

@@ -12,7 +12,7 @@ use tonic::{Code, Response, Status};
 use crate::{
     backend::{Backend, Handler, order},
     client::{BOUND, call, call_by, channel_to, eventually, failure},
-    wire::{GRPC, Wire},
+    http2_peer::{GRPC, Wire},
 };
 
 /// How far a deadline may be overshot: the timer's own grain is a millisecond.
@@ -103,7 +103,7 @@ async fn an_answer_that_stalls_half_way_ends_on_time() {
 async fn a_deadline_that_the_backend_says_has_passed_is_an_answer() {
     let backend = Backend::start(Handler::new(|_| async { Err(Status::deadline_exceeded("")) }));
     let status = call(&channel_to(backend.address), 1).await.unwrap_err();
-    assert_eq!(Failure::of(&status), Failure::Answered);
+    assert_eq!(Failure::of(&status), Failure::ServerStatus);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     backend::{Backend, Handler},
     client::{balanced, builder, call, call_by, channel_by, eventually, failure},
-    counted::{at, shown},
+    metrics::{at, shown},
     network::{Proxy, full_backlog},
 };
 
@@ -228,7 +228,7 @@ async fn the_only_endpoint_is_never_ejected() {
         .build()
         .unwrap();
     for _ in 0..20 {
-        assert_eq!(failure(call(&channel, 1).await), Failure::Answered);
+        assert_eq!(failure(call(&channel, 1).await), Failure::ServerStatus);
     }
     backend.kill().await;
     let _ = call(&channel, 1).await;

@@ -27,32 +27,32 @@
 //! | the time that the callee was given, told by it as CANCELLED | deadline exceeded | `config_in_use::a_method_s_timeout_bounds_its_calls` |
 //! | a proxy's bare HTTP status | not gRPC | `not_grpc::a_bare_http_status` |
 //! | a connect that never completes | never ran | `never_ran::a_connect_that_never_completes_ends_by_its_own_bound` |
-//! | no address at all | never ran | `names::a_name_without_an_address_is_an_error_and_no_hang` |
+//! | no address at all | never ran | `dns::a_name_without_an_address_is_an_error_and_no_hang` |
 //! | an answer over the limit | too large | `not_grpc::an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not` |
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 
-mod answered;
 mod backend;
 mod balancing;
+mod channel_drop;
 mod client;
-mod config_in_use;
+mod combined_outcome;
 mod connection;
-mod counted;
+mod connection_loss;
 mod deadline;
-mod dropped;
+mod dns;
 mod failover;
-mod judged_together;
-mod lost;
-mod names;
+mod http2_peer;
+mod invalid_response;
+mod method_config;
+mod metrics;
 mod network;
-mod never_ran;
-mod not_grpc;
-mod observed;
-mod raw;
-mod restarts;
-mod retries;
-mod rolling;
-mod storm;
-mod transparent;
-mod wire;
+mod observer;
+mod raw_request;
+mod retry_policy;
+mod retry_storm;
+mod rolling_restart;
+mod server_restart;
+mod server_status;
+mod transparent_retry;
+mod unprocessed;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use grpc_client::tls::{Clients, Files, Identity};
+use grpc_client::tls::{ClientAuth, Files, Identity};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
@@ -60,9 +60,9 @@ impl Authority {
 }
 
 /// A directory of PEM files.
-pub(crate) struct Place(TempDir);
+pub(crate) struct PemDir(TempDir);
 
-impl Place {
+impl PemDir {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -98,8 +98,8 @@ impl Place {
     }
 
     /// The clients of `authority` that have one of these names.
-    pub(crate) fn clients(&self, authority: &Authority, allowed: &[&str]) -> Clients {
-        Clients {
+    pub(crate) fn clients(&self, authority: &Authority, allowed: &[&str]) -> ClientAuth {
+        ClientAuth {
             ca: self.write("trusted-by-server.pem", &authority.pem()),
             allowed: allowed.iter().map(|name| name.parse().unwrap()).collect(),
         }

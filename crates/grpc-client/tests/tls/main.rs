@@ -8,9 +8,9 @@
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 
 mod authority;
-mod clients;
+mod client_auth;
 mod files;
+mod handshake;
 mod log;
-mod meeting;
-mod replaced;
-mod servers;
+mod reload;
+mod server_auth;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use grpc_client::{ObservedAttempt, ObservedCall, Observer, code_name};
+use grpc_client::{CallObserver, Observer, OnAttemptEnd, code_name};
 use http::HeaderMap;
 use tonic::Code;
 
@@ -14,7 +14,7 @@ use super::{Span, SpanKind};
 pub struct ClientSpans;
 
 impl Observer for ClientSpans {
-    fn call(&self, target: &str, path: &str) -> Option<Arc<dyn ObservedCall>> {
+    fn start_call(&self, target: &str, path: &str) -> Option<Arc<dyn CallObserver>> {
         let method = path.trim_start_matches('/');
         let mut span = Span::start(SpanKind::Client, method.to_owned());
         if !span.is_recording() {
@@ -37,8 +37,8 @@ struct State {
     code: Option<Code>,
 }
 
-impl ObservedCall for Call {
-    fn attempt(&self, endpoint: &str, number: u32, headers: &mut HeaderMap) -> ObservedAttempt {
+impl CallObserver for Call {
+    fn start_attempt(&self, endpoint: &str, number: u32, headers: &mut HeaderMap) -> OnAttemptEnd {
         let mut span = self.state().span.child(SpanKind::Client, self.method.clone());
         if let Some(context) = span.context() {
             context.write_to(headers);
@@ -52,7 +52,7 @@ impl ObservedCall for Call {
         Box::new(move |code| end(span, code))
     }
 
-    fn came_to(&self, code: Code) {
+    fn set_status(&self, code: Code) {
         self.state().code = Some(code);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use grpc_client::tls::{ClientTls, Clients, Files, Identity, ServerTls};
+use grpc_client::tls::{ClientAuth, ClientTls, Files, Identity, ServerTls};
 use hyper_util::rt::TokioIo;
 use proto::order::order_client::OrderClient;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -81,7 +81,7 @@ impl Place {
 
     pub(crate) async fn serve_at(&self, port: u16, handler: Handler) -> Serving {
         let allowed = vec![CLIENT.parse().unwrap()];
-        let clients = Clients { ca: self.directory.path().join("ca"), allowed };
+        let clients = ClientAuth { ca: self.directory.path().join("ca"), allowed };
         let tls = ServerTls::load(self.identity(NAME), Some(clients)).unwrap();
         Starting::at_port(port, Mode::Production, handler).await.secured(tls).serve().await
     }

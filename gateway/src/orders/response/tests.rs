@@ -166,7 +166,7 @@ fn a_page_holds_orders_and_the_token_of_the_next() {
 #[test]
 fn a_status_of_our_own_is_no_answer_of_the_backend() {
     let status = Status::from(InvalidUpstreamResponse("order_id"));
-    assert_eq!(grpc_client::Failure::of(&status), grpc_client::Failure::NotGrpc);
+    assert_eq!(grpc_client::Failure::of(&status), grpc_client::Failure::InvalidResponse);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_cause_that_the_public_is_not_told_is_logged_once_with_its_source_chain() {
     let lines = logged(&lost);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].starts_with("WARN") && lines[0].contains("transport error"), "{lines:?}");
-    assert!(lines[0].contains("broken pipe") && lines[0].contains("Lost"), "{lines:?}");
+    assert!(lines[0].contains("broken pipe") && lines[0].contains("ConnectionLost"), "{lines:?}");
 }
 
 #[test]

@@ -16,9 +16,9 @@ async fn each_failure_is_told_by_whether_it_may_have_changed_something() {
     let outcome_unknown = (504, "outcome-unknown", "DEADLINE_EXCEEDED");
     for (failure, read) in [
         (Failure::DeadlineExceeded, (504, "deadline-exceeded", "DEADLINE_EXCEEDED")),
-        (Failure::TooLarge, (502, "internal", "INTERNAL")),
-        (Failure::NotGrpc, (502, "internal", "INTERNAL")),
-        (Failure::Lost, (503, "unavailable", "UNAVAILABLE")),
+        (Failure::ResponseTooLarge, (502, "internal", "INTERNAL")),
+        (Failure::InvalidResponse, (502, "internal", "INTERNAL")),
+        (Failure::ConnectionLost, (503, "unavailable", "UNAVAILABLE")),
     ] {
         for (write, (http, slug, code)) in [(false, read), (true, outcome_unknown)] {
             let seen = see(on_this_side(failure, write)).await;
@@ -60,7 +60,7 @@ async fn nothing_of_a_status_raised_here_is_shown_whatever_its_code() {
         let mut status = super::status(code, "canary", &[super::bad_request(&[("canary", "canary", "")])]);
         status.metadata_mut().remove(super::ANSWERED);
         status.set_source(Arc::new(std::io::Error::other("canary")));
-        assert_eq!(Failure::of(&status), Failure::Lost);
+        assert_eq!(Failure::of(&status), Failure::ConnectionLost);
         let seen = see(from_status(&status, &RequestFacts::default())).await;
         assert_eq!((seen.status.as_u16(), &seen.body["code"]), (503, &json!("UNAVAILABLE")));
         assert!(!seen.text.contains("canary"), "{}", seen.text);

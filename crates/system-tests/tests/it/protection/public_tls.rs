@@ -178,7 +178,7 @@ async fn certificate_is_reloaded_for_new_connections() {
     assert_eq!(sender.send_request(livez()).await.unwrap().status(), StatusCode::OK);
 
     std::fs::write(data.path().join("public.pem"), "half of one").unwrap();
-    tokio::time::sleep(grpc_client::tls::LOOK_INTERVAL).await;
+    tokio::time::sleep(grpc_client::tls::RELOAD_INTERVAL).await;
     assert!(connect(gateway, &old, &[H2]).await.is_ok());
     let new = issue(data.path());
     eventually("the new one is shown", async || connect(gateway, &new, &[H2]).await.ok()).await;

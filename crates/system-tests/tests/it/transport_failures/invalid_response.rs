@@ -31,8 +31,11 @@ async fn assert_invalid(order: &Http2Server, failure: &str) {
 #[tokio::test]
 async fn response_over_the_size_limit() {
     let too_much = framed(&vec![0; RESPONSE_BYTES_MAX]);
-    assert_invalid(&Http2Server::responding(move || http2::grpc(too_much.clone(), OK)).await, "TooLarge")
-        .await;
+    assert_invalid(
+        &Http2Server::responding(move || http2::grpc(too_much.clone(), OK)).await,
+        "ResponseTooLarge",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -43,13 +46,13 @@ async fn list_page_over_the_size_limit() {
     let stored = GetOrderResponse { order_items: vec![item], ..GetOrderResponse::default() };
     order.set_list(ListOrdersResponse { orders: vec![stored; 17], next_page_token: String::new() });
     let gateway = GatewayFixture::start(order.address).await;
-    assert_failure(&gateway, &log, Operation::List, BAD_GATEWAY, "TooLarge").await;
+    assert_failure(&gateway, &log, Operation::List, BAD_GATEWAY, "ResponseTooLarge").await;
 }
 
 #[tokio::test]
 async fn html_page() {
     let page = || http2::plain(StatusCode::OK, "text/html", "<h1>canary</h1>");
-    assert_invalid(&Http2Server::responding(page).await, "NotGrpc").await;
+    assert_invalid(&Http2Server::responding(page).await, "InvalidResponse").await;
 }
 
 #[tokio::test]
@@ -57,10 +60,10 @@ async fn proxy_error_page() {
     for status in [400, 401, 404, 429, 502, 503, 504] {
         let status = StatusCode::from_u16(status).unwrap();
         let page = move || http2::plain(status, "text/html", "canary");
-        assert_invalid(&Http2Server::responding(page).await, "NotGrpc").await;
+        assert_invalid(&Http2Server::responding(page).await, "InvalidResponse").await;
     }
     let named = || http2::plain(StatusCode::BAD_GATEWAY, "application/grpc", "canary");
-    assert_invalid(&Http2Server::responding(named).await, "NotGrpc").await;
+    assert_invalid(&Http2Server::responding(named).await, "InvalidResponse").await;
 }
 
 #[tokio::test]
@@ -75,7 +78,11 @@ async fn http_1_server() {
 #[tokio::test]
 async fn undecodable_message() {
     let message = framed(b"\xff\xff\xff canary");
-    assert_invalid(&Http2Server::responding(move || http2::grpc(message.clone(), OK)).await, "NotGrpc").await;
+    assert_invalid(
+        &Http2Server::responding(move || http2::grpc(message.clone(), OK)).await,
+        "InvalidResponse",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -84,23 +91,29 @@ async fn malformed_grpc_frame() {
         [&b"\x07\0\0\0\0"[..], b"\x01\0\0\0\x01x", b"\0\xff\xff\xff\xff", b"\0\0\0\0\x09canary", b"\0\0"]
     {
         let frame = Bytes::from_static(frame);
-        assert_invalid(&Http2Server::responding(move || http2::grpc(frame.clone(), OK)).await, "NotGrpc")
-            .await;
+        assert_invalid(
+            &Http2Server::responding(move || http2::grpc(frame.clone(), OK)).await,
+            "InvalidResponse",
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn message_without_status() {
     let message = framed(b"");
-    assert_invalid(&Http2Server::responding(move || http2::grpc(message.clone(), &[])).await, "NotGrpc")
-        .await;
-    assert_invalid(&Http2Server::responding(|| http2::status(&[])).await, "NotGrpc").await;
+    assert_invalid(
+        &Http2Server::responding(move || http2::grpc(message.clone(), &[])).await,
+        "InvalidResponse",
+    )
+    .await;
+    assert_invalid(&Http2Server::responding(|| http2::status(&[])).await, "InvalidResponse").await;
 }
 
 #[tokio::test]
 async fn status_without_message() {
-    assert_invalid(&Http2Server::responding(|| http2::grpc("", OK)).await, "NotGrpc").await;
-    assert_invalid(&Http2Server::responding(|| http2::status(OK)).await, "NotGrpc").await;
+    assert_invalid(&Http2Server::responding(|| http2::grpc("", OK)).await, "InvalidResponse").await;
+    assert_invalid(&Http2Server::responding(|| http2::status(OK)).await, "InvalidResponse").await;
 }
 
 /// A valid response of the current contract.
@@ -137,7 +150,7 @@ async fn inconsistent_create_response() {
         CreateOrderResponse { create_time: None, ..placed.clone() },
     ] {
         order.set_create(invalid);
-        assert_failure(&gateway, &log, Operation::Create, OUTCOME_UNKNOWN, "NotGrpc").await;
+        assert_failure(&gateway, &log, Operation::Create, OUTCOME_UNKNOWN, "InvalidResponse").await;
     }
 }
 
@@ -166,9 +179,9 @@ async fn inconsistent_get_response() {
         GetOrderResponse { order_items: vec![OrderItem { unit_price: -1.0, ..item(1) }], ..valid() },
     ] {
         order.set_get(invalid.clone());
-        assert_failure(&gateway, &log, Operation::Get, BAD_GATEWAY, "NotGrpc").await;
+        assert_failure(&gateway, &log, Operation::Get, BAD_GATEWAY, "InvalidResponse").await;
         let listed = GetOrderResponse { order_id: if invalid.order_id == 8 { 0 } else { 7 }, ..invalid };
         order.set_list(ListOrdersResponse { orders: vec![valid(), listed], ..ListOrdersResponse::default() });
-        assert_failure(&gateway, &log, Operation::List, BAD_GATEWAY, "NotGrpc").await;
+        assert_failure(&gateway, &log, Operation::List, BAD_GATEWAY, "InvalidResponse").await;
     }
 }

@@ -96,7 +96,7 @@ async fn server_killed_during_the_call() {
         log.take_lines();
         let (response, ()) = tokio::join!(call(&gateway, operation), order.kill_during_call());
         assert_problem(&response, operation, expected);
-        assert_logged_once(&log.take_lines(), "Lost");
+        assert_logged_once(&log.take_lines(), "ConnectionLost");
         // Without a listener the next call is not started.
         assert_failure(&gateway, &log, operation, NOT_STARTED, "NeverRan").await;
     }
@@ -107,7 +107,7 @@ async fn connection_closed_after_the_request() {
     let log = LogCapture::start();
     let order = FrameServer::start(Action::Close).await;
     let gateway = GatewayFixture::start(order.address).await;
-    assert_failures(&gateway, &log, LOST, "Lost").await;
+    assert_failures(&gateway, &log, LOST, "ConnectionLost").await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn stream_reset_other_than_refused_stream() {
     for code in [CANCEL, INTERNAL_ERROR, NO_ERROR] {
         let order = FrameServer::start(Action::Reset(code)).await;
         let gateway = GatewayFixture::start(order.address).await;
-        assert_failures(&gateway, &log, LOST, "Lost").await;
+        assert_failures(&gateway, &log, LOST, "ConnectionLost").await;
     }
 }
 
@@ -126,6 +126,6 @@ async fn go_away_covering_the_stream() {
     for code in [NO_ERROR, INTERNAL_ERROR] {
         let order = FrameServer::start(Action::GoAwayAfter(code)).await;
         let gateway = GatewayFixture::start(order.address).await;
-        assert_failures(&gateway, &log, LOST, "Lost").await;
+        assert_failures(&gateway, &log, LOST, "ConnectionLost").await;
     }
 }

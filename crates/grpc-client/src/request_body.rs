@@ -1,4 +1,4 @@
-//! A call's request: the bytes of a unary one are kept, so that they can be sent again.
+//! The body of a request. The bytes of a unary request are buffered for retries.
 
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
@@ -7,53 +7,54 @@ use h2::SendStream;
 use http_body::Body as _;
 use tonic::{Status, body::Body};
 
-/// Bytes of a request that are kept for another attempt; of a longer one there is only one attempt.
-pub const REQUEST_BYTES_KEPT_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a request that are buffered for another attempt (the retry buffer of gRFC A6). A longer request
+/// is sent once.
+pub const RETRY_BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What stands before each message: whether it is compressed, and its length. Limits on messages do not count it.
-pub(crate) const PREFIX_BYTES: usize = 5;
+/// The prefix of each message: a compression flag and the length. Limits on messages exclude it.
+pub(crate) const MESSAGE_PREFIX_BYTES: usize = 5;
 
-/// What is sent after the head.
+/// The body of one attempt.
 pub(crate) enum Payload {
-    /// All there is, known before it is sent: a unary call, or one like it.
-    Whole(Bytes),
-    /// The bytes of its beginning, and what comes after: a client's stream, or more than is kept.
+    /// The complete body, as of a unary call.
+    Complete(Bytes),
+    /// The first bytes and the rest: a streaming call, or a body over the retry buffer.
     Stream(Bytes, Body),
 }
 
 impl Payload {
-    /// Takes what `body` has ready, without waiting for more: a generated client has the one message of a unary call
-    /// ready as soon as it is asked for it.
-    pub(crate) async fn take(mut body: Body) -> Result<Self, Status> {
-        let mut kept = Kept::default();
+    /// Reads what `body` has ready, without waiting for more. A generated client has the message of a unary
+    /// call ready at the first poll.
+    pub(crate) async fn read_ready(mut body: Body) -> Result<Self, Status> {
+        let mut buffer = Buffer::default();
         let complete = poll_fn(|cx| {
-            while kept.length <= REQUEST_BYTES_KEPT_MAX {
+            while buffer.length <= RETRY_BUFFER_BYTES_MAX {
                 match Pin::new(&mut body).poll_frame(cx) {
                     Poll::Ready(None) => return Poll::Ready(Ok(true)),
                     Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
                     // gRPC requests have no trailers.
-                    Poll::Ready(Some(Ok(frame))) => frame.into_data().map_or((), |data| kept.add(data)),
+                    Poll::Ready(Some(Ok(frame))) => frame.into_data().map_or((), |data| buffer.push(data)),
                     Poll::Pending => break,
                 }
             }
             Poll::Ready(Ok(false))
         });
         let complete = complete.await?;
-        let bytes = kept.into_bytes();
-        Ok(if complete { Self::Whole(bytes) } else { Self::Stream(bytes, body) })
+        let bytes = buffer.into_bytes();
+        Ok(if complete { Self::Complete(bytes) } else { Self::Stream(bytes, body) })
     }
 }
 
-/// Bytes put together, without copying them where they came in one piece.
+/// Concatenated bytes. A single piece is not copied.
 #[derive(Default)]
-struct Kept {
+struct Buffer {
     first: Bytes,
     all: BytesMut,
     length: usize,
 }
 
-impl Kept {
-    fn add(&mut self, data: Bytes) {
+impl Buffer {
+    fn push(&mut self, data: Bytes) {
         self.length += data.remaining();
         if self.first.is_empty() && self.all.is_empty() {
             self.first = data;
@@ -70,19 +71,19 @@ impl Kept {
     }
 }
 
-/// Sends a stream as fast as the peer takes it. A stream that breaks off resets the call.
-pub(crate) async fn pump(first: Bytes, mut body: Body, mut stream: SendStream<Bytes>) {
+/// Sends a streaming body at the pace of the peer's flow control. Resets the stream if `body` fails.
+pub(crate) async fn forward_body(first: Bytes, mut body: Body, mut stream: SendStream<Bytes>) {
     let mut next = Some(first);
     loop {
         if let Some(bytes) = next.take()
-            && send(bytes, &mut stream).await.is_none()
+            && send_all(bytes, &mut stream).await.is_none()
         {
             return;
         }
         match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             Some(Ok(frame)) => next = frame.into_data().ok(),
             Some(Err(error)) => {
-                tracing::debug!(%error, "a request broke off");
+                tracing::debug!(%error, "request body failed, stream reset");
                 return stream.send_reset(h2::Reason::CANCEL);
             }
             None => {
@@ -94,15 +95,15 @@ pub(crate) async fn pump(first: Bytes, mut body: Body, mut stream: SendStream<By
     }
 }
 
-/// `None` where the peer takes no more.
-async fn send(mut bytes: Bytes, stream: &mut SendStream<Bytes>) -> Option<()> {
+/// Sends `bytes` within the flow-control window; `None` if the peer has closed the stream.
+async fn send_all(mut bytes: Bytes, stream: &mut SendStream<Bytes>) -> Option<()> {
     while bytes.has_remaining() {
         stream.reserve_capacity(bytes.len());
-        let room = match stream.capacity() {
+        let capacity = match stream.capacity() {
             0 => poll_fn(|cx| stream.poll_capacity(cx)).await?.ok()?,
-            room => room,
+            capacity => capacity,
         };
-        stream.send_data(bytes.split_to(room.min(bytes.len())), false).ok()?;
+        stream.send_data(bytes.split_to(capacity.min(bytes.len())), false).ok()?;
     }
     Some(())
 }

@@ -8,7 +8,7 @@ use tonic::{Response, Status};
 
 use crate::{
     client::{call, channel_to, failure, get},
-    wire::{GRPC, Wire, framed},
+    http2_peer::{GRPC, Wire, framed},
 };
 
 /// What a call ends with at a peer that answers it by `script` and keeps the connection.
@@ -39,7 +39,7 @@ async fn a_bare_http_status() {
                 wire.end(stream).await;
                 wire
             });
-            assert_eq!(failure(ended.await), Failure::NotGrpc, "{status} {kind}");
+            assert_eq!(failure(ended.await), Failure::InvalidResponse, "{status} {kind}");
         }
     }
 }
@@ -55,7 +55,7 @@ async fn an_answer_without_trailers() {
             wire.end(stream).await;
             wire
         });
-        assert_eq!(failure(ended.await), Failure::NotGrpc, "{with_data}");
+        assert_eq!(failure(ended.await), Failure::InvalidResponse, "{with_data}");
     }
 }
 
@@ -67,7 +67,7 @@ async fn trailers_without_a_status() {
         wire.trailers(stream, &[("x-channel-answered", "1")]).await;
         wire
     });
-    assert_eq!(failure(ended.await), Failure::NotGrpc);
+    assert_eq!(failure(ended.await), Failure::InvalidResponse);
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_message_that_does_not_decode() {
                 wire.trailers(stream, &[status]).await;
                 wire
             });
-            assert_eq!(failure(ended.await), Failure::NotGrpc, "{seen}");
+            assert_eq!(failure(ended.await), Failure::InvalidResponse, "{seen}");
         }
     }
 }
@@ -98,7 +98,7 @@ async fn an_answer_that_is_ok_and_holds_no_message() {
         wire.head_only(stream, &[GRPC[0], ("grpc-status", "0")]).await;
         wire
     });
-    assert_eq!(failure(ended.await), Failure::NotGrpc);
+    assert_eq!(failure(ended.await), Failure::InvalidResponse);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn an_encoding_that_was_not_asked_for() {
         wire.trailers(stream, &[("grpc-status", "0")]).await;
         wire
     });
-    assert_eq!(failure(ended.await), Failure::NotGrpc);
+    assert_eq!(failure(ended.await), Failure::InvalidResponse);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_peer_that_breaks_the_protocol() {
         wire.garbage().await;
         wire
     });
-    assert_eq!(failure(ended.await), Failure::NotGrpc);
+    assert_eq!(failure(ended.await), Failure::InvalidResponse);
 }
 
 #[tokio::test]
@@ -139,7 +139,10 @@ async fn an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not() {
         let channel =
             Channel::builder(address.to_string().parse().unwrap()).response_bytes_max(room).build().unwrap();
         let ended = call(&channel, 1).await;
-        assert_eq!(ended.err().map(|status| Failure::of(&status)), too_large.then_some(Failure::TooLarge));
+        assert_eq!(
+            ended.err().map(|status| Failure::of(&status)),
+            too_large.then_some(Failure::ResponseTooLarge)
+        );
     }
 }
 
@@ -156,5 +159,5 @@ async fn an_answer_over_the_clients_own_limit_is_told_from_an_answer() {
     .await;
     let mut client = OrderClient::new(channel_to(address)).max_decoding_message_size(1);
     let ended = tokio::time::timeout(Duration::from_secs(5), client.get(get(1))).await.unwrap();
-    assert_ne!(failure(ended), Failure::Answered);
+    assert_ne!(failure(ended), Failure::ServerStatus);
 }

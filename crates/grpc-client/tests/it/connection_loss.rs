@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     backend::{Backend, Handler},
     client::{call, call_by, channel_to, failure},
-    wire::{self, GRPC, Wire, framed},
+    http2_peer::{self, GRPC, Wire, framed},
 };
 
 /// What a call ends with at a peer that does `script` with its stream.
@@ -26,28 +26,28 @@ where
 
 #[tokio::test]
 async fn a_stream_reset_with_any_reason_but_a_refusal() {
-    for reason in (0..=13).filter(|reason| *reason != wire::REFUSED_STREAM) {
+    for reason in (0..=13).filter(|reason| *reason != http2_peer::REFUSED_STREAM) {
         let ended = ended_by(move |mut wire, stream| async move {
             wire.reset(stream, reason).await;
             wire.stall().await;
         });
-        assert_eq!(ended.await, Failure::Lost, "{reason}");
+        assert_eq!(ended.await, Failure::ConnectionLost, "{reason}");
     }
 }
 
 #[tokio::test]
 async fn a_connection_closed_over_an_open_stream() {
-    assert_eq!(ended_by(|wire, _| async { drop(wire) }).await, Failure::Lost);
+    assert_eq!(ended_by(|wire, _| async { drop(wire) }).await, Failure::ConnectionLost);
 }
 
 #[tokio::test]
 async fn a_connection_closed_after_a_goaway_that_spared_the_stream() {
-    for reason in [wire::NO_ERROR, wire::INTERNAL_ERROR, wire::ENHANCE_YOUR_CALM] {
-        for spared in [0, wire::LAST_ID_MAX] {
+    for reason in [http2_peer::NO_ERROR, http2_peer::INTERNAL_ERROR, http2_peer::ENHANCE_YOUR_CALM] {
+        for spared in [0, http2_peer::LAST_ID_MAX] {
             let ended = ended_by(move |mut wire, stream| async move {
                 wire.go_away(stream.max(spared), reason).await;
             });
-            assert_eq!(ended.await, Failure::Lost, "{reason}");
+            assert_eq!(ended.await, Failure::ConnectionLost, "{reason}");
         }
     }
 }
@@ -55,10 +55,10 @@ async fn a_connection_closed_after_a_goaway_that_spared_the_stream() {
 #[tokio::test]
 async fn a_connection_closed_in_the_midst_of_a_graceful_shutdown() {
     let ended = ended_by(|mut wire, stream| async move {
-        wire.go_away(wire::LAST_ID_MAX, wire::NO_ERROR).await;
-        wire.go_away(stream, wire::NO_ERROR).await;
+        wire.go_away(http2_peer::LAST_ID_MAX, http2_peer::NO_ERROR).await;
+        wire.go_away(stream, http2_peer::NO_ERROR).await;
     });
-    assert_eq!(ended.await, Failure::Lost);
+    assert_eq!(ended.await, Failure::ConnectionLost);
 }
 
 #[tokio::test]
@@ -69,23 +69,23 @@ async fn a_refusal_of_a_stream_that_was_already_being_answered() {
             if with_data {
                 wire.data(stream, &framed(&[8, 1])).await;
             }
-            wire.reset(stream, wire::REFUSED_STREAM).await;
+            wire.reset(stream, http2_peer::REFUSED_STREAM).await;
             wire.stall().await;
         });
-        assert_eq!(ended.await, Failure::Lost, "{with_data}");
+        assert_eq!(ended.await, Failure::ConnectionLost, "{with_data}");
     }
 }
 
 #[tokio::test]
 async fn a_goaway_that_disowns_a_stream_already_being_answered() {
-    for reason in [wire::NO_ERROR, wire::INTERNAL_ERROR, wire::ENHANCE_YOUR_CALM] {
+    for reason in [http2_peer::NO_ERROR, http2_peer::INTERNAL_ERROR, http2_peer::ENHANCE_YOUR_CALM] {
         let ended = ended_by(move |mut wire, stream| async move {
             wire.head(stream, GRPC).await;
             wire.data(stream, &framed(&[8, 1])).await;
             wire.go_away(0, reason).await;
             wire.stall().await;
         });
-        assert_eq!(ended.await, Failure::Lost, "{reason}");
+        assert_eq!(ended.await, Failure::ConnectionLost, "{reason}");
     }
 }
 
@@ -96,7 +96,7 @@ async fn an_answer_broken_off_whose_head_claims_to_be_a_status() {
             wire.head(stream, &[GRPC[0], claim]).await;
             wire.data(stream, &framed(&[8, 1])[..3]).await;
         });
-        assert_eq!(ended.await, Failure::Lost, "{claim:?}");
+        assert_eq!(ended.await, Failure::ConnectionLost, "{claim:?}");
     }
 }
 
@@ -112,7 +112,7 @@ async fn a_server_killed_while_the_handler_runs() {
     let called = tokio::spawn(async move { failure(call(&channel, 1).await) });
     runs.await.unwrap();
     backend.kill().await;
-    assert_eq!(called.await.unwrap(), Failure::Lost);
+    assert_eq!(called.await.unwrap(), Failure::ConnectionLost);
 }
 
 /// A peer that stopped without closing anything: a frozen container, a cut cable.
@@ -130,6 +130,6 @@ async fn a_peer_that_no_longer_answers_pings() {
     stalls.await.unwrap();
     tokio::time::pause();
     let started = Instant::now();
-    assert_eq!(called.await.unwrap(), Failure::Lost);
+    assert_eq!(called.await.unwrap(), Failure::ConnectionLost);
     assert!((10..=15).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
 }

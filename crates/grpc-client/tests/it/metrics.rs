@@ -16,7 +16,7 @@ use tonic::{Response, Status};
 use crate::{
     backend::{Backend, Handler, order, own_ip},
     client::{builder, call, channel_by, eventually, retrying},
-    names::{Answer, Names},
+    dns::{Answer, Names},
 };
 
 /// The value of the first sample of `name` whose labels hold every one of `labels`.

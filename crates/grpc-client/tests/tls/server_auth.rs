@@ -13,15 +13,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    authority::{Authority, Issued, Place},
-    meeting::{Seen, answer, ask, meet},
+    authority::{Authority, Issued, PemDir},
+    handshake::{Seen, answer, ask, meet},
 };
 
 /// What becomes of a call to `name`, where the server shows `issued` and the client trusts `trusted`.
 async fn call(trusted: &Authority, name: &str, issued: &Issued) -> Seen {
-    let place = Place::new();
-    let server = ServerTls::load(place.identity("server", issued), None).unwrap();
-    let client = ClientTls::load(place.client(trusted, None)).unwrap();
+    let dir = PemDir::new();
+    let server = ServerTls::load(dir.identity("server", issued), None).unwrap();
+    let client = ClientTls::load(dir.client(trusted, None)).unwrap();
     meet(&client, name, &server).await
 }
 
@@ -63,7 +63,7 @@ async fn a_server_whose_certificate_has_expired_is_refused() {
 
 #[tokio::test]
 async fn the_systems_authorities_do_not_vouch_for_ours() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let client = match ClientTls::load(Files::default()) {
         Ok(client) => client,
         Err(error) => {
@@ -72,15 +72,15 @@ async fn the_systems_authorities_do_not_vouch_for_ours() {
             return;
         }
     };
-    let server = ServerTls::load(place.identity("server", &ours.issue(&["server"])), None).unwrap();
+    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
     let (client, _) = meet(&client, "server", &server).await.refused();
     assert_eq!(client, "invalid peer certificate: UnknownIssuer");
 }
 
 #[tokio::test]
 async fn what_is_no_name_is_refused_before_a_byte_is_sent() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
     for name in ["", "a b", "[::1", "server:443", "https://server"] {
         let (io, mut peer) = tokio::io::duplex(1024);
         let error = client.connect(name, io).await.unwrap_err();
@@ -91,7 +91,7 @@ async fn what_is_no_name_is_refused_before_a_byte_is_sent() {
 
 #[tokio::test]
 async fn a_server_that_agrees_on_no_protocol_is_refused() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let issued = ours.issue(&["server"]);
     let chain = CertificateDer::pem_slice_iter(issued.certificate.as_bytes()).map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
@@ -107,7 +107,7 @@ async fn a_server_that_agrees_on_no_protocol_is_refused() {
         let (io, _) = listener.accept().await.unwrap();
         TlsAcceptor::from(Arc::new(config)).accept(io).await.unwrap()
     };
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
     let calling = async { client.connect("server", TcpStream::connect(address).await.unwrap()).await };
     let (refused, _server) = tokio::join!(calling, called);
     assert_eq!(refused.unwrap_err().to_string(), "the peer did not agree on HTTP/2 (ALPN h2)");
@@ -129,8 +129,8 @@ fn foreign_client(
 
 #[tokio::test]
 async fn both_versions_are_spoken_and_no_session_is_resumed() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
-    let server = ServerTls::load(place.identity("server", &ours.issue(&["server"])), None).unwrap();
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
+    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
     for version in [&TLS12, &TLS13] {
         let mut config = foreign_client(&ours, &[version]);
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -152,8 +152,8 @@ async fn both_versions_are_spoken_and_no_session_is_resumed() {
 
 #[tokio::test]
 async fn a_client_that_agrees_on_no_protocol_is_refused() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
-    let server = ServerTls::load(place.identity("server", &ours.issue(&["server"])), None).unwrap();
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
+    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
     let config = foreign_client(&ours, DEFAULT_VERSIONS);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -81,7 +81,10 @@ impl Load {
         let failed = self.failed.lock().unwrap();
         for (id, failure, status) in &*failed {
             assert!(!(failure.never_ran() && entered.contains(id)), "call {id} ran: {status:?}");
-            assert!(matches!(failure, Failure::NeverRan | Failure::Lost), "{failure:?}: {status:?}");
+            assert!(
+                matches!(failure, Failure::NeverRan | Failure::ConnectionLost),
+                "{failure:?}: {status:?}"
+            );
         }
     }
 }
@@ -99,7 +102,7 @@ async fn no_call_cut_by_a_kill_is_told_that_it_never_ran() {
     }
     load.more_answers().await;
     load.finish(callers).await;
-    let lost = load.failed.lock().unwrap().iter().any(|(_, failure, _)| *failure == Failure::Lost);
+    let lost = load.failed.lock().unwrap().iter().any(|(_, failure, _)| *failure == Failure::ConnectionLost);
     assert!(lost, "nothing was in flight when the server was killed");
 }
 

@@ -19,8 +19,8 @@ use tonic::Code;
 use crate::{
     backend::{Backend, Handler, own_ip},
     client::{call, call_by, channel_at, channel_to, failure},
+    http2_peer::{self, GRPC, Wire},
     network::full_backlog,
-    wire::{self, GRPC, Wire},
 };
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn calls_after_an_idle_connection_s_server_has_died() {
         call(&channel, 1).await.unwrap();
         backend.kill().await;
         let first = failure(call(&channel, 2).await);
-        assert!(matches!(first, Failure::NeverRan | Failure::Lost), "{first:?}");
+        assert!(matches!(first, Failure::NeverRan | Failure::ConnectionLost), "{first:?}");
         assert_eq!(failure(call(&channel, 3).await), Failure::NeverRan);
     }
 }
@@ -71,7 +71,7 @@ async fn a_call_still_queued_when_its_connection_died() {
     let mut wire = Wire::accept(&listener, Some(1)).await;
     let stream = wire.request().await;
     wire.head_only(stream, &[GRPC[0], ("grpc-status", "5")]).await;
-    assert_eq!(first.await.unwrap(), Failure::Answered);
+    assert_eq!(first.await.unwrap(), Failure::ServerStatus);
     // By now the client knows that one stream may be open.
     let calls = [1, 2, 3].map(start);
     wire.request().await;
@@ -80,12 +80,12 @@ async fn a_call_still_queued_when_its_connection_died() {
     for call in calls {
         ended.push(call.await.unwrap());
     }
-    assert_eq!(ended, [Failure::Lost, Failure::NeverRan, Failure::NeverRan]);
+    assert_eq!(ended, [Failure::ConnectionLost, Failure::NeverRan, Failure::NeverRan]);
 }
 
 #[tokio::test]
 async fn a_stream_above_the_last_id_of_a_goaway() {
-    for reason in [wire::NO_ERROR, wire::ENHANCE_YOUR_CALM, wire::INTERNAL_ERROR] {
+    for reason in [http2_peer::NO_ERROR, http2_peer::ENHANCE_YOUR_CALM, http2_peer::INTERNAL_ERROR] {
         let (address, _played) = Wire::playing(move |mut wire| async move {
             let stream = wire.request().await;
             wire.go_away(stream - 1, reason).await;
@@ -102,7 +102,7 @@ async fn a_stream_that_the_peer_refused() {
         // The channel tries such a call once more, for lack of another endpoint.
         for _ in 0..2 {
             let stream = wire.request().await;
-            wire.reset(stream, wire::REFUSED_STREAM).await;
+            wire.reset(stream, http2_peer::REFUSED_STREAM).await;
         }
         wire.stall().await;
     })

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use grpc_client::{CONNECT_TIMEOUT, Channel, Failure, RESOLVE_INTERVAL, Resolve, Resolving};
+use grpc_client::{CONNECT_TIMEOUT, Channel, Failure, RESOLVE_INTERVAL, Resolve, ResolveFuture};
 use tokio::sync::watch;
 
 use crate::{
@@ -66,7 +66,7 @@ impl Names {
 }
 
 impl Resolve for Names {
-    fn resolve(&self, host: &str, port: u16) -> Resolving {
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         assert_eq!((host, port), ("orders.test", 3000));
         self.asked.send_modify(|asked| *asked += 1);
         let answer = self.answer.lock().unwrap().clone();

@@ -1,4 +1,4 @@
-//! What stands in the files: read together, compared as a whole, and turned into certificates and keys.
+//! PEM files: read together, compared as a whole, and parsed into certificates and keys.
 
 use std::{
     fs::File,
@@ -20,50 +20,53 @@ use webpki::EndEntityCert;
 
 use super::{
     Files,
-    fault::{Fault, Role},
+    fault::{Fault, FileRole},
 };
 
-/// Bytes of one file. The roots that a system trusts are a quarter of it.
+/// Maximum bytes of one file. A system's root certificates have a quarter of that.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What was found at one path.
+/// One file, as read; not parsed yet.
 #[derive(Clone, PartialEq, Eq)]
-struct Found {
-    role: Role,
+struct PemFile {
+    role: FileRole,
     path: PathBuf,
     bytes: Result<Vec<u8>, String>,
 }
 
-/// What was found at every path, one after the other. Two that are equal make the same configuration.
+/// All files of one side. Equal files give the same configuration.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Contents {
-    ca: Option<Found>,
-    identity: Option<(Found, Found)>,
+pub(super) struct PemFiles {
+    ca: Option<PemFile>,
+    identity: Option<(PemFile, PemFile)>,
 }
 
-impl Contents {
+impl PemFiles {
     pub(super) fn read(files: &Files) -> Self {
         Self {
-            ca: files.ca.as_deref().map(|path| Found::read(Role::Ca, path)),
+            ca: files.ca.as_deref().map(|path| PemFile::read(FileRole::Ca, path)),
             identity: files.identity.as_ref().map(|identity| {
-                (Found::read(Role::Certificate, &identity.certificate), Found::read(Role::Key, &identity.key))
+                (
+                    PemFile::read(FileRole::Certificate, &identity.certificate),
+                    PemFile::read(FileRole::Key, &identity.key),
+                )
             }),
         }
     }
 
-    /// The authorities of the CA file, if there is one.
+    /// The certificates of the CA file, if there is one.
     pub(super) fn roots(&self, faults: &mut Vec<Fault>) -> Option<RootCertStore> {
-        let found = self.ca.as_ref()?;
+        let file = self.ca.as_ref()?;
         let mut roots = RootCertStore::empty();
-        for (index, certificate) in found.certificates(faults)?.into_iter().enumerate() {
+        for (index, certificate) in file.certificates(faults)?.into_iter().enumerate() {
             if let Err(error) = roots.add(certificate) {
-                faults.push(found.fault(format!("its certificate {} cannot be used: {error}", index + 1)));
+                faults.push(file.fault(format!("its certificate {} cannot be used: {error}", index + 1)));
             }
         }
         Some(roots)
     }
 
-    /// Certificate and key, if there are any; they belong together.
+    /// The certificate and its key, if configured. A key of another certificate is a fault.
     pub(super) fn identity(
         &self,
         provider: &CryptoProvider,
@@ -75,7 +78,7 @@ impl Contents {
         let (chain, private) = chain.zip(private)?;
         let Ok(private) = provider.key_provider.load_private_key(private) else {
             faults.push(
-                key.fault("its private key is of no supported kind (RSA, ECDSA P-256 or P-384, Ed25519)"),
+                key.fault("its private key is not of a supported kind (RSA, ECDSA P-256 or P-384, Ed25519)"),
             );
             return None;
         };
@@ -85,16 +88,17 @@ impl Contents {
                 Some(Arc::new(SingleCertAndKey::from(certified)))
             }
             Err(_) => {
-                let of = certificate.path.display();
-                faults.push(key.fault(format!("its private key does not belong to the certificate in {of}")));
+                let path = certificate.path.display();
+                faults
+                    .push(key.fault(format!("its private key does not belong to the certificate in {path}")));
                 None
             }
         }
     }
 }
 
-impl Found {
-    fn read(role: Role, path: &Path) -> Self {
+impl PemFile {
+    fn read(role: FileRole, path: &Path) -> Self {
         let read = || {
             let mut bytes = Vec::new();
             File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
@@ -110,11 +114,11 @@ impl Found {
         Self { role, path: path.to_owned(), bytes }
     }
 
-    fn fault(&self, what: impl Into<String>) -> Fault {
-        Fault::of(self.role, &self.path, what)
+    fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::of(self.role, &self.path, message)
     }
 
-    /// Every section of one kind, at least one.
+    /// All PEM sections of one kind; none is a fault.
     fn sections<T: PemObject>(&self, kind: &str, faults: &mut Vec<Fault>) -> Option<Vec<T>> {
         let sections = match &self.bytes {
             Ok(bytes) => T::pem_slice_iter(bytes).collect::<Result<Vec<T>, _>>(),
@@ -123,14 +127,14 @@ impl Found {
                 return None;
             }
         };
-        let what = match sections {
+        let message = match sections {
             Ok(sections) if !sections.is_empty() => return Some(sections),
             Ok(_) => format!("there is no {kind} in it"),
-            // What the library says of an error repeats what stands in the file.
+            // The library's own error text would repeat the file's contents.
             Err(pem::Error::MissingSectionEnd { .. }) => "a PEM section in it has no end".to_owned(),
-            Err(_) => "it is no PEM file".to_owned(),
+            Err(_) => "it is not a PEM file".to_owned(),
         };
-        faults.push(self.fault(what));
+        faults.push(self.fault(message));
         None
     }
 
@@ -138,10 +142,10 @@ impl Found {
         self.sections("certificate", faults)
     }
 
-    /// The certificate that is shown, and those after it.
+    /// The certificate and its intermediates.
     fn chain(&self, faults: &mut Vec<Fault>) -> Option<Vec<CertificateDer<'static>>> {
         let chain = self.certificates(faults)?;
-        // A certificate of version 1, as openssl makes without extensions, would be refused by every peer.
+        // Every peer rejects an X.509 version 1 certificate, which openssl creates without extensions.
         match chain.first().map(EndEntityCert::try_from)? {
             Ok(_) => Some(chain),
             Err(error) => {

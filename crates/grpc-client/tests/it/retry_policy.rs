@@ -14,7 +14,7 @@ use tonic::{Code, Response, Status};
 use crate::{
     backend::{Backend, Handler, order},
     client::{call, channel_by, failure, retrying, retrying_on},
-    wire::{GRPC, Wire, framed},
+    http2_peer::{GRPC, Wire, framed},
 };
 
 /// When each call came, and what stood in its `grpc-previous-rpc-attempts`.
@@ -51,7 +51,7 @@ fn with_pushback(pushback: &str) -> Status {
 async fn waits(policy: &str, answer: impl Fn(usize) -> Status + Send + Sync + 'static) -> Vec<Duration> {
     let (backend, seen) = answering(move |attempt| Err(answer(attempt)));
     let channel = channel_by(&retrying(policy), &[backend.address]);
-    assert_eq!(failure(call(&channel, 1).await), Failure::Answered);
+    assert_eq!(failure(call(&channel, 1).await), Failure::ServerStatus);
     let seen = seen.lock().unwrap();
     seen.windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
 }
@@ -188,7 +188,7 @@ async fn a_server_that_fails_too_often_is_tried_again_no_more_until_it_answers()
 #[tokio::test]
 async fn nothing_is_tried_again_once_the_head_of_an_answer_has_come() {
     for (with_data, expected) in
-        [(false, Failure::Answered), (true, Failure::Answered), (true, Failure::Lost)]
+        [(false, Failure::ServerStatus), (true, Failure::ServerStatus), (true, Failure::ConnectionLost)]
     {
         let attempts = Arc::new(AtomicUsize::new(0));
         let (address, _played) = {
@@ -201,7 +201,9 @@ async fn nothing_is_tried_again_once_the_head_of_an_answer_has_come() {
                         wire.data(stream, &framed(&[8, 1])).await;
                     }
                     match expected {
-                        Failure::Lost => wire.reset(stream, crate::wire::REFUSED_STREAM).await,
+                        Failure::ConnectionLost => {
+                            wire.reset(stream, crate::http2_peer::REFUSED_STREAM).await
+                        }
                         _ => wire.trailers(stream, &[("grpc-status", "14")]).await,
                     }
                 }

@@ -9,16 +9,16 @@ use tokio::{
 };
 
 use crate::{
-    authority::{Authority, Issued, Place},
-    meeting::{Seen, meet},
+    authority::{Authority, Issued, PemDir},
+    handshake::{Seen, meet},
 };
 
 /// What becomes of a client that shows `issued` to a server that takes those of `ours` with one of `allowed`.
 async fn called_by(ours: &Authority, allowed: &[&str], issued: Option<&Issued>) -> Seen {
-    let place = Place::new();
-    let shown = place.identity("server", &ours.issue(&["server"]));
-    let server = ServerTls::load(shown, Some(place.clients(ours, allowed))).unwrap();
-    let client = ClientTls::load(place.client(ours, issued)).unwrap();
+    let dir = PemDir::new();
+    let shown = dir.identity("server", &ours.issue(&["server"]));
+    let server = ServerTls::load(shown, Some(dir.clients(ours, allowed))).unwrap();
+    let client = ClientTls::load(dir.client(ours, issued)).unwrap();
     meet(&client, "server", &server).await
 }
 
@@ -102,21 +102,21 @@ async fn a_client_whose_certificate_has_expired_is_refused() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_nothing_lets_anyone_in() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
-    let server = ServerTls::load(place.identity("server", &ours.issue(&["server"])), None).unwrap();
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
+    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
     for issued in [None, Some(Authority::new("other").issue(&["anybody"]))] {
-        let client = ClientTls::load(place.client(&ours, issued.as_ref())).unwrap();
+        let client = ClientTls::load(dir.client(&ours, issued.as_ref())).unwrap();
         meet(&client, "server", &server).await.shown();
     }
 }
 
-/// A client that shows nothing to a server that asks for something, seen before the server has judged it.
+/// A client that shows nothing to a server that asks for something, seen before the server has combined it.
 async fn unjudged()
 -> (tokio_rustls::client::TlsStream<DuplexStream>, impl Future<Output = std::io::Result<()>>) {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
-    let shown = place.identity("server", &ours.issue(&["server"]));
-    let server = ServerTls::load(shown, Some(place.clients(&ours, &[]))).unwrap();
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
+    let shown = dir.identity("server", &ours.issue(&["server"]));
+    let server = ServerTls::load(shown, Some(dir.clients(&ours, &[]))).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
     let (io, peer) = tokio::io::duplex(4096);
     let accepting = tokio::spawn(async move { server.accept(peer).await.map(drop) });
     (client.connect("server", io).await.unwrap(), async { accepting.await.unwrap() })

@@ -1,4 +1,4 @@
-//! Which clients may come: those whose certificate has a name that is on a list.
+//! Authorization of clients by the names in their certificates.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -13,8 +13,8 @@ use webpki::EndEntityCert;
 /// A name in the subject alternative names of a client's certificate: a DNS name, or a URI such as
 /// `spiffe://example.org/billing`.
 ///
-/// DNS names are compared without regard to case, URIs as they stand. Nothing is a pattern: a certificate for
-/// `*.example.org` has that name, and no other.
+/// DNS names are compared case-insensitively, URIs exactly. There are no patterns: a certificate for
+/// `*.example.org` has that name and no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientName(Kind);
 
@@ -24,16 +24,16 @@ enum Kind {
     Uri(String),
 }
 
-/// A text that is no [`ClientName`].
+/// A text that is not a [`ClientName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("neither a DNS name nor a URI")]
 pub struct ClientNameError;
 
 impl ClientName {
-    /// What is accepted, to complete the sentence "accepted: …".
+    /// The accepted forms, to complete "accepted: …".
     pub const ACCEPTED: &'static str = "a DNS name or a URI, spiffe://example.org/billing for instance";
 
-    fn is_of(&self, certificate: &EndEntityCert<'_>) -> bool {
+    fn is_name_of(&self, certificate: &EndEntityCert<'_>) -> bool {
         match &self.0 {
             Kind::Dns(name) => certificate.valid_dns_names().any(|dns| dns.eq_ignore_ascii_case(name)),
             Kind::Uri(name) => certificate.valid_uri_names().any(|uri| uri == name),
@@ -68,14 +68,14 @@ impl fmt::Display for ClientName {
     }
 }
 
-/// Asks of a client's certificate what `chain` asks, and one of `names` besides.
+/// Verifies a client's certificate by `chain`, and requires one of `names` in it.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NameVerifier {
     pub(super) chain: Arc<dyn ClientCertVerifier>,
     pub(super) names: Vec<ClientName>,
 }
 
-impl ClientCertVerifier for Named {
+impl ClientCertVerifier for NameVerifier {
     fn offer_client_auth(&self) -> bool {
         self.chain.offer_client_auth()
     }
@@ -94,15 +94,15 @@ impl ClientCertVerifier for Named {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // The chain first: names that nobody vouches for mean nothing.
+        // The chain first: without it, names prove nothing.
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
         let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
-        if self.names.iter().any(|name| name.is_of(&certificate)) {
+        if self.names.iter().any(|name| name.is_name_of(&certificate)) {
             return Ok(verified);
         }
-        let shown: Vec<&str> = certificate.valid_dns_names().chain(certificate.valid_uri_names()).collect();
-        tracing::debug!(?shown, "a client's certificate has none of the names allowed");
-        // Told to the client as the alert access_denied (RFC 8446 §6.2).
+        let names: Vec<&str> = certificate.valid_dns_names().chain(certificate.valid_uri_names()).collect();
+        tracing::debug!(?names, "client certificate rejected: none of its names is allowed");
+        // The client receives the alert access_denied (RFC 8446 §6.2).
         Err(CertificateError::ApplicationVerificationFailure.into())
     }
 
@@ -134,14 +134,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dns_names_and_uris_are_names() {
+    fn dns_names_and_uris_are_accepted() {
         for text in ["billing", "billing.example.org", "spiffe://example.org/ns/a/billing"] {
             assert_eq!(text.parse::<ClientName>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_texts_are_rejected() {
         for text in ["", "*.example.org", "a b", "10.0.0.1", "://a", "spiffe://", "spiffe://a b", "a,b"] {
             assert_eq!(text.parse::<ClientName>(), Err(ClientNameError), "{text}");
         }

@@ -6,13 +6,13 @@ use std::{
     time::Instant,
 };
 
-use grpc_client::tls::{ClientTls, Clients, Files, Identity, LOOK_INTERVAL, ServerTls};
+use grpc_client::tls::{ClientAuth, ClientTls, Files, Identity, RELOAD_INTERVAL, ServerTls};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
-    authority::{Authority, Issued, Place},
+    authority::{Authority, Issued, PemDir},
+    handshake::{BOUND, Seen, meet},
     log,
-    meeting::{BOUND, Seen, meet},
 };
 
 fn der(issued: &Issued) -> Vec<u8> {
@@ -28,7 +28,7 @@ async fn until(client: &ClientTls, server: &ServerTls, wanted: impl Fn(&Seen) ->
             return;
         }
         assert!(started.elapsed() < BOUND, "still {seen:?}");
-        tokio::time::sleep(LOOK_INTERVAL / 20).await;
+        tokio::time::sleep(RELOAD_INTERVAL / 20).await;
     }
 }
 
@@ -38,38 +38,38 @@ async fn until_shown(client: &ClientTls, server: &ServerTls, issued: &Issued) {
     until(client, server, |seen| *seen.client.as_ref().unwrap() == issued).await;
 }
 
-fn replace(place: &Place, file: &str, text: &str) {
-    let new = place.write("new", text);
-    std::fs::rename(new, place.path(file)).unwrap();
+fn replace(dir: &PemDir, file: &str, text: &str) {
+    let new = dir.write("new", text);
+    std::fs::rename(new, dir.path(file)).unwrap();
 }
 
 #[tokio::test]
 async fn a_server_takes_up_a_certificate_that_is_renamed_over_the_one_before() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let (old, new) = (ours.issue(&["server"]), ours.issue(&["server"]));
-    let server = ServerTls::load(place.identity("server", &old), None).unwrap();
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
+    let server = ServerTls::load(dir.identity("server", &old), None).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
     assert_eq!(meet(&client, "server", &server).await.shown(), der(&old));
-    replace(&place, "server.key", &new.key);
-    replace(&place, "server.pem", &new.certificate);
+    replace(&dir, "server.key", &new.key);
+    replace(&dir, "server.pem", &new.certificate);
     until_shown(&client, &server, &new).await;
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_written_over_with_as_many_bytes_is_taken_up() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let both = |issued: &Issued| format!("{}{}", issued.key, issued.certificate);
     let old = ours.issue(&["server"]);
     let new =
         std::iter::repeat_with(|| ours.issue(&["server"])).find(|new| both(new).len() == both(&old).len());
     let new = new.unwrap();
-    let file = place.write("both.pem", &both(&old));
+    let file = dir.write("both.pem", &both(&old));
     let at = std::fs::metadata(&file).unwrap().modified().unwrap();
     let identity = Identity { certificate: file.clone(), key: file.clone() };
     let server = ServerTls::load(identity, None).unwrap();
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
     assert_eq!(meet(&client, "server", &server).await.shown(), der(&old));
-    place.write("both.pem", &both(&new));
+    dir.write("both.pem", &both(&new));
     std::fs::File::options().write(true).open(&file).unwrap().set_modified(at).unwrap();
     until_shown(&client, &server, &new).await;
 }
@@ -77,23 +77,23 @@ async fn a_certificate_that_is_written_over_with_as_many_bytes_is_taken_up() {
 /// As Kubernetes does it: the files are links through `..data`, which is replaced by a rename.
 #[tokio::test]
 async fn a_link_that_is_swapped_is_seen_by_both_sides() {
-    let (place, before, after) = (Place::new(), Authority::new("before"), Authority::new("after"));
+    let (dir, before, after) = (PemDir::new(), Authority::new("before"), Authority::new("after"));
     let mount = |version: &str, ca: &Authority, issued: &Issued| {
-        std::fs::create_dir(place.path(version)).unwrap();
-        place.write(&format!("{version}/ca.crt"), &ca.pem());
-        place.write(&format!("{version}/tls.crt"), &issued.certificate);
-        place.write(&format!("{version}/tls.key"), &issued.key);
-        symlink(version, place.path("..tmp")).unwrap();
-        std::fs::rename(place.path("..tmp"), place.path("..data")).unwrap();
+        std::fs::create_dir(dir.path(version)).unwrap();
+        dir.write(&format!("{version}/ca.crt"), &ca.pem());
+        dir.write(&format!("{version}/tls.crt"), &issued.certificate);
+        dir.write(&format!("{version}/tls.key"), &issued.key);
+        symlink(version, dir.path("..tmp")).unwrap();
+        std::fs::rename(dir.path("..tmp"), dir.path("..data")).unwrap();
     };
     let (old, new) = (before.issue(&["server"]), after.issue(&["server"]));
     mount("..1", &before, &old);
     for file in ["ca.crt", "tls.crt", "tls.key"] {
-        symlink(Path::new("..data").join(file), place.path(file)).unwrap();
+        symlink(Path::new("..data").join(file), dir.path(file)).unwrap();
     }
-    let identity = Identity { certificate: place.path("tls.crt"), key: place.path("tls.key") };
-    let ca = place.path("ca.crt");
-    let clients = Clients { ca: ca.clone(), allowed: vec!["server".parse().unwrap()] };
+    let identity = Identity { certificate: dir.path("tls.crt"), key: dir.path("tls.key") };
+    let ca = dir.path("ca.crt");
+    let clients = ClientAuth { ca: ca.clone(), allowed: vec!["server".parse().unwrap()] };
     let server = ServerTls::load(identity.clone(), Some(clients)).unwrap();
     let client = ClientTls::load(Files { ca: Some(ca), identity: Some(identity) }).unwrap();
     assert_eq!(meet(&client, "server", &server).await.shown(), der(&old));
@@ -101,41 +101,41 @@ async fn a_link_that_is_swapped_is_seen_by_both_sides() {
     // For a moment one side may have looked, and the other not.
     let shown = der(&new);
     until(&client, &server, |seen| seen.server.is_ok() && seen.client.as_ref() == Ok(&shown)).await;
-    assert_eq!(place.directory().join("..data").read_link().unwrap(), Path::new("..2"));
+    assert_eq!(dir.directory().join("..data").read_link().unwrap(), Path::new("..2"));
 }
 
 #[tokio::test]
 async fn an_authority_that_is_taken_away_lets_nobody_in_any_more() {
-    let (place, before, after) = (Place::new(), Authority::new("before"), Authority::new("after"));
-    let identity = place.identity("server", &before.issue(&["server"]));
-    let server = ServerTls::load(identity, Some(place.clients(&before, &[]))).unwrap();
-    let client = ClientTls::load(place.client(&before, Some(&before.issue(&["client"])))).unwrap();
+    let (dir, before, after) = (PemDir::new(), Authority::new("before"), Authority::new("after"));
+    let identity = dir.identity("server", &before.issue(&["server"]));
+    let server = ServerTls::load(identity, Some(dir.clients(&before, &[]))).unwrap();
+    let client = ClientTls::load(dir.client(&before, Some(&before.issue(&["client"])))).unwrap();
     meet(&client, "server", &server).await.shown();
-    place.write("trusted-by-server.pem", &after.pem());
+    dir.write("trusted-by-server.pem", &after.pem());
     until(&client, &server, |seen| seen.client.is_err() && seen.server.is_err()).await;
     // While both are trusted, the clients of either come in.
-    place.write("trusted-by-server.pem", &format!("{}{}", after.pem(), before.pem()));
+    dir.write("trusted-by-server.pem", &format!("{}{}", after.pem(), before.pem()));
     until(&client, &server, |seen| seen.client.is_ok() && seen.server.is_ok()).await;
 }
 
 #[tokio::test]
 async fn a_client_takes_up_what_it_trusts_and_what_it_shows() {
-    let (place, before, after) = (Place::new(), Authority::new("before"), Authority::new("after"));
-    let identity = place.identity("server", &after.issue(&["server"]));
-    let server = ServerTls::load(identity, Some(place.clients(&after, &["new"]))).unwrap();
-    let client = ClientTls::load(place.client(&before, Some(&before.issue(&["old"])))).unwrap();
+    let (dir, before, after) = (PemDir::new(), Authority::new("before"), Authority::new("after"));
+    let identity = dir.identity("server", &after.issue(&["server"]));
+    let server = ServerTls::load(identity, Some(dir.clients(&after, &["new"]))).unwrap();
+    let client = ClientTls::load(dir.client(&before, Some(&before.issue(&["old"])))).unwrap();
     meet(&client, "server", &server).await.refused();
-    place.write("trusted-by-client.pem", &after.pem());
+    dir.write("trusted-by-client.pem", &after.pem());
     let issued = after.issue(&["new"]);
-    place.write("client.pem", &issued.certificate);
-    place.write("client.key", &issued.key);
+    dir.write("client.pem", &issued.certificate);
+    dir.write("client.key", &issued.key);
     until(&client, &server, |seen| seen.client.is_ok() && seen.server.is_ok()).await;
 }
 
 /// Calls for two looks, every one of which must show `issued`.
 async fn goes_on_with(client: &ClientTls, server: &ServerTls, issued: &Issued) {
     let started = Instant::now();
-    while started.elapsed() < 2 * LOOK_INTERVAL + LOOK_INTERVAL / 2 {
+    while started.elapsed() < 2 * RELOAD_INTERVAL + RELOAD_INTERVAL / 2 {
         assert_eq!(meet(client, "server", server).await.shown(), der(issued));
     }
 }
@@ -143,26 +143,26 @@ async fn goes_on_with(client: &ClientTls, server: &ServerTls, issued: &Issued) {
 #[tokio::test]
 async fn what_is_half_written_or_broken_changes_nothing_and_is_warned_of_once() {
     log::keep();
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let (old, new) = (ours.issue(&["server"]), ours.issue(&["server"]));
-    let server = ServerTls::load(place.identity("server", &old), None).unwrap();
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
-    let (certificate, key) = (place.path("server.pem"), place.path("server.key"));
-    let warnings = || log::lines("WARN", place.directory().to_str().unwrap());
+    let server = ServerTls::load(dir.identity("server", &old), None).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
+    let (certificate, key) = (dir.path("server.pem"), dir.path("server.key"));
+    let warnings = || log::lines("WARN", dir.directory().to_str().unwrap());
 
-    place.write("server.pem", &new.certificate[..new.certificate.len() / 2]);
+    dir.write("server.pem", &new.certificate[..new.certificate.len() / 2]);
     goes_on_with(&client, &server, &old).await;
     assert_eq!(warnings().len(), 1, "{:#?}", warnings());
     assert!(warnings()[0].contains(&format!("{}: a PEM section in it has no end", certificate.display())));
 
     // Whole by now, but of another key.
-    place.write("server.pem", &new.certificate);
+    dir.write("server.pem", &new.certificate);
     std::fs::remove_file(&key).unwrap();
     goes_on_with(&client, &server, &old).await;
     assert_eq!(warnings().len(), 2, "{:#?}", warnings());
     assert!(warnings()[1].contains(&format!("{}: No such file", key.display())));
 
-    place.write("server.key", &new.key);
+    dir.write("server.key", &new.key);
     until_shown(&client, &server, &new).await;
     assert_eq!(warnings().len(), 2, "{:#?}", warnings());
     assert_eq!(log::lines("INFO", key.to_str().unwrap()).len(), 1);
@@ -170,16 +170,17 @@ async fn what_is_half_written_or_broken_changes_nothing_and_is_warned_of_once() 
 
 #[tokio::test]
 async fn connections_that_stay_open_outlive_what_they_were_made_with() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let (old, new) = (ours.issue(&["server"]), ours.issue(&["server"]));
-    let server = ServerTls::load(place.identity("server", &old), None).unwrap();
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
+    let server = ServerTls::load(dir.identity("server", &old), None).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
     let (io, peer) = tokio::io::duplex(64 * 1024);
     let (asking, answering) = tokio::join!(client.connect("server", io), server.accept(peer));
     let (mut asking, answering) = (asking.unwrap(), answering.unwrap());
-    place.identity("server", &new);
+    dir.identity("server", &new);
     until_shown(&client, &server, &new).await;
-    let (asked, answered) = tokio::join!(crate::meeting::ask(&mut asking), crate::meeting::answer(answering));
+    let (asked, answered) =
+        tokio::join!(crate::handshake::ask(&mut asking), crate::handshake::answer(answering));
     asked.unwrap();
     answered.unwrap();
 }
@@ -205,10 +206,10 @@ impl Drop for Pipe {
 
 #[tokio::test]
 async fn a_disk_that_hangs_holds_up_no_connection() {
-    let (place, ours) = (Place::new(), Authority::new("ours"));
+    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
     let issued = ours.issue(&["server"]);
-    let server = ServerTls::load(place.identity("server", &issued), None).unwrap();
-    let client = ClientTls::load(place.client(&ours, None)).unwrap();
-    let _pipe = Pipe::over(place.path("server.pem"));
+    let server = ServerTls::load(dir.identity("server", &issued), None).unwrap();
+    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
+    let _pipe = Pipe::over(dir.path("server.pem"));
     goes_on_with(&client, &server, &issued).await;
 }

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use crate::{
     backend::{Backend, Handler, own_ip},
     client::{builder, call, retrying},
-    wire::{GRPC, REFUSED_STREAM, Wire},
+    http2_peer::{GRPC, REFUSED_STREAM, Wire},
 };
 
 /// How an endpoint ends the one attempt that it gets.
@@ -61,7 +61,7 @@ async fn endpoint(way: Way) -> (SocketAddr, Option<Backend>) {
         while let Some((stream, _)) = wire.next_request().await {
             match way {
                 NotGrpc => wire.head_only(stream, &[(":status", "503"), ("content-type", "text/html")]).await,
-                GoAway => wire.go_away(stream - 1, crate::wire::NO_ERROR).await,
+                GoAway => wire.go_away(stream - 1, crate::http2_peer::NO_ERROR).await,
                 RefusedStream => wire.reset(stream, REFUSED_STREAM).await,
                 BreaksOff => return wire.head(stream, GRPC).await,
                 _ => return,
@@ -73,7 +73,7 @@ async fn endpoint(way: Way) -> (SocketAddr, Option<Backend>) {
 }
 
 /// What is known of a call whose first attempt meets the first of `ways`, and so on, and its code.
-async fn judged(ways: &[Way]) -> Result<(), (Failure, Code)> {
+async fn combined(ways: &[Way]) -> Result<(), (Failure, Code)> {
     let (mut addresses, mut kept) = (Vec::new(), Vec::new());
     for way in ways {
         let (address, backend) = endpoint(*way).await;
@@ -82,27 +82,28 @@ async fn judged(ways: &[Way]) -> Result<(), (Failure, Code)> {
     }
     let config =
         retrying(&format!(r#", "maxAttempts": {}, "perAttemptRecvTimeout": "0.3s""#, ways.len().max(2)));
-    let channel = builder(&config, &addresses).refusals(|status| status.message() == "full").build().unwrap();
+    let channel =
+        builder(&config, &addresses).not_started_when(|status| status.message() == "full").build().unwrap();
     let ended = call(&channel, 1).await;
     ended.map(drop).map_err(|status| (Failure::of(&status), status.code()))
 }
 
-async fn assert_judged(cases: &[(&[Way], Failure, Code)]) {
+async fn assert_combined(cases: &[(&[Way], Failure, Code)]) {
     for (ways, failure, code) in cases {
-        assert_eq!(judged(ways).await, Err((*failure, *code)), "{ways:?}");
+        assert_eq!(combined(ways).await, Err((*failure, *code)), "{ways:?}");
     }
 }
 
 #[tokio::test]
 async fn an_attempt_that_may_have_run_outweighs_later_ones_that_did_not() {
     for refused in [Gone, GoAway, RefusedStream, Refusal] {
-        assert_judged(&[
-            (&[Lost, refused], Failure::Lost, Code::Unavailable),
+        assert_combined(&[
+            (&[Lost, refused], Failure::ConnectionLost, Code::Unavailable),
             (&[Late, refused], Failure::DeadlineExceeded, Code::DeadlineExceeded),
-            (&[NotGrpc, refused], Failure::NotGrpc, Code::Unavailable),
-            (&[Unavailable, refused], Failure::Answered, Code::Unavailable),
-            (&[Lost, refused, refused], Failure::Lost, Code::Unavailable),
-            (&[refused, Lost, refused], Failure::Lost, Code::Unavailable),
+            (&[NotGrpc, refused], Failure::InvalidResponse, Code::Unavailable),
+            (&[Unavailable, refused], Failure::ServerStatus, Code::Unavailable),
+            (&[Lost, refused, refused], Failure::ConnectionLost, Code::Unavailable),
+            (&[refused, Lost, refused], Failure::ConnectionLost, Code::Unavailable),
         ])
         .await;
     }
@@ -111,10 +112,10 @@ async fn an_attempt_that_may_have_run_outweighs_later_ones_that_did_not() {
 #[tokio::test]
 async fn an_attempt_that_may_have_run_outweighs_earlier_ones_that_did_not() {
     for refused in [Gone, GoAway, RefusedStream, Refusal] {
-        assert_judged(&[
-            (&[refused, BreaksOff], Failure::Lost, Code::Unavailable),
-            (&[refused, refused, BreaksOff], Failure::Lost, Code::Unavailable),
-            (&[refused, NotFound], Failure::Answered, Code::NotFound),
+        assert_combined(&[
+            (&[refused, BreaksOff], Failure::ConnectionLost, Code::Unavailable),
+            (&[refused, refused, BreaksOff], Failure::ConnectionLost, Code::Unavailable),
+            (&[refused, NotFound], Failure::ServerStatus, Code::NotFound),
         ])
         .await;
     }
@@ -123,25 +124,25 @@ async fn an_attempt_that_may_have_run_outweighs_earlier_ones_that_did_not() {
 #[tokio::test]
 async fn a_call_never_ran_where_no_attempt_may_have() {
     for ways in [&[Gone, Gone][..], &[Gone, GoAway], &[RefusedStream, Gone], &[Refusal, Gone, GoAway]] {
-        assert_eq!(judged(ways).await, Err((Failure::NeverRan, Code::Unavailable)), "{ways:?}");
+        assert_eq!(combined(ways).await, Err((Failure::NeverRan, Code::Unavailable)), "{ways:?}");
     }
     // A refusal is known to be one by whoever said what refusals are.
-    assert_judged(&[(&[Gone, Refusal], Failure::Answered, Code::ResourceExhausted)]).await;
+    assert_combined(&[(&[Gone, Refusal], Failure::ServerStatus, Code::ResourceExhausted)]).await;
 }
 
 #[tokio::test]
 async fn an_answer_is_the_last_word() {
     for first in [Lost, Late, NotGrpc, Unavailable, Gone, GoAway, Refusal] {
-        assert_eq!(judged(&[first, Answers]).await, Ok(()), "{first:?}");
-        assert_judged(&[(&[first, NotFound], Failure::Answered, Code::NotFound)]).await;
+        assert_eq!(combined(&[first, Answers]).await, Ok(()), "{first:?}");
+        assert_combined(&[(&[first, NotFound], Failure::ServerStatus, Code::NotFound)]).await;
     }
 }
 
 #[tokio::test]
 async fn of_two_attempts_that_may_have_run_the_last_one_is_told() {
-    assert_judged(&[
-        (&[Lost, Unavailable], Failure::Answered, Code::Unavailable),
-        (&[Unavailable, BreaksOff], Failure::Lost, Code::Unavailable),
+    assert_combined(&[
+        (&[Lost, Unavailable], Failure::ServerStatus, Code::Unavailable),
+        (&[Unavailable, BreaksOff], Failure::ConnectionLost, Code::Unavailable),
         (&[Lost, Late], Failure::DeadlineExceeded, Code::DeadlineExceeded),
     ])
     .await;

@@ -15,8 +15,8 @@ use tonic::{Code, Response, Status};
 use crate::{
     backend::{Backend, Handler, order},
     client::{call, call_by, channel_by, failure, send},
-    raw::{code_of, send_whole},
-    wire::{GRPC, Wire, framed},
+    http2_peer::{GRPC, Wire, framed},
+    raw_request::{code_of, send_whole},
 };
 
 /// A service config in which all that is said holds for every method.
@@ -82,7 +82,7 @@ async fn a_cancellation_before_the_deadline_is_an_answer() {
     let backend = Backend::start(Handler::failing(Status::cancelled("Timeout expired"), &Arc::default()));
     let channel = channel_by(&of_all_methods(r#""timeout": "5s""#), &[backend.address]);
     let status = call(&channel, 1).await.unwrap_err();
-    assert_eq!((Failure::of(&status), status.code()), (Failure::Answered, Code::Cancelled));
+    assert_eq!((Failure::of(&status), status.code()), (Failure::ServerStatus, Code::Cancelled));
 }
 
 /// Not the generated client's own idea of a timeout, which would be overwritten.
@@ -154,7 +154,7 @@ async fn an_answer_over_its_method_s_limit_is_too_large() {
         let ended = call(&channel_by(&config, &[address]), 1).await;
         assert_eq!(
             ended.err().map(|status| (Failure::of(&status), status.code())),
-            too_large.then_some((Failure::TooLarge, Code::ResourceExhausted))
+            too_large.then_some((Failure::ResponseTooLarge, Code::ResourceExhausted))
         );
     }
 }

@@ -6,7 +6,7 @@ use tonic::{Code, Response, Status};
 use crate::{
     backend::{Backend, Handler, order},
     client::{call, channel_to, get, send},
-    wire::{GRPC, Wire, framed},
+    http2_peer::{GRPC, Wire, framed},
 };
 
 /// An encoded `GetOrderResponse { user_id: 1 }`.
@@ -21,7 +21,7 @@ async fn every_code_that_a_server_answers() {
     let channel = channel_to(backend.address);
     for code in 1..=16 {
         let status = call(&channel, code).await.unwrap_err();
-        assert_eq!(Failure::of(&status), Failure::Answered, "{code}");
+        assert_eq!(Failure::of(&status), Failure::ServerStatus, "{code}");
         assert_eq!((i64::from(i32::from(status.code())), status.message()), (code, "said so"));
         assert_eq!(status.details(), b"\x08\x01");
     }
@@ -52,7 +52,7 @@ async fn a_status_wherever_the_protocol_lets_it_stand() {
             })
             .await;
             let status = call(&channel_to(address), 1).await.unwrap_err();
-            assert_eq!(Failure::of(&status), Failure::Answered, "{place}: {code}");
+            assert_eq!(Failure::of(&status), Failure::ServerStatus, "{place}: {code}");
             assert_eq!(status.code(), Code::from_bytes(code.as_bytes()), "{place}: {code}");
         }
     }
@@ -61,7 +61,7 @@ async fn a_status_wherever_the_protocol_lets_it_stand() {
 /// Not in the protocol, but seen: only the trailers tell how it ended.
 #[tokio::test]
 async fn an_ok_in_the_head_does_not_outweigh_the_trailers() {
-    for (trailer, expected) in [("0", None), ("13", Some((Failure::Answered, Code::Internal)))] {
+    for (trailer, expected) in [("0", None), ("13", Some((Failure::ServerStatus, Code::Internal)))] {
         let (address, _played) = Wire::playing(move |mut wire| async move {
             let stream = wire.request().await;
             wire.head(stream, &[GRPC[0], ("grpc-status", "0")]).await;
@@ -83,7 +83,7 @@ async fn a_status_outlives_the_connection_it_came_by() {
     })
     .await;
     let status = call(&channel_to(address), 1).await.unwrap_err();
-    assert_eq!((Failure::of(&status), status.code()), (Failure::Answered, Code::Unavailable));
+    assert_eq!((Failure::of(&status), status.code()), (Failure::ServerStatus, Code::Unavailable));
 }
 
 #[tokio::test]

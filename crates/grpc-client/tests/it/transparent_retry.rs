@@ -9,15 +9,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use grpc_client::{Channel, Failure, REQUEST_BYTES_KEPT_MAX};
+use grpc_client::{Channel, Failure, RETRY_BUFFER_BYTES_MAX};
 use tokio::{net::TcpListener, sync::mpsc};
 use tonic::{Code, Status};
 
 use crate::{
     backend::{Backend, Handler, own_ip},
     client::{balanced, builder, call, channel_by, failure, retrying},
-    raw::{code_of, frame, send_pieces, send_whole},
-    wire::{GRPC, REFUSED_STREAM, Wire, framed},
+    http2_peer::{GRPC, REFUSED_STREAM, Wire, framed},
+    raw_request::{code_of, frame, send_pieces, send_whole},
 };
 
 /// Refusals: a backend's word that it did nothing.
@@ -27,7 +27,7 @@ fn is_refusal(status: &Status) -> bool {
 
 fn refusing_channel(config: &str, backends: &[Backend]) -> Channel {
     let listed: Vec<_> = backends.iter().map(|backend| backend.address).collect();
-    builder(config, &listed).refusals(is_refusal).build().unwrap()
+    builder(config, &listed).not_started_when(is_refusal).build().unwrap()
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn where_all_refuse_the_last_refusal_is_the_answer_and_each_is_asked_once(
     let (backends, entered) =
         Backend::start_each::<3>(|_, entered| Handler::failing(Status::resource_exhausted("full"), entered));
     let status = call(&refusing_channel(&balanced("pick_first"), &backends), 1).await.unwrap_err();
-    assert!(is_refusal(&status) && Failure::of(&status) == Failure::Answered, "{status:?}");
+    assert!(is_refusal(&status) && Failure::of(&status) == Failure::ServerStatus, "{status:?}");
     assert_eq!(entered.each_ref().map(|count| count.load(Ordering::Relaxed)), [1, 1, 1]);
 }
 
@@ -129,7 +129,7 @@ async fn collecting() -> (std::net::SocketAddr, mpsc::UnboundedReceiver<Vec<u8>>
 
 #[tokio::test]
 async fn a_request_is_kept_up_to_its_limit_and_a_longer_one_is_sent_once_and_whole() {
-    for (length, attempts) in [(REQUEST_BYTES_KEPT_MAX, 3), (REQUEST_BYTES_KEPT_MAX + 1, 1)] {
+    for (length, attempts) in [(RETRY_BUFFER_BYTES_MAX, 3), (RETRY_BUFFER_BYTES_MAX + 1, 1)] {
         let body: Vec<_> = (0..=250).cycle().take(length).collect();
         let (address, mut collected) = collecting().await;
         let answer = send_whole(&channel_by(&retrying(""), &[address]), body.clone()).await.unwrap();
@@ -202,6 +202,6 @@ async fn a_lost_call_of_a_method_without_a_policy_is_not_tried_again() {
     let entered = Arc::new(AtomicUsize::new(0));
     let backend = Backend::start(Handler::echo_after(Duration::ZERO, &entered));
     let channel = channel_by(&balanced("pick_first"), &[address, backend.address]);
-    assert_eq!(failure(call(&channel, 1).await), Failure::Lost);
+    assert_eq!(failure(call(&channel, 1).await), Failure::ConnectionLost);
     assert_eq!(entered.load(Ordering::Relaxed), 0);
 }

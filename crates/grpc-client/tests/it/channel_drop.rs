@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use grpc_client::{Channel, RESOLVE_INTERVAL, Resolve, Resolving};
+use grpc_client::{Channel, RESOLVE_INTERVAL, Resolve, ResolveFuture};
 use tokio::net::TcpListener;
 
 use crate::{
     backend::{Backend, Handler, own_ip},
     client::{BOUND, balanced, call, channel_by},
-    wire::{GRPC, Wire},
+    http2_peer::{GRPC, Wire},
 };
 
 #[tokio::test]
@@ -57,7 +57,7 @@ struct Counting {
 }
 
 impl Resolve for Counting {
-    fn resolve(&self, _: &str, _: u16) -> Resolving {
+    fn resolve(&self, _: &str, _: u16) -> ResolveFuture {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let held = self.clone();
         // The second address is one that refuses.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use grpc_client::{ObservedAttempt, ObservedCall, Observer, code_name};
+use grpc_client::{CallObserver, Observer, OnAttemptEnd, code_name};
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Response, Status};
 
@@ -32,7 +32,7 @@ impl Diary {
 }
 
 impl Observer for Diary {
-    fn call(&self, _: &str, path: &str) -> Option<Arc<dyn ObservedCall>> {
+    fn start_call(&self, _: &str, path: &str) -> Option<Arc<dyn CallObserver>> {
         self.note(path.to_owned());
         Some(Arc::new(Page { diary: self.clone(), code: Mutex::default() }))
     }
@@ -43,14 +43,14 @@ struct Page {
     code: Mutex<Option<Code>>,
 }
 
-impl ObservedCall for Page {
-    fn attempt(&self, _: &str, number: u32, headers: &mut HeaderMap) -> ObservedAttempt {
+impl CallObserver for Page {
+    fn start_attempt(&self, _: &str, number: u32, headers: &mut HeaderMap) -> OnAttemptEnd {
         headers.insert("x-attempt", HeaderValue::from(number));
         let diary = self.diary.clone();
         Box::new(move |code| diary.note(format!("{number}: {}", code_name(code))))
     }
 
-    fn came_to(&self, code: Code) {
+    fn set_status(&self, code: Code) {
         *self.code.lock().unwrap() = Some(code);
     }
 }

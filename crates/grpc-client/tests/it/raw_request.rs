@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use grpc_client::{Channel, Checked};
+use grpc_client::{Channel, ResponseBody};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use tokio::sync::mpsc;
@@ -32,14 +32,14 @@ impl Body for Pieces {
 pub(crate) async fn send_pieces(
     channel: &Channel,
     pieces: mpsc::Receiver<Bytes>,
-) -> Result<Response<Checked>, Status> {
+) -> Result<Response<ResponseBody>, Status> {
     let request =
         Request::post("/Order/Get").header("content-type", "application/grpc").header("te", "trailers");
     channel.clone().call(request.body(tonic::body::Body::new(Pieces(pieces))).unwrap()).await
 }
 
 /// As [`send_pieces`], where all of the request is there.
-pub(crate) async fn send_whole(channel: &Channel, body: Vec<u8>) -> Result<Response<Checked>, Status> {
+pub(crate) async fn send_whole(channel: &Channel, body: Vec<u8>) -> Result<Response<ResponseBody>, Status> {
     let (sender, pieces) = mpsc::channel(1);
     sender.try_send(body.into()).unwrap();
     drop(sender);
@@ -47,12 +47,12 @@ pub(crate) async fn send_whole(channel: &Channel, body: Vec<u8>) -> Result<Respo
 }
 
 /// The next frame of an answer.
-pub(crate) async fn frame(answer: &mut Checked) -> Result<Frame<Bytes>, Status> {
+pub(crate) async fn frame(answer: &mut ResponseBody) -> Result<Frame<Bytes>, Status> {
     std::future::poll_fn(|cx| Pin::new(&mut *answer).poll_frame(cx)).await.unwrap()
 }
 
 /// The code that an answer ends with, after data that is not looked at.
-pub(crate) async fn code_of(answer: Response<Checked>) -> Result<tonic::Code, Status> {
+pub(crate) async fn code_of(answer: Response<ResponseBody>) -> Result<tonic::Code, Status> {
     let code = |headers: &HeaderMap| Status::from_header_map(headers).map(|status| status.code());
     if let Some(code) = code(answer.headers()) {
         return Ok(code);
