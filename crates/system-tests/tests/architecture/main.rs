@@ -8,6 +8,7 @@ use std::fs;
 use test_support::workspace_root;
 
 mod cycles;
+mod documents;
 mod layering;
 mod manifests;
 mod source;
