@@ -46,7 +46,10 @@ fn anchors(markdown: &str) -> Vec<String> {
         let kept = heading.to_lowercase().replace(' ', "-");
         kept.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
     };
-    prose(markdown).filter(|line| line.starts_with('#')).map(|line| slug(line.trim_start_matches('#').trim())).collect()
+    prose(markdown)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| slug(line.trim_start_matches('#').trim()))
+        .collect()
 }
 
 /// What is wrong with a link of `document`; `None` for a link that leads somewhere, and for one to another host.
@@ -85,10 +88,20 @@ fn update_lines(document: &File) {
         let Some((path, _)) = link.target.split_once("#L") else { continue };
         let code = fs::read_to_string(workspace_root().join(directory).join(path)).unwrap_or_default();
         let name = link.text.trim_matches('`');
-        let defines = |line: &&str| ["fn ", "struct ", "const ", "trait ", "enum "].iter().any(|word| line.contains(&format!("{word}{name}")));
-        let line = code.lines().position(|line| defines(&line)).or_else(|| code.lines().position(|line| line.contains(name)));
+        let defines = |line: &&str| {
+            ["fn ", "struct ", "const ", "trait ", "enum "]
+                .iter()
+                .any(|word| line.contains(&format!("{word}{name}")))
+        };
+        let line = code
+            .lines()
+            .position(|line| defines(&line))
+            .or_else(|| code.lines().position(|line| line.contains(name)));
         if let Some(line) = line {
-            let (old, new) = (format!("[{}]({})", link.text, link.target), format!("[{}]({path}#L{})", link.text, line + 1));
+            let (old, new) = (
+                format!("[{}]({})", link.text, link.target),
+                format!("[{}]({path}#L{})", link.text, line + 1),
+            );
             text = text.replace(&old, &new);
         }
     }
@@ -122,7 +135,12 @@ fn planted_dead_links_are_found() {
         let markdown = [File { path: "README.md".to_owned(), text: "# A b-c: (d)\n".to_owned() }];
         links(text).iter().filter_map(|link| fault(&document, link, &markdown)).collect::<Vec<_>>()
     };
-    for dead in ["[a](nowhere.md)", "[a][b]\n\n[b]: nowhere.md", "[a](../README.md#other)", "[`fn x`](../README.md#L1)"] {
+    for dead in [
+        "[a](nowhere.md)",
+        "[a][b]\n\n[b]: nowhere.md",
+        "[a](../README.md#other)",
+        "[`fn x`](../README.md#L1)",
+    ] {
         assert_eq!(found(dead).len(), 1, "{dead}: {:?}", found(dead));
     }
     let sound = "[a](../README.md#a-b-c-d), [b](https://example.com)\n\n    [e](f)\n";
@@ -133,7 +151,9 @@ fn planted_dead_links_are_found() {
 fn documents_of_the_book_are_all_in_its_summary() {
     let summary = files("docs/SUMMARY.md").remove(0).text;
     let missing = files(".md").into_iter().filter(|file| {
-        file.path.strip_prefix("docs/").is_some_and(|path| path != "SUMMARY.md" && !summary.contains(&format!("({path})")))
+        file.path
+            .strip_prefix("docs/")
+            .is_some_and(|path| path != "SUMMARY.md" && !summary.contains(&format!("({path})")))
     });
     assert_none(&missing.map(|file| file.path).collect::<Vec<_>>());
 }
