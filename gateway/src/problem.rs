@@ -1,13 +1,13 @@
-//! What the public is told when something fails: `application/problem+json` (RFC 9457), whoever failed.
+//! Failed requests as `application/problem+json` (RFC 9457), for failures of the gateway and of backends alike.
 //!
-//! - [`registry`]: every problem type there is, by a backend's reason or code
-//! - [`from_status`]: the one mapping from a failed call to a problem; it logs the cause
-//! - [`Problem`]: one occurrence; the gateway's own are made by its constructors
-//! - [`example()`]: what problems of a type look like, for the OpenAPI document and the pages
-//! - [`pages`]: what each type means, for people
+//! - [`registry`]: every problem type, by a backend's reason or code
+//! - [`from_status`]: maps a failed call to a problem and logs its cause
+//! - [`Problem`]: one occurrence; its constructors make the gateway's own problems
+//! - [`example()`]: an example of each type, for the OpenAPI document and the pages
+//! - [`pages`]: the HTML page of each type
 //!
-//! Problems arise within a request's trace context (`service_kit::trace`), which names them, and [`within`] a
-//! [`ProblemContext`], which knows the public address of the gateway and counts what is kept from the public.
+//! A problem takes its ids from the request's trace context (`service_kit::trace`), and the public address and the
+//! counters from the gateway's [`ProblemContext`]; [`scope`] sets the latter for a future.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -31,6 +31,8 @@ mod tests;
 pub use body::{Body, Link, Precondition, QuotaViolation, Resource, Violation};
 pub use context::{ProblemContext, scope};
 pub use example::example;
+#[cfg(fuzzing)]
+pub(crate) use mapping::from_backend_status;
 pub use mapping::{RequestFacts, from_status};
 pub use pointer::{BodyShape, pointer};
 pub(crate) use prerendered::PrerenderedProblem;
@@ -38,12 +40,12 @@ pub use registry::ProblemType;
 pub use render::CONTENT_TYPE;
 
 use crate::limits;
-use registry::{Answer, GATEWAY_DOMAIN};
+use registry::{GATEWAY_DOMAIN, ProblemStatus};
 
-/// The one challenge there is; what a backend says of credentials is for the gateway, not for its clients.
+/// The challenge of every 401. A backend's own challenge addresses the gateway, not the client.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
 
-/// One problem, to be answered with.
+/// One problem.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Problem(Box<Parts>);
@@ -52,19 +54,19 @@ pub struct Problem(Box<Parts>);
 struct Parts {
     kind: &'static ProblemType,
     status: StatusCode,
-    /// Complete but for what the request's context says.
+    /// Lacks the members that [`Body::set_request`] fills in.
     body: Body,
     headers: HeaderMap,
 }
 
-/// The gateway's own problems, with the texts of the registry.
+/// The gateway's own problems, with the registry's texts.
 impl Problem {
-    /// 404: there is nothing at this address; `detail` says what was looked for.
+    /// 404: nothing exists at this address.
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::first_of(&registry::NOT_FOUND).with_detail(detail)
     }
 
-    /// 405: the address takes only the methods that `allow` lists, as in the header of that name.
+    /// 405; `allow` becomes the header of that name.
     pub fn method_not_allowed(allow: &str) -> Self {
         let problem = Self::with_status(&registry::UNIMPLEMENTED, StatusCode::METHOD_NOT_ALLOWED);
         match HeaderValue::from_str(allow) {
@@ -73,7 +75,7 @@ impl Problem {
         }
     }
 
-    /// 406: nothing that `Accept` admits is offered.
+    /// 406: `Accept` admits no media type that the gateway offers.
     pub fn not_acceptable() -> Self {
         Self::with_status(&registry::INVALID_ARGUMENT, StatusCode::NOT_ACCEPTABLE)
     }
@@ -93,77 +95,77 @@ impl Problem {
         Self::with_status(&registry::DEADLINE_EXCEEDED, StatusCode::REQUEST_TIMEOUT)
     }
 
-    /// 400: everything in `violations` is wrong with the request.
+    /// 400 with `violations`.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let mut problem = Self::first_of(&registry::INVALID_ARGUMENT);
         problem.body_mut().errors = violations;
         problem
     }
 
-    /// 401: the request has no token, or none that is good; `WWW-Authenticate` asks for one. Whoever makes it about a
-    /// token that was sent has logged why, and adds to the challenge.
+    /// 401 with the challenge of a request without a token. For a rejected token the caller logs the reason and
+    /// replaces the challenge.
     pub fn unauthenticated() -> Self {
         Self::first_of(&registry::UNAUTHENTICATED)
     }
 
-    /// 403: the token is good, and does not permit `scope` (RFC 6750, section 3.1).
+    /// 403: the token is valid and lacks `scope` (RFC 6750, section 3.1).
     pub fn insufficient_scope(scope: &'static str) -> Self {
         let problem = Self::first_of(&registry::INSUFFICIENT_SCOPE);
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-        // A scope is a word.
+        // A scope is a word, so this cannot fail.
         let challenge = HeaderValue::try_from(challenge).unwrap_or(CHALLENGE);
         problem.with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// 403: `violation` names what is another user's.
+    /// 403: `violation` names the member that belongs to another user.
     pub fn permission_denied(violation: Violation) -> Self {
         let mut problem = Self::first_of(&registry::PERMISSION_DENIED);
         problem.body_mut().errors = vec![violation];
         problem
     }
 
-    /// 500: the gateway itself failed, a panic for instance. Whoever makes it has logged why.
+    /// 500: the gateway failed, by a panic for instance. The caller logs the cause.
     pub fn internal() -> Self {
         Self::first_of(&registry::INTERNAL)
     }
 
-    /// 502: a backend's answer to a read cannot be used. Whoever makes it has logged why.
+    /// 502: a backend's response to a read is unusable. The caller logs the cause.
     pub fn bad_gateway() -> Self {
         Self::with_status(&registry::INTERNAL, StatusCode::BAD_GATEWAY)
     }
 
-    /// 503 NOT_STARTED: the gateway refused the request, or could not send it, before anything was done.
+    /// 503 NOT_STARTED: the gateway rejected the request, or could not send it, before it had any effect.
     pub fn not_started() -> Self {
         Self::first_of(&registry::NOT_STARTED)
     }
 
-    /// 429 NOT_STARTED: the client has made more requests than `exceeded` allows; one may be let through after `wait`.
+    /// 429 NOT_STARTED: the client exceeded a rate limit, which admits another request after `wait`.
     pub fn too_many_requests(exceeded: QuotaViolation, wait: Duration) -> Self {
         let mut problem = Self::with_status(&registry::NOT_STARTED, StatusCode::TOO_MANY_REQUESTS)
-            .with_detail("More requests were made than are allowed. This one was not begun.");
+            .with_detail("The client exceeded a rate limit. This request was not started.");
         problem.body_mut().quota_violations.push(exceeded);
         problem.set_retry_after(wait);
         problem
     }
 
-    /// 504 OUTCOME_UNKNOWN: a write may have run, and no usable answer came. Whoever makes it has logged why.
+    /// 504 OUTCOME_UNKNOWN: a write may have run, and no usable response arrived. The caller logs the cause.
     pub fn outcome_unknown() -> Self {
         Self::first_of(&registry::OUTCOME_UNKNOWN)
     }
 
-    /// Names the order that the problem is about. An id that cannot be one is left out.
+    /// Sets `order_id`. An invalid id is left out.
     pub fn with_order_id(mut self, order_id: i64) -> Self {
         self.set_order_id(order_id);
         self
     }
 
-    /// Says more exactly what happened. The text is public: it holds nothing of a cause.
+    /// Replaces `detail`. The text is public and must not contain a cause.
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.body.detail = detail.into().into_owned();
         self
     }
 
-    /// Adds a header to the answer, in place of one of the same name.
+    /// Sets a header of the response.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.insert_header(name, value);
         self
@@ -171,27 +173,27 @@ impl Problem {
 }
 
 impl Problem {
-    /// What kind of problem it is.
+    /// The problem type.
     pub fn kind(&self) -> &'static ProblemType {
         self.0.kind
     }
 
-    /// The HTTP status that it is answered with.
+    /// The HTTP status of the response.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
     fn first_of(kind: &'static ProblemType) -> Self {
-        Self::own(kind, &kind.answers[0])
+        Self::of_gateway(kind, &kind.statuses[0])
     }
 
     fn with_status(kind: &'static ProblemType, status: StatusCode) -> Self {
-        Self::own(kind, kind.answer_with(status))
+        Self::of_gateway(kind, kind.for_status(status))
     }
 
-    /// A problem that the gateway found, and gives the reason for.
-    fn own(kind: &'static ProblemType, answer: &'static Answer) -> Self {
-        let mut problem = Self::of(kind, answer);
+    /// A problem whose reason, if its type has one, comes from the gateway.
+    fn of_gateway(kind: &'static ProblemType, status: &'static ProblemStatus) -> Self {
+        let mut problem = Self::new(kind, status);
         if let Some(reason) = kind.reason() {
             problem.0.body.reason = Some(reason.to_owned());
             problem.0.body.domain = Some(GATEWAY_DOMAIN.to_owned());
@@ -199,21 +201,21 @@ impl Problem {
         problem
     }
 
-    /// What every problem of a kind has.
-    fn of(kind: &'static ProblemType, answer: &'static Answer) -> Self {
-        let body = Body::new(kind, answer);
+    fn new(kind: &'static ProblemType, status: &'static ProblemStatus) -> Self {
+        let body = Body::new(kind, status);
         let mut problem =
-            Self(Box::new(Parts { kind, status: answer.status, body, headers: HeaderMap::new() }));
+            Self(Box::new(Parts { kind, status: status.http, body, headers: HeaderMap::new() }));
         if kind.retry_after {
             problem.set_retry_after(registry::RETRY_AFTER_DEFAULT);
         }
-        if answer.status == StatusCode::UNAUTHORIZED {
+        if status.http == StatusCode::UNAUTHORIZED {
             problem.insert_header(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         problem
     }
 
-    /// Rounded up, so that nobody comes too early; never 0, which some clients take for "at once, for ever".
+    /// Rounds up, so that no client retries too early. Never sets 0, which some clients take for an endless retry
+    /// without a pause.
     fn set_retry_after(&mut self, delay: Duration) {
         let ms = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         self.0.body.retry_after_ms = Some(ms);
@@ -226,29 +228,11 @@ impl Problem {
         }
     }
 
-    fn has_order_id(&self) -> bool {
-        self.0.body.order_id.is_some()
-    }
-
     fn insert_header(&mut self, name: HeaderName, value: HeaderValue) {
         self.0.headers.insert(name, value);
-    }
-
-    fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
-        self.0.headers.append(name, value);
     }
 
     fn body_mut(&mut self) -> &mut Body {
         &mut self.0.body
     }
-}
-
-/// What is made of a status that a backend sent.
-#[cfg(fuzzing)]
-pub(crate) fn from_backend_status(
-    status: &tonic::Status,
-    asked: &RequestFacts,
-    site: &ProblemContext,
-) -> Problem {
-    mapping::from_backend_status(status, asked, site)
 }

@@ -33,7 +33,7 @@ pub(crate) fn router(state: Arc<AppState>) -> Router {
         .route("/swagger-ui/", get(docs::redirect_to_page))
         .merge(problem::pages::router())
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(async || Problem::not_found("There is nothing at this address."));
+        .fallback(async || Problem::not_found("Nothing exists at this address."));
     response_layers::apply(routes, state.cors.as_ref(), state.is_https())
         .layer(from_fn_with_state(state.clone(), with_request_context))
         .with_state(state)

@@ -147,13 +147,13 @@ impl LoadShed {
         let mut check = load_limits.check_address(head);
         let mut response = match check.rejection() {
             Some(rate_limited) => {
-                let mut response = rate_limited.answer(problem_context, context);
+                let mut response = rate_limited.respond(problem_context, context);
                 security_headers::insert(response.headers_mut(), self.state.is_https());
                 response
             }
             None => {
                 load_limits.count_shed();
-                self.overloaded.answer(problem_context, context)
+                self.overloaded.respond(problem_context, context)
             }
         };
         let headers = response.headers_mut();

@@ -46,8 +46,8 @@ fn component(status: StatusCode) -> String {
 fn by_status() -> BTreeMap<StatusCode, Vec<&'static ProblemType>> {
     let mut types = BTreeMap::<_, Vec<_>>::new();
     for kind in registry::TYPES {
-        for answer in kind.answers {
-            types.entry(answer.status).or_default().push(kind);
+        for status in kind.statuses {
+            types.entry(status.http).or_default().push(kind);
         }
     }
     types

@@ -1,97 +1,96 @@
-//! The members of a problem, in the order in which they are sent; the schema in the OpenAPI document is
-//! made from the same structs.
+//! The members of a problem in the order of the response. The OpenAPI document takes its schema from these structs.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::registry::{Answer, ProblemType, code_name};
+use super::registry::{ProblemStatus, ProblemType, code_name};
 
 /// A problem (RFC 9457, application/problem+json).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Body {
-    /// What kind of problem it is: the address of a page about it.
+    /// The problem type: the URL of a page that explains it. Compare its last segment, or `reason` and `code`.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub kind: String,
-    /// The kind in words, the same for every problem of the kind.
+    /// The name of the problem type; constant for each type.
     pub title: &'static str,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What happened this time.
+    /// What happened in this case.
     pub detail: String,
-    /// This one occurrence, as urn:uuid and the request's id.
+    /// The URN of this occurrence: urn:uuid and the request id.
     #[schema(format = "uri")]
     pub instance: String,
-    /// The name of the gRPC code.
+    /// The name of the gRPC status code.
     pub code: &'static str,
-    /// The caller's X-Request-Id where that was a UUID, else made here; also in the header of that name.
+    /// The request's X-Request-Id if it was a UUID, else a generated one. The response header has it too.
     #[schema(format = "uuid")]
     pub request_id: String,
-    /// The W3C trace that the request belongs to.
+    /// The W3C trace id of the request.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     pub trace_id: String,
-    /// Whether the same request with the same idempotency key may later succeed.
+    /// Whether the same request with the same idempotency key may succeed later.
     pub retryable: bool,
-    /// The order that the problem is about, where it is known.
+    /// The id of the order, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub order_id: Option<i64>,
-    /// Everything that is wrong with the request, or with the charge (field `payment`).
+    /// The invalid members of the request, or the cause of a failed charge (field `payment`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<Violation>,
-    /// A constant for the cause, unique within `domain`.
+    /// The cause as a constant, unique within `domain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
-    /// Who gives the reason.
+    /// The service that the reason comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub domain: Option<String>,
-    /// More about the reason.
+    /// Details of the reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     pub metadata: BTreeMap<String, String>,
-    /// Milliseconds to wait before trying again; the header Retry-After says the same in seconds.
+    /// Milliseconds to wait before a retry; the header Retry-After has the same in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub retry_after_ms: Option<u64>,
-    /// The quotas that were exceeded.
+    /// The exceeded quotas.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub quota_violations: Vec<QuotaViolation>,
-    /// What had to hold and does not.
+    /// The preconditions that do not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub preconditions: Vec<Precondition>,
-    /// What the request was about.
+    /// The resource that the problem concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resource: Option<Resource>,
-    /// Where to read more; also in the header Link.
+    /// Links to documentation; also in the header Link.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub links: Vec<Link>,
-    /// The id under which the service behind the gateway logged the request, where it has one of its own.
+    /// The id in the logs of the service behind the gateway, if it differs from `request_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub upstream_request_id: Option<String>,
 }
 
 impl Body {
-    /// What all problems of a type have in common; the request's context is still to be filled in.
-    pub(super) fn new(kind: &ProblemType, answer: &Answer) -> Self {
+    /// A body with the members that its type determines. [`Body::set_request`] fills in those of the request.
+    pub(super) fn new(kind: &ProblemType, status: &ProblemStatus) -> Self {
         Self {
             kind: String::new(),
             title: kind.title,
-            status: answer.status.as_u16(),
-            detail: answer.detail.to_owned(),
+            status: status.http.as_u16(),
+            detail: status.detail.to_owned(),
             instance: String::new(),
-            code: code_name(answer.code),
+            code: code_name(status.code),
             request_id: String::new(),
             trace_id: String::new(),
             retryable: kind.retryable,
@@ -110,83 +109,83 @@ impl Body {
     }
 }
 
-/// One thing that is wrong with a request.
+/// One invalid member of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
-    /// The member by its path in the service's contract, `order_items[0].unit_price` for instance.
+    /// The path of the member in the service's contract, for example `order_items[0].unit_price`.
     pub field: String,
-    /// The member's place in the request body, as the fragment form of a JSON pointer (RFC 6901, section 6);
-    /// of a member that is missing, the place of the object that lacks it.
+    /// The JSON pointer of the member in the request body, as a URI fragment (RFC 6901, section 6). For a missing
+    /// member it is the pointer of the object that lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pointer: Option<String>,
     /// What is wrong.
     pub detail: String,
-    /// A constant for what is wrong.
+    /// The cause as a constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
 }
 
-/// One quota that was exceeded.
+/// One exceeded quota.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QuotaViolation {
-    /// How it was exceeded.
+    /// How the quota was exceeded.
     pub description: String,
-    /// What is measured.
+    /// The metric that the quota limits.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub quota_metric: String,
-    /// Which limit it is.
+    /// The name of the quota.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub quota_id: String,
-    /// What the limit is counted by.
+    /// The dimensions that the quota is counted by.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     pub quota_dimensions: BTreeMap<String, String>,
-    /// The limit.
+    /// The value of the quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub quota_value: Option<i64>,
-    /// The limit that is being introduced.
+    /// The value that a rollout is introducing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub future_quota_value: Option<i64>,
 }
 
-/// One thing that had to hold and does not.
+/// One precondition that does not hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Precondition {
-    /// A constant for what had to hold.
+    /// The kind of precondition, as a constant.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it had to hold for.
+    /// The subject of the precondition.
     pub subject: String,
-    /// What to do about it.
+    /// How the client can satisfy the precondition.
     pub description: String,
 }
 
-/// What a request was about.
+/// The resource that a problem concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ProblemResource)]
 pub struct Resource {
-    /// Which kind of thing.
+    /// The type of the resource.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Which one.
+    /// The name of the resource.
     pub name: String,
-    /// What is wrong with it.
+    /// What is wrong with the resource.
     pub description: String,
 }
 
-/// Where to read more.
+/// A link to documentation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ProblemLink)]
 pub struct Link {
-    /// What is to be found there.
+    /// The title of the linked page.
     pub title: String,
-    /// An https address.
+    /// An https URL.
     #[schema(format = "uri")]
     pub href: String,
 }

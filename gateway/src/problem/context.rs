@@ -1,7 +1,7 @@
-//! What problems need to know of the gateway that they arise in: where it is, and where it counts.
+//! What problems take from the gateway that makes them: its public address and its counters.
 //!
-//! It travels beside the trace context, in a task-local, so that a problem can be made anywhere in a
-//! request's work and no state is shared by the gateways of one process.
+//! The context is a task-local beside the trace context. Any code of a request can make a problem, and the gateways
+//! of one process share no state.
 
 use std::{future::Future, sync::Arc};
 
@@ -12,45 +12,40 @@ use prometheus_client::{
 };
 use service_kit::metrics::Registry;
 
-/// One gateway, as its problems know it.
+/// The public address and the problem counters of one gateway. Clones share the counters.
 #[derive(Debug, Clone, Default)]
 pub struct ProblemContext {
     public_url: Option<Arc<str>>,
-    dropped: Dropped,
-    made: Family<Made, Counter>,
+    dropped: Family<[(&'static str, &'static str); 1], Counter>,
+    problems: Family<ProblemLabels, Counter>,
 }
 
-/// What problems are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Made {
+struct ProblemLabels {
     kind: &'static str,
     status: u16,
 }
 
-/// Counts what was left out of problems, by why.
-#[derive(Debug, Clone, Default)]
-struct Dropped(Family<[(&'static str, &'static str); 1], Counter>);
-
-/// Why something that a backend sent is not part of a problem.
+/// Why a problem leaves out something that a backend sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    /// It does not decode, or holds what its type does not allow.
+pub(super) enum DropReason {
+    /// It does not decode, or holds a value that its type does not allow.
     Malformed,
-    /// It is for the operators' eyes only.
+    /// It is for operators alone.
     DebugInfo,
-    /// A detail of a type that problems have no member for.
+    /// Problems have no member for this type of detail.
     UnknownType,
-    /// A key that is not registered for the reason.
+    /// The key is not registered for the reason.
     UnregisteredMetadata,
-    /// A second one, where a problem has room for one.
+    /// A problem holds one of its type, and this is the second.
     Repeated,
-    /// A link that is not plain https.
+    /// The link is not plain https.
     UnsafeLink,
-    /// More than a problem may hold.
+    /// It exceeds a bound.
     TooMuch,
 }
 
-impl Why {
+impl DropReason {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
@@ -65,44 +60,44 @@ impl Why {
 }
 
 impl ProblemContext {
-    /// A gateway that the public reaches at `public_url`, which has no slash at its end; where that is `None`
-    /// its addresses are relative. What is left out of problems is counted in `registry`.
+    /// `public_url` has no trailing slash; without one, the URLs in problems are relative. Registers the counters.
     pub fn new(public_url: Option<&str>, registry: &mut Registry) -> Self {
-        let site = Self { public_url: public_url.map(Arc::from), ..Self::default() };
+        let context = Self { public_url: public_url.map(Arc::from), ..Self::default() };
         registry.register(
             "gateway_problems",
-            "Problems that were answered with, by the last segment of their type and by status",
-            site.made.clone(),
+            "Problems sent, by the last segment of their type and by status",
+            context.problems.clone(),
         );
         registry.register(
             "gateway_status_details_dropped",
-            "What backends sent with a failure and the public was not shown, by why",
-            site.dropped.0.clone(),
+            "Parts of backends' failures that were not shown to clients, by reason",
+            context.dropped.clone(),
         );
-        site
+        context
     }
 
-    /// `path` as the public writes it.
-    pub(super) fn address(&self, path: &str) -> String {
+    /// `path` below the public address.
+    pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_deref().unwrap_or_default())
     }
 
     pub(super) fn count(&self, kind: &'static str, status: StatusCode) {
-        self.made.get_or_create(&Made { kind, status: status.as_u16() }).inc();
+        self.problems.get_or_create(&ProblemLabels { kind, status: status.as_u16() }).inc();
     }
 
-    #[cfg(test)]
-    pub(super) fn counted(&self, kind: &'static str, status: StatusCode) -> u64 {
-        self.made.get_or_create(&Made { kind, status: status.as_u16() }).get()
+    pub(super) fn count_dropped(&self, reason: DropReason) {
+        self.dropped.get_or_create(&[("why", reason.label())]).inc();
+    }
+}
+
+#[cfg(test)]
+impl ProblemContext {
+    pub(super) fn problem_count(&self, kind: &'static str, status: StatusCode) -> u64 {
+        self.problems.get_or_create(&ProblemLabels { kind, status: status.as_u16() }).get()
     }
 
-    pub(super) fn count_dropped(&self, why: Why) {
-        self.dropped.0.get_or_create(&[("why", why.label())]).inc();
-    }
-
-    #[cfg(test)]
-    pub(super) fn dropped(&self, why: Why) -> u64 {
-        self.dropped.0.get_or_create(&[("why", why.label())]).get()
+    pub(super) fn dropped_count(&self, reason: DropReason) -> u64 {
+        self.dropped.get_or_create(&[("why", reason.label())]).get()
     }
 }
 
@@ -110,12 +105,12 @@ tokio::task_local! {
     static CURRENT: ProblemContext;
 }
 
-/// Runs `future` so that problems that arise in it belong to `site`.
-pub fn scope<F: Future>(site: ProblemContext, future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(site, future)
+/// Runs `future` with `context` for the problems that it makes.
+pub fn scope<F: Future>(context: ProblemContext, future: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(context, future)
 }
 
-/// The gateway that is at work here; outside of any, one with relative addresses that nobody scrapes.
+/// The context of the current task; outside of [`scope`], one with relative URLs and unregistered counters.
 pub(super) fn current() -> ProblemContext {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }

@@ -1,9 +1,8 @@
-//! Reads the details of a backend's status (`google.rpc.Status.details`), one by one, so that a malformed
-//! one does not cost the others.
+//! Parses the details of a backend's status (`google.rpc.Status.details`) one by one, so that a malformed detail
+//! does not invalidate the others.
 //!
-//! What leaves this module is fit for the public, except that the metadata of an [`ErrorInfo`] must still
-//! be held against the registry. The rest is logged and counted here: what is private by its type, what
-//! does not decode, and what goes over a bound.
+//! The result is public, except for the metadata of an [`ErrorInfo`], which the caller filters by the registry. This
+//! module logs and counts what it leaves out: private types, malformed details, and entries over a bound.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,72 +15,72 @@ use tonic_types::pb::{
 
 use super::{
     body::{Link, Precondition, QuotaViolation, Resource, Violation},
-    context::{ProblemContext, Why},
+    context::{DropReason, ProblemContext},
     language, links, registry,
 };
 
 /// Details of one status.
 const DETAILS_MAX: usize = 32;
-/// Entries of each list in a problem, and localized messages to choose from.
+/// Entries of each list in a problem, and localized messages considered.
 pub(super) const ENTRIES_MAX: usize = 128;
-/// Links; each is a header too, and clients bound those.
+/// Links. Each adds a header, and clients limit the number of headers.
 pub(super) const LINKS_MAX: usize = 8;
-/// Bytes of one text in a problem; a longer one is cut.
+/// Bytes of one text in a problem; longer texts are truncated.
 pub(super) const TEXT_BYTES_MAX: usize = 4096;
-/// Seconds of a `google.protobuf.Duration`, by its definition; ten thousand years.
+/// The largest number of seconds in a `google.protobuf.Duration`.
 const DELAY_SECONDS_MAX: u64 = 315_576_000_000;
 
-/// What the details of one status say.
+/// The parsed details of one status.
 #[derive(Debug, Default)]
 pub(super) struct Details {
-    /// A registered reason where there is one, else the first.
+    /// The first registered reason, else the first reason.
     pub(super) info: Option<ErrorInfo>,
     /// Without pointers.
     pub(super) violations: Vec<Violation>,
-    /// The longest delay that was asked for.
+    /// The longest requested delay.
     pub(super) retry_after: Option<Duration>,
     pub(super) quota_violations: Vec<QuotaViolation>,
     pub(super) preconditions: Vec<Precondition>,
     pub(super) resource: Option<Resource>,
     pub(super) links: Vec<Link>,
-    /// Each in a well-formed locale.
+    /// Each has a well-formed locale.
     pub(super) localized: Vec<LocalizedMessage>,
     pub(super) upstream_request_id: Option<String>,
 }
 
-/// A `google.rpc.Status` of which only the details are read, and each of those left undecoded.
+/// A `google.rpc.Status` reduced to its undecoded details.
 #[derive(Clone, PartialEq, Message)]
 struct Envelope {
     #[prost(bytes = "vec", repeated, tag = "3")]
     details: Vec<Vec<u8>>,
 }
 
-/// Reads `bytes`, the `grpc-status-details-bin` of a status.
-pub(super) fn read(bytes: &[u8], site: &ProblemContext) -> Details {
-    let mut reader = Reader { details: Details::default(), site };
+/// Parses `bytes`, the `grpc-status-details-bin` of a status.
+pub(super) fn parse(bytes: &[u8], context: &ProblemContext) -> Details {
+    let mut parser = Parser { details: Details::default(), context };
     match Envelope::decode(bytes) {
         Ok(envelope) => {
             for detail in envelope.details.iter().take(DETAILS_MAX) {
-                if let Err(error) = reader.take(detail) {
-                    reader.drop(Why::Malformed, &error.to_string());
+                if let Err(error) = parser.add(detail) {
+                    parser.drop(DropReason::Malformed, &error.to_string());
                 }
             }
             if envelope.details.len() > DETAILS_MAX {
-                reader.drop(Why::TooMuch, "details of one status");
+                parser.drop(DropReason::TooMuch, "details of one status");
             }
         }
-        Err(error) => reader.drop(Why::Malformed, &error.to_string()),
+        Err(error) => parser.drop(DropReason::Malformed, &error.to_string()),
     }
-    reader.details
+    parser.details
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     details: Details,
-    site: &'a ProblemContext,
+    context: &'a ProblemContext,
 }
 
-impl Reader<'_> {
-    fn take(&mut self, detail: &[u8]) -> Result<(), DecodeError> {
+impl Parser<'_> {
+    fn add(&mut self, detail: &[u8]) -> Result<(), DecodeError> {
         let any = Any::decode(detail)?;
         let value = any.value.as_slice();
         match any.type_url.rsplit('/').next().unwrap_or_default() {
@@ -97,7 +96,7 @@ impl Reader<'_> {
             "google.rpc.LocalizedMessage" => self.localized_message(LocalizedMessage::decode(value)?),
             "google.rpc.RequestInfo" => self.request_info(RequestInfo::decode(value)?),
             "google.rpc.DebugInfo" => self.debug_info(&DebugInfo::decode(value)?),
-            _ => self.drop(Why::UnknownType, &any.type_url),
+            _ => self.drop(DropReason::UnknownType, &any.type_url),
         }
         Ok(())
     }
@@ -108,7 +107,7 @@ impl Reader<'_> {
                 field: self.text(violation.field),
                 pointer: None,
                 detail: self.text(violation.description),
-                reason: some(self.text(violation.reason)),
+                reason: non_empty(self.text(violation.reason)),
             };
             self.details.violations.push(violation);
         }
@@ -118,11 +117,11 @@ impl Reader<'_> {
         let registered = |info: &ErrorInfo| registry::by_reason(&info.domain, &info.reason).is_some();
         match &self.details.info {
             None => self.details.info = Some(detail),
-            Some(there) if !registered(there) && registered(&detail) => {
-                self.drop(Why::Repeated, "google.rpc.ErrorInfo");
+            Some(present) if !registered(present) && registered(&detail) => {
+                self.drop(DropReason::Repeated, "google.rpc.ErrorInfo");
                 self.details.info = Some(detail);
             }
-            Some(_) => self.drop(Why::Repeated, "google.rpc.ErrorInfo"),
+            Some(_) => self.drop(DropReason::Repeated, "google.rpc.ErrorInfo"),
         }
     }
 
@@ -130,7 +129,7 @@ impl Reader<'_> {
         let Some(delay) = detail.retry_delay else { return };
         match duration(delay) {
             Some(delay) => self.details.retry_after = self.details.retry_after.max(Some(delay)),
-            None => self.drop(Why::Malformed, "google.rpc.RetryInfo.retry_delay"),
+            None => self.drop(DropReason::Malformed, "google.rpc.RetryInfo.retry_delay"),
         }
     }
 
@@ -141,9 +140,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Without `subject` and `api_service`, which tell who exceeded a quota and which service minds.
+    /// Leaves out `subject` and `api_service`, which are not public.
     fn quota_violation(&self, violation: quota_failure::Violation) -> QuotaViolation {
-        // In the order of their names: a map has none, and a problem should read the same every time.
+        // Sorted, so that equal statuses give equal problems.
         let dimensions: BTreeMap<_, _> = violation.quota_dimensions.into_iter().collect();
         QuotaViolation {
             description: self.text(violation.description),
@@ -169,10 +168,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Without `owner`, who is none of the caller's business.
+    /// Leaves out `owner`, which is not public.
     fn resource_info(&mut self, detail: ResourceInfo) {
         if self.details.resource.is_some() {
-            return self.drop(Why::Repeated, "google.rpc.ResourceInfo");
+            return self.drop(DropReason::Repeated, "google.rpc.ResourceInfo");
         }
         self.details.resource = Some(Resource {
             kind: self.text(detail.resource_type),
@@ -184,9 +183,9 @@ impl Reader<'_> {
     fn help(&mut self, detail: Help) {
         for link in detail.links {
             if !links::is_safe(&link.url) {
-                self.drop(Why::UnsafeLink, &link.url);
+                self.drop(DropReason::UnsafeLink, &link.url);
             } else if self.details.links.len() == LINKS_MAX {
-                self.drop(Why::TooMuch, &link.url);
+                self.drop(DropReason::TooMuch, &link.url);
             } else {
                 let title = self.text(link.description);
                 self.details.links.push(Link { title, href: link.url });
@@ -196,71 +195,71 @@ impl Reader<'_> {
 
     fn localized_message(&mut self, detail: LocalizedMessage) {
         if !language::is_tag(&detail.locale) || detail.message.is_empty() {
-            self.drop(Why::Malformed, "google.rpc.LocalizedMessage");
+            self.drop(DropReason::Malformed, "google.rpc.LocalizedMessage");
         } else if self.details.localized.len() == ENTRIES_MAX {
-            self.drop(Why::TooMuch, "google.rpc.LocalizedMessage");
+            self.drop(DropReason::TooMuch, "google.rpc.LocalizedMessage");
         } else {
             let message = self.text(detail.message);
             self.details.localized.push(LocalizedMessage { message, ..detail });
         }
     }
 
-    /// Without `serving_data`, which is for whoever runs the backend.
+    /// Leaves out `serving_data`, which is for operators.
     fn request_info(&mut self, detail: RequestInfo) {
         if self.details.upstream_request_id.is_some() {
-            return self.drop(Why::Repeated, "google.rpc.RequestInfo");
+            return self.drop(DropReason::Repeated, "google.rpc.RequestInfo");
         }
-        self.details.upstream_request_id = some(self.text(detail.request_id));
+        self.details.upstream_request_id = non_empty(self.text(detail.request_id));
     }
 
     fn debug_info(&self, detail: &DebugInfo) {
-        self.drop(Why::DebugInfo, &format!("{} {}", detail.detail, detail.stack_entries.join("\n")));
+        self.drop(DropReason::DebugInfo, &format!("{} {}", detail.detail, detail.stack_entries.join("\n")));
     }
 
-    /// As many of `entries` as there is room for where there are `there` already.
-    fn bounded<T>(&self, there: usize, entries: Vec<T>) -> std::iter::Take<std::vec::IntoIter<T>> {
-        let room = ENTRIES_MAX.saturating_sub(there);
-        if entries.len() > room {
-            self.drop(Why::TooMuch, &format!("{} of {} entries", entries.len() - room, entries.len()));
+    /// The first of `entries` that fit after `present` entries.
+    fn bounded<T>(&self, present: usize, entries: Vec<T>) -> std::iter::Take<std::vec::IntoIter<T>> {
+        let free = ENTRIES_MAX.saturating_sub(present);
+        if entries.len() > free {
+            self.drop(DropReason::TooMuch, &format!("{} of {} entries", entries.len() - free, entries.len()));
         }
-        entries.into_iter().take(room)
+        entries.into_iter().take(free)
     }
 
     fn text(&self, text: String) -> String {
         if text.len() > TEXT_BYTES_MAX {
-            self.drop(Why::TooMuch, &text[text.floor_char_boundary(TEXT_BYTES_MAX)..]);
+            self.drop(DropReason::TooMuch, &text[text.floor_char_boundary(TEXT_BYTES_MAX)..]);
         }
-        cut(text)
+        truncated(text)
     }
 
-    fn drop(&self, why: Why, what: &str) {
-        log_dropped(self.site, why, what);
+    fn drop(&self, reason: DropReason, what: &str) {
+        log_dropped(self.context, reason, what);
     }
 }
 
-/// A delay that is one: not negative, and within what `google.protobuf.Duration` allows. Not by the conversion
-/// of prost-types, which overflows on what a backend may make up.
+/// The delay, unless it is negative or exceeds `google.protobuf.Duration`. The conversion of prost-types is not used:
+/// it overflows on out-of-range values.
 fn duration(delay: prost_types::Duration) -> Option<Duration> {
     let seconds = u64::try_from(delay.seconds).ok().filter(|seconds| *seconds <= DELAY_SECONDS_MAX)?;
     let nanos = u32::try_from(delay.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     Some(Duration::new(seconds, nanos))
 }
 
-/// Counts and logs something that a backend sent and the public is not shown.
-pub(super) fn log_dropped(site: &ProblemContext, why: Why, what: &str) {
-    site.count_dropped(why);
-    // As Debug, which escapes what could forge a line; bounded, since a backend decides how long it is.
+/// Counts and logs something that a backend sent and a problem leaves out.
+pub(super) fn log_dropped(context: &ProblemContext, reason: DropReason, what: &str) {
+    context.count_dropped(reason);
+    // Debug formatting escapes line breaks, which could forge a line. Truncated, since the backend sets the length.
     let what = &what[..what.floor_char_boundary(TEXT_BYTES_MAX)];
-    tracing::warn!(why = why.label(), ?what, "left out of a problem");
+    tracing::warn!(reason = reason.label(), ?what, "left out of a problem");
 }
 
-/// `text` or, where it is longer than [`TEXT_BYTES_MAX`], its beginning.
-pub(super) fn cut(mut text: String) -> String {
+/// The first [`TEXT_BYTES_MAX`] bytes of `text`.
+pub(super) fn truncated(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     text
 }
 
-/// Protobuf has no difference between an empty text and none.
-pub(super) fn some(text: String) -> Option<String> {
+/// `None` for an empty text: protobuf does not distinguish the two.
+pub(super) fn non_empty(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }

@@ -1,22 +1,23 @@
-//! Which of a backend's localized messages the caller can read (RFC 9110, section 12.5.4; RFC 4647).
+//! Chooses among a backend's localized messages by `Accept-Language` (RFC 9110, section 12.5.4; RFC 4647).
 
 use http::HeaderValue;
 use tonic_types::pb::LocalizedMessage;
 
-/// Language ranges of one `Accept-Language` that are looked at; the rest are the caller's least liked.
+/// Language ranges considered of one `Accept-Language`. Clients list their preferred ranges first.
 const RANGES_MAX: usize = 32;
-/// Characters of a language tag (RFC 5646, section 4.4.1, asks for no more than 35 to be supported).
+/// Characters of a language tag (RFC 5646, section 4.4.1, requires support for 35).
 const TAG_BYTES_MAX: usize = 35;
 
-/// One range of `Accept-Language`; its quality is in thousandths.
+/// One range of `Accept-Language`.
 struct Range<'a> {
     tag: &'a str,
+    /// In thousandths.
     quality: u16,
 }
 
-/// The message that `accept` likes best, the earlier of two that it likes the same; `None` where it likes
-/// none, says nothing, or takes anything: for that there is the message that is not localized.
-pub(super) fn choose<'m>(
+/// The message that `accept` ranks highest, the earlier of two equal ones. `None` if `accept` is absent, accepts none
+/// of them, or matches only by `*`: then the message that is not localized applies.
+pub(super) fn best_match<'m>(
     messages: &'m [LocalizedMessage],
     accept: Option<&HeaderValue>,
 ) -> Option<&'m LocalizedMessage> {
@@ -24,28 +25,28 @@ pub(super) fn choose<'m>(
     let mut best: Option<(Rank, &LocalizedMessage)> = None;
     for message in messages {
         let Some(rank) = rank(&ranges, &message.locale) else { continue };
-        if best.as_ref().is_none_or(|(there, _)| rank > *there) {
+        if best.as_ref().is_none_or(|(highest, _)| rank > *highest) {
             best = Some((rank, message));
         }
     }
     best.map(|(_, message)| message)
 }
 
-/// Whether `tag` is a well-formed language tag; it then has nothing in it that a header cannot hold.
+/// Whether `tag` is a well-formed language tag, and thus a valid header value.
 pub(super) fn is_tag(tag: &str) -> bool {
     let subtag =
         |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
     tag.len() <= TAG_BYTES_MAX && tag.split('-').all(subtag)
 }
 
-/// How well a message is liked: by quality first, then by how early its range stands.
+/// Orders messages by quality, then by the position of their range.
 type Rank = (u16, std::cmp::Reverse<usize>);
 
 fn parse(header: &str) -> Vec<Range<'_>> {
     header.split(',').take(RANGES_MAX).filter_map(parse_range).collect()
 }
 
-/// `*` says nothing about which language is best, and is passed over (RFC 4647, section 3.4).
+/// `None` for an invalid range, and for `*`, which prefers no language (RFC 4647, section 3.4).
 fn parse_range(element: &str) -> Option<Range<'_>> {
     let (tag, parameter) = match element.split_once(';') {
         Some((tag, parameter)) => (tag.trim(), Some(parameter.trim())),
@@ -72,24 +73,24 @@ fn parse_quality(text: &str) -> Option<u16> {
     }
 }
 
-/// How well a message in the language `tag` is liked, `None` for not at all.
+/// The rank of a message in the language `tag`; `None` if the ranges do not accept it.
 ///
-/// The most specific range that covers the tag decides (de covers de-AT), as in basic filtering; where none
-/// does, a range that covers it when shortened from its end (de-AT for de), as in lookup.
+/// The most specific range that covers the tag decides, as in basic filtering (de covers de-AT). If none covers it, a
+/// narrower range matches, as in lookup (de-AT matches de).
 fn rank(ranges: &[Range<'_>], tag: &str) -> Option<Rank> {
-    let ranked = |(place, range): (usize, &Range<'_>)| (range.quality, std::cmp::Reverse(place));
-    let places = || ranges.iter().enumerate();
-    let covering = places()
+    let ranked = |(index, range): (usize, &Range<'_>)| (range.quality, std::cmp::Reverse(index));
+    let indexed = || ranges.iter().enumerate();
+    let covering = indexed()
         .filter(|(_, range)| covers(range.tag, tag))
-        .max_by_key(|(place, range)| (range.tag.len(), std::cmp::Reverse(*place)));
-    let (quality, place) = match covering {
+        .max_by_key(|(index, range)| (range.tag.len(), std::cmp::Reverse(*index)));
+    let (quality, index) = match covering {
         Some(found) => ranked(found),
-        None => places().filter(|(_, range)| covers(tag, range.tag)).map(ranked).max()?,
+        None => indexed().filter(|(_, range)| covers(tag, range.tag)).map(ranked).max()?,
     };
-    (quality > 0).then_some((quality, place))
+    (quality > 0).then_some((quality, index))
 }
 
-/// Whether `tag` is `range`, or a narrower form of it.
+/// Whether `tag` equals `range` or is a subtag of it.
 fn covers(range: &str, tag: &str) -> bool {
     let Some((head, rest)) = tag.split_at_checked(range.len()) else { return false };
     head.eq_ignore_ascii_case(range) && (rest.is_empty() || rest.starts_with('-'))
@@ -105,7 +106,7 @@ mod tests {
             .map(|locale| LocalizedMessage { locale: (*locale).to_owned(), message: String::new() })
             .collect();
         let accept = HeaderValue::from_str(accept).unwrap();
-        choose(&messages, Some(&accept)).map(|message| message.locale.clone())
+        best_match(&messages, Some(&accept)).map(|message| message.locale.clone())
     }
 
     #[test]
@@ -126,11 +127,11 @@ mod tests {
             assert_eq!(chosen(accept, &["de"]), None, "{accept}");
         }
         assert_eq!(chosen("zh-TW", &["zh-CN"]), None);
-        assert_eq!(choose(&[LocalizedMessage::default()], None), None);
+        assert_eq!(best_match(&[LocalizedMessage::default()], None), None);
     }
 
     #[test]
-    fn the_highest_quality_wins_and_then_the_earlier_range() {
+    fn the_highest_quality_wins_then_the_earlier_range() {
         let both = ["de", "fr-CH"];
         assert_eq!(chosen("de;q=0.5, fr;q=0.8", &both).as_deref(), Some("fr-CH"));
         assert_eq!(chosen("fr, de", &both).as_deref(), Some("fr-CH"));
@@ -139,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_range_decides_about_a_tag() {
+    fn the_most_specific_range_decides() {
         assert_eq!(chosen("fr;q=0, fr-CH", &["fr-CH"]).as_deref(), Some("fr-CH"));
         assert_eq!(chosen("fr, fr-CH;q=0", &["fr-CH"]), None);
         assert_eq!(chosen("fr;q=0, fr-CH", &["fr"]), None);
     }
 
     #[test]
-    fn only_what_a_header_can_hold_is_a_tag() {
+    fn a_tag_is_a_valid_header_value() {
         assert!(["de", "de-CH-1996", "zh-Hant-TW", "i"].iter().all(|tag| is_tag(tag)));
         for bad in ["", "-", "de-", "de\r\nX: y", "de_DE", "verylongtag", "d é", &"a-".repeat(20), "*"] {
             assert!(!is_tag(bad), "{bad:?}");

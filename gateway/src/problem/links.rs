@@ -1,12 +1,12 @@
-//! Which of a backend's links the public may be sent to, and their header.
+//! Which links of a backend are safe to show, and their `Link` header.
 
 use http::HeaderValue;
 
-/// Bytes of one address. It is refused rather than cut when longer: a cut one leads elsewhere.
+/// Bytes of one URL. A longer one is rejected rather than truncated, since a truncated URL leads elsewhere.
 pub(super) const HREF_BYTES_MAX: usize = 1024;
 
-/// Whether `href` is an https address with a host, without user or password, made of nothing but the
-/// characters of a URI (RFC 3986, section 2). So it cannot end a header, an attribute or the `<…>` of `Link`.
+/// Whether `href` is an https URL with a host, without user or password, and only of URI characters (RFC 3986,
+/// section 2). Such a URL cannot break out of a header, an attribute or the `<…>` of `Link`.
 pub(super) fn is_safe(href: &str) -> bool {
     let Some((scheme, rest)) = href.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_addresses_are_safe() {
+    fn https_urls_are_safe() {
         for href in [
             "https://a.example",
             "HTTPS://a.example/x?y=z#f",
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_not() {
+    fn other_urls_are_unsafe() {
         let long = format!("https://a.example/{}", "x".repeat(HREF_BYTES_MAX));
         for href in [
             "",

@@ -1,4 +1,4 @@
-//! From a failed call to a problem: the one table between gRPC and HTTP.
+//! Maps a failed call to a problem: the one table between gRPC and HTTP.
 
 use std::{collections::HashMap, error::Error};
 
@@ -10,9 +10,9 @@ use tonic_types::pb::{ErrorInfo, LocalizedMessage};
 
 use super::{
     Problem, context,
-    context::{ProblemContext, Why},
+    context::{DropReason, ProblemContext},
     details,
-    details::{Details, cut, log_dropped, some},
+    details::{Details, log_dropped, non_empty, truncated},
     language, links, pointer,
     pointer::BodyShape,
     registry,
@@ -20,16 +20,16 @@ use super::{
 };
 use crate::header_names::IDEMPOTENT_REPLAYED;
 
-/// Key of a reason's metadata that is `true` where the status repeats that of an earlier call.
+/// The metadata key of a reason that is `true` where the status repeats that of an earlier call.
 const REPLAYED_KEY: &str = "replayed";
 const ORDER_ID_KEY: &str = "order_id";
 
-/// What the public asked for, as far as the answer to a failed call depends on it.
+/// What a problem depends on of the request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestFacts {
-    /// Whether the call may change something: then a call that may have run has an unknown outcome.
+    /// Whether the call may change something. Then the outcome of a call that may have run is unknown.
     pub write: bool,
-    /// What the request body held, where there was one.
+    /// The shape of the request body, if the request had one.
     pub shape: Option<BodyShape>,
     /// The order that the request names.
     pub order_id: Option<i64>,
@@ -37,28 +37,28 @@ pub struct RequestFacts {
     pub accept_language: Option<HeaderValue>,
 }
 
-/// The problem that tells the public of a call through [`grpc_client::Channel`] that failed with `status`.
+/// The problem of a call through [`grpc_client::Channel`] that failed with `status`.
 ///
-/// The cause is logged here, and nowhere else; what of it is private stays in the log. Must run within the
-/// request's trace context and [`site`](super::within).
-pub fn from_status(status: &Status, asked: &RequestFacts) -> Problem {
+/// Logs the cause, which is logged nowhere else. Must run within the request's trace context and
+/// [`scope`](super::scope).
+pub fn from_status(status: &Status, request: &RequestFacts) -> Problem {
     let failure = match Failure::of(status) {
-        // A backend that says that a call without an answer went well does not speak gRPC properly.
+        // A backend that reports success without a message violates gRPC.
         Failure::ServerStatus if status.code() == Code::Ok => Failure::InvalidResponse,
         failure => failure,
     };
     log_cause(failure, status);
     let problem = match failure {
-        Failure::ServerStatus => answered(status, asked, &context::current()),
-        _ => on_this_side(failure, asked.write),
+        Failure::ServerStatus => from_backend_status(status, request, &context::current()),
+        _ => from_transport_failure(failure, request.write),
     };
-    match asked.order_id {
-        Some(id) if !problem.has_order_id() => problem.with_order_id(id),
+    match request.order_id {
+        Some(id) if problem.0.body.order_id.is_none() => problem.with_order_id(id),
         _ => problem,
     }
 }
 
-/// Whether messages with this code tell of the inside of a service rather than of the request.
+/// Whether messages with this code describe a service rather than the request.
 const fn masks_message(code: Code) -> bool {
     matches!(
         code,
@@ -71,8 +71,8 @@ const fn masks_message(code: Code) -> bool {
     )
 }
 
-/// Nothing that the status says is shown: it was raised by the transport, and speaks of addresses and sockets.
-pub(super) fn on_this_side(failure: Failure, write: bool) -> Problem {
+/// Shows nothing of the status: the transport made it, and it names addresses and sockets.
+pub(super) fn from_transport_failure(failure: Failure, write: bool) -> Problem {
     match failure {
         Failure::NeverRan => Problem::not_started(),
         _ if write => Problem::outcome_unknown(),
@@ -82,28 +82,38 @@ pub(super) fn on_this_side(failure: Failure, write: bool) -> Problem {
     }
 }
 
-pub(super) fn answered(status: &Status, asked: &RequestFacts, site: &ProblemContext) -> Problem {
+/// The problem of a status that a backend sent.
+pub(crate) fn from_backend_status(
+    status: &Status,
+    request: &RequestFacts,
+    context: &ProblemContext,
+) -> Problem {
     let code = status.code();
-    let mut details = details::read(status.details(), site);
+    let mut details = details::parse(status.details(), context);
     let info = details.info.take();
     let registered = info.as_ref().and_then(|info| registry::by_reason(&info.domain, &info.reason));
     let kind = registered.unwrap_or_else(|| registry::by_code(code));
 
-    let mut problem = Problem::of(kind, kind.answer_to(code));
+    let mut problem = Problem::new(kind, kind.for_code(code));
     problem.body_mut().code = registry::code_name(code);
     if !masks_message(code) && !status.message().is_empty() {
-        problem.body_mut().detail = cut(status.message().to_owned());
+        problem.body_mut().detail = truncated(status.message().to_owned());
     }
     if let Some(info) = info {
-        tell_reason(&mut problem, kind, info, site);
+        apply_error_info(&mut problem, kind, info, context);
     }
-    tell_details(&mut problem, details, asked);
+    apply_details(&mut problem, details, request);
     problem
 }
 
-fn tell_reason(problem: &mut Problem, kind: &ProblemType, mut info: ErrorInfo, site: &ProblemContext) {
+fn apply_error_info(
+    problem: &mut Problem,
+    kind: &ProblemType,
+    mut info: ErrorInfo,
+    context: &ProblemContext,
+) {
     let replayed = if kind.marks_replay { info.metadata.remove(REPLAYED_KEY) } else { None };
-    let metadata = registered_metadata(kind, info.metadata, site);
+    let metadata = registered_metadata(kind, info.metadata, context);
     if replayed.as_deref() == Some("true") {
         problem.insert_header(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
@@ -111,40 +121,40 @@ fn tell_reason(problem: &mut Problem, kind: &ProblemType, mut info: ErrorInfo, s
         problem.set_order_id(id);
     }
     let body = problem.body_mut();
-    body.reason = some(cut(info.reason));
-    body.domain = some(cut(info.domain));
-    body.metadata = metadata.into_iter().map(|(key, value)| (key, cut(value))).collect();
+    body.reason = non_empty(truncated(info.reason));
+    body.domain = non_empty(truncated(info.domain));
+    body.metadata = metadata.into_iter().map(|(key, value)| (key, truncated(value))).collect();
 }
 
-/// A type found by its code registers no keys, so a reason that nobody registered shows none.
+/// Keeps the registered keys. A type found by its code registers none, so an unregistered reason shows none.
 fn registered_metadata(
     kind: &ProblemType,
     mut metadata: HashMap<String, String>,
-    site: &ProblemContext,
+    context: &ProblemContext,
 ) -> HashMap<String, String> {
     metadata.retain(|key, _| {
         let registered = kind.metadata.contains(&key.as_str());
         if !registered {
-            log_dropped(site, Why::UnregisteredMetadata, key);
+            log_dropped(context, DropReason::UnregisteredMetadata, key);
         }
         registered
     });
     metadata
 }
 
-fn tell_details(problem: &mut Problem, details: Details, asked: &RequestFacts) {
+fn apply_details(problem: &mut Problem, details: Details, request: &RequestFacts) {
     if let Some(delay) = details.retry_after {
         problem.set_retry_after(delay);
     }
     for link in &details.links {
         if let Some(value) = links::header(&link.href) {
-            problem.append_header(header::LINK, value);
+            problem.0.headers.append(header::LINK, value);
         }
     }
-    tell_localized(problem, &details.localized, asked);
+    apply_localized_message(problem, &details.localized, request);
     let body = problem.body_mut();
     body.errors = details.violations;
-    if let Some(shape) = &asked.shape {
+    if let Some(shape) = &request.shape {
         for violation in &mut body.errors {
             violation.pointer = pointer(&violation.field, shape);
         }
@@ -156,26 +166,25 @@ fn tell_details(problem: &mut Problem, details: Details, asked: &RequestFacts) {
     body.upstream_request_id = details.upstream_request_id;
 }
 
-/// A localized message is safe for the public by its definition, also with a code whose message is not.
-fn tell_localized(problem: &mut Problem, messages: &[LocalizedMessage], asked: &RequestFacts) {
+/// A localized message is public by definition, also with a code whose message is masked.
+fn apply_localized_message(problem: &mut Problem, messages: &[LocalizedMessage], request: &RequestFacts) {
     if messages.is_empty() {
         return;
     }
-    problem.append_header(header::VARY, HeaderValue::from_static("accept-language"));
-    let Some(message) = language::choose(messages, asked.accept_language.as_ref()) else { return };
+    problem.0.headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+    let Some(message) = language::best_match(messages, request.accept_language.as_ref()) else { return };
     let Ok(locale) = HeaderValue::from_str(&message.locale) else { return };
     problem.insert_header(header::CONTENT_LANGUAGE, locale);
     problem.body_mut().detail.clone_from(&message.message);
 }
 
-/// One line with all that is known of the cause: a warning where the public is not told, since this is then
-/// the only place to find it.
+/// Logs one line: a warning where the client does not see the message, since only the log then has it.
 fn log_cause(failure: Failure, status: &Status) {
-    let (code, said) = (registry::code_name(status.code()), cut(status.message().to_owned()));
-    let causes = status.source().map(|cause| cut(telemetry::chain(cause)));
+    let (code, message) = (registry::code_name(status.code()), truncated(status.message().to_owned()));
+    let causes = status.source().map(|cause| truncated(telemetry::chain(cause)));
     if failure == Failure::ServerStatus && !masks_message(status.code()) {
-        tracing::debug!(?failure, code, ?said, causes, "a call to a backend failed");
+        tracing::debug!(?failure, code, ?message, causes, "a call to a backend failed");
     } else {
-        tracing::warn!(?failure, code, ?said, causes, "a call to a backend failed");
+        tracing::warn!(?failure, code, ?message, causes, "a call to a backend failed");
     }
 }

@@ -1,5 +1,5 @@
-//! The pages under `/problems/`, which `type` leads to: what a type means and what a caller can do, for
-//! people. Plain HTML without scripts; nothing comes from another host.
+//! The HTML pages under `/problems/` that the member `type` links to: what a type means and what a client can do.
+//! Plain HTML without scripts and without assets from other hosts.
 
 use std::fmt::Write as _;
 
@@ -13,29 +13,31 @@ use http::{HeaderName, HeaderValue, header};
 
 use super::{
     Problem, example,
-    registry::{self, Answer, Key, ProblemType, code_name},
+    registry::{self, ProblemStatus, ProblemType, TypeKey, code_name},
 };
 
+/// The name of this API on its pages and in the OpenAPI document.
+pub(crate) const API_NAME: &str = "Orders API";
+
 const STYLE: &str = include_str!("pages.css");
-/// The pages need no more than their own style sheet, and an empty icon that spares a request for one.
+/// Admits the style sheet, and the empty icon that spares a request for one.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// The pages change only with a release; an hour bounds how long an old one is shown.
+/// The pages change only with a release. The hour bounds how long a cache shows an old one.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// `GET /problems/`, a page for each type under `GET /problems/{slug}`, and their style sheet. A slug that no
-/// type has is a problem of its own.
+/// `GET /problems/`, `GET /problems/{slug}` for each type, and the style sheet. An unknown slug is a 404 problem.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        // Relative, as every link here: the public may know the gateway by a prefix.
+        // Relative, like every link of these pages: the public address may have a path prefix.
         .route("/problems", get(|| async { Redirect::permanent("problems/") }))
         .route("/problems/", get(|| async { page("Problem types", &index()) }))
         .route("/problems/page.css", get(style))
-        .route("/problems/{slug}", get(of_type))
+        .route("/problems/{slug}", get(type_page))
 }
 
-/// Where the page of a type is.
+/// The path of a type's page.
 pub(super) fn path(slug: &str) -> String {
     format!("/problems/{slug}")
 }
@@ -45,23 +47,25 @@ async fn style() -> Response {
     ([(header::CONTENT_TYPE, css), (header::CACHE_CONTROL, CACHE_CONTROL)], STYLE).into_response()
 }
 
-async fn of_type(slug: Result<Path<String>, PathRejection>) -> Response {
-    // A path whose percent-encoding gives no UTF-8 is no type's either.
+async fn type_page(slug: Result<Path<String>, PathRejection>) -> Response {
+    // Axum rejects a path whose percent-encoding is not UTF-8; no type has such a slug.
     match slug.ok().and_then(|Path(slug)| registry::by_slug(&slug)) {
         Some(kind) => page(kind.title, &article(kind)),
-        None => Problem::not_found("There is no problem type of this name; /problems/ lists them all.")
-            .into_response(),
+        None => {
+            Problem::not_found("No problem type has this name; /problems/ lists all types.").into_response()
+        }
     }
 }
 
 fn page(title: &str, main: &str) -> Response {
-    let title = escaped(title);
+    let title = escape(title);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title} - {API_NAME}</title>\n<link rel=\"icon\" href=\"data:,\">\n\
          <link rel=\"stylesheet\" href=\"page.css\">\n</head>\n\
-         <body>\n<main>\n<h1>{title}</h1>\n{main}</main>\n</body>\n</html>\n"
+         <body>\n<header><nav><a href=\"../docs\">{API_NAME}</a> <a href=\"./\">Problem types</a></nav></header>\n\
+         <main>\n<h1>{title}</h1>\n{main}</main>\n</body>\n</html>\n"
     );
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -71,14 +75,16 @@ fn page(title: &str, main: &str) -> Response {
     (headers, html).into_response()
 }
 
+// Writing into a String cannot fail, so the results are discarded.
+
 fn index() -> String {
-    let mut html = "<p>Every answer with a status from 400 is <code>application/problem+json</code> (RFC 9457). Its \
-        <code>type</code> is one of these.</p>\n<table>\n<tr><th>Type</th><th>Status</th><th>Meaning</th></tr>\n"
+    let mut html = "<p>Every response with a status of 400 or above is <code>application/problem+json</code> (RFC \
+        9457). Its member <code>type</code> is one of the following.</p>\n<table>\n<tr><th>Type</th><th>Status</th>\
+        <th>Meaning</th></tr>\n"
         .to_owned();
     for kind in registry::TYPES {
-        let (slug, title) = (escaped(kind.slug), escaped(kind.title));
-        let statuses = list(kind.answers, |answer| answer.status.as_u16().to_string());
-        // Writing into a String cannot fail.
+        let (slug, title) = (escape(kind.slug), escape(kind.title));
+        let statuses = list(kind.statuses, |status| status.http.as_u16().to_string());
         let _ = writeln!(
             html,
             "<tr><td><a href=\"{slug}\">{slug}</a></td><td>{statuses}</td><td>{title}</td></tr>"
@@ -92,26 +98,26 @@ fn article(kind: &'static ProblemType) -> String {
     for (heading, text) in [("What happened", kind.what_happened), ("What to do", kind.what_to_do)] {
         let _ = writeln!(html, "<h2>{heading}</h2>\n<p>{}</p>", prose(text));
     }
-    html.push_str("<h2>How it is told</h2>\n<table>\n");
+    html.push_str("<h2>In the response</h2>\n<table>\n");
     for (name, value) in facts(kind) {
-        let _ = writeln!(html, "<tr><th>{name}</th><td>{}</td></tr>", escaped(&value));
+        let _ = writeln!(html, "<tr><th>{name}</th><td>{}</td></tr>", escape(&value));
     }
     html.push_str("</table>\n");
-    for answer in kind.answers {
-        let json = serde_json::to_string_pretty(&example(kind, answer.status)).unwrap_or_default();
-        let _ = writeln!(html, "<h2>Example: {}</h2>\n<pre>{}</pre>", answer.status, escaped(&json));
+    for status in kind.statuses {
+        let json = serde_json::to_string_pretty(&example(kind, status.http)).unwrap_or_default();
+        let _ = writeln!(html, "<h2>Example: {}</h2>\n<pre>{}</pre>", status.http, escape(&json));
     }
-    html + "<p><a href=\"./\">All problem types</a></p>\n"
+    html
 }
 
 fn facts(kind: &ProblemType) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("HTTP status", list(kind.answers, |answer| answer.status.to_string()))];
-    if let Key::Reason { domain, reason } = kind.key {
+    let mut facts = vec![("HTTP status", list(kind.statuses, |status| status.http.to_string()))];
+    if let TypeKey::Reason { domain, reason } = kind.key {
         facts.push(("Reason", format!("{reason} (domain {domain})")));
     }
-    facts.push(("gRPC code", list(kind.answers, |answer| code_name(answer.code).to_owned())));
+    facts.push(("gRPC code", list(kind.statuses, |status| code_name(status.code).to_owned())));
     let retryable = if kind.retryable {
-        "yes: the same request with the same idempotency key may later succeed"
+        "yes: the same request with the same idempotency key may succeed later"
     } else {
         "no"
     };
@@ -125,19 +131,19 @@ fn facts(kind: &ProblemType) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What `of` says of each answer, each once.
-fn list(answers: &[Answer], of: impl Fn(&Answer) -> String) -> String {
-    let mut said: Vec<String> = answers.iter().map(of).collect();
-    said.dedup();
-    said.join(", ")
+/// The texts of all statuses, without consecutive repetitions.
+fn list(statuses: &[ProblemStatus], text: impl Fn(&ProblemStatus) -> String) -> String {
+    let mut texts: Vec<String> = statuses.iter().map(text).collect();
+    texts.dedup();
+    texts.join(", ")
 }
 
-/// `text` as HTML; what stands between backticks is code.
+/// `text` as HTML, with `<code>` for backticks.
 fn prose(text: &str) -> String {
     let mut html = String::new();
-    for (place, part) in text.split('`').enumerate() {
-        let part = escaped(part);
-        if place % 2 == 0 {
+    for (index, part) in text.split('`').enumerate() {
+        let part = escape(part);
+        if index % 2 == 0 {
             html.push_str(&part);
         } else {
             let _ = write!(html, "<code>{part}</code>");
@@ -146,8 +152,8 @@ fn prose(text: &str) -> String {
     html
 }
 
-/// `text` as HTML, in an element or between double quotes.
-fn escaped(text: &str) -> String {
+/// `text` as HTML, for element content and quoted attributes.
+fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -164,15 +170,15 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escaped, prose};
+    use super::{escape, prose};
 
     #[test]
-    fn what_stands_between_backticks_is_code() {
+    fn backticks_become_code_elements() {
         assert_eq!(prose("see `<x>` and `y`."), "see <code>&lt;x&gt;</code> and <code>y</code>.");
     }
 
     #[test]
-    fn what_html_would_take_for_its_own_is_escaped() {
-        assert_eq!(escaped("<a href=\"'&'\">"), "&lt;a href=&quot;&#39;&amp;&#39;&quot;&gt;");
+    fn html_special_characters_are_escaped() {
+        assert_eq!(escape("<a href=\"'&'\">"), "&lt;a href=&quot;&#39;&amp;&#39;&quot;&gt;");
     }
 }

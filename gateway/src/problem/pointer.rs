@@ -1,19 +1,19 @@
-//! From a field's path in the Order contract to its place in the request body.
+//! Maps a field path of the Order contract to a JSON pointer into the request body.
 
-/// What the body of a request held, as far as pointers into it depend on that.
+/// What JSON pointers depend on of a request body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BodyShape {
-    /// Whether it had the member `currency`.
+    /// Whether the member `currency` is present.
     pub currency: bool,
-    /// How many `order_items` it had.
+    /// The number of `order_items`.
     pub items: usize,
-    /// Those of them, counted from 0, that had no `unit_price`.
+    /// The indexes of the items without `unit_price`.
     pub unpriced: Vec<usize>,
 }
 
-/// The JSON pointer (RFC 6901, as a URI fragment) to what `field`, a path into `CreateOrderRequest`, was made
-/// from: `#/order_items/0/unit_price` for `order_items[0].price`. Of a member that the body left out it is the
-/// pointer of the object that lacks it. `None` where the field was made from no member of the body.
+/// The JSON pointer (RFC 6901, as a URI fragment) to the member that `field`, a path into `CreateOrderRequest`, comes
+/// from: `#/order_items/0/unit_price` for `order_items[0].price`. For a missing member it is the pointer of the object
+/// that lacks it. `None` if no member of the body corresponds to the field.
 pub fn pointer(field: &str, shape: &BodyShape) -> Option<String> {
     let currency = if shape.currency { "#/currency" } else { "#" };
     match field {
@@ -39,7 +39,7 @@ pub fn pointer(field: &str, shape: &BodyShape) -> Option<String> {
     }
 }
 
-/// `order_items[7].price` as 7 and `price`; the member is empty where the path is of the whole item.
+/// Splits `order_items[7].price` into 7 and `price`. The member is empty for the path of a whole item.
 fn split_item(field: &str) -> Option<(usize, &str)> {
     let (digits, rest) = field.strip_prefix("order_items[")?.split_once(']')?;
     let canonical = digits == "0" || (!digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()));
@@ -56,12 +56,12 @@ mod tests {
 
     const FULL: BodyShape = BodyShape { currency: true, items: 2, unpriced: Vec::new() };
 
-    fn of(field: &str) -> Option<String> {
+    fn full_body_pointer(field: &str) -> Option<String> {
         pointer(field, &FULL)
     }
 
     #[test]
-    fn a_field_points_to_the_member_that_it_was_made_from() {
+    fn a_field_points_to_its_member() {
         for (field, expected) in [
             ("user_id", "#/user_id"),
             ("order_items", "#/order_items"),
@@ -75,19 +75,19 @@ mod tests {
             ("order_items[0].price.currency_code", "#/currency"),
             ("currency_code", "#/currency"),
         ] {
-            assert_eq!(of(field).as_deref(), Some(expected), "{field}");
+            assert_eq!(full_body_pointer(field).as_deref(), Some(expected), "{field}");
         }
     }
 
     #[test]
-    fn a_currency_that_was_left_out_points_to_the_object_that_lacks_it() {
+    fn a_missing_currency_points_to_the_document() {
         let without = BodyShape { items: 1, ..BodyShape::default() };
         assert_eq!(pointer("currency_code", &without).as_deref(), Some("#"));
         assert_eq!(pointer("order_items[0].price.currency_code", &without).as_deref(), Some("#"));
     }
 
     #[test]
-    fn a_price_that_was_left_out_points_to_the_item_that_lacks_it() {
+    fn a_missing_price_points_to_its_item() {
         let without = BodyShape { unpriced: vec![1], ..FULL };
         assert_eq!(
             pointer("order_items[0].unit_price", &without).as_deref(),
@@ -99,10 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_no_member_became_has_no_pointer() {
+    fn a_field_without_a_member_has_no_pointer() {
         for field in [
             "",
             "payment",
+            "made_up.field",
             "idempotency_key",
             "order_items[2].quantity",
             "order_items[18446744073709551616]",
@@ -117,7 +118,7 @@ mod tests {
             "order_items[0].price.units.more",
             "Order_items",
         ] {
-            assert_eq!(of(field), None, "{field}");
+            assert_eq!(full_body_pointer(field), None, "{field}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A problem that many requests are answered with: rendered once, and for each only its ids.
+//! A problem that is rendered once; each response only gets its ids filled in.
 
 use std::{fmt, io::Write};
 
@@ -8,50 +8,50 @@ use service_kit::trace;
 
 use super::{Problem, ProblemContext};
 
-/// One problem's answer to any request.
+/// A rendered problem with the offsets of its ids.
 #[derive(Debug)]
 pub(crate) struct PrerenderedProblem {
     slug: &'static str,
     head: Parts,
     json: Vec<u8>,
-    /// Where in `json` the ids of a request stand; each is as long as any other.
+    /// Offsets in `json`. All ids of a kind have the same length.
     request_ids: Vec<usize>,
     trace_ids: Vec<usize>,
 }
 
 impl PrerenderedProblem {
-    /// Renders `problem` as it arises at `site`.
-    pub(crate) fn new(problem: Problem, site: &ProblemContext) -> Self {
+    /// Renders `problem`.
+    pub(crate) fn new(problem: Problem, context: &ProblemContext) -> Self {
         let slug = problem.kind().slug;
-        // Its ids are random: where they stand, nothing else does.
-        let context = trace::Context::from_headers(&HeaderMap::new());
-        let (head, json) = problem.rendered(site, &context).into_parts();
-        let places = |id: String| {
+        // The ids are random, so nothing else in the body equals them.
+        let trace = trace::Context::from_headers(&HeaderMap::new());
+        let (head, json) = problem.render(context, &trace).into_parts();
+        let offsets = |id: String| {
             let text = str::from_utf8(&json).unwrap_or_default();
-            text.match_indices(&id).map(|(at, _)| at).collect()
+            text.match_indices(&id).map(|(offset, _)| offset).collect()
         };
-        let request_ids = places(context.request_id.to_string());
-        let trace_ids = places(context.trace.trace_id().to_string());
+        let request_ids = offsets(trace.request_id.to_string());
+        let trace_ids = offsets(trace.trace.trace_id().to_string());
         Self { slug, head, json, request_ids, trace_ids }
     }
 
-    /// The headers of every answer.
+    /// The headers of every response.
     pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
         &mut self.head.headers
     }
 
-    /// The answer to the request of `context`, counted.
-    pub(crate) fn answer(&self, site: &ProblemContext, context: &trace::Context) -> Response {
-        site.count(self.slug, self.head.status);
+    /// The response to the request of `trace`; counts the problem.
+    pub(crate) fn respond(&self, context: &ProblemContext, trace: &trace::Context) -> Response {
+        context.count(self.slug, self.head.status);
         let mut json = self.json.clone();
-        let mut write = |places: &[usize], id: &dyn fmt::Display| {
-            for at in places {
-                // There is room: an id stood there.
-                let _ = write!(&mut json[*at..], "{id}");
+        let mut fill_in = |offsets: &[usize], id: &dyn fmt::Display| {
+            for offset in offsets {
+                // Cannot fail: an id of the same length is there.
+                let _ = write!(&mut json[*offset..], "{id}");
             }
         };
-        write(&self.request_ids, &context.request_id);
-        write(&self.trace_ids, &context.trace.trace_id());
+        fill_in(&self.request_ids, &trace.request_id);
+        fill_in(&self.trace_ids, &trace.trace.trace_id());
         Response::from_parts(self.head.clone(), Body::from(json))
     }
 }

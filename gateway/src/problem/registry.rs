@@ -1,8 +1,8 @@
-//! Every problem type there is: the one source of the mapping, of the responses in the OpenAPI document
-//! and of the pages under `/problems/`.
+//! All problem types: the one source of the mapping, of the responses in the OpenAPI document and of the pages under
+//! `/problems/`.
 //!
-//! A backend's failure is looked up by the domain and reason of its `google.rpc.ErrorInfo` first
-//! ([`by_reason`]), else by its code ([`by_code`]). The gateway's own problems name their type directly.
+//! The type of a backend's failure is found by the domain and reason of its `google.rpc.ErrorInfo` ([`by_reason`]),
+//! else by its code ([`by_code`]). The gateway's own problems name their type directly.
 
 use std::time::Duration;
 
@@ -17,46 +17,44 @@ pub use codes::*;
 pub use gateway_reasons::*;
 pub use order_reasons::*;
 
-/// The domain that the Order service gives its reasons in.
+/// The domain of the Order service's reasons.
 pub const ORDER_DOMAIN: &str = "order";
-/// The domain of reasons that the gateway itself gives, for failures on this side of the wire. They mean
-/// what the Order service's reasons of the same names mean, and have the same problem types; those that it alone
-/// gives have types of this domain. No backend speaks for the gateway: [`by_reason`] knows none of it.
+/// The domain of the gateway's own reasons. A reason that the Order service also has means the same and has the same
+/// type; the others have types of this domain. [`by_reason`] ignores this domain, since no backend may use it.
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
-/// How soon to try again where a type's answers say when and the backend did not.
+/// `Retry-After` of the types that always have one, where the backend sent no delay.
 pub const RETRY_AFTER_DEFAULT: Duration = service_kit::not_started::RETRY_AFTER;
 
-/// What a backend's status is told by.
+/// What a type is looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// A reason, unique within its domain (`google.rpc.ErrorInfo`).
+pub enum TypeKey {
+    /// A reason of `google.rpc.ErrorInfo`, unique within its domain.
     Reason {
-        /// Which service gives the reason.
+        /// The service that the reason comes from.
         domain: &'static str,
         /// UPPER_SNAKE_CASE.
         reason: &'static str,
     },
-    /// The gRPC code, of a status without a registered reason.
+    /// The gRPC code of a status without a registered reason.
     Code(Code),
 }
 
-/// One HTTP status that problems of a type are sent with.
+/// One HTTP status of a problem type.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer {
+pub struct ProblemStatus {
     /// The HTTP status.
-    pub status: StatusCode,
-    /// The gRPC code that leads to this status. A backend's code that leads to none of a type's answers gets
-    /// the first.
+    pub http: StatusCode,
+    /// The gRPC code that maps to this status. Any other code maps to the first status of the type.
     pub code: Code,
-    /// `detail` of a problem of the gateway's own, and of a backend's where its message may not be shown.
+    /// `detail` of the gateway's own problems, and of a backend's problem whose message is masked or empty.
     pub detail: &'static str,
 }
 
-/// What an example of a type holds beyond what every problem holds.
+/// The members of an example that its type does not determine.
 #[derive(Debug, Clone, Copy)]
 pub struct Example {
-    /// `detail` where it is not that of the answer.
+    /// `detail`, if it differs from that of the status.
     pub detail: Option<&'static str>,
     /// `order_id`
     pub order_id: Option<i64>,
@@ -66,36 +64,37 @@ pub struct Example {
     pub metadata: &'static [(&'static str, &'static str)],
 }
 
-/// A kind of problem (RFC 9457, section 3.1.1), and all that is the same for every problem of the kind.
+/// A problem type (RFC 9457, section 3.1.1).
 #[derive(Debug, Clone, Copy)]
 pub struct ProblemType {
-    /// Last segment of `type`: the key in kebab-case.
+    /// The last segment of `type`: the key in kebab-case.
     pub slug: &'static str,
-    /// Which failures of a backend are of this type.
-    pub key: Key,
+    /// The backend failures of this type.
+    pub key: TypeKey,
     /// `title`
     pub title: &'static str,
-    /// Each HTTP status that problems of this type are sent with; never empty, the usual one first.
-    pub answers: &'static [Answer],
-    /// `retryable`: whether the same request with the same idempotency key may later succeed.
+    /// The HTTP statuses of this type, the most common one first; never empty.
+    pub statuses: &'static [ProblemStatus],
+    /// `retryable`: whether the same request with the same idempotency key may succeed later.
     pub retryable: bool,
-    /// Whether every answer has `Retry-After`; where the backend sent no delay, [`RETRY_AFTER_DEFAULT`]. An
-    /// answer of any other type has it where the backend sent a delay.
+    /// Whether every response has `Retry-After`, by default [`RETRY_AFTER_DEFAULT`]. Responses of other types have it
+    /// only if the backend sent a delay.
     pub retry_after: bool,
-    /// Keys of `google.rpc.ErrorInfo.metadata` that callers may see. All others stay here.
+    /// The public keys of `google.rpc.ErrorInfo.metadata`.
     pub metadata: &'static [&'static str],
-    /// Whether a backend says by `replayed: true` in the metadata that it repeats an earlier answer. The
-    /// header `Idempotent-Replayed` tells of that, and the metadata does not.
+    /// Whether `replayed: true` in the metadata marks a repeated response. It becomes the header
+    /// `Idempotent-Replayed` and is not shown as metadata.
     pub marks_replay: bool,
-    /// What the page says happened.
+    /// The text "What happened" of the page.
     pub what_happened: &'static str,
-    /// What the page says that a caller can do.
+    /// The text "What to do" of the page.
     pub what_to_do: &'static str,
-    /// What the example of the first answer holds.
+    /// The example of the first status.
     pub example: Example,
 }
 
-/// Every type, the reasons first.
+/// All types. Of the types that share an HTTP status, the most common one comes first: the OpenAPI document keeps
+/// this order.
 pub const TYPES: &[ProblemType] = &[
     PAYMENT_DECLINED,
     NOT_CHARGED,
@@ -105,8 +104,6 @@ pub const TYPES: &[ProblemType] = &[
     ORDER_VOIDED,
     NOT_STARTED,
     INSUFFICIENT_SCOPE,
-    CANCELLED,
-    UNKNOWN,
     INVALID_ARGUMENT,
     DEADLINE_EXCEEDED,
     NOT_FOUND,
@@ -119,29 +116,31 @@ pub const TYPES: &[ProblemType] = &[
     UNIMPLEMENTED,
     INTERNAL,
     UNAVAILABLE,
+    CANCELLED,
+    UNKNOWN,
     DATA_LOSS,
     UNAUTHENTICATED,
 ];
 
-/// The type registered for a backend's reason.
+/// The type of a backend's reason.
 pub fn by_reason(domain: &str, reason: &str) -> Option<&'static ProblemType> {
     TYPES.iter().find(|kind| match kind.key {
-        Key::Reason { domain: d, reason: r } => d == domain && r == reason && d != GATEWAY_DOMAIN,
-        Key::Code(_) => false,
+        TypeKey::Reason { domain: d, reason: r } => d == domain && r == reason && d != GATEWAY_DOMAIN,
+        TypeKey::Code(_) => false,
     })
 }
 
-/// The type of a backend's status without a registered reason. OK, which is no failure, counts as UNKNOWN.
+/// The type of a backend's status without a registered reason. OK counts as UNKNOWN.
 pub fn by_code(code: Code) -> &'static ProblemType {
-    TYPES.iter().find(|kind| kind.key == Key::Code(code)).unwrap_or(&UNKNOWN)
+    TYPES.iter().find(|kind| kind.key == TypeKey::Code(code)).unwrap_or(&UNKNOWN)
 }
 
-/// The type whose page is `/problems/{slug}`.
+/// The type of the page `/problems/{slug}`.
 pub fn by_slug(slug: &str) -> Option<&'static ProblemType> {
     TYPES.iter().find(|kind| kind.slug == slug)
 }
 
-/// The name of a code in google/rpc/code.proto, INVALID_ARGUMENT for instance.
+/// The name of a code in google/rpc/code.proto, such as INVALID_ARGUMENT.
 pub const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -165,22 +164,22 @@ pub const fn code_name(code: Code) -> &'static str {
 }
 
 impl ProblemType {
-    /// The registered reason, of a type that has one.
+    /// The reason, for a type of a reason.
     pub const fn reason(&self) -> Option<&'static str> {
         match self.key {
-            Key::Reason { reason, .. } => Some(reason),
-            Key::Code(_) => None,
+            TypeKey::Reason { reason, .. } => Some(reason),
+            TypeKey::Code(_) => None,
         }
     }
 
-    /// The answer to a backend's status with `code`: the first where none is named for it.
-    pub fn answer_to(&self, code: Code) -> &'static Answer {
-        self.answers.iter().find(|answer| answer.code == code).unwrap_or(&self.answers[0])
+    /// The status of a backend's `code`, by default the first one.
+    pub fn for_code(&self, code: Code) -> &'static ProblemStatus {
+        self.statuses.iter().find(|status| status.code == code).unwrap_or(&self.statuses[0])
     }
 
-    /// The answer with `status`, the first where there is none.
-    pub fn answer_with(&self, status: StatusCode) -> &'static Answer {
-        self.answers.iter().find(|answer| answer.status == status).unwrap_or(&self.answers[0])
+    /// The status with the HTTP status `http`, by default the first one.
+    pub fn for_status(&self, http: StatusCode) -> &'static ProblemStatus {
+        self.statuses.iter().find(|status| status.http == http).unwrap_or(&self.statuses[0])
     }
 }
 
@@ -188,13 +187,13 @@ impl Example {
     const PLAIN: Self = Self { detail: None, order_id: None, errors: &[], metadata: &[] };
 }
 
-/// What most types have in common, to be completed.
-const fn blank(slug: &'static str, key: Key, title: &'static str) -> ProblemType {
+/// A type with the defaults, to be completed by struct update syntax.
+const fn blank(slug: &'static str, key: TypeKey, title: &'static str) -> ProblemType {
     ProblemType {
         slug,
         key,
         title,
-        answers: &[],
+        statuses: &[],
         retryable: false,
         retry_after: false,
         metadata: &[],
@@ -205,6 +204,6 @@ const fn blank(slug: &'static str, key: Key, title: &'static str) -> ProblemType
     }
 }
 
-const fn answer(status: StatusCode, code: Code, detail: &'static str) -> Answer {
-    Answer { status, code, detail }
+const fn status(http: StatusCode, code: Code, detail: &'static str) -> ProblemStatus {
+    ProblemStatus { http, code, detail }
 }

@@ -1,4 +1,4 @@
-//! From a problem to an HTTP answer: the members that only the request's context knows, and the bytes.
+//! Renders a problem as an HTTP response.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
@@ -11,25 +11,27 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Every request has a context; a problem made outside of one still names itself.
-        let context = trace::current().unwrap_or_else(|| trace::Context::from_headers(&HeaderMap::new()));
-        self.answer(&context::current(), &context)
+        // Every request has a trace context. A problem made outside of a request gets ids of its own.
+        let trace = trace::current().unwrap_or_else(|| trace::Context::from_headers(&HeaderMap::new()));
+        self.respond(&context::current(), &trace)
     }
 }
 
 impl Problem {
-    /// The answer to the request of `context`, counted.
-    pub(crate) fn answer(self, site: &ProblemContext, context: &trace::Context) -> Response {
-        site.count(self.0.kind.slug, self.0.status);
-        self.rendered(site, context).map(Into::into)
+    /// The response to the request of `trace`; counts the problem.
+    pub(crate) fn respond(self, context: &ProblemContext, trace: &trace::Context) -> Response {
+        context.count(self.0.kind.slug, self.0.status);
+        self.render(context, trace).map(Into::into)
     }
 
-    /// The answer as it is sent.
-    pub(super) fn rendered(self, site: &ProblemContext, context: &trace::Context) -> http::Response<Vec<u8>> {
+    /// The response; its body ends with a newline.
+    pub(super) fn render(self, context: &ProblemContext, trace: &trace::Context) -> http::Response<Vec<u8>> {
         let Parts { kind, status, mut body, headers } = *self.0;
-        body.place(kind.slug, site, context);
-        // Texts, numbers and maps with text keys: there is nothing that JSON cannot hold.
-        let mut response = http::Response::new(serde_json::to_vec(&body).unwrap_or_default());
+        body.set_request(kind.slug, context, trace);
+        // Serialization cannot fail: the body holds texts, numbers and maps with text keys.
+        let mut json = serde_json::to_vec(&body).unwrap_or_default();
+        json.push(b'\n');
+        let mut response = http::Response::new(json);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
@@ -38,11 +40,11 @@ impl Problem {
 }
 
 impl Body {
-    /// Fills in where and in which request the problem arose.
-    pub(super) fn place(&mut self, slug: &str, site: &ProblemContext, context: &trace::Context) {
-        self.kind = site.address(&pages::path(slug));
-        self.instance = format!("urn:uuid:{}", context.request_id);
-        self.request_id = context.request_id.to_string();
-        self.trace_id = context.trace.trace_id().to_string();
+    /// Fills in the members that depend on the gateway and the request.
+    pub(super) fn set_request(&mut self, slug: &str, context: &ProblemContext, trace: &trace::Context) {
+        self.kind = context.url(&pages::path(slug));
+        self.instance = format!("urn:uuid:{}", trace.request_id);
+        self.request_id = trace.request_id.to_string();
+        self.trace_id = trace.trace.trace_id().to_string();
     }
 }

@@ -1,5 +1,5 @@
-//! Tests of problems, over statuses as the channel hands them on; those over a real wire are the whole
-//! system's.
+//! Tests of problems for every code, reason and detail type. This is the table of the mapping; the system tests repeat
+//! only a few cases on the wire.
 
 use axum::response::IntoResponse;
 use grpc_client::Failure;
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use prost::Message;
 use prost_types::Any;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::pb;
 
@@ -26,10 +26,10 @@ mod registered;
 mod schema;
 mod transport_failures;
 
-/// What the channel marks a backend's own status with.
+/// The metadata key by which the gRPC client marks a status that a backend sent.
 const ANSWERED: &str = "x-channel-answered";
 
-/// The codes that a failed call can end with.
+/// Every code of a failed call.
 const CODES: [Code; 16] = [
     Code::Cancelled,
     Code::Unknown,
@@ -49,48 +49,91 @@ const CODES: [Code; 16] = [
     Code::Unauthenticated,
 ];
 
-/// A problem as a client gets it.
+/// The members of every problem.
+const MEMBERS: [&str; 9] =
+    ["type", "title", "status", "detail", "instance", "code", "request_id", "trace_id", "retryable"];
+
+/// The response of a problem.
 #[derive(Debug)]
-struct Seen {
+struct Rendered {
     status: StatusCode,
     headers: HeaderMap,
     body: Value,
     text: String,
 }
 
-impl Seen {
+impl Rendered {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+
+    /// The members beyond [`MEMBERS`].
+    fn further_members(&self) -> Value {
+        let mut body = self.body.clone();
+        for member in MEMBERS {
+            assert!(body.as_object_mut().unwrap().remove(member).is_some(), "no {member}: {body}");
+        }
+        body
+    }
+
+    /// The headers beyond Content-Type, and WWW-Authenticate of a 401, sorted.
+    fn further_headers(&self) -> Vec<(&str, &str)> {
+        let usual = |name: &str| name == "content-type" || (name == "www-authenticate" && self.status == 401);
+        let all = self.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let mut further: Vec<_> = all.filter(|(name, _)| !usual(name)).collect();
+        further.sort_unstable();
+        further
+    }
+
+    /// The headers and the body as one text.
+    fn everything(&self) -> String {
+        format!("{:?}{}", self.headers, self.text)
+    }
 }
 
-async fn see(problem: Problem) -> Seen {
+async fn render(problem: Problem) -> Rendered {
     let response = problem.into_response();
     let (status, headers) = (response.status(), response.headers().clone());
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    Seen { status, headers, body: serde_json::from_str(&text).unwrap(), text }
+    Rendered { status, headers, body: serde_json::from_str(&text).unwrap(), text }
 }
 
-/// What a client is told of a backend's `status`.
-async fn told(status: &Status, asked: &RequestFacts) -> Seen {
+/// The problem of a `status` that a backend sent.
+async fn render_status(status: &Status, request: &RequestFacts) -> Rendered {
     assert_eq!(Failure::of(status), Failure::ServerStatus);
-    see(from_status(status, asked)).await
+    render(from_status(status, request)).await
 }
 
-/// What a client that asked for nothing in particular is told of a status with `details`.
-async fn told_of(code: Code, details: &[Any]) -> Seen {
-    told(&status(code, "the message", details), &RequestFacts::default()).await
+/// The problem of a status with `details`, for a read.
+async fn render_details(code: Code, details: &[Any]) -> Rendered {
+    render_status(&status(code, "the message", details), &RequestFacts::default()).await
 }
 
-/// As [`told_of`], with how much was left out of the problem, by why.
-async fn told_with_counts(code: Code, details: &[Any]) -> (Seen, ProblemContext) {
-    let site = ProblemContext::default();
-    let status = status(code, "the message", details);
-    (scope(site.clone(), told(&status, &RequestFacts::default())).await, site)
+/// As [`render_details`], with the counters of what the problem leaves out.
+async fn render_counted(code: Code, details: &[Any]) -> (Rendered, ProblemContext) {
+    let context = ProblemContext::default();
+    (scope(context.clone(), render_details(code, details)).await, context)
 }
 
-/// A status as it comes from a backend through the channel.
+/// A write, a read of order 7 and a read that names no order.
+fn requests() -> [RequestFacts; 3] {
+    [
+        RequestFacts { write: true, ..RequestFacts::default() },
+        RequestFacts { order_id: Some(7), ..RequestFacts::default() },
+        RequestFacts::default(),
+    ]
+}
+
+/// `members`, with the `order_id` that the request names unless they have another.
+fn with_order_id(request: &RequestFacts, mut members: Value) -> Value {
+    if let (Some(id), None) = (request.order_id, members.get("order_id")) {
+        members["order_id"] = json!(id);
+    }
+    members
+}
+
+/// A status as the gRPC client returns it for one that a backend sent.
 fn status(code: Code, message: &str, details: &[Any]) -> Status {
     let rpc = pb::Status { code: code.into(), message: message.to_owned(), details: details.to_vec() };
     raw_status(code, message, rpc.encode_to_vec())

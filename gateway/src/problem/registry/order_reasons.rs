@@ -1,36 +1,36 @@
-//! Types of the reasons that the Order service gives: what became of an order (the table of outcomes).
+//! Types of the Order service's reasons: the outcomes of placing an order other than success.
 
 use http::StatusCode;
 use tonic::Code;
 
-use super::{Example, Key, ORDER_DOMAIN, ProblemType, answer, blank};
+use super::{Example, ORDER_DOMAIN, ProblemType, TypeKey, blank, status};
 
 const ORDER_ID: i64 = 115_458_048_000_000;
 const ORDER_ID_TEXT: &str = "115458048000000";
 
 const fn of_reason(slug: &'static str, reason: &'static str, title: &'static str) -> ProblemType {
-    blank(slug, Key::Reason { domain: ORDER_DOMAIN, reason }, title)
+    blank(slug, TypeKey::Reason { domain: ORDER_DOMAIN, reason }, title)
 }
 
 const fn about_order(metadata: &'static [(&'static str, &'static str)]) -> Example {
     Example { order_id: Some(ORDER_ID), metadata, ..Example::PLAIN }
 }
 
-/// Payment refused the charge; final.
+/// Payment declined the charge; final.
 pub const PAYMENT_DECLINED: ProblemType = ProblemType {
-    answers: &[answer(
+    statuses: &[status(
         StatusCode::PAYMENT_REQUIRED,
         Code::InvalidArgument,
         "The payment was declined; nothing was charged.",
     )],
     metadata: &["order_id", "decline_reason"],
     marks_replay: true,
-    what_happened: "The order was saved, and the customer's account refused the charge. Nothing was charged, \
-        and nothing will be: the order stays `DECLINED`. `errors` says why in words, `metadata.decline_reason` in a \
-        constant. Where the answer repeats that of an earlier request with the same key, it has the header \
+    what_happened: "The order was saved, and the customer's account declined the charge. Nothing was charged, and \
+        nothing will be: the order stays `DECLINED`. `errors` describes the cause, `metadata.decline_reason` names it. \
+        A response that repeats the one to an earlier request with the same key has the header \
         `Idempotent-Replayed`.",
-    what_to_do: "Settle what the reason names, or order less, and place a new order with a new idempotency \
-        key. The same key returns this answer again.",
+    what_to_do: "Resolve the cause, or order less, and place a new order with a new idempotency key. The same key \
+        returns this response again.",
     example: Example {
         detail: Some("order creation failed"),
         errors: &[("payment", None, "insufficient balance")],
@@ -39,21 +39,21 @@ pub const PAYMENT_DECLINED: ProblemType = ProblemType {
     ..of_reason("payment-declined", "PAYMENT_DECLINED", "The payment was declined")
 };
 
-/// Recorded as not charged, and not to be charged unless the key is tried again.
+/// Recorded as not charged. Only a retry with the same key can charge it.
 pub const NOT_CHARGED: ProblemType = ProblemType {
-    answers: &[answer(
+    statuses: &[status(
         StatusCode::SERVICE_UNAVAILABLE,
         Code::Unavailable,
-        "The payment service did not take the charge. Nothing was charged, and nothing will be unless the \
+        "The payment service did not accept the charge. Nothing was charged, and nothing will be unless the \
          request is sent again with the same key.",
     )],
     retryable: true,
     retry_after: true,
     metadata: &["order_id"],
-    what_happened: "The order was saved, and the payment service provably did not take the charge. The order \
-        is recorded as `NOT_CHARGED`: no charge happened, and none will happen by itself.",
-    what_to_do: "Wait as long as `Retry-After` says and send the same request with the same idempotency key, \
-        which takes the order up again. Or let it be: nothing was charged.",
+    what_happened: "The order was saved, and the payment service provably did not accept the charge. The order is \
+        recorded as `NOT_CHARGED`: nothing was charged, and nothing will be without another request.",
+    what_to_do: "To charge the order, wait for the time in `Retry-After` and send the same request with the same \
+        idempotency key. To abandon it, do nothing: nothing was charged.",
     example: Example {
         errors: &[(
             "payment",
@@ -65,22 +65,22 @@ pub const NOT_CHARGED: ProblemType = ProblemType {
     ..of_reason("not-charged", "NOT_CHARGED", "The order was not charged")
 };
 
-/// It may have been charged; it settles by itself.
+/// The order may have been charged; the services settle it later.
 pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
-    answers: &[answer(
+    statuses: &[status(
         StatusCode::GATEWAY_TIMEOUT,
         Code::DeadlineExceeded,
-        "It is not known yet how the order ended; the customer may have been charged. The same request with \
-         the same key returns how it ended.",
+        "The outcome of the order is not known yet; the customer may have been charged. The same request with \
+         the same key returns the outcome.",
     )],
     retryable: true,
     metadata: &["order_id"],
-    what_happened: "No answer about the charge came in time. The order may have been placed and charged, or \
-        not; the services settle it by themselves. Where `order_id` is there, the order may have been saved under \
-        it: while that is still on its way, reading it is answered 404, which proves nothing.",
-    what_to_do: "Do not order again with another key: that could charge twice. Send the same request with the \
-        idempotency key from the header of this answer, which returns how it ended, or read the order with `GET` \
-        where `order_id` is there.",
+    what_happened: "No response about the charge arrived in time. The order may have been placed and charged, or \
+        not; the services settle it later without another request. If `order_id` is present, the order may have been \
+        saved with this id. Until then, reading it returns 404, which proves nothing.",
+    what_to_do: "Do not order again with another key: that could charge twice. Wait a second, then send the same \
+        request with the idempotency key from the header of this response: it returns the outcome. Repeat this with \
+        growing pauses. If `order_id` is present, `GET` returns the state of the order as well.",
     example: Example {
         errors: &[("payment", None, "the outcome of the charge is not known yet")],
         ..about_order(&[("order_id", ORDER_ID_TEXT)])
@@ -88,20 +88,20 @@ pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
     ..of_reason("outcome-unknown", "OUTCOME_UNKNOWN", "The outcome is not known yet")
 };
 
-/// The first request with the key is still being worked on.
+/// The first request with the key is still in progress.
 pub const IDEMPOTENCY_IN_PROGRESS: ProblemType = ProblemType {
-    answers: &[answer(
+    statuses: &[status(
         StatusCode::CONFLICT,
         Code::Aborted,
-        "The first request with this idempotency key is still being worked on.",
+        "The first request with this idempotency key is still in progress.",
     )],
     retryable: true,
     retry_after: true,
     metadata: &["order_id"],
-    what_happened: "A request with the same idempotency key came before and is still being worked on. This \
-        request waited for it and did nothing itself.",
-    what_to_do: "Wait as long as `Retry-After` says and send the same request with the same key, which returns \
-        the answer to the first.",
+    what_happened: "An earlier request with the same idempotency key is still in progress. This request waited for \
+        it and had no effect.",
+    what_to_do: "Wait for the time in `Retry-After` and send the same request with the same key. It returns the \
+        response to the first request.",
     example: about_order(&[("order_id", ORDER_ID_TEXT)]),
     ..of_reason(
         "idempotency-in-progress",
@@ -110,17 +110,17 @@ pub const IDEMPOTENCY_IN_PROGRESS: ProblemType = ProblemType {
     )
 };
 
-/// The key belongs to a request of another meaning.
+/// The key belongs to a different request.
 pub const IDEMPOTENCY_KEY_REUSED: ProblemType = ProblemType {
-    answers: &[answer(
+    statuses: &[status(
         StatusCode::UNPROCESSABLE_ENTITY,
         Code::FailedPrecondition,
         "The idempotency key was used before for a different order.",
     )],
     metadata: &["order_id"],
-    what_happened: "The customer used this idempotency key before, for an order of another meaning: other \
-        items, other prices or another currency. Nothing was done.",
-    what_to_do: "For a new order use a new key. To repeat the earlier one, send exactly what was sent then.",
+    what_happened: "The customer used this idempotency key before for an order with other items, other prices or \
+        another currency. The request had no effect.",
+    what_to_do: "For a new order, use a new key. To repeat the earlier order, send the same body as then.",
     ..of_reason(
         "idempotency-key-reused",
         "IDEMPOTENCY_KEY_REUSED",
@@ -128,35 +128,35 @@ pub const IDEMPOTENCY_KEY_REUSED: ProblemType = ProblemType {
     )
 };
 
-/// Given up after a long PENDING.
+/// Given up after being PENDING for too long.
 pub const ORDER_VOIDED: ProblemType = ProblemType {
-    answers: &[answer(
+    statuses: &[status(
         StatusCode::GONE,
         Code::FailedPrecondition,
         "The order was given up before it was charged; nothing was charged.",
     )],
     metadata: &["order_id"],
-    what_happened: "The order's outcome stayed unknown for so long that it was given up, and the payment \
-        service was told to refuse any late charge. Nothing was charged, and nothing will be: the order stays \
-        `VOIDED`.",
-    what_to_do: "Place a new order with a new idempotency key. The same key returns this answer again.",
+    what_happened: "The outcome of the order stayed unknown for too long. The order was given up, and the payment \
+        service now rejects a late charge. Nothing was charged, and nothing will be: the order stays `VOIDED`.",
+    what_to_do: "Place a new order with a new idempotency key. The same key returns this response again.",
     example: about_order(&[("order_id", ORDER_ID_TEXT)]),
     ..of_reason("order-voided", "ORDER_VOIDED", "The order was given up")
 };
 
-const NOT_STARTED_DETAIL: &str = "The request was refused before anything was done.";
+const NOT_STARTED_DETAIL: &str = "The request was rejected before it had any effect.";
 
-/// This request did nothing.
+/// This request had no effect.
 pub const NOT_STARTED: ProblemType = ProblemType {
-    answers: &[
-        answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, NOT_STARTED_DETAIL),
-        answer(StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, NOT_STARTED_DETAIL),
+    statuses: &[
+        status(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, NOT_STARTED_DETAIL),
+        status(StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, NOT_STARTED_DETAIL),
     ],
     retryable: true,
     retry_after: true,
-    what_happened: "The request was refused before anything was done: a service is overloaded, stopping or out \
-        of reach, or too little time was left. 429: this client has made more requests than one may; `RateLimit` says how many are \
-        left, and of which limit. This request did nothing; an earlier one with the same idempotency key may have.",
-    what_to_do: "Wait as long as `Retry-After` says and send the same request with the same idempotency key.",
+    what_happened: "The request was rejected before it had any effect. 503: a service is overloaded, shutting down or \
+        unreachable, or the deadline of the request (`Grpc-Timeout`) was too short to start it. 429: the client \
+        exceeded a rate limit; `RateLimit` names the limit and the requests left. This request had no effect; an \
+        earlier request with the same idempotency key may have had one.",
+    what_to_do: "Wait for the time in `Retry-After` and send the same request with the same idempotency key.",
     ..of_reason("not-started", "NOT_STARTED", "The request was not started")
 };

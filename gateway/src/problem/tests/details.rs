@@ -1,16 +1,136 @@
-//! Each detail type's members and headers, and what a malformed detail costs.
+//! Every detail type with every code: the members and headers that it adds, and no others.
 
-use prost::Message;
 use prost_types::Any;
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::pb;
 
 use super::{
-    CODES, RequestFacts, any, bad_request, error_info, help, localized, malformed, raw_status, retry_info,
-    status, told, told_of, told_with_counts,
+    CODES, RequestFacts, any, bad_request, codes::expected, error_info, help, localized, render_counted,
+    render_details, render_status, requests, retry_info, status, with_order_id,
 };
-use crate::problem::{BodyShape, context::Why};
+use crate::problem::{BodyShape, context::DropReason};
+
+/// A detail, and all members and headers that it adds to a problem.
+struct Case {
+    detail: Any,
+    members: Value,
+    headers: Vec<(&'static str, &'static str)>,
+}
+
+fn adds(detail: Any, members: Value) -> Case {
+    Case { detail, members, headers: Vec::new() }
+}
+
+fn adds_headers(detail: Any, members: Value, headers: &[(&'static str, &'static str)]) -> Case {
+    Case { detail, members, headers: headers.to_vec() }
+}
+
+fn adds_nothing(detail: Any) -> Case {
+    adds(detail, json!({}))
+}
+
+/// Renders every case with every code for every kind of request.
+async fn check(cases: Vec<Case>) {
+    for case in cases {
+        for code in CODES {
+            let (_, http, slug, ..) = expected(code);
+            let failed = status(code, "the message", std::slice::from_ref(&case.detail));
+            for request in requests() {
+                let rendered = render_status(&failed, &request).await;
+                let place = format!("{code:?} with {:?}", case.detail);
+                assert_eq!(rendered.status.as_u16(), http, "{place}");
+                assert_eq!(rendered.body["type"], format!("/problems/{slug}"), "{place}");
+                assert_eq!(
+                    rendered.further_members(),
+                    with_order_id(&request, case.members.clone()),
+                    "{place}"
+                );
+                assert_eq!(rendered.further_headers(), case.headers, "{place}");
+                assert!(!rendered.everything().contains("canary"), "{place}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unregistered_reason_is_shown_without_its_metadata() {
+    let metadata = [("order_id", "8"), ("decline_reason", "canary")];
+    let reason = |domain, reason| {
+        adds(error_info(domain, reason, &metadata), json!({ "domain": domain, "reason": reason }))
+    };
+    check(vec![
+        reason("order", "SOMETHING_NEW"),
+        // Payment's reasons are not public.
+        reason("payment", "DECLINED"),
+        reason("payment", "PAYMENT_DECLINED"),
+        // No backend may use the gateway's domain.
+        reason("gateway", "NOT_STARTED"),
+        reason("elsewhere", "NOT_STARTED"),
+        adds(error_info("", "PAYMENT_DECLINED", &metadata), json!({ "reason": "PAYMENT_DECLINED" })),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_delay_is_in_milliseconds_and_in_seconds_rounded_up_and_at_least_one() {
+    let waits = |seconds, nanos, ms: u64, header| {
+        let members = json!({ "retry_after_ms": ms });
+        adds_headers(retry_info(seconds, nanos), members, &[("retry-after", header)])
+    };
+    check(vec![
+        waits(0, 0, 0, "1"),
+        waits(0, 1, 1, "1"),
+        waits(0, 1_000_000, 1, "1"),
+        waits(0, 999_999_999, 1000, "1"),
+        waits(1, 0, 1000, "1"),
+        waits(1, 1, 1001, "2"),
+        waits(1, 500_000_000, 1500, "2"),
+        waits(2, 0, 2000, "2"),
+        waits(59, 500_000_000, 59_500, "60"),
+        // The maximum of google.protobuf.Duration.
+        waits(315_576_000_000, 0, 315_576_000_000_000, "315576000000"),
+        adds_nothing(any("google.rpc.RetryInfo", &pb::RetryInfo { retry_delay: None })),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_invalid_delay_is_left_out() {
+    let invalid = [(-1, 0), (0, -1), (i64::MAX, i32::MAX), (i64::MIN, i32::MIN), (315_576_000_001, 0)];
+    check(invalid.map(|(seconds, nanos)| adds_nothing(retry_info(seconds, nanos))).into()).await;
+    for (seconds, nanos) in invalid {
+        let (_, context) = render_counted(Code::Unavailable, &[retry_info(seconds, nanos)]).await;
+        assert_eq!(context.dropped_count(DropReason::Malformed), 1);
+    }
+}
+
+#[tokio::test]
+async fn only_safe_https_links_are_shown() {
+    let good = json!({ "title": "more", "href": "https://shop.example/a?b=c#d" });
+    check(vec![
+        adds_headers(
+            help(&[("more", "https://shop.example/a?b=c#d")]),
+            json!({ "links": [good] }),
+            &[("link", "<https://shop.example/a?b=c#d>; rel=\"help\"")],
+        ),
+        adds_headers(
+            help(&[("a", "https://a.example"), ("canary", "http://b.example"), ("c", "https://c.example")]),
+            json!({ "links": [
+                { "title": "a", "href": "https://a.example" }, { "title": "c", "href": "https://c.example" },
+            ] }),
+            &[("link", "<https://a.example>; rel=\"help\""), ("link", "<https://c.example>; rel=\"help\"")],
+        ),
+        adds_nothing(help(&[("plain", "http://shop.example")])),
+        adds_nothing(help(&[("script", "javascript:alert(1)//https://shop.example")])),
+        adds_nothing(help(&[("data", "data:text/html,<script>alert(1)</script>")])),
+        adds_nothing(help(&[("cut", "https://shop.example/\r\nSet-Cookie: a=b")])),
+        adds_nothing(help(&[("closed", "https://shop.example/>; rel=\"stylesheet\"")])),
+        adds_nothing(help(&[("secret", "https://user:password@shop.example")])),
+        adds_nothing(help(&[("none", "")])),
+    ])
+    .await;
+}
 
 fn quota_failure() -> Any {
     let violation = pb::quota_failure::Violation {
@@ -48,160 +168,87 @@ fn resource_info() -> Any {
     any("google.rpc.ResourceInfo", &detail)
 }
 
-fn request_info() -> Any {
-    let detail =
-        pb::RequestInfo { request_id: "upstream-1".to_owned(), serving_data: "canary-data".to_owned() };
+fn request_info(id: &str) -> Any {
+    let detail = pb::RequestInfo { request_id: id.to_owned(), serving_data: "canary-data".to_owned() };
     any("google.rpc.RequestInfo", &detail)
 }
 
 #[tokio::test]
-async fn every_detail_has_its_members_with_every_code() {
+async fn every_other_detail_shows_its_public_members() {
+    let debug = pb::DebugInfo { stack_entries: vec!["canary".to_owned()], detail: "canary".to_owned() };
+    check(vec![
+        adds(
+            bad_request(&[("user_id", "must be positive", "NOT_POSITIVE"), ("payment", "no", "")]),
+            json!({ "errors": [
+                { "field": "user_id", "detail": "must be positive", "reason": "NOT_POSITIVE" },
+                { "field": "payment", "detail": "no" },
+            ] }),
+        ),
+        adds(
+            quota_failure(),
+            json!({ "quota_violations": [
+                {
+                    "description": "too many orders", "quota_metric": "orders", "quota_id": "orders-per-minute",
+                    "quota_dimensions": { "kind": "new", "region": "eu" }, "quota_value": 10,
+                    "future_quota_value": 20,
+                },
+                { "description": "and again" },
+            ] }),
+        ),
+        adds(
+            precondition_failure(),
+            json!({ "preconditions": [
+                { "type": "TOS", "subject": "shop.example", "description": "terms not accepted" },
+            ] }),
+        ),
+        adds(
+            resource_info(),
+            json!({ "resource": { "type": "order", "name": "orders/7", "description": "is locked" } }),
+        ),
+        adds(request_info("upstream-1"), json!({ "upstream_request_id": "upstream-1" })),
+        adds_nothing(any("google.rpc.DebugInfo", &debug)),
+        adds_nothing(any("shop.internal.Note", &debug)),
+        adds_nothing(Any::default()),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn details_of_all_types_combine() {
     let details = [
-        bad_request(&[("user_id", "must be positive", "NOT_POSITIVE"), ("payment", "no", "")]),
+        bad_request(&[("payment", "no", "")]),
         error_info("elsewhere", "SOME_REASON", &[]),
         retry_info(2, 0),
         quota_failure(),
         precondition_failure(),
         resource_info(),
         help(&[("more", "https://shop.example/help")]),
-        request_info(),
+        request_info("upstream-1"),
     ];
     for code in CODES {
-        let seen = told_of(code, &details).await;
-        let body = &seen.body;
-        assert_eq!(
-            body["errors"],
-            json!([
-                {"field": "user_id", "detail": "must be positive", "reason": "NOT_POSITIVE"},
-                {"field": "payment", "detail": "no"},
-            ])
-        );
-        assert_eq!((&body["reason"], &body["domain"]), (&json!("SOME_REASON"), &json!("elsewhere")));
-        assert_eq!((seen.header("retry-after"), &body["retry_after_ms"]), (Some("2"), &json!(2000)));
-        assert_eq!(
-            body["quota_violations"],
-            json!([
-                {"description": "too many orders", "quota_metric": "orders", "quota_id": "orders-per-minute",
-                 "quota_dimensions": {"kind": "new", "region": "eu"}, "quota_value": 10, "future_quota_value": 20},
-                {"description": "and again"},
-            ])
-        );
-        assert_eq!(
-            body["preconditions"],
-            json!([{"type": "TOS", "subject": "shop.example", "description": "terms not accepted"}])
-        );
-        assert_eq!(
-            body["resource"],
-            json!({"type": "order", "name": "orders/7", "description": "is locked"})
-        );
-        assert_eq!(body["links"], json!([{"title": "more", "href": "https://shop.example/help"}]));
-        assert_eq!(seen.header("link"), Some("<https://shop.example/help>; rel=\"help\""));
-        assert_eq!(body["upstream_request_id"], "upstream-1");
-        assert!(!seen.text.contains("canary"), "{}", seen.text);
+        let rendered = render_details(code, &details).await;
+        let names: Vec<_> =
+            rendered.further_members().as_object().unwrap().keys().map(String::to_owned).collect();
+        for name in [
+            "errors",
+            "reason",
+            "domain",
+            "retry_after_ms",
+            "quota_violations",
+            "preconditions",
+            "resource",
+            "links",
+            "upstream_request_id",
+        ] {
+            assert!(names.iter().any(|present| present == name), "{name} is not in {names:?}");
+        }
+        let link = ("link", "<https://shop.example/help>; rel=\"help\"");
+        assert_eq!(rendered.further_headers(), [link, ("retry-after", "2")]);
     }
 }
 
 #[tokio::test]
-async fn a_violation_points_into_the_body_that_was_sent() {
-    let details = [bad_request(&[
-        ("order_items[0].unit_price", "too precise", ""),
-        ("currency_code", "unknown", ""),
-        ("payment", "insufficient balance", ""),
-    ])];
-    let invalid = status(Code::InvalidArgument, "invalid", &details);
-    let shape = Some(BodyShape { items: 1, ..BodyShape::default() });
-    let seen = told(&invalid, &RequestFacts { write: true, shape, ..RequestFacts::default() }).await;
-    assert_eq!(
-        seen.body["errors"],
-        json!([
-            {"field": "order_items[0].unit_price", "pointer": "#/order_items/0/unit_price", "detail": "too precise"},
-            {"field": "currency_code", "pointer": "#", "detail": "unknown"},
-            {"field": "payment", "detail": "insufficient balance"},
-        ])
-    );
-    let without_body = told(&invalid, &RequestFacts::default()).await;
-    assert!(!without_body.text.contains("pointer"));
-}
-
-#[tokio::test]
-async fn a_delay_is_rounded_up_and_never_nothing() {
-    for (seconds, nanos, header, ms) in [
-        (0, 0, "1", 0),
-        (0, 1, "1", 1),
-        (0, 999_999_999, "1", 1000),
-        (1, 0, "1", 1000),
-        (1, 1, "2", 1001),
-        (59, 500_000_000, "60", 59_500),
-        (315_576_000_000, 0, "315576000000", 315_576_000_000_000_u64),
-    ] {
-        let seen = told_of(Code::Unavailable, &[retry_info(seconds, nanos)]).await;
-        assert_eq!(seen.header("retry-after"), Some(header), "{seconds} s {nanos} ns");
-        assert_eq!(seen.body["retry_after_ms"], json!(ms), "{seconds} s {nanos} ns");
-    }
-}
-
-#[tokio::test]
-async fn a_delay_that_cannot_be_is_left_out() {
-    for (seconds, nanos) in
-        [(-1, 0), (0, -1), (i64::MAX, i32::MAX), (i64::MIN, i32::MIN), (315_576_000_001, 0)]
-    {
-        let (seen, site) = told_with_counts(Code::Unavailable, &[retry_info(seconds, nanos)]).await;
-        assert_eq!((seen.header("retry-after"), seen.body.get("retry_after_ms")), (None, None));
-        assert_eq!(site.dropped(Why::Malformed), 1);
-    }
-    let unset = any("google.rpc.RetryInfo", &pb::RetryInfo { retry_delay: None });
-    assert_eq!(told_of(Code::Unavailable, &[unset]).await.header("retry-after"), None);
-}
-
-#[tokio::test]
-async fn one_malformed_detail_does_not_cost_the_others() {
-    for name in [
-        "BadRequest",
-        "ErrorInfo",
-        "RetryInfo",
-        "QuotaFailure",
-        "PreconditionFailure",
-        "ResourceInfo",
-        "Help",
-        "LocalizedMessage",
-        "RequestInfo",
-        "DebugInfo",
-    ] {
-        let details = [
-            malformed(&format!("google.rpc.{name}")),
-            error_info("order", "PAYMENT_DECLINED", &[("order_id", "7")]),
-            bad_request(&[("payment", "insufficient balance", "")]),
-        ];
-        let (seen, site) = told_with_counts(Code::InvalidArgument, &details).await;
-        assert_eq!(seen.status.as_u16(), 402, "{name}");
-        assert_eq!(seen.body["order_id"], json!(7));
-        assert_eq!(seen.body["errors"], json!([{"field": "payment", "detail": "insufficient balance"}]));
-        assert_eq!(site.dropped(Why::Malformed), 1, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_detail_that_is_not_even_an_any_does_not_cost_the_others() {
-    let good = retry_info(2, 0).encode_to_vec();
-    let not_utf8 = vec![0x0a, 0x02, 0xff, 0xfe];
-    let mut rpc = vec![0x12, 0x02, 0xff, 0xfe]; // a message that is no UTF-8 either
-    for detail in [&not_utf8, &good] {
-        rpc.push(0x1a);
-        rpc.push(u8::try_from(detail.len()).unwrap());
-        rpc.extend(detail);
-    }
-    let seen = told(&raw_status(Code::Unavailable, "", rpc), &RequestFacts::default()).await;
-    assert_eq!(seen.header("retry-after"), Some("2"));
-}
-
-#[tokio::test]
-async fn details_that_are_no_status_at_all_leave_the_code_s_problem() {
-    let seen = told(&raw_status(Code::NotFound, "gone", vec![0xff; 9]), &RequestFacts::default()).await;
-    assert_eq!((seen.status.as_u16(), &seen.body["detail"]), (404, &json!("gone")));
-}
-
-#[tokio::test]
-async fn details_of_one_type_add_up_or_the_first_stands() {
+async fn details_of_one_type_add_up_or_the_first_counts() {
     let details = [
         bad_request(&[("a", "1", "")]),
         bad_request(&[("b", "2", "")]),
@@ -210,16 +257,40 @@ async fn details_of_one_type_add_up_or_the_first_stands() {
         retry_info(2, 0),
         help(&[("x", "https://x.example")]),
         help(&[("y", "https://y.example")]),
-        request_info(),
-        any(
-            "google.rpc.RequestInfo",
-            &pb::RequestInfo { request_id: "other".to_owned(), ..Default::default() },
-        ),
+        request_info("upstream-1"),
+        request_info("other"),
         localized("de", "nein"),
     ];
-    let seen = told_of(Code::Unavailable, &details).await;
-    assert_eq!(seen.body["errors"].as_array().unwrap().len(), 2);
-    assert_eq!(seen.header("retry-after"), Some("5"));
-    assert_eq!(seen.headers.get_all("link").iter().count(), 2);
-    assert_eq!(seen.body["upstream_request_id"], "upstream-1");
+    let rendered = render_details(Code::Unavailable, &details).await;
+    assert_eq!(rendered.body["errors"].as_array().unwrap().len(), 2);
+    assert_eq!(rendered.header("retry-after"), Some("5"));
+    assert_eq!(rendered.headers.get_all("link").iter().count(), 2);
+    assert_eq!(rendered.body["upstream_request_id"], "upstream-1");
+}
+
+#[tokio::test]
+async fn a_violation_points_into_the_request_body_if_there_is_one() {
+    let details = [bad_request(&[
+        ("order_items[0].unit_price", "too precise", ""),
+        ("currency_code", "unknown", "UNKNOWN_CURRENCY"),
+        ("payment", "insufficient balance", ""),
+    ])];
+    let shape = Some(BodyShape { items: 1, ..BodyShape::default() });
+    for code in CODES {
+        let failed = status(code, "invalid", &details);
+        let request = RequestFacts { write: true, shape: shape.clone(), ..RequestFacts::default() };
+        assert_eq!(
+            render_status(&failed, &request).await.further_members(),
+            json!({ "errors": [
+                {
+                    "field": "order_items[0].unit_price", "pointer": "#/order_items/0/unit_price",
+                    "detail": "too precise",
+                },
+                { "field": "currency_code", "pointer": "#", "detail": "unknown", "reason": "UNKNOWN_CURRENCY" },
+                { "field": "payment", "detail": "insufficient balance" },
+            ] })
+        );
+        let without_body = render_status(&failed, &RequestFacts::default()).await;
+        assert!(!without_body.text.contains("pointer"));
+    }
 }

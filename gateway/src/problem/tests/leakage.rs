@@ -1,76 +1,105 @@
-//! What must never leave: canaries in every place that is not the public's, with every code.
+//! Private values stay private: canaries in every private place, with every code and reason.
 
 use prost_types::Any;
-use serde_json::json;
-use tonic::Code;
+use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::pb;
 
-use super::{CODES, any, error_info, help, malformed, told_of, told_with_counts};
-use crate::problem::context::Why;
+use super::{
+    CODES, RequestFacts, any, codes::expected, error_info, help, localized, malformed, registered::OUTCOMES,
+    render_counted, render_status, requests, status,
+};
+use crate::problem::context::DropReason;
 
-#[tokio::test]
-async fn no_canary_leaves_with_any_code() {
-    let canary = || "canary".to_owned();
-    let details = [
+const CANARY: &str = "canary";
+
+/// `info`, and everything private that the details of one status can hold.
+fn private_details(info: Any) -> Vec<Any> {
+    let canary = || CANARY.to_owned();
+    let quota =
+        pb::quota_failure::Violation { subject: canary(), api_service: canary(), ..Default::default() };
+    vec![
+        info,
         any("google.rpc.DebugInfo", &pb::DebugInfo { stack_entries: vec![canary()], detail: canary() }),
         any(
             "google.rpc.RequestInfo",
             &pb::RequestInfo { request_id: "id".to_owned(), serving_data: canary() },
         ),
         any("google.rpc.ResourceInfo", &pb::ResourceInfo { owner: canary(), ..Default::default() }),
-        any(
-            "google.rpc.QuotaFailure",
-            &pb::QuotaFailure {
-                violations: vec![pb::quota_failure::Violation {
-                    subject: canary(),
-                    api_service: canary(),
-                    ..Default::default()
-                }],
-            },
-        ),
-        error_info(
-            "order",
-            "PAYMENT_DECLINED",
-            &[("internal_note", "canary"), ("canary", "x"), ("order_id", "7")],
-        ),
-        Any { type_url: "type.googleapis.com/canary.Type".to_owned(), value: b"canary".to_vec() },
-        Any { type_url: "canary".to_owned(), value: b"canary".to_vec() },
+        any("google.rpc.QuotaFailure", &pb::QuotaFailure { violations: vec![quota] }),
+        any("google.rpc.Status", &pb::Status { message: canary(), ..Default::default() }),
+        any("canary.Type", &pb::Status { message: canary(), ..Default::default() }),
+        Any { type_url: canary(), value: CANARY.into() },
         malformed("google.rpc.Help/canary"),
-        help(&[("canary", "http://canary.example"), ("canary", "javascript:canary")]),
-    ];
+        help(&[(CANARY, "http://canary.example"), (CANARY, "javascript:canary")]),
+        localized("canary canary", CANARY),
+    ]
+}
+
+/// Adds metadata of the call, as text and as bytes.
+fn with_metadata(mut status: Status) -> Status {
+    for name in ["x-internal", "set-cookie", "location", "server", "content-language", "idempotent-replayed"]
+    {
+        status.metadata_mut().insert(name, MetadataValue::from_static(CANARY));
+    }
+    status.metadata_mut().insert_bin("x-trace-bin", MetadataValue::from_bytes(b"canary"));
+    status
+}
+
+/// Renders `info` among private details with every code, for every kind of request.
+async fn check(info: &Any) {
     for code in CODES {
-        let (seen, site) = told_with_counts(code, &details).await;
-        assert!(!seen.text.contains("canary"), "{}", seen.text);
-        assert!(!format!("{:?}", seen.headers).contains("canary"), "{:?}", seen.headers);
-        assert_eq!(seen.body["metadata"], json!({"order_id": "7"}));
-        assert_eq!(site.dropped(Why::DebugInfo), 1);
-        assert_eq!(site.dropped(Why::UnknownType), 3);
-        assert_eq!(site.dropped(Why::UnregisteredMetadata), 2);
-        assert_eq!(site.dropped(Why::UnsafeLink), 2);
-        assert_eq!(site.dropped(Why::Malformed), 0);
+        let message = if expected(code).3 { "no" } else { CANARY };
+        let failed = with_metadata(status(code, message, &private_details(info.clone())));
+        for request in requests() {
+            let rendered = render_status(&failed, &request).await;
+            assert!(!rendered.everything().to_lowercase().contains(CANARY), "{}", rendered.everything());
+        }
     }
 }
 
 #[tokio::test]
-async fn only_https_links_are_passed_on() {
-    let details = [help(&[
-        ("good", "https://shop.example/a?b#c"),
-        ("plain", "http://shop.example"),
-        ("script", "javascript:alert(1)"),
-        ("injected", "https://shop.example/\r\nSet-Cookie: a=b"),
-        ("closed", "https://shop.example/>; rel=\"stylesheet\""),
-    ])];
-    let seen = told_of(Code::Internal, &details).await;
-    assert_eq!(seen.body["links"], json!([{"title": "good", "href": "https://shop.example/a?b#c"}]));
-    assert_eq!(seen.headers.get_all("link").iter().count(), 1);
-    assert_eq!(seen.header("set-cookie"), None);
+async fn no_private_value_is_shown_with_any_code() {
+    let metadata = [("note", CANARY), (CANARY, "x"), ("order_id", "8"), ("decline_reason", CANARY)];
+    check(&error_info("elsewhere", "OTHER", &metadata)).await;
 }
 
 #[tokio::test]
-async fn metadata_of_the_call_reaches_no_response() {
-    let mut status = super::status(Code::NotFound, "gone", &[]);
-    status.metadata_mut().insert("x-internal", "canary".parse().unwrap());
-    status.metadata_mut().insert("set-cookie", "canary=1".parse().unwrap());
-    let seen = super::told(&status, &super::RequestFacts::default()).await;
-    assert!(!format!("{:?}{}", seen.headers, seen.text).contains("canary"));
+async fn no_private_value_is_shown_with_any_reason() {
+    for outcome in OUTCOMES {
+        check(&error_info("order", outcome.reason, &[("note", CANARY), (CANARY, "x")])).await;
+    }
+}
+
+#[tokio::test]
+async fn every_private_value_is_counted_by_its_reason() {
+    let info = error_info("order", "PAYMENT_DECLINED", &[("note", CANARY), (CANARY, "x"), ("order_id", "7")]);
+    let (rendered, context) = render_counted(Code::InvalidArgument, &private_details(info)).await;
+    assert_eq!(rendered.body["metadata"], serde_json::json!({ "order_id": "7" }));
+    for (reason, count) in [
+        (DropReason::DebugInfo, 1),
+        (DropReason::UnknownType, 4),
+        (DropReason::UnregisteredMetadata, 2),
+        (DropReason::UnsafeLink, 2),
+        (DropReason::Malformed, 1),
+    ] {
+        assert_eq!(context.dropped_count(reason), count, "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_text_can_inject_a_header() {
+    let injected = "x\r\nSet-Cookie: stolen=1\r\n\r\n<script>";
+    let details = [
+        error_info("order", injected, &[(injected, injected)]),
+        error_info(injected, "PAYMENT_DECLINED", &[("order_id", injected), ("replayed", injected)]),
+        help(&[(injected, "https://shop.example/\r\nSet-Cookie: stolen=1")]),
+        localized("de\r\nSet-Cookie: stolen=1", injected),
+    ];
+    for code in CODES {
+        let rendered = render_status(&status(code, injected, &details), &RequestFacts::default()).await;
+        assert_eq!(rendered.status.as_u16(), expected(code).1);
+        assert_eq!(rendered.further_headers(), []);
+        // JSON escapes line breaks in texts.
+        assert!(!rendered.text.trim_end().contains(['\r', '\n']));
+    }
 }

@@ -1,4 +1,4 @@
-//! The cause goes to the log: once, with its source chain.
+//! The cause is logged once, with its source chain.
 
 use std::{
     cell::RefCell,
@@ -13,14 +13,14 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-use super::{RequestFacts, any, malformed, status};
+use super::{CODES, RequestFacts, any, codes::expected, malformed, status};
 use crate::problem::from_status;
 
 thread_local! {
     static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps what each thread logs, level first.
+/// Collects the log lines of each thread, each starting with its level.
 struct Lines;
 
 impl Subscriber for Lines {
@@ -52,10 +52,10 @@ impl Visit for Line {
     }
 }
 
-/// What telling of `status` logs.
+/// The lines that [`from_status`] logs.
 fn logged(status: &Status) -> Vec<String> {
     static INSTALLED: Once = Once::new();
-    // For the whole process: a subscriber of one thread's own misses what another thread met first.
+    // Global, since the interest of a call site is cached when any thread reaches it first.
     INSTALLED.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
     LINES.with_borrow_mut(Vec::clear);
     let _ = from_status(status, &RequestFacts::default());
@@ -63,7 +63,7 @@ fn logged(status: &Status) -> Vec<String> {
 }
 
 #[test]
-fn a_cause_that_the_public_is_not_told_is_logged_once_with_its_source_chain() {
+fn a_private_cause_is_logged_once_with_its_source_chain() {
     let mut lost = Status::unknown("transport error");
     let inner = std::io::Error::other(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
     lost.set_source(Arc::new(std::io::Error::other(inner)));
@@ -74,16 +74,18 @@ fn a_cause_that_the_public_is_not_told_is_logged_once_with_its_source_chain() {
 }
 
 #[test]
-fn a_masked_message_is_in_the_log_and_a_shown_one_is_no_warning() {
-    let lines = logged(&status(Code::Internal, "disk full\nWARN forged", &[]));
-    assert_eq!(lines.len(), 1);
-    assert!(lines[0].starts_with("WARN") && lines[0].contains("disk full\\nWARN forged"), "{lines:?}");
-    let lines = logged(&status(Code::NotFound, "no such order", &[]));
-    assert!(lines.len() == 1 && lines[0].starts_with("DEBUG"), "{lines:?}");
+fn a_masked_message_is_a_warning_and_a_shown_one_is_not() {
+    for code in CODES {
+        let level = if expected(code).3 { "DEBUG" } else { "WARN" };
+        let lines = logged(&status(code, "disk full\nWARN forged", &[]));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with(level) && lines[0].contains("disk full\\nWARN forged"), "{lines:?}");
+        assert!(lines[0].contains("a call to a backend failed"), "{lines:?}");
+    }
 }
 
 #[test]
-fn what_is_left_out_of_a_problem_is_in_the_log() {
+fn dropped_details_are_logged() {
     let debug =
         tonic_types::pb::DebugInfo { stack_entries: vec!["main.rs:7".to_owned()], detail: "x".to_owned() };
     let details =

@@ -7,7 +7,7 @@ use tower::ServiceExt;
 
 use crate::problem::{
     pages::router,
-    registry::{Key, TYPES},
+    registry::{TYPES, TypeKey},
 };
 
 async fn get(path: &str) -> (StatusCode, HeaderMap, String) {
@@ -19,7 +19,7 @@ async fn get(path: &str) -> (StatusCode, HeaderMap, String) {
 }
 
 #[tokio::test]
-async fn every_type_has_a_page_and_the_index_leads_to_it() {
+async fn every_type_has_a_page_and_the_index_links_to_it() {
     let (status, _, index) = get("/problems/").await;
     assert_eq!(status, StatusCode::OK);
     for kind in TYPES {
@@ -28,10 +28,14 @@ async fn every_type_has_a_page_and_the_index_leads_to_it() {
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers["content-type"], "text/html; charset=utf-8");
         assert!(html.contains(&format!("<h1>{}</h1>", kind.title)), "{html}");
-        for answer in kind.answers {
-            assert!(html.contains(&format!("&quot;status&quot;: {}", answer.status.as_u16())), "{html}");
+        for status in kind.statuses {
+            assert!(html.contains(&format!("&quot;status&quot;: {}", status.http.as_u16())), "{html}");
         }
-        if let Key::Reason { reason, .. } = kind.key {
+        for link in ["<a href=\"../docs\">Orders API</a>", "<a href=\"./\">Problem types</a>"] {
+            assert!(html.contains(link) && index.contains(link), "{html}");
+        }
+        assert!(html.contains(&format!("<title>{} - Orders API</title>", kind.title)), "{html}");
+        if let TypeKey::Reason { reason, .. } = kind.key {
             assert!(html.contains(reason));
         }
     }
@@ -57,7 +61,7 @@ async fn a_page_needs_no_script_and_no_other_host() {
 }
 
 #[tokio::test]
-async fn an_unknown_slug_is_a_problem_and_the_bare_path_leads_to_the_index() {
+async fn an_unknown_slug_is_a_problem_and_the_bare_path_redirects_to_the_index() {
     for path in ["/problems/no-such-type", "/problems/%3Cscript%3E", "/problems/INTERNAL"] {
         let (status, headers, body) = get(path).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
