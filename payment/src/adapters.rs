@@ -1,4 +1,4 @@
-//! The world on the other side of the ports: who calls, where accounts and payments are kept, what time it is.
+//! Adapters of the ports: gRPC server, databases, metrics, clock and ids.
 
 pub mod db;
 #[cfg(feature = "fault-injection")]

@@ -1,6 +1,6 @@
-//! In what order things happen: charging for an order, giving one up, and reading back what was recorded.
+//! Use cases: charge for an order, void an order, read a payment.
 //!
-//! Every method may be called any number of times for one order, by anyone, at once.
+//! Every method is idempotent per order and may be called concurrently, on any number of instances.
 
 mod accounts;
 
@@ -15,101 +15,101 @@ use crate::{
 
 pub use accounts::{AccountService, LimitError, SetLimit, ShowError};
 
-/// How often ids are drawn before giving up: two instances draw the same one about once in 2,000 tries within
-/// a millisecond.
+/// Limit of attempts with new ids. Two instances that draw an id in the same millisecond draw the same one with a
+/// probability of about 1 in 2,000.
 pub const ID_ATTEMPTS_MAX: usize = 8;
 
-/// The service's use cases, over whatever ports it is given. A clone is the same application.
+/// The use cases of the service over its ports. Clones share the ports.
 #[derive(Clone)]
 pub struct Application {
-    /// Where accounts and payments are kept.
+    /// Stores accounts and payments.
     pub ledger: Arc<dyn Ledger>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
+    /// Generates ids.
     pub ids: Arc<dyn IdGenerator>,
-    /// The credit limit of accounts that are opened.
+    /// The credit limit of new accounts.
     pub credit_limit: CreditLimit,
 }
 
-/// A charge that was made.
+/// The result of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// The record of it: the same for every call for its order.
+    /// The id of the payment; the same for every call for this order.
     pub payment: PaymentId,
-    /// The bill it is on.
+    /// The bill of the charge.
     pub bill: BillId,
 }
 
-/// Why a charge is not known to have been made, by what the caller can conclude.
+/// Why an order is not known to be charged, by what the caller can conclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChargeError {
-    /// Refused, for good; the account is as it was.
+    /// Declined, final; nothing was charged.
     #[error("declined")]
     Declined {
-        /// Whose account.
+        /// The customer.
         user: UserId,
-        /// Why.
+        /// The reason.
         reason: DeclineReason,
     },
-    /// The order was given up before; nothing is charged, ever.
+    /// The order was voided before; it will never be charged.
     #[error("voided")]
     Voided {
-        /// Which order.
+        /// The order.
         order: OrderId,
     },
-    /// The order is known with another amount, currency or user; this call charged nothing.
+    /// The payment of the order has another amount, currency or user; this call charged nothing.
     #[error("mismatch")]
     Mismatch {
-        /// Which order.
+        /// The order.
         order: OrderId,
     },
-    /// This call did nothing; an earlier one may have.
+    /// This call charged nothing; an earlier one may have.
     #[error("not started")]
     NotStarted,
-    /// It may have been charged; asking again tells.
+    /// The order may have been charged; a retry returns the outcome.
     #[error("unknown")]
     Unknown,
 }
 
-/// Why an order is not known to be given up.
+/// Why an order is not known to be voided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VoidError {
-    /// This call did nothing.
+    /// This call recorded nothing.
     #[error("not started")]
     NotStarted,
-    /// It may have been recorded; asking again tells.
+    /// The order may have been voided; a retry returns the outcome.
     #[error("unknown")]
     Unknown,
 }
 
-/// Why nothing could be read.
+/// Why a payment could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// Nothing is recorded for the order yet.
+    /// No payment is recorded for the order yet.
     #[error("payment not found")]
     NotFound {
-        /// Which order.
+        /// The order.
         order: OrderId,
     },
-    /// The ledger did not answer.
+    /// The ledger is not available.
     #[error("the ledger could not be read")]
     Unavailable,
 }
 
 impl Application {
-    /// ChargeMetrics the customer for the order, unless something is recorded for it already, and tells what is.
+    /// Charges the customer for the order, unless a payment exists for it. Returns the recorded outcome.
     ///
     /// # Errors
     ///
     /// [`ChargeError`]: every outcome but a charge.
     pub async fn charge(&self, request: ChargeRequest) -> Result<Receipt, ChargeError> {
         let (user, order) = (request.user, request.order);
-        let recorded = self.record_charge(request).await.map_err(|error| match error {
+        let payment = self.record_charge(request).await.map_err(|error| match error {
             LedgerError::Conflict | LedgerError::NotStarted => ChargeError::NotStarted,
             LedgerError::Unknown => ChargeError::Unknown,
         })?;
-        match recorded.reply_to(&request) {
+        match payment.reply_to(&request) {
             ChargeReply::Charged { payment, bill } => Ok(Receipt { payment, bill }),
             ChargeReply::Declined(reason) => Err(ChargeError::Declined { user, reason }),
             ChargeReply::Voided => Err(ChargeError::Voided { order }),
@@ -117,8 +117,8 @@ impl Application {
         }
     }
 
-    /// Makes sure that the order, if nothing is recorded for it yet, is never charged, and returns what is
-    /// recorded for it now.
+    /// Records a VOIDED payment (a tombstone) unless a payment exists for the order, so that a late charge is rejected.
+    /// Returns the order's payment.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Application {
         })
     }
 
-    /// What is recorded for the order.
+    /// Returns the payment of the order.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Application {
             let charge = NewCharge { request, payment, bill, opening_limit, now_ms };
             match self.ledger.record_charge(&charge).await {
                 Err(LedgerError::Conflict) => {}
-                recorded => return recorded,
+                result => return result,
             }
         }
         Err(LedgerError::Conflict)
@@ -159,7 +159,7 @@ impl Application {
             let void = NewVoid { order, payment: self.ids.payment_id(), now_ms: self.clock.now_ms() };
             match self.ledger.record_void(&void).await {
                 Err(LedgerError::Conflict) => {}
-                recorded => return recorded,
+                result => return result,
             }
         }
         Err(LedgerError::Conflict)

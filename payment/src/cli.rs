@@ -26,7 +26,7 @@ use crate::{
     domain::{Account, LimitChange, Operator, Reason, UserId},
 };
 
-/// ChargeMetrics customers for their orders. Without a command: serves, configured by the environment.
+/// Charges customers for their orders. Without a command: serves, configured by the environment.
 #[derive(Debug, Parser)]
 #[command(
     name = "payment",

@@ -1,5 +1,4 @@
-//! What a payment is, what it means for who asks for a charge, and what a new customer may be charged.
-//! Decides; does nothing.
+//! Payments, replies to charge requests, accounts and credit limits. Without I/O.
 
 mod account;
 mod charge;

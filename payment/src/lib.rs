@@ -1,8 +1,8 @@
-//! The Payment service: charges customers, at most once per order, and never changes its answer.
+//! The Payment service: charges customers, at most once per order. The reply for an order never changes.
 //!
-//! - [`domain`] decides, [`application`] puts things in order, [`ports`] says what both need of the world
-//! - [`adapters`] are that world: gRPC, the database, the system
-//! - [`serve`] puts them together, [`cli`] is what an operator types
+//! - [`domain`]: values and rules; [`application`]: use cases; [`ports`]: the interfaces they need
+//! - [`adapters`]: implementations of the ports: gRPC, databases, metrics, clock and ids
+//! - [`serve`] wires them together; [`cli`] is the command line
 
 pub mod adapters;
 pub mod application;
@@ -36,24 +36,24 @@ use application::Application;
 
 pub use config::Config;
 
-/// Why the service could not start, or go on.
+/// Why the service stopped with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A socket is taken.
+    /// An address is in use.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The database cannot be used.
+    /// The database could not be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
-    /// Traces were asked for, and cannot be exported.
+    /// Tracing is enabled, and its exporter could not be started.
     #[error(transparent)]
     Traces(#[from] ExportError),
 }
 
-/// Binds the addresses of `config` and serves there until `shutdown` is cancelled.
+/// Binds the addresses of `config` and serves until `shutdown` is cancelled.
 ///
 /// # Errors
 ///
@@ -63,8 +63,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(config, sockets, shutdown).await
 }
 
-/// Serves on `sockets` until `shutdown` is cancelled and every charge in flight has ended, or
-/// [`DRAIN_MAX`](service_kit::process::DRAIN_MAX) has passed.
+/// Serves on `sockets` until `shutdown` is cancelled, then drains: waits for the charges in flight, for at most
+/// [`DRAIN_MAX`](service_kit::process::DRAIN_MAX).
 ///
 /// # Errors
 ///

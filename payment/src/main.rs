@@ -1,10 +1,10 @@
-//! Payment as a process of its own, configured by its environment and told what to do by its arguments.
+//! The binary `payment`.
 
 use std::process::ExitCode;
 
 use service_kit::env::Vars;
 
-/// The allocator of every process of the system: at the gateway it was the fastest of those measured.
+/// The allocator of every process of the system; the fastest of those measured at the gateway.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

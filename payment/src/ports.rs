@@ -1,4 +1,4 @@
-//! What the application needs of the world, as obligations that every adapter keeps.
+//! Ports: the interfaces that adapters implement. `tests/it/contract` tests their contracts on every adapter.
 
 use async_trait::async_trait;
 use money::{Currency, Money};
@@ -8,116 +8,115 @@ use crate::domain::{
     UserId,
 };
 
-/// A ledger that did not do what it was asked. The cause is the adapter's to log.
+/// The outcome of a failed call. The adapter logs the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// Nothing was written, since an id is taken or another writer was first; asking again with other ids
-    /// may succeed.
+    /// Nothing was written: an id is taken, or a concurrent writer won. A retry with new ids may succeed.
     #[error("an id is taken")]
     Conflict,
-    /// Nothing was written: it could not be begun, or was refused and undone.
+    /// Nothing was written: the transaction was not started or was rolled back.
     #[error("the ledger could not be written to")]
     NotStarted,
-    /// What was asked may or may not have happened; only reading again can tell.
-    #[error("the ledger gave no answer")]
+    /// In doubt: the transaction may or may not be committed. A later read shows the outcome.
+    #[error("the outcome is unknown")]
     Unknown,
 }
 
-/// What is recorded if a charge is the first that is heard of its order.
+/// The payment to record for a charge, if the order has none yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewCharge {
-    /// Who pays how much for what.
+    /// Order, customer and amount.
     pub request: ChargeRequest,
-    /// The id of the record.
+    /// The id of the payment.
     pub payment: PaymentId,
     /// The bill of the charge.
     pub bill: BillId,
-    /// The credit limit of the customer's account, if this charge opens it; in the currency of the total.
+    /// The credit limit of the customer's account if this charge opens it, in the currency of the total.
     pub opening_limit: Money,
     /// Milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
 
-/// What is recorded if an order that is given up was never heard of.
+/// The VOIDED payment to record, if the order has none yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewVoid {
-    /// What is given up.
+    /// The order to void.
     pub order: OrderId,
-    /// The id of the record.
+    /// The id of the payment.
     pub payment: PaymentId,
     /// Milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
 
-/// Where accounts and payments are kept.
+/// Stores accounts and payments.
 ///
-/// An order has at most one payment, which never changes: of any number of writers, on any number of
-/// instances, one is first, and the others are returned what it wrote. What a method returned `Ok` for has
-/// been committed durably. Every field reads back as it was written. For every account, at every moment,
-/// the amount charged is the sum of its CHARGED payments, and no charge takes it above the credit limit.
+/// - An order has at most one payment, which never changes. Of concurrent writers on any number of instances the first
+///   wins; the others get its payment.
+/// - `Ok` means durably committed. Every field reads back as it was written.
+/// - The charged amount of an account is always the sum of its CHARGED payments, and no charge raises it above the
+///   credit limit.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Returns the payment that is there for the order, whoever it was asked for; where there is none,
-    /// records one, wholly or not at all: CHARGED, with the amount debited from the customer's account in
-    /// that currency (opened where it is missing), if that stays within its limit, else DECLINED with the
-    /// account as it was.
+    /// Returns the payment of the order, even if its amount or user differs. If there is none, records one in one
+    /// transaction: CHARGED, and debits the customer's account in that currency (opening it if necessary), or DECLINED,
+    /// with the account unchanged, if the amount exceeds the limit.
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError>;
 
-    /// Returns the payment that is there for the order; where there is none, records a VOIDED one.
+    /// Returns the payment of the order. If there is none, records a VOIDED one.
     async fn record_void(&self, void: &NewVoid) -> Result<Payment, LedgerError>;
 
-    /// The payment of the order. That there is none is no promise: one may be on its way.
+    /// Returns the payment of the order. `None` is no evidence: a charge may be in progress.
     async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError>;
 }
 
-/// What an account's limit is set to, by whom.
+/// A new credit limit of an account, with its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLimit {
-    /// Whose account.
+    /// The customer.
     pub user: UserId,
-    /// The limit from now on, of the account in its currency.
+    /// The new limit; its currency is the account's.
     pub limit: Money,
     /// The id of the record.
     pub change: ChangeId,
-    /// Who sets it.
+    /// The operator who sets it.
     pub operator: Operator,
-    /// Why, where it was said.
+    /// The reason, if given.
     pub reason: Option<Reason>,
     /// Milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
 
-/// How many changes of an account are told.
+/// How many changes [`Accounts::find`] returns per account.
 pub const CHANGES_MAX: usize = 10;
 
-/// The accounts of a [`Ledger`], as operators see and change them.
+/// The accounts of a [`Ledger`], for operators.
 ///
-/// What a method returned `Ok` for has been committed durably, and holds for every charge that begins later.
+/// `Ok` means durably committed, and effective for every charge that begins later.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// The customer's accounts, or the one in that currency, by currency, each with its last [`CHANGES_MAX`]
-    /// changes.
+    /// Returns the customer's accounts, or only the one in `currency`, sorted by currency, each with its last
+    /// [`CHANGES_MAX`] changes.
     async fn find(&self, user: UserId, currency: Option<Currency>) -> Result<Vec<Account>, LedgerError>;
 
-    /// Sets the limit of the customer's account in its currency (opened where it is missing) and records the
-    /// change, both or neither. What was charged stays as it was, even above the new limit.
+    /// Sets the limit of the customer's account in the limit's currency (opening it if necessary) and records the change,
+    /// in one transaction. The charged amount does not change, even if it exceeds the new limit.
     async fn set_limit(&self, limit: &NewLimit) -> Result<LimitChange, LedgerError>;
 }
 
-/// Time.
+/// The clock.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since the Unix epoch; may jump.
+    /// Milliseconds since the Unix epoch. The clock may jump.
     fn now_ms(&self) -> i64;
 }
 
-/// New ids, none of which this instance gave before. Another instance may have drawn the same.
+/// Generates ids that are unique within this instance. Another instance may generate the same id.
 pub trait IdGenerator: Send + Sync {
-    /// An id for a payment.
+    /// A new payment id.
     fn payment_id(&self) -> PaymentId;
 
-    /// An id for a bill.
+    /// A new bill id.
     fn bill_id(&self) -> BillId;
 
-    /// An id for a change of an account.
+    /// A new id of a limit change.
     fn change_id(&self) -> ChangeId;
 }

@@ -1,4 +1,4 @@
-//! Foreign commands, every one bounded in time.
+//! Runs external commands with a time limit.
 
 use std::{
     process::{Output, Stdio},
@@ -8,32 +8,28 @@ use std::{
 use libtest_mimic::Failed;
 use tokio::process::Command;
 
-/// How long one foreign command may take; a browser on a busy machine is the slowest.
+/// Default time limit; a browser on a busy machine is the slowest command.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
 
-/// What `command` printed and how it ended; it gets no input.
+/// Runs `command` with empty input; returns its output and exit status.
 ///
 /// # Errors
 ///
-/// Where it cannot be started, or still runs after two minutes.
+/// If it cannot be started or runs for more than two minutes.
 pub async fn output(command: &mut Command) -> Result<Output, Failed> {
     output_given(Stdio::null(), command, COMMAND_MAX).await
 }
 
-/// As [`output`], for a command that may take `longest`.
-///
-/// # Errors
-///
-/// As [`output`], with that bound.
-pub async fn output_within(longest: Duration, command: &mut Command) -> Result<Output, Failed> {
-    output_given(Stdio::null(), command, longest).await
+/// As [`output`], with another time limit.
+pub async fn output_within(limit: Duration, command: &mut Command) -> Result<Output, Failed> {
+    output_given(Stdio::null(), command, limit).await
 }
 
-/// The standard output of `command`, which must end with 0; it gets no input.
+/// Runs `command` with empty input; returns its standard output.
 ///
 /// # Errors
 ///
-/// As [`output`], and where it ends with anything else: then with all that it printed.
+/// As [`output`], and if its exit status is not 0; the error contains what it printed.
 pub async fn succeed(command: &mut Command) -> Result<String, Failed> {
     succeed_given(Stdio::null(), command).await
 }
@@ -48,13 +44,13 @@ pub(crate) async fn succeed_given(input: Stdio, command: &mut Command) -> Result
     }
 }
 
-async fn output_given(input: Stdio, command: &mut Command, longest: Duration) -> Result<Output, Failed> {
+async fn output_given(input: Stdio, command: &mut Command, limit: Duration) -> Result<Output, Failed> {
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let ended = tokio::time::timeout(longest, command.output()).await;
-    ended.map_err(|_| format!("{command:?} was still running after {longest:?}"))?.map_err(Failed::from)
+    let ended = tokio::time::timeout(limit, command.output()).await;
+    ended.map_err(|_| format!("{command:?} was still running after {limit:?}"))?.map_err(Failed::from)
 }
 
-/// Standard output and standard error.
+/// Standard output and standard error as text.
 pub fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))

@@ -1,7 +1,8 @@
-//! Trials: tests that need something which may not be installed, and database servers of their own.
+//! Support for integration tests: trials with requirements, database servers, fakes of ports.
 //!
-//! A trial whose need is not met counts as ignored, with the reason; `REQUIRE=mariadb,buf` makes the absence
-//! of those a failure. A test binary of trials has `harness = false` and a `main` that calls [`run`].
+//! A trial is a test of libtest-mimic. It is ignored, with the reason, if something it needs is not installed;
+//! `REQUIRE=mariadb,buf` turns a missing tool into a failure. A test binary of trials has `harness = false` and a
+//! `main` that calls [`run`]. Plain test functions become trials by [`tests!`].
 
 use std::{
     path::{Path, PathBuf},
@@ -19,19 +20,18 @@ mod trial;
 
 pub use command::{output, output_within, succeed, texts};
 pub use need::{Need, program, variable};
-pub use trial::{check, trial};
+pub use trial::{check, test, trial};
 
-/// The `main` of a test binary: runs those of `trials` that the command line asks for, then stops the
-/// servers that they shared.
+/// The `main` of a test binary: runs the `trials` that the command line selects, then stops the shared servers.
 pub fn run(trials: impl IntoIterator<Item = Trial>) -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = trials.into_iter().chain([need::trial_of_names()]).collect();
+    let trials = trials.into_iter().chain([need::trial_of_required_names()]).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     server::stop_shared();
     conclusion.exit_code()
 }
 
-/// The root of the workspace: where README.md and the documents are.
+/// The root directory of the workspace.
 pub fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_default()
 }

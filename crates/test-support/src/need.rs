@@ -1,10 +1,10 @@
-//! What a trial may need: what it is called, whether it is here, whether it must be.
+//! Tools and rights that a trial may need: names, detection, `REQUIRE`.
 
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 
-/// Something that is not part of the workspace.
+/// Something outside of the workspace that a trial needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The Python packages grpcio, grpcio-reflection, grpcio-health-checking and grpcio-status.
@@ -15,7 +15,7 @@ pub enum Need {
     Redocly,
     /// `openapi-spec-validator`, of the Python package of that name.
     OpenapiSpecValidator,
-    /// `openapi-python-client`, of the Python package of that name, and what the clients that it makes are built on.
+    /// `openapi-python-client`, of the Python package of that name, and the dependencies of the clients it generates.
     OpenapiPythonClient,
     /// `schemathesis`, of the Python package of that name.
     Schemathesis,
@@ -25,8 +25,8 @@ pub enum Need {
     Chromium,
     /// The programs of a MariaDB server and its client.
     MariaDb,
-    /// The programs of a PostgreSQL server and its client; for root, who may not run it, also `setpriv` and
-    /// a user `postgres`.
+    /// The programs of a PostgreSQL server and its client. PostgreSQL refuses to run as root: root also needs `setpriv`
+    /// and a user `postgres`.
     Postgres,
     /// The right to mount file systems.
     Mounts,
@@ -38,21 +38,20 @@ pub enum Need {
     Nginx,
     /// The proxy HAProxy.
     Haproxy,
-    /// The program `kustomize`, or `kubectl`, which has it built in.
+    /// The program `kustomize`, or `kubectl`, which contains it.
     Kustomize,
-    /// `kubernetes-validate`, of the Python package of that name, and the package PyYAML, which it needs.
+    /// `kubernetes-validate` and PyYAML, Python packages.
     KubernetesValidate,
     /// Prometheus's `promtool`.
     Promtool,
-    /// A Docker engine and Compose. Images are built on it, for minutes, so that it counts as absent unless `REQUIRE` names
-    /// it.
+    /// A Docker engine and Compose. Building images takes minutes: counts as missing unless `REQUIRE` names it.
     Docker,
-    /// The programs as `cargo build` makes them, without what only tests have, in the directory `PLAIN_PROGRAMS`.
+    /// The programs of a plain `cargo build`, without fault injection, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
 
-/// Looks for the first of its arguments that is a program, in the places of servers too, which Debian keeps
-/// out of the path, and prints where it is.
+/// Prints the path of the first of its arguments that is a program. Also searches the directories of servers, which
+/// Debian keeps out of PATH.
 const FIND_PROGRAM: &str = r#"
 PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV | tr '\n' ':')$PATH:/usr/local/sbin:/usr/sbin"
 for name; do command -v "$name" && exit; done
@@ -108,7 +107,7 @@ impl Need {
         }
     }
 
-    /// Commands that all succeed where it is here.
+    /// Commands that all succeed if the need is met.
     fn probes(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Grpcio => &[&[
@@ -151,7 +150,7 @@ impl Need {
         }
     }
 
-    /// The programs that it consists of, each by all its names.
+    /// The required programs, each with its alternative names.
     fn programs(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::MariaDb => &[&["mariadbd", "mysqld"], &["mariadb-install-db"], &["mariadb"]],
@@ -163,12 +162,12 @@ impl Need {
         }
     }
 
-    /// Whether it is here; if not, and it need not be, the reason to ignore the trial.
+    /// `None` if the need is met, else the reason to ignore the trial.
     ///
     /// # Errors
     ///
-    /// Where it is not here and `REQUIRE` names it.
-    pub(crate) fn look_for(self) -> Result<Option<String>, Failed> {
+    /// If the need is not met and `REQUIRE` names it.
+    pub(crate) fn missing_reason(self) -> Result<Option<String>, Failed> {
         let Some(missing) = self.missing() else { return Ok(None) };
         let reason = format!("{} is not installed: {missing}", self.name());
         if self.is_required() { Err(reason.into()) } else { Ok(Some(reason)) }
@@ -180,7 +179,7 @@ impl Need {
 
     fn missing(self) -> Option<String> {
         if self == Self::Docker && !self.is_required() {
-            return Some("or not to be used, since REQUIRE does not name it".to_owned());
+            return Some("or not enabled: REQUIRE does not name it".to_owned());
         }
         let program = self.programs().iter().find_map(|names| program(names).err());
         let failed = |probe: &&&[&str]| !succeeds(probe);
@@ -190,11 +189,11 @@ impl Need {
     }
 }
 
-/// Where the program is that has one of `names`, the first that is found.
+/// The path of the first program found with one of `names`.
 ///
 /// # Errors
 ///
-/// Names what is not there.
+/// If there is none; the error lists the names.
 pub fn program(names: &[&str]) -> Result<String, String> {
     let found = Command::new("sh").args(["-c", FIND_PROGRAM, "sh"]).args(names).output();
     let found = found.map_err(|error| error.to_string())?;
@@ -208,13 +207,13 @@ fn succeeds(probe: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The needs that must be met.
+/// The names in `REQUIRE`.
 fn required() -> Vec<String> {
     let list = variable("REQUIRE");
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// A variable of the environment, empty where it is not set.
+/// An environment variable, empty if it is not set.
 #[allow(
     clippy::disallowed_methods,
     reason = "switches of the tests themselves, not configuration of a service"
@@ -223,8 +222,8 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// A name that nothing has would require nothing, silently.
-pub(crate) fn trial_of_names() -> Trial {
+/// Fails on a misspelt name in `REQUIRE`, which would otherwise require nothing.
+pub(crate) fn trial_of_required_names() -> Trial {
     Trial::test("require_names_no_unknown_tool", || {
         let unknown = required().into_iter().find(|name| Need::ALL.iter().all(|need| need.name() != name));
         match unknown {

@@ -1,4 +1,4 @@
-//! Database servers of a test's own: in a new directory, on a free port, gone with the test.
+//! Database servers for tests: each in a new directory on a free port, killed with the test process.
 
 use std::{
     fs::Permissions,
@@ -26,26 +26,26 @@ mod supervisor;
 
 use supervisor::Supervisor;
 
-/// What the administrator of every server has, as in the Compose file of the Go services.
+/// The password of every server's administrator, as in the Compose file of the Go services.
 const PASSWORD: &str = "verysecretpass";
-/// How long a server may take until it answers, the repair of its data after a kill included.
+/// How long a server may take to accept connections, including crash recovery.
 const READY_MAX: Duration = Duration::from_secs(60);
 const READY_POLL: Duration = Duration::from_millis(50);
 
-/// Which server.
+/// The kinds of database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// MariaDB, for which commits are durable.
+    /// MariaDB, with durable commits.
     MariaDb,
-    /// PostgreSQL as it comes, with which they are, too.
+    /// PostgreSQL, with durable commits.
     Postgres,
 }
 
 impl Kind {
-    /// Both.
+    /// Both kinds.
     pub const ALL: [Self; 2] = [Self::MariaDb, Self::Postgres];
 
-    /// `mariadb` or `postgres`, as in `REQUIRE` and for the names of trials.
+    /// `mariadb` or `postgres`, as in `REQUIRE` and the names of trials.
     pub fn name(self) -> &'static str {
         match self {
             Self::MariaDb => "mariadb",
@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// What a trial with such a server needs.
+    /// The need of a trial that uses this kind of server.
     pub fn need(self) -> Need {
         match self {
             Self::MariaDb => Need::MariaDb,
@@ -62,15 +62,15 @@ impl Kind {
     }
 }
 
-/// A running server. It is killed, and its directory removed, when this is dropped or when the test process
-/// is gone, however that went.
+/// A running server. It is killed and its directory removed when this is dropped or the test process ends, even by
+/// SIGKILL.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
     port: u16,
     options: Vec<String>,
     databases: AtomicU32,
-    // Before the directory: fields are dropped in order, and a server does not survive without its files.
+    // Declared before the directory, since fields are dropped in order: the server ends before its files are removed.
     supervisor: Mutex<Supervisor>,
     directory: TempDir,
 }
@@ -85,21 +85,21 @@ pub(crate) fn stop_shared() {
 }
 
 impl Server {
-    /// A new and empty server, which answers.
+    /// Starts a new, empty server and waits until it accepts connections.
     ///
     /// # Errors
     ///
-    /// Where it does not, with what it logged.
+    /// If it does not within a minute; the error contains its log.
     pub async fn start(kind: Kind) -> Result<Self, Failed> {
         Self::start_with(kind, &[]).await
     }
 
-    /// As [`Server::start`], with more `options` on its command line, which win over the usual ones:
+    /// As [`Server::start`], with more `options` on its command line, which override the defaults:
     /// `--innodb-flush-log-at-trx-commit=2` for MariaDB, `-c`, `fsync=off` for PostgreSQL.
     ///
     /// # Errors
     ///
-    /// Where it does not answer, with what it logged.
+    /// As [`Server::start`].
     pub async fn start_with(kind: Kind, options: &[&str]) -> Result<Self, Failed> {
         let directory = directory()?;
         match kind {
@@ -114,7 +114,7 @@ impl Server {
             if server.ready().await.is_ok() {
                 return Ok(server);
             }
-            // Somebody else may have taken the port meanwhile.
+            // Another process may have taken the port.
             server.kill()?;
             server.port = free_port()?;
             server.run_again()?;
@@ -123,8 +123,8 @@ impl Server {
         Ok(server)
     }
 
-    /// The server that all trials of the process share, started for the first that asks. A trial has
-    /// databases of its own there, and neither kills nor freezes it.
+    /// The server that all trials of the process share; the first call starts it. A trial creates its own databases
+    /// on it, and may not kill or freeze it.
     ///
     /// # Errors
     ///
@@ -139,22 +139,22 @@ impl Server {
         Ok(server)
     }
 
-    /// Which server it is.
+    /// The kind of this server.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Its port on 127.0.0.1, the same after a restart.
+    /// The port on 127.0.0.1; stays the same after a restart.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process id, or that of its last run.
+    /// The process id of the current or last run.
     pub fn pid(&self) -> u32 {
         self.supervisor().pid()
     }
 
-    /// What `DATA_SOURCE_URL` says for `database`.
+    /// The `DATA_SOURCE_URL` of `database`.
     pub fn url(&self, database: &str) -> String {
         let (scheme, user) = match self.kind {
             Kind::MariaDb => ("mysql", "root"),
@@ -163,7 +163,7 @@ impl Server {
         format!("{scheme}://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The same as Go's drivers want it: MariaDB's has a form of its own, PostgreSQL's takes the URL.
+    /// The data source name for Go's drivers: MariaDB's driver has its own form, PostgreSQL's takes the URL.
     pub fn go_dsn(&self, database: &str) -> String {
         match self.kind {
             Kind::MariaDb => format!("root:{PASSWORD}@tcp(127.0.0.1:{})/{database}", self.port),
@@ -171,7 +171,7 @@ impl Server {
         }
     }
 
-    /// Creates an empty database of a name that no other has on this server; returns the name.
+    /// Creates an empty database and returns its unique name.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Server {
         Ok(name)
     }
 
-    /// Creates an empty database of this `name`.
+    /// Creates an empty database.
     ///
     /// # Errors
     ///
@@ -195,12 +195,12 @@ impl Server {
         self.execute("", &sql).await.map(drop)
     }
 
-    /// Runs a script in `database` (none, where that is empty) as the administrator, through the server's own
-    /// client. Returns the rows, a line for each, columns separated by tabs.
+    /// Runs a script in `database` (an empty name selects none) as the administrator, with the server's command-line
+    /// client. Returns one line per row, columns separated by tabs.
     ///
     /// # Errors
     ///
-    /// Where a statement fails, at which the script ends, or where the server does not answer.
+    /// If a statement fails, which ends the script, or the server is not available.
     pub async fn execute(&self, database: &str, sql: &str) -> Result<String, Failed> {
         let mut script = tempfile::tempfile()?;
         script.write_all(sql.as_bytes())?;
@@ -208,45 +208,46 @@ impl Server {
         succeed_given(Stdio::from(script), &mut self.client(database)?).await
     }
 
-    /// Kills it (SIGKILL), with all its processes; returns when they are gone. The data stay.
+    /// Kills all processes of the server (SIGKILL) and waits for their end. The data stay.
     ///
     /// # Errors
     ///
-    /// Where the shell above the server was killed by somebody else.
+    /// If the supervising shell is gone.
     pub fn kill(&self) -> Result<(), Failed> {
         self.supervisor().kill()
     }
 
-    /// Stops all its processes where they are (SIGSTOP): connections stay, and nothing answers.
+    /// Suspends all processes of the server (SIGSTOP): connections stay open, and no request gets a response.
     ///
     /// # Errors
     ///
-    /// Where it was killed.
+    /// If it was killed.
     pub fn freeze(&self) -> Result<(), Failed> {
         self.supervisor().signal("STOP")
     }
 
-    /// Lets it go on after [`Server::freeze`].
+    /// Resumes the server after [`Server::freeze`].
     ///
     /// # Errors
     ///
-    /// Where it was killed.
+    /// If it was killed.
     pub fn thaw(&self) -> Result<(), Failed> {
         self.supervisor().signal("CONT")
     }
 
-    /// Starts it again on the same port and data, killing it first if it still runs; returns when it answers.
+    /// Kills the server if it still runs, starts it again on the same port and data, and waits until it accepts
+    /// connections.
     ///
     /// # Errors
     ///
-    /// Where it does not within a minute, with what it logged.
+    /// If it does not within a minute; the error contains its log.
     pub async fn restart(&self) -> Result<(), Failed> {
         let deadline = Instant::now() + READY_MAX;
         loop {
             self.kill()?;
             self.run_again()?;
             let ready = self.ready().await;
-            // A connection may have the port at its near end, and PostgreSQL still see its old self.
+            // An outgoing connection may use the port as its local port, and PostgreSQL may still detect its old process.
             if ready.is_ok() || Instant::now() >= deadline {
                 return ready;
             }
@@ -259,7 +260,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until it answers; fails at once where it ended.
+    /// Waits until the server accepts connections; fails at once if its process has ended.
     async fn ready(&self) -> Result<(), Failed> {
         let deadline = Instant::now() + READY_MAX;
         loop {
@@ -295,14 +296,14 @@ fn run(kind: Kind, port: u16, directory: &Path, options: &[String]) -> Result<Su
     Supervisor::start(directory, &command)
 }
 
-/// Directly below /tmp, since the path of a socket holds 107 bytes; open to the user `postgres`.
+/// A directory directly below /tmp, since the path of a socket is limited to 107 bytes; readable by the user `postgres`.
 fn directory() -> Result<TempDir, Failed> {
     let directory = tempfile::Builder::new().prefix("trials-").tempdir_in("/tmp")?;
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
     Ok(directory)
 }
 
-/// Whom the servers' programs treat apart.
+/// Whether this process runs as root, which the server programs treat specially.
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

@@ -1,4 +1,4 @@
-//! The statements that a program sends, and how a database would carry them out.
+//! Records the SQL statements a program sends, and checks their query plans.
 
 use std::{
     collections::BTreeSet,
@@ -21,33 +21,33 @@ use crate::{
     texts,
 };
 
-/// Where sqlx tells of each statement.
+/// The tracing target of sqlx's statement log.
 const TARGET: &str = "sqlx::query";
-/// What says nothing about the data.
-const FRAME: [&str; 6] = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA"];
+/// Statements that are not recorded, by their first word.
+const IGNORED: [&str; 6] = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA"];
 
-/// The statements sent by this process since [`capture`].
+/// The statements sent by this process since [`capture_statements`].
 #[derive(Debug, Clone, Default)]
-pub struct Sent(Arc<Mutex<BTreeSet<String>>>);
+pub struct StatementLog(Arc<Mutex<BTreeSet<String>>>);
 
-/// Listens to sqlx from now on, until the process ends.
+/// Records sqlx's statements until the process ends.
 ///
 /// # Errors
 ///
-/// Where somebody listens already.
-pub fn capture() -> Result<Sent, Failed> {
-    let sent = Sent::default();
-    tracing::subscriber::set_global_default(sent.clone())?;
-    Ok(sent)
+/// If another global tracing subscriber is installed.
+pub fn capture_statements() -> Result<StatementLog, Failed> {
+    let log = StatementLog::default();
+    tracing::subscriber::set_global_default(log.clone())?;
+    Ok(log)
 }
 
-/// Whether the trial called `name` is all that this process runs. If not, it is run so in another, which must
-/// end well: statements are told without a word of who sent them.
+/// Runs the trial `name` in a process of its own: the statement log cannot tell the statements of two trials apart.
+/// Returns true in that process, and false in the calling one after the other has succeeded.
 ///
 /// # Errors
 ///
-/// What the other process printed, where it failed.
-pub async fn is_alone(name: &str) -> Result<bool, Failed> {
+/// If the other process fails; the error contains its output.
+pub async fn isolate(name: &str) -> Result<bool, Failed> {
     if std::env::args().any(|argument| argument == name) {
         return Ok(true);
     }
@@ -56,19 +56,19 @@ pub async fn is_alone(name: &str) -> Result<bool, Failed> {
     Ok(false)
 }
 
-impl Sent {
-    /// Compares what was sent, but for what the test itself `asked`, with `file`, which `UPDATE_STATEMENTS=1`
-    /// writes anew. The first of `spelled` is how the database that was asked writes the second.
+impl StatementLog {
+    /// Compares the recorded statements, without those of the test itself (`own`), with `file`;
+    /// `UPDATE_STATEMENTS=1` rewrites it. The first text of `portable` is replaced by the second before.
     ///
     /// # Errors
     ///
-    /// Names what only one of them has.
-    pub fn compare(&self, file: &Path, asked: &[&str], spelled: (&str, &str)) -> Result<(), Failed> {
+    /// If they differ; the error lists the statements that only one of them has.
+    pub fn compare(&self, file: &Path, own: &[&str], portable: (&str, &str)) -> Result<(), Failed> {
         let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (here, everywhere) = spelled;
-        let mut sent: BTreeSet<String> = sent.iter().map(|text| text.replace(here, everywhere)).collect();
-        for statement in asked {
-            sent.remove(&folded(statement));
+        let (dialect, generic) = portable;
+        let mut sent: BTreeSet<String> = sent.iter().map(|text| text.replace(dialect, generic)).collect();
+        for statement in own {
+            sent.remove(&normalized(statement));
         }
         if need::variable("UPDATE_STATEMENTS") == "1" {
             let mut text =
@@ -82,17 +82,17 @@ impl Sent {
         let written: BTreeSet<String> = listed(&text).map(str::to_owned).collect();
         let differences: Vec<&String> = sent.symmetric_difference(&written).collect();
         check(differences.is_empty(), || {
-            format!("{} is stale (UPDATE_STATEMENTS=1 writes it anew): {differences:#?}", file.display())
+            format!("{} is stale (UPDATE_STATEMENTS=1 rewrites it): {differences:#?}", file.display())
         })
     }
 }
 
-/// The statements of a file, one a line.
-pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+/// The statements of a file with one statement per line.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with("--")).map(|line| line.trim_end_matches(';'))
 }
 
-impl Subscriber for Sent {
+impl Subscriber for StatementLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == TARGET
     }
@@ -108,8 +108,8 @@ impl Subscriber for Sent {
     fn event(&self, event: &Event<'_>) {
         let mut statement = Statement::default();
         event.record(&mut statement);
-        let text = folded(&statement.0);
-        if !FRAME.iter().any(|word| text.starts_with(word)) {
+        let text = normalized(&statement.0);
+        if !IGNORED.iter().any(|word| text.starts_with(word)) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
         }
     }
@@ -119,7 +119,7 @@ impl Subscriber for Sent {
     fn exit(&self, _: &Id) {}
 }
 
-/// The text of an event: all of it, where the summary has only its first words.
+/// The statement of an event: `db.statement`, or `summary` if that is empty (the statement is short).
 #[derive(Default)]
 struct Statement(String);
 
@@ -134,8 +134,8 @@ impl Visit for Statement {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// On one line, and with one row, or one parameter of a list, where there are several alike.
-fn folded(statement: &str) -> String {
+/// The statement on one line, with repeated rows and list parameters reduced to one.
+fn normalized(statement: &str) -> String {
     let mut text = statement.split_whitespace().collect::<Vec<_>>().join(" ");
     while text.contains("IN (?, ?") {
         text = text.replace("IN (?, ?", "IN (?");
@@ -149,10 +149,10 @@ fn folded(statement: &str) -> String {
     format!("{head} VALUES {row}{rest}")
 }
 
-/// What a database says that it would do.
+/// A query plan.
 #[derive(Debug)]
 pub enum Plan {
-    /// The details of `EXPLAIN QUERY PLAN`, each a line.
+    /// The details of `EXPLAIN QUERY PLAN`, one per line.
     Sqlite(String),
     /// The rows of `EXPLAIN`.
     MariaDb(String),
@@ -161,12 +161,12 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// That of `server` for `statement`, which has no parameters.
+    /// The plan of `server` for `statement`, which has no parameters.
     ///
     /// # Errors
     ///
-    /// Where the server does not take it.
-    pub async fn of(server: &Server, database: &str, statement: &str) -> Result<Self, Failed> {
+    /// If the server rejects the statement.
+    pub async fn explain(server: &Server, database: &str, statement: &str) -> Result<Self, Failed> {
         let plan = server.execute(database, &format!("EXPLAIN {statement}")).await?;
         Ok(match server.kind() {
             Kind::MariaDb => Self::MariaDb(plan),
@@ -174,11 +174,11 @@ impl Plan {
         })
     }
 
-    /// Whether a whole table or index is read, or nobody can tell.
+    /// Whether the plan reads a whole table or index, or does not say.
     fn scans(&self) -> bool {
         match self {
             Self::Sqlite(plan) => plan.contains("SCAN"),
-            // NULL: this server looked before it planned, and found nothing.
+            // NULL: MariaDB found no matching row while planning.
             Self::MariaDb(plan) => plan
                 .lines()
                 .any(|row| row.split('\t').nth(3).is_some_and(|how| ["ALL", "index", "NULL"].contains(&how))),
@@ -189,7 +189,7 @@ impl Plan {
         }
     }
 
-    /// Whether rows are put in order after they were read.
+    /// Whether the plan sorts rows.
     fn sorts(&self) -> bool {
         match self {
             Self::Sqlite(plan) => plan.contains("TEMP B-TREE"),
@@ -202,53 +202,52 @@ impl Plan {
 /// A program's statements, and values for their parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Statements {
-    /// One a line.
+    /// One statement per line.
     pub text: &'static str,
-    /// Pieces of statements, each with the text that replaces it. Any other parameter becomes `'1'`.
+    /// Replacements in statements. Any remaining parameter becomes `'1'`.
     pub values: &'static [(&'static str, &'static str)],
-    /// What only a statement says whose rows are those of one page, however many are stored: it may sort them.
+    /// A text that marks statements which read a bounded page of rows: they may sort.
     pub page: Option<&'static str>,
 }
 
 impl Statements {
-    /// Every statement is taken; none scans a table, and none sorts more than a page. Each of `planted`, which
-    /// do so, must be noticed.
+    /// Checks that no statement scans a table or sorts more than a page, and that the check detects each of `planted`,
+    /// which do.
     ///
     /// # Errors
     ///
-    /// Names the statements, with their plans.
-    pub async fn are_cheap<E>(self, planted: &[&str], explain: E) -> Result<(), Failed>
+    /// Lists the failing statements with their plans.
+    pub async fn check_plans<E>(self, planted: &[&str], explain: E) -> Result<(), Failed>
     where
         E: AsyncFn(String) -> Result<Plan, Failed>,
     {
         for statement in planted {
             let plan = explain((*statement).to_owned()).await?;
-            check(plan.scans() || plan.sorts(), || format!("{statement} is not noticed: {plan:?}"))?;
+            check(plan.scans() || plan.sorts(), || format!("not detected: {statement}: {plan:?}"))?;
         }
-        let mut noticed = Vec::new();
+        let mut expensive = Vec::new();
         for statement in listed(self.text) {
             let plan = explain(self.filled(statement)).await?;
-            // A row that is written is not looked for, whatever MariaDB calls it.
+            // MariaDB reports a scan for an INSERT of values.
             let is_insert = statement.starts_with("INSERT") && statement.contains(" VALUES (");
             let is_page = self.page.is_some_and(|mark| statement.contains(mark));
             if !is_insert && (plan.scans() || (plan.sorts() && !is_page)) {
-                noticed.push((statement, plan));
+                expensive.push((statement, plan));
             }
         }
-        check(noticed.is_empty(), || format!("a scan or a sort: {noticed:#?}"))
+        check(expensive.is_empty(), || format!("a scan or a sort: {expensive:#?}"))
     }
 
-    /// Every statement is run, and taken: first those that write into the tables called `parents`, whose rows others
-    /// refer to.
+    /// Runs every statement, INSERTs into the table `parent` first, since other rows refer to it.
     ///
     /// # Errors
     ///
-    /// The database's, at the first statement that is not.
-    pub async fn are_taken<E>(self, parents: &str, run: E) -> Result<(), Failed>
+    /// The error of the first statement that the database rejects.
+    pub async fn check_accepted<E>(self, parent: &str, run: E) -> Result<(), Failed>
     where
         E: AsyncFn(String) -> Result<(), Failed>,
     {
-        let parent = format!("INSERT INTO {parents} ");
+        let parent = format!("INSERT INTO {parent} ");
         let mut statements: Vec<&str> = listed(self.text).collect();
         statements.sort_by_key(|statement| !statement.starts_with(&parent));
         for statement in statements {

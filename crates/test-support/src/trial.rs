@@ -1,4 +1,4 @@
-//! How a trial runs: its needs first, then on a runtime of its own.
+//! Trials: checks their requirements, then runs each on its own runtime.
 
 use std::future::Future;
 
@@ -6,7 +6,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::Need;
 
-/// A trial of `body` that is ignored where one of `needs` is not met and need not be.
+/// A trial of `body` on a multi-threaded runtime. Ignored if one of `needs` is missing, unless `REQUIRE` names it.
 pub fn trial<F>(name: &str, needs: &[Need], body: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = Result<(), Failed>>,
@@ -14,7 +14,7 @@ where
     let needs = needs.to_vec();
     Trial::ignorable_test(name, move || {
         for need in needs {
-            if let Some(reason) = need.look_for()? {
+            if let Some(reason) = need.missing_reason()? {
                 return Ok(Completion::ignored_with(reason));
             }
         }
@@ -23,11 +23,34 @@ where
     })
 }
 
-/// Fails with `why` unless `holds`.
+/// A trial without needs that fails by a panic, on a single-threaded runtime as under `#[tokio::test]`.
+///
+/// `path` is the path of the test function; its name is used without the name of the crate.
+pub fn test<F>(path: &str, body: impl FnOnce() -> F + Send + 'static) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    let name = path.split_once("::").map_or(path, |(_, name)| name);
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(body());
+        Ok(())
+    })
+}
+
+/// Trials of these `async fn()`s of the calling module: [`test`] for each.
+#[macro_export]
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        [$($crate::test(concat!(module_path!(), "::", stringify!($name)), $name)),*]
+    };
+}
+
+/// Returns an error with the message `why()` unless `holds`.
 ///
 /// # Errors
 ///
-/// Says `why`.
+/// If `holds` is false.
 pub fn check(holds: bool, why: impl FnOnce() -> String) -> Result<(), Failed> {
     if holds { Ok(()) } else { Err(why().into()) }
 }

@@ -8,7 +8,7 @@ use order::adapters::db::{DbOrders, DbPrices, MIGRATIONS};
 use sqlx::{AssertSqlSafe, Row};
 use test_support::{
     Failed, Trial, check, server,
-    statements::{Plan, Statements, capture, is_alone},
+    statements::{Plan, Statements, capture_statements, isolate},
     trial,
 };
 
@@ -74,7 +74,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
 }
 
 async fn are_written_down() -> Result<(), Failed> {
-    if !is_alone(WRITTEN_DOWN).await? {
+    if !isolate(WRITTEN_DOWN).await? {
         return Ok(());
     }
     let newest = MIGRATIONS.sqlite.iter().map(|migration| migration.version).max().unwrap();
@@ -84,7 +84,7 @@ async fn are_written_down() -> Result<(), Failed> {
     let given = Given::new(Kind::Sqlite).await?;
     let database = given.open().await?;
     let (orders, prices) = (DbOrders::new(database.clone()), DbPrices::new(database));
-    let sent = capture()?;
+    let sent = capture_statements()?;
     keeps(Arc::new(orders)).await?;
     prices::keeps(Arc::new(prices)).await?;
     sent.compare(Path::new(FILE), BY_OPERATORS, (Driver::Sqlite.now_ms(), NOW_MS))
@@ -95,7 +95,7 @@ async fn are_cheap(kind: Kind) -> Result<(), Failed> {
     let database = given.open().await?;
     let analyze = if kind == Kind::MariaDb { "ANALYZE TABLE orders, order_items, prices" } else { "ANALYZE" };
     given.execute(&format!("{FILL}{analyze}")).await?;
-    NEWEST.are_cheap(PLANTED, async |statement| plan(&given, &database, statement).await).await
+    NEWEST.check_plans(PLANTED, async |statement| plan(&given, &database, statement).await).await
 }
 
 async fn are_taken(kind: Kind) -> Result<(), Failed> {
@@ -103,7 +103,7 @@ async fn are_taken(kind: Kind) -> Result<(), Failed> {
     given.open().await?;
     let now_ms = driver(kind).now_ms();
     BEFORE
-        .are_taken("orders", async |statement| given.execute(&statement.replace(NOW_MS, now_ms)).await)
+        .check_accepted("orders", async |statement| given.execute(&statement.replace(NOW_MS, now_ms)).await)
         .await
 }
 
@@ -121,7 +121,7 @@ async fn plan(given: &Given, database: &Database, statement: String) -> Result<P
         Given::Served(server, name) => {
             let driver =
                 if server.kind() == server::Kind::MariaDb { Driver::MySql } else { Driver::Postgres };
-            Plan::of(server, name, &statement.replace(NOW_MS, driver.now_ms())).await
+            Plan::explain(server, name, &statement.replace(NOW_MS, driver.now_ms())).await
         }
     }
 }

@@ -1,6 +1,4 @@
-//! Accounts and payments in a database.
-//!
-//! One set of statements, written with `?` and kept to what SQLite, MySQL and PostgreSQL all take.
+//! The ledger in a database, with one set of portable statements for SQLite, MySQL and PostgreSQL.
 
 mod accounts;
 mod rows;
@@ -16,22 +14,22 @@ use crate::{
 
 pub use accounts::DbAccounts;
 
-/// The tables, version by version, on each kind of database.
+/// The migrations for each kind of database.
 pub static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
     mysql: sqlx::migrate!("migrations/mysql"),
     postgres: sqlx::migrate!("migrations/postgres"),
 };
 
-/// Finds the accounts whose charged amount is not the sum of their CHARGED payments (user id, currency):
-/// none, ever. Operators run the same file.
+/// Finds accounts (user id, currency) whose charged amount is not the sum of their CHARGED payments. It must find none;
+/// operators run the same file.
 pub const AUDIT: &str = include_str!("../../audit.sql");
 
-/// How often a key that is taken is met before it is called a clash: the first time it may be that of an
-/// account that another writer opened at the same moment, which the second attempt finds.
+/// Attempts before a unique violation counts as [`LedgerError::Conflict`]. The first may be the key of an account that
+/// another writer opened concurrently; the second attempt finds that account.
 const ATTEMPTS: usize = 2;
 
-/// Adds to what the account was charged, if there is such an account and it stays within its limit.
+/// Adds to the charged amount of an existing account, if it stays within the credit limit.
 const DEBIT: &str = "UPDATE accounts SET charged_minor = charged_minor + ?
      WHERE user_id = ? AND currency = ? AND charged_minor + ? <= credit_limit_minor";
 
@@ -51,41 +49,41 @@ impl DbLedger {
         Self(database)
     }
 
-    /// The payments of orders with ids above `after`, lowest first, `limit` at most: for an audit.
+    /// The first `limit` payments with an order id above `after`, by order id.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Unknown`]
     pub async fn audit_page(&self, after: i64, limit: u32) -> Result<Vec<Payment>, LedgerError> {
-        self.0.read(ReadAuditPage { after, limit }).await.map_err(unread)
+        self.0.read(ReadAuditPage { after, limit }).await.map_err(read_error)
     }
 
-    /// The accounts whose charged amount is not the sum of their CHARGED payments: none, ever.
+    /// The accounts that [`AUDIT`] finds.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Unknown`]
     pub async fn unbalanced(&self) -> Result<Vec<(UserId, Currency)>, LedgerError> {
-        self.0.read(ReadUnbalanced).await.map_err(unread)
+        self.0.read(ReadUnbalanced).await.map_err(read_error)
     }
 
-    /// Does the work that records a payment for `order`, or finds what was there before.
-    async fn record<W>(&self, order: OrderId, work: W) -> Result<Payment, LedgerError>
+    /// Runs `transaction`, which inserts a payment for `order`; returns the existing payment if there is one.
+    async fn record<T>(&self, order: OrderId, transaction: T) -> Result<Payment, LedgerError>
     where
-        W: Transaction<Output = Payment> + Copy,
+        T: Transaction<Output = Payment> + Copy,
     {
         for _ in 0..ATTEMPTS {
-            match self.0.write(work).await {
+            match self.0.write(transaction).await {
                 Ok(payment) => return Ok(payment),
                 Err(error) if error.is_unique_violation() => {
-                    if let Some(first) = self.find(order).await? {
-                        return Ok(first);
+                    if let Some(existing) = self.find(order).await? {
+                        return Ok(existing);
                     }
                 }
-                Err(error) => match undone(&error) {
-                    // It may have been committed all the same; where it cannot be found, it may still be.
+                Err(error) => match write_error(&error) {
+                    // In doubt: the payment may be committed, or still become visible later.
                     LedgerError::Unknown => return self.find(order).await?.ok_or(LedgerError::Unknown),
-                    certain => return Err(certain),
+                    error => return Err(error),
                 },
             }
         }
@@ -93,9 +91,9 @@ impl DbLedger {
     }
 }
 
-/// What is certain after `error`; the cause is logged here and nowhere else.
-fn undone(error: &WriteError) -> LedgerError {
-    tracing::error!(%error, "the database did not write");
+/// Logs `error` and maps it to what it says about the outcome.
+fn write_error(error: &WriteError) -> LedgerError {
+    tracing::error!(%error, "database write failed");
     match error {
         WriteError::Withdrawn | WriteError::NotStarted(_) | WriteError::Refused(_) | WriteError::Panicked => {
             LedgerError::NotStarted
@@ -104,8 +102,8 @@ fn undone(error: &WriteError) -> LedgerError {
     }
 }
 
-fn unread(error: sqlx::Error) -> LedgerError {
-    tracing::error!(%error, "the database cannot be read");
+fn read_error(error: sqlx::Error) -> LedgerError {
+    tracing::error!(%error, "database read failed");
     LedgerError::Unknown
 }
 
@@ -120,7 +118,7 @@ impl Ledger for DbLedger {
     }
 
     async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError> {
-        self.0.read(Find(order)).await.map_err(unread)
+        self.0.read(Find(order)).await.map_err(read_error)
     }
 }
 
@@ -185,8 +183,8 @@ impl Transaction for RecordVoid {
     }
 }
 
-/// Debits the account and writes the payment. Where the order has a payment already, the insert fails, and
-/// the debit is rolled back with it.
+/// Debits the account and inserts the payment. If the order already has a payment, the insert fails and rolls back the
+/// debit.
 #[derive(Clone, Copy)]
 struct RecordCharge(NewCharge);
 
@@ -203,8 +201,8 @@ impl Transaction for RecordCharge {
             if !is_open(connection, user, total).await? {
                 open(connection, user, charge.opening_limit, charge.now_ms).await?;
             }
-            // Only now is it the limit that stands in the way: before, another may have opened the account
-            // between the two statements.
+            // Another writer may have opened the account after the first debit. If this debit fails too, the limit
+            // is exceeded.
             debited = debit(connection, user, total).await?;
         }
         let outcome = match debited {

@@ -1,4 +1,4 @@
-//! The ledger, failing on purpose at named points: for tests of processes alone (feature `fault-injection`).
+//! A ledger with injected faults, for tests that start processes (feature `fault-injection`).
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
 const CHARGE: Step = Step { before: "ledger.charge.before", after: "ledger.charge.after" };
 const VOID: Step = Step { before: "ledger.void.before", after: "ledger.void.after" };
 
-/// `database`, with the points of this service that `FAULT_INJECTION` names.
+/// Reads `FAULT_INJECTION` into `database`.
 pub(crate) fn read(reader: &mut Reader<'_>, database: Option<database::Config>) -> Option<database::Config> {
     let own = [CHARGE.before, CHARGE.after, VOID.before, VOID.after];
     let points: Vec<&str> = own.into_iter().chain(database::POINTS).collect();
@@ -24,15 +24,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, database: Option<database::Config>) 
     database.map(|database| database::Config { faults, ..database })
 }
 
-/// The ledger with `points` around what it does; the same ledger where nothing is to fail.
-pub(crate) fn around(ledger: Arc<dyn Ledger>, points: &FaultRules) -> Arc<dyn Ledger> {
-    if points.is_empty() {
+/// Wraps the ledger so that `faults` apply to it; returns it unchanged if there are none.
+pub(crate) fn around(ledger: Arc<dyn Ledger>, faults: &FaultRules) -> Arc<dyn Ledger> {
+    if faults.is_empty() {
         return ledger;
     }
-    Arc::new(FaultyLedger { inner: ledger, points: points.clone() })
+    Arc::new(FaultyLedger { inner: ledger, faults: faults.clone() })
 }
 
-/// What a ledger that fails like this tells.
+/// The error of an injected fault.
 fn failed(fault: Fault) -> Result<Payment, LedgerError> {
     Err(match fault {
         Fault::Refused => LedgerError::NotStarted,
@@ -42,17 +42,17 @@ fn failed(fault: Fault) -> Result<Payment, LedgerError> {
 
 struct FaultyLedger {
     inner: Arc<dyn Ledger>,
-    points: FaultRules,
+    faults: FaultRules,
 }
 
 #[async_trait]
 impl Ledger for FaultyLedger {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
-        self.points.around(CHARGE, self.inner.record_charge(charge), failed).await
+        self.faults.around(CHARGE, self.inner.record_charge(charge), failed).await
     }
 
     async fn record_void(&self, void: &NewVoid) -> Result<Payment, LedgerError> {
-        self.points.around(VOID, self.inner.record_void(void), failed).await
+        self.faults.around(VOID, self.inner.record_void(void), failed).await
     }
 
     async fn find(&self, order: OrderId) -> Result<Option<Payment>, LedgerError> {

@@ -1,10 +1,10 @@
-//! The Payment service of the contract: reads requests, runs the application, writes answers.
+//! The gRPC service: parses requests, calls the application, renders responses.
 //!
-//! What writes runs in a task of its own: a caller that leaves, or its deadline, cannot cut it in half.
+//! Calls that write run in their own task, so that a client that disconnects, or its deadline, cannot cancel them.
 
-mod read;
+mod parse;
+mod render;
 mod status;
-mod write;
 
 use std::future::Future;
 
@@ -17,10 +17,10 @@ use tonic::{Request, Response, Status};
 
 use crate::application::Application;
 
-/// The domain of this service's `google.rpc.ErrorInfo`.
+/// The domain in this service's `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "payment";
 
-/// The service, over an application.
+/// The implementation of the generated service trait.
 #[derive(Clone)]
 pub struct PaymentService {
     application: Application,
@@ -28,23 +28,23 @@ pub struct PaymentService {
 }
 
 impl PaymentService {
-    /// The service; what must not be cut in half runs in `tasks`, which a stopping process waits for.
+    /// The service over `application`. Calls that write run in `tasks`, which a graceful shutdown waits for.
     pub fn new(application: Application, tasks: TaskTracker) -> Self {
         Self { application, tasks }
     }
 
-    /// Runs `work` to its end, whoever waits for it.
+    /// Runs `call` in a task, which completes even if the client disconnects.
     async fn run_to_completion<T, E>(
         &self,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
+        call: impl Future<Output = Result<T, E>> + Send + 'static,
     ) -> Result<T, Status>
     where
         T: Send + 'static,
         E: Into<Status> + Send + 'static,
     {
-        match self.tasks.spawn(service_kit::trace::with_current_context(work)).await {
-            Ok(ended) => ended.map_err(Into::into),
-            // A panic, which the process's hook has logged.
+        match self.tasks.spawn(service_kit::trace::with_current_context(call)).await {
+            Ok(result) => result.map_err(Into::into),
+            // A panic; the process's panic hook has logged it.
             Err(_) => Err(Status::internal("internal error")),
         }
     }
@@ -56,25 +56,25 @@ impl payment_server::Payment for PaymentService {
         &self,
         request: Request<CreatePaymentRequest>,
     ) -> Result<Response<CreatePaymentResponse>, Status> {
-        let charge = read::charge(request.get_ref())?;
+        let charge = parse::charge(request.get_ref())?;
         let application = self.application.clone();
         let receipt = self.run_to_completion(async move { application.charge(charge).await }).await?;
-        Ok(Response::new(write::receipt(receipt)))
+        Ok(Response::new(render::receipt(receipt)))
     }
 
     async fn get(&self, request: Request<GetPaymentRequest>) -> Result<Response<GetPaymentResponse>, Status> {
-        let order = read::order(request.get_ref().order_id)?;
+        let order = parse::order(request.get_ref().order_id)?;
         let payment = self.application.payment(order).await?;
-        Ok(Response::new(write::payment(&payment)))
+        Ok(Response::new(render::payment(&payment)))
     }
 
     async fn void(
         &self,
         request: Request<VoidPaymentRequest>,
     ) -> Result<Response<VoidPaymentResponse>, Status> {
-        let order = read::order(request.get_ref().order_id)?;
+        let order = parse::order(request.get_ref().order_id)?;
         let application = self.application.clone();
         let payment = self.run_to_completion(async move { application.void(order).await }).await?;
-        Ok(Response::new(VoidPaymentResponse { payment: Some(write::payment(&payment)) }))
+        Ok(Response::new(VoidPaymentResponse { payment: Some(render::payment(&payment)) }))
     }
 }

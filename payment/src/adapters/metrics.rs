@@ -1,12 +1,12 @@
-//! The ledger, with what it records counted.
+//! A ledger that counts what it records.
 //!
 //! | metric | labels | what |
 //! |---|---|---|
-//! | `payment_charges_total` | outcome (`charged`, `declined`) | charges recorded; what was recorded before is not counted again |
-//! | `payment_charged_minor_units_total` | currency | what customers were charged, in the currency's minor units |
+//! | `payment_charges_total` | outcome (`charged`, `declined`) | recorded charges; a repeated request is not counted again |
+//! | `payment_charged_minor_units_total` | currency | charged amounts, in the currency's minor units |
 //!
-//! MeteredLedger since the process began, and by this process alone. What was recorded without an answer, and found by a later
-//! call, is counted by nobody: the books are in the database, and audited there.
+//! Counted since the start of this process. A charge whose result was lost, and which a later call finds, is not counted:
+//! audit the database for exact sums.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
 
 type Label = [(&'static str, &'static str); 1];
 
-/// What was charged.
+/// Counters of charges.
 #[derive(Debug, Clone, Default)]
 pub struct ChargeMetrics {
     charges: Family<Label, Counter>,
@@ -31,22 +31,22 @@ pub struct ChargeMetrics {
 }
 
 impl ChargeMetrics {
-    /// Registers them under their Prometheus names.
+    /// Creates the counters and registers them under their Prometheus names.
     pub fn register(registry: &mut Registry) -> Self {
-        let charges = Self::default();
-        registry.register("payment_charges", "ChargeMetrics recorded, by outcome", charges.charges.clone());
+        let metrics = Self::default();
+        registry.register("payment_charges", "Charges recorded, by outcome", metrics.charges.clone());
         registry.register(
             "payment_charged_minor_units",
-            "What customers were charged, in minor units of the currency",
-            charges.charged.clone(),
+            "Charged amounts, in minor units of the currency",
+            metrics.charged.clone(),
         );
         for outcome in ["charged", "declined"] {
-            drop(charges.charges.get_or_create(&[("outcome", outcome)]));
+            drop(metrics.charges.get_or_create(&[("outcome", outcome)]));
         }
-        charges
+        metrics
     }
 
-    fn recorded(&self, payment: &Payment) {
+    fn count(&self, payment: &Payment) {
         let outcome = match payment.outcome {
             Outcome::Charged { total, .. } => {
                 let currency = [("currency", total.currency().code())];
@@ -60,16 +60,16 @@ impl ChargeMetrics {
     }
 }
 
-/// A ledger whose charges are counted.
+/// A ledger that counts the charges it records.
 pub struct MeteredLedger {
     inner: Arc<dyn Ledger>,
-    charges: ChargeMetrics,
+    metrics: ChargeMetrics,
 }
 
 impl MeteredLedger {
-    /// Counts what `inner` records.
-    pub fn new(inner: Arc<dyn Ledger>, charges: ChargeMetrics) -> Self {
-        Self { inner, charges }
+    /// Counts the charges that `inner` records.
+    pub fn new(inner: Arc<dyn Ledger>, metrics: ChargeMetrics) -> Self {
+        Self { inner, metrics }
     }
 }
 
@@ -77,9 +77,9 @@ impl MeteredLedger {
 impl Ledger for MeteredLedger {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
         let payment = self.inner.record_charge(charge).await?;
-        // Any other id is that of an earlier call.
+        // Another id means that an earlier call recorded the payment.
         if payment.id == charge.payment {
-            self.charges.recorded(&payment);
+            self.metrics.count(&payment);
         }
         Ok(payment)
     }

@@ -1,4 +1,4 @@
-//! Time and ids, from the process itself.
+//! The system clock and time-ordered ids.
 
 use service_kit::ids::{self, IdSequence};
 
@@ -7,7 +7,7 @@ use crate::{
     ports::{Clock, IdGenerator},
 };
 
-/// The system's clock.
+/// The clock of the operating system.
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
@@ -17,21 +17,21 @@ impl Clock for SystemClock {
     }
 }
 
-/// Time-ordered ids.
+/// Time-ordered ids (`service_kit::ids`).
 #[derive(Debug, Default)]
 pub struct TimeOrderedIds(IdSequence);
 
-#[allow(clippy::expect_used, reason = "a minted id is above 0 by the minter's contract")]
+#[allow(clippy::expect_used, reason = "`IdSequence` returns ids above 0")]
 impl IdGenerator for TimeOrderedIds {
     fn payment_id(&self) -> PaymentId {
-        PaymentId::new(self.0.next_id()).expect("minted ids are above 0")
+        PaymentId::new(self.0.next_id()).expect("ids are above 0")
     }
 
     fn bill_id(&self) -> BillId {
-        BillId::new(self.0.next_id()).expect("minted ids are above 0")
+        BillId::new(self.0.next_id()).expect("ids are above 0")
     }
 
     fn change_id(&self) -> ChangeId {
-        ChangeId::new(self.0.next_id()).expect("minted ids are above 0")
+        ChangeId::new(self.0.next_id()).expect("ids are above 0")
     }
 }

@@ -1,4 +1,4 @@
-//! What operators do with accounts: look at them, and set what may be charged.
+//! Use cases of operators: show accounts, set credit limits.
 
 use std::sync::Arc;
 
@@ -10,42 +10,42 @@ use crate::{
     ports::{Accounts, Clock, IdGenerator, LedgerError, NewLimit},
 };
 
-/// The operators' use cases, over whatever ports they are given.
+/// The use cases of operators over their ports.
 #[derive(Clone)]
 pub struct AccountService {
-    /// The accounts.
+    /// Stores the accounts.
     pub accounts: Arc<dyn Accounts>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
+    /// Generates ids.
     pub ids: Arc<dyn IdGenerator>,
 }
 
-/// What an operator asks for.
+/// The command to set a credit limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetLimit {
-    /// Whose account.
+    /// The customer.
     pub user: UserId,
-    /// Its limit from now on, in its currency.
+    /// The new limit; its currency is the account's.
     pub limit: Money,
-    /// Who asks.
+    /// The operator, for the record.
     pub operator: Operator,
-    /// Why, where it was said.
+    /// The reason, for the record.
     pub reason: Option<Reason>,
 }
 
-/// Why there is nothing to show.
+/// Why no account is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ShowError {
-    /// No such account was ever opened.
+    /// The account does not exist.
     #[error("user {user} has no account{}", currency.map(|currency| format!(" in {currency}")).unwrap_or_default())]
     NotFound {
-        /// Whose.
+        /// The customer.
         user: UserId,
-        /// In which currency; `None`: in any.
+        /// The currency of the account; `None` for any.
         currency: Option<Currency>,
     },
-    /// The database did not answer.
+    /// The database is not available.
     #[error("the accounts cannot be read")]
     Unavailable,
 }
@@ -53,16 +53,16 @@ pub enum ShowError {
 /// Why a limit is not known to be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Nothing was changed.
+    /// The limit was not changed.
     #[error("the limit was not set: the database cannot be written to")]
     NotStarted,
-    /// It may have been set.
-    #[error("the database gave no answer: the limit may have been set; the account's last changes tell")]
+    /// The limit may have been changed.
+    #[error("the outcome is unknown: the limit may have been set; check the account's last changes")]
     Unknown,
 }
 
 impl AccountService {
-    /// The customer's accounts, or the one in that currency: at least one.
+    /// Returns the customer's accounts, or only the one in `currency`; at least one.
     ///
     /// # Errors
     ///
@@ -72,13 +72,13 @@ impl AccountService {
         if found.is_empty() { Err(ShowError::NotFound { user, currency }) } else { Ok(found) }
     }
 
-    /// Sets the limit of an account, which is opened where it is missing.
+    /// Sets the limit of an account; opens it if it does not exist.
     ///
     /// # Errors
     ///
     /// [`LimitError`].
-    pub async fn set_limit(&self, asked: SetLimit) -> Result<LimitChange, LimitError> {
-        let SetLimit { user, limit, operator, reason } = asked;
+    pub async fn set_limit(&self, command: SetLimit) -> Result<LimitChange, LimitError> {
+        let SetLimit { user, limit, operator, reason } = command;
         let (change, now_ms) = (self.ids.change_id(), self.clock.now_ms());
         let mut new = NewLimit { user, limit, change, operator, reason, now_ms };
         for _ in 0..ID_ATTEMPTS_MAX {

@@ -1,4 +1,4 @@
-//! What a customer may be charged in one currency, and who changed that.
+//! Accounts and the changes of their limits.
 
 use std::str::FromStr;
 
@@ -9,18 +9,18 @@ use super::{ChangeId, UserId};
 /// A customer's account in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Whose.
+    /// The customer.
     pub user: UserId,
-    /// How much may be charged in all; its currency is the account's.
+    /// The credit limit; its currency is the account's.
     pub limit: Money,
-    /// How much was charged. More than the limit where that was lowered since.
+    /// The charged amount. It exceeds the limit if the limit was lowered later.
     pub charged: Money,
-    /// The last changes of its limit, newest first.
+    /// The last changes of the limit, newest first.
     pub changes: Vec<LimitChange>,
 }
 
 impl Account {
-    /// How much more can be charged.
+    /// The amount that can still be charged.
     pub fn available(&self) -> Money {
         let currency = self.limit.currency();
         let minor = self.limit.minor().saturating_sub(self.charged.minor());
@@ -31,23 +31,23 @@ impl Account {
 /// A change of a credit limit by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitChange {
-    /// Its own id.
+    /// The id of the change.
     pub id: ChangeId,
-    /// Whose account.
+    /// The customer.
     pub user: UserId,
-    /// The limit that was; `None` where the change opened the account.
+    /// The previous limit; `None` if the change opened the account.
     pub before: Option<Money>,
-    /// The limit from then on; its currency is the account's.
+    /// The new limit; its currency is the account's.
     pub after: Money,
-    /// Who changed it.
+    /// The operator who changed it.
     pub operator: Operator,
-    /// Why, where it was said.
+    /// The reason, if given.
     pub reason: Option<Reason>,
-    /// When, in milliseconds since the Unix epoch.
+    /// The time of the change, in milliseconds since the Unix epoch.
     pub changed_ms: i64,
 }
 
-/// A text that cannot be kept.
+/// A text that is empty, too long, or not one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("accepted: one line of 1 to {max} characters that is not blank")]
 pub struct LineError {
@@ -83,11 +83,11 @@ macro_rules! line {
 }
 
 line! {
-    /// The name of who changes an account: a line of at most 100 characters.
+    /// The name of an operator: one line of at most 100 characters.
     Operator, 100
 }
 line! {
-    /// Why an account is changed: a line of at most 500 characters.
+    /// The reason for a change: one line of at most 500 characters.
     Reason, 500
 }
 
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_available_is_what_is_left_of_the_limit_and_never_below_nothing() {
+    fn the_available_amount_is_limit_minus_charged_and_never_negative() {
         let usd = |minor| Money::from_minor(Currency::USD, minor).unwrap();
         for (limit, charged, available) in [(10, 3, 7), (10, 10, 0), (3, 10, 0), (0, 0, 0)] {
             let user = UserId::new(1).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_line_that_fits() {
+    fn operator_and_reason_are_one_line_within_their_length() {
         assert_eq!("Zoë".repeat(33).parse::<Operator>().unwrap().as_str().chars().count(), 99);
         assert!("é".repeat(500).parse::<Reason>().is_ok());
         for text in ["", " ", "a\nb", "a\0", &"é".repeat(501)] {

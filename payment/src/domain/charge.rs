@@ -1,4 +1,4 @@
-//! What is asked for with a charge, and what a record that is there means for who asks.
+//! Charge requests, and the reply that a recorded payment gives to them.
 
 use money::Money;
 
@@ -20,39 +20,39 @@ impl Total {
     }
 }
 
-/// A charge that is asked for.
+/// A request to charge a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChargeRequest {
-    /// What is paid for.
+    /// The order.
     pub order: OrderId,
-    /// Who pays.
+    /// The customer.
     pub user: UserId,
-    /// How much.
+    /// The amount.
     pub total: Total,
 }
 
-/// What who asks for a charge is told.
+/// The reply to a charge request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeReply {
     /// Charged, now or before.
     Charged {
-        /// The record of it.
+        /// The id of the payment.
         payment: PaymentId,
-        /// The bill it is on.
+        /// The bill of the charge.
         bill: BillId,
     },
-    /// Refused, for good.
+    /// Declined, final.
     Declined(DeclineReason),
-    /// The order was given up before; nothing is charged.
+    /// The order was voided before; nothing is charged.
     Voided,
-    /// The order is known with another amount, currency or user; nothing more is charged.
+    /// The payment has another amount, currency or user; nothing is charged.
     Mismatch,
 }
 
 impl Payment {
-    /// What this record, which is the order's first and last, means for who asks for `request`.
+    /// The reply to `request`, which is for the same order.
     ///
-    /// A tombstone has no amount to compare, so that VOIDED is told before anything is compared.
+    /// A VOIDED payment has no amount to compare, so that it replies VOIDED to every request.
     pub fn reply_to(&self, request: &ChargeRequest) -> ChargeReply {
         let same = |user: UserId, total: Money| user == request.user && total == request.total.get();
         match self.outcome {
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn request(user: i64, code: &str, minor: i64) -> ChargeRequest {
+    fn charge_request(user: i64, code: &str, minor: i64) -> ChargeRequest {
         let amount = Money::from_minor(Currency::from_code(code).unwrap(), minor).unwrap();
         ChargeRequest {
             order: OrderId::new(12).unwrap(),
@@ -83,43 +83,46 @@ mod tests {
         }
     }
 
-    fn recorded(outcome: Outcome) -> Payment {
+    fn payment(outcome: Outcome) -> Payment {
         Payment { id: PaymentId::new(7).unwrap(), order: OrderId::new(12).unwrap(), outcome, created_ms: 0 }
     }
 
     #[test]
-    fn a_record_answers_the_request_that_made_it_as_it_was_recorded() {
-        let asked = request(123, "USD", 3_200);
-        let (user, total, bill) = (asked.user, asked.total.get(), BillId::new(8).unwrap());
-        let charged = recorded(Outcome::Charged { user, total, bill });
-        assert_eq!(charged.reply_to(&asked), ChargeReply::Charged { payment: charged.id, bill });
+    fn a_repeated_request_gets_the_recorded_outcome() {
+        let request = charge_request(123, "USD", 3_200);
+        let (user, total, bill) = (request.user, request.total.get(), BillId::new(8).unwrap());
+        let charged = payment(Outcome::Charged { user, total, bill });
+        assert_eq!(charged.reply_to(&request), ChargeReply::Charged { payment: charged.id, bill });
         let reason = DeclineReason::InsufficientBalance;
-        let declined = recorded(Outcome::Declined { user, total, reason });
-        assert_eq!(declined.reply_to(&asked), ChargeReply::Declined(reason));
+        let declined = payment(Outcome::Declined { user, total, reason });
+        assert_eq!(declined.reply_to(&request), ChargeReply::Declined(reason));
     }
 
     #[test]
     fn another_amount_currency_or_user_is_a_mismatch() {
-        let asked = request(123, "USD", 3_200);
-        let (user, total, bill) = (asked.user, asked.total.get(), BillId::new(8).unwrap());
+        let request = charge_request(123, "USD", 3_200);
+        let (user, total, bill) = (request.user, request.total.get(), BillId::new(8).unwrap());
         let reason = DeclineReason::InsufficientBalance;
         for outcome in [Outcome::Charged { user, total, bill }, Outcome::Declined { user, total, reason }] {
-            for other in [request(123, "USD", 3_201), request(123, "EUR", 3_200), request(124, "USD", 3_200)]
-            {
-                assert_eq!(recorded(outcome).reply_to(&other), ChargeReply::Mismatch);
+            for other in [
+                charge_request(123, "USD", 3_201),
+                charge_request(123, "EUR", 3_200),
+                charge_request(124, "USD", 3_200),
+            ] {
+                assert_eq!(payment(outcome).reply_to(&other), ChargeReply::Mismatch);
             }
         }
     }
 
     #[test]
-    fn a_tombstone_answers_every_request_with_voided() {
-        for asked in [request(1, "USD", 1), request(2, "JPY", Money::MINOR_MAX)] {
-            assert_eq!(recorded(Outcome::Voided).reply_to(&asked), ChargeReply::Voided);
+    fn a_voided_payment_replies_voided_to_every_request() {
+        for request in [charge_request(1, "USD", 1), charge_request(2, "JPY", Money::MINOR_MAX)] {
+            assert_eq!(payment(Outcome::Voided).reply_to(&request), ChargeReply::Voided);
         }
     }
 
     #[test]
-    fn nothing_is_no_total() {
+    fn a_total_of_zero_is_rejected() {
         assert_eq!(Total::new(Money::zero(Currency::USD)), None);
     }
 }

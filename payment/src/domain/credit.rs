@@ -1,20 +1,20 @@
-//! What a new customer may be charged.
+//! The credit limit of new accounts.
 
 use std::str::FromStr;
 
 use money::{Currency, Money};
 
-/// Decimals of a limit: as many as the currency with the most of them has (CLF).
+/// Decimals of a limit: those of CLF, the currency with the most.
 const DECIMALS: u32 = 4;
 const FINEST_CURRENCY: &str = "CLF";
 
-/// The credit limit that an account is opened with, in major units of whatever currency it is in.
+/// The credit limit of new accounts, in major units of the account's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreditLimit {
     ten_thousandths: i64,
 }
 
-/// A text that is no [`CreditLimit`].
+/// A text that is not a [`CreditLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not {}", CreditLimit::ACCEPTED)]
 pub struct CreditLimitError;
@@ -27,12 +27,11 @@ impl Default for CreditLimit {
 }
 
 impl CreditLimit {
-    /// What is accepted, to complete the sentence "accepted: …".
+    /// The accepted texts, to complete the sentence "accepted: …".
     pub const ACCEPTED: &'static str =
         "a decimal number from 0 to 900719925474 with at most 4 decimals, 1000 for instance";
 
-    /// The limit of an account in `currency`. What is less than a minor unit of it is dropped, so that the
-    /// limit is never exceeded.
+    /// The limit of an account in `currency`, rounded down to the minor unit.
     pub fn in_currency(self, currency: Currency) -> Money {
         let dropped = DECIMALS.saturating_sub(currency.exponent());
         let minor = self.ten_thousandths / 10_i64.pow(dropped);
@@ -60,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_in_major_units_of_the_accounts_currency() {
+    fn a_limit_counts_major_units_of_the_account_currency() {
         assert_eq!(CreditLimit::default(), "1000".parse().unwrap());
         assert_eq!(minor("1000", "USD"), 100_000);
         assert_eq!(minor("1000", "JPY"), 1_000);
@@ -71,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_of_a_minor_unit_is_dropped() {
+    fn a_fraction_of_a_minor_unit_is_rounded_down() {
         assert_eq!(minor("10.999", "USD"), 1_099);
         assert_eq!(minor("10.999", "JPY"), 10);
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn invalid_texts_are_rejected() {
         for text in ["", "-1", "1e400", "1.00001", "NaN", "1,000", "1000 USD", "900719925475"] {
             assert_eq!(text.parse::<CreditLimit>(), Err(CreditLimitError), "{text}");
         }

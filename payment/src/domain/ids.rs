@@ -1,4 +1,4 @@
-//! Who and what is told apart by a number above 0.
+//! Ids: numbers above 0.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ macro_rules! id {
         pub struct $name(i64);
 
         impl $name {
-            /// The id, if it is above 0.
+            /// The id, if `id` is above 0.
             pub fn new(id: i64) -> Option<Self> {
                 (id > 0).then_some(Self(id))
             }
@@ -33,18 +33,18 @@ id! {
     UserId
 }
 id! {
-    /// What is paid for: the key of a payment.
+    /// An order: the key of a payment.
     OrderId
 }
 id! {
-    /// A record of what became of an order's charge.
+    /// A payment.
     PaymentId
 }
 id! {
-    /// The bill that a charge is on.
+    /// The bill of a charge.
     BillId
 }
 id! {
-    /// A change of an account by an operator.
+    /// A change of a credit limit.
     ChangeId
 }

@@ -1,49 +1,49 @@
-//! What is recorded for an order, once and for good.
+//! Payments: the immutable outcome of an order's charge.
 
 use money::Money;
 
 use super::{BillId, OrderId, PaymentId, UserId};
 
-/// What became of an order's charge. There is at most one per order, and it never changes.
+/// The outcome of an order's charge. An order has at most one payment, which never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payment {
-    /// Its own id.
+    /// The id of the payment.
     pub id: PaymentId,
-    /// The order that it answers for.
+    /// The order.
     pub order: OrderId,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// When it was recorded, in milliseconds since the Unix epoch.
+    /// The time of recording, in milliseconds since the Unix epoch.
     pub created_ms: i64,
 }
 
-/// What can become of a charge.
+/// The possible outcomes of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The customer's account was debited.
     Charged {
-        /// Whose account.
+        /// The customer.
         user: UserId,
-        /// By how much.
+        /// The charged amount.
         total: Money,
-        /// The bill it is on.
+        /// The bill of the charge.
         bill: BillId,
     },
-    /// The account was left as it was.
+    /// The account was not debited.
     Declined {
-        /// Whose account.
+        /// The customer.
         user: UserId,
-        /// How much was asked for.
+        /// The requested amount.
         total: Money,
-        /// Why it was refused.
+        /// The reason.
         reason: DeclineReason,
     },
-    /// A tombstone: the order was given up before any charge.
+    /// A tombstone: the order was voided before any charge.
     Voided,
 }
 
 impl Outcome {
-    /// The status alone.
+    /// The status.
     pub fn status(&self) -> Status {
         match self {
             Self::Charged { .. } => Status::Charged,
@@ -65,7 +65,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The name that it is stored and told by.
+    /// The name in the database and on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Charged => "CHARGED",
@@ -74,33 +74,33 @@ impl Status {
         }
     }
 
-    /// The status that has this name.
+    /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Charged, Self::Declined, Self::Voided].into_iter().find(|status| status.name() == name)
     }
 }
 
-/// Why a charge is refused.
+/// Why a charge is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeclineReason {
-    /// What has been charged and the new charge would together exceed the account's credit limit.
+    /// The charge would exceed the account's credit limit.
     InsufficientBalance,
 }
 
 impl DeclineReason {
-    /// The name that it is stored and told by.
+    /// The name in the database and on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "INSUFFICIENT_BALANCE",
         }
     }
 
-    /// The reason that has this name.
+    /// The reason with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         (name == Self::InsufficientBalance.name()).then_some(Self::InsufficientBalance)
     }
 
-    /// In words, for the customer.
+    /// The description for clients.
     pub fn description(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "insufficient balance",
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_read_back_is_the_same_status() {
+    fn status_and_reason_round_trip_by_name() {
         for status in [Status::Charged, Status::Declined, Status::Voided] {
             assert_eq!(Status::from_name(status.name()), Some(status));
         }

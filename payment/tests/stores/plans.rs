@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use test_support::{
     Failed, Trial, check,
     server::{Kind, Server},
-    statements::{Plan, Statements, capture, is_alone},
+    statements::{Plan, Statements, capture_statements, isolate},
     trial,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
 }
 
 async fn are_written_down() -> Result<(), Failed> {
-    if !is_alone(WRITTEN_DOWN).await? {
+    if !isolate(WRITTEN_DOWN).await? {
         return Ok(());
     }
     let newest = MIGRATIONS.sqlite.iter().map(|migration| migration.version).max().unwrap();
@@ -71,7 +71,7 @@ async fn are_written_down() -> Result<(), Failed> {
     for &(_, clause) in ledger::CLAUSES.iter().chain(accounts::CLAUSES) {
         stores.push((clause, Store::new(Place::Sqlite).await?));
     }
-    let sent = capture()?;
+    let sent = capture_statements()?;
     for (clause, store) in stores {
         clause(store).await;
     }
@@ -82,12 +82,12 @@ async fn are_written_down() -> Result<(), Failed> {
 async fn are_cheap(place: Place) -> Result<(), Failed> {
     let filled = Asked::of(place).await?;
     filled.fill().await?;
-    NEWEST.are_cheap(PLANTED, async |statement| filled.plan(statement).await).await
+    NEWEST.check_plans(PLANTED, async |statement| filled.plan(statement).await).await
 }
 
 async fn are_taken(place: Place) -> Result<(), Failed> {
     let empty = Asked::of(place).await?;
-    BEFORE.are_taken("accounts", async |statement| empty.execute(statement).await).await
+    BEFORE.check_accepted("accounts", async |statement| empty.execute(statement).await).await
 }
 
 /// A database of its own, after the migrations.
@@ -137,7 +137,7 @@ impl Asked {
     async fn plan(&self, statement: String) -> Result<Plan, Failed> {
         match self {
             Self::File(books) => Ok(Plan::Sqlite(books.database.read(Explain(statement)).await?)),
-            Self::Served(server, name) => Plan::of(server, name, &statement).await,
+            Self::Served(server, name) => Plan::explain(server, name, &statement).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A MariaDB server in a directory of its own.
+//! Commands of a MariaDB server in its own directory.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use tokio::process::Command;
 use super::{PASSWORD, is_root};
 use crate::{command::succeed, need::program};
 
-/// Root's password, over TCP too; MariaDB wants each statement on a line of its own.
+/// Sets root's password for the socket and TCP. MariaDB requires one statement per line.
 const ACCOUNTS: &str = "\
 ALTER USER root@localhost IDENTIFIED BY 'verysecretpass';
 CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY 'verysecretpass';
 GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
 ";
 
-/// Lays out an empty server in `directory`.
+/// Creates an empty data directory in `directory`.
 pub(super) async fn create(directory: &Path) -> Result<(), Failed> {
     std::fs::write(directory.join("accounts.sql"), ACCOUNTS)?;
     let mut install = Command::new(program(&["mariadb-install-db"])?);
@@ -29,7 +29,7 @@ pub(super) async fn create(directory: &Path) -> Result<(), Failed> {
 pub(super) fn server(directory: &Path, port: u16) -> Result<Vec<String>, Failed> {
     let within = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
     let mut command = vec![program(&["mariadbd", "mysqld"])?];
-    // Root must say that he means it; for others the option only brings a warning.
+    // Required for root; only a warning for other users.
     command.extend(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"].map(str::to_owned));
     command.push(format!("--port={port}"));
     command.extend([within("datadir", "data"), within("socket", "socket"), within("pid-file", "pid")]);
@@ -41,12 +41,12 @@ pub(super) fn server(directory: &Path, port: u16) -> Result<Vec<String>, Failed>
     Ok(command)
 }
 
-/// A server that starts deletes the temporary tables it finds there: in /tmp, those of its neighbours.
+/// A starting server deletes the temporary tables in its tmpdir; in /tmp that would hit other servers.
 fn tmpdir(directory: &Path) -> String {
     format!("--tmpdir={}", directory.display())
 }
 
-/// The client, as root; it reads a script from its standard input.
+/// The client, connected as root; reads a script from standard input.
 pub(super) fn client(directory: &Path, database: &str) -> Result<Command, Failed> {
     let mut client = Command::new(program(&["mariadb"])?);
     client.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);

@@ -1,4 +1,4 @@
-//! A PostgreSQL server in a directory of its own.
+//! Commands of a PostgreSQL server in its own directory.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::{command::succeed, need::program};
 /// PostgreSQL refuses to run as root.
 const AS_POSTGRES: [&str; 4] = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
 
-/// Lays out an empty server in `directory`.
+/// Creates an empty data directory in `directory`.
 pub(super) async fn create(directory: &Path) -> Result<(), Failed> {
     let password = directory.join("password");
     std::fs::write(&password, PASSWORD)?;
@@ -35,12 +35,12 @@ pub(super) fn server(directory: &Path, port: u16) -> Result<Vec<String>, Failed>
     command.extend(["-h", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned));
     command.extend(["-k".to_owned(), directory.display().to_string()]);
     command.extend(["-c", "max_connections=300", "-c", "shared_buffers=64MB"].map(str::to_owned));
-    // In files of the data directory: others would be left behind by a server that is killed.
+    // Shared memory in files of the data directory, which are removed with it even after a kill.
     command.extend(["-c", "dynamic_shared_memory_type=mmap"].map(str::to_owned));
     Ok(command)
 }
 
-/// The client, as the administrator; it reads a script from its standard input.
+/// The client, connected as the administrator; reads a script from standard input.
 pub(super) fn client(directory: &Path, port: u16, database: &str) -> Result<Command, Failed> {
     let mut client = Command::new(program(&["psql"])?);
     client.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator=\t"]);
@@ -50,7 +50,7 @@ pub(super) fn client(directory: &Path, port: u16, database: &str) -> Result<Comm
     Ok(client)
 }
 
-/// What to put before a command that PostgreSQL would not run as root: nothing unless we are.
+/// The prefix that drops root's rights; empty for other users.
 fn unprivileged() -> Vec<String> {
     if is_root() { AS_POSTGRES.map(str::to_owned).to_vec() } else { Vec::new() }
 }

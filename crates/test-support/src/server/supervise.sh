@@ -1,10 +1,10 @@
-# Runs a server for a test that may be killed itself: sh -c THIS sh DIRECTORY SERVER [ARGUMENT]...
+# Runs a server and kills it when the test process ends: sh -c THIS sh DIRECTORY SERVER [ARGUMENT]...
 #
-# Prints the server's process id. Every line of input but `end` is a signal for the server and its children,
-# sent once `sent` is printed. `end` kills them all. So does the end of the input, which comes when the test
-# process is gone, however it went, and then the directory is removed as well.
+# Prints the server's process id. Each line of input is a signal for the server and its children; `sent` is printed
+# after it was sent. The line `end` kills them all. The end of the input, which also comes when the test process is
+# killed, does the same and removes the directory.
 
-# The kernel hangs up on this group when the test process goes while the server is stopped.
+# The kernel sends SIGHUP to a process group with stopped members when its parent ends.
 trap '' HUP
 
 directory=$1
@@ -23,7 +23,7 @@ while read -r line; do
         abandoned=false
         break
     fi
-    # The parent first: stopped, it has no more children.
+    # The parent first: once stopped, it forks no more children.
     kill -s "$line" "$server"
     kill -s "$line" $(children)
     echo sent
@@ -37,7 +37,7 @@ for process in $processes; do
     while grep -qs '^State:.[^XZ]' "/proc/$process/status"; do sleep 0.02; done
 done
 
-# The segment by which PostgreSQL knows that it runs already outlives it.
+# PostgreSQL's shared memory segment, which it uses to detect a running server, survives a kill.
 segment=$(sed -n '7s/.* //p' "$directory/data/postmaster.pid" 2>/dev/null)
 if [ -n "$segment" ]; then ipcrm -m "$segment" 2>/dev/null; fi
 

@@ -1,16 +1,16 @@
-//! The servers that trials are given: they answer, survive what is done to them, and leave nothing behind.
+//! Tests of the database servers: kill, freeze, options, and cleanup after a killed test process.
 
 use std::process::ExitCode;
 
 mod servers;
 
-/// Makes this binary a process that starts a server, prints its process id, and waits to be killed.
-const HOLD: &str = "--hold-a-server";
+/// With this argument the binary starts a server, prints its process id, and waits to be killed.
+const RUN_SERVER: &str = "--run-server";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.as_slice() {
-        [_, hold, kind] if hold == HOLD => servers::hold(kind),
+        [_, flag, kind] if flag == RUN_SERVER => servers::run_server(kind),
         _ => test_support::run(servers::trials()),
     }
 }

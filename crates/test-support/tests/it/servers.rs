@@ -1,4 +1,4 @@
-//! Each kind of server through its life, and that of a test process that is killed.
+//! Each kind of server through its life, and the cleanup after a killed test process.
 
 use std::{net::TcpStream, path::Path, process::ExitCode, process::Stdio, time::Duration};
 
@@ -13,24 +13,24 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::HOLD;
+use crate::RUN_SERVER;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let of_kind = |kind: Kind| {
         let needs = [kind.need()];
-        let name = |says: &str| format!("{}_{says}", kind.name());
+        let name = |behaviour: &str| format!("{}_{behaviour}", kind.name());
         [
-            trial(&name("keeps_its_rows_through_a_kill"), &needs, move || keeps_its_rows(kind)),
-            trial(&name("answers_nothing_while_frozen"), &needs, move || freezes(kind)),
-            trial(&name("takes_options_that_win"), &needs, move || takes_options(kind)),
-            trial(&name("is_shared_by_those_who_ask"), &needs, move || is_shared(kind)),
-            trial(&name("is_gone_with_a_killed_process"), &needs, move || is_gone(kind)),
+            trial(&name("keeps_rows_through_a_kill"), &needs, move || keeps_rows(kind)),
+            trial(&name("gives_no_response_while_frozen"), &needs, move || freezes(kind)),
+            trial(&name("options_override_defaults"), &needs, move || overrides_defaults(kind)),
+            trial(&name("is_shared_within_the_process"), &needs, move || is_shared(kind)),
+            trial(&name("ends_with_a_killed_test_process"), &needs, move || ends_with_process(kind)),
         ]
     };
     Kind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
-async fn keeps_its_rows(kind: Kind) -> Result<(), Failed> {
+async fn keeps_rows(kind: Kind) -> Result<(), Failed> {
     let server = Server::start(kind).await?;
     let database = server.new_database().await?;
     server.execute(&database, "CREATE TABLE t (n INT, s TEXT); INSERT INTO t VALUES (1, 'é')").await?;
@@ -52,17 +52,17 @@ async fn keeps_its_rows(kind: Kind) -> Result<(), Failed> {
 async fn freezes(kind: Kind) -> Result<(), Failed> {
     let server = Server::start(kind).await?;
     server.freeze()?;
-    let answer = timeout(Duration::from_millis(300), server.execute("", "SELECT 1")).await;
-    check(answer.is_err(), || format!("{answer:?}"))?;
+    let response = timeout(Duration::from_millis(300), server.execute("", "SELECT 1")).await;
+    check(response.is_err(), || format!("{response:?}"))?;
     server.thaw()?;
-    let answer = server.execute("", "SELECT 1").await?;
-    check(answer == "1\n", || format!("{answer:?}"))?;
-    // Nobody has to thaw it before it is dropped.
+    let rows = server.execute("", "SELECT 1").await?;
+    check(rows == "1\n", || format!("{rows:?}"))?;
+    // A frozen server can be dropped.
     server.freeze()
 }
 
-async fn takes_options(kind: Kind) -> Result<(), Failed> {
-    let (options, question, expected): (&[&str], _, _) = match kind {
+async fn overrides_defaults(kind: Kind) -> Result<(), Failed> {
+    let (options, query, expected): (&[&str], _, _) = match kind {
         Kind::MariaDb => (
             &["--innodb-flush-log-at-trx-commit=2"],
             "SELECT @@innodb_flush_log_at_trx_commit, @@max_connections",
@@ -75,8 +75,8 @@ async fn takes_options(kind: Kind) -> Result<(), Failed> {
         ),
     };
     let server = Server::start_with(kind, options).await?;
-    let answer = server.execute("", question).await?;
-    check(answer == expected, || format!("{answer:?}"))
+    let rows = server.execute("", query).await?;
+    check(rows == expected, || format!("{rows:?}"))
 }
 
 async fn is_shared(kind: Kind) -> Result<(), Failed> {
@@ -86,24 +86,24 @@ async fn is_shared(kind: Kind) -> Result<(), Failed> {
     check(mine != yours, || mine.clone())
 }
 
-async fn is_gone(kind: Kind) -> Result<(), Failed> {
-    let mut holder = Command::new(std::env::current_exe()?);
-    holder.args([HOLD, kind.name()]).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut holder = holder.spawn()?;
-    let mut said = BufReader::new(holder.stdout.take().ok_or("no output")?).lines();
-    let pid: u32 = said.next_line().await?.ok_or("it held no server")?.parse()?;
+async fn ends_with_process(kind: Kind) -> Result<(), Failed> {
+    let mut process = Command::new(std::env::current_exe()?);
+    process.args([RUN_SERVER, kind.name()]).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = process.spawn()?;
+    let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+    let pid: u32 = lines.next_line().await?.ok_or("no server was started")?.parse()?;
     check(runs(pid), || format!("{pid} does not run"))?;
-    holder.kill().await?;
-    let gone = async {
+    process.kill().await?;
+    let ended = async {
         while runs(pid) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    Ok(timeout(Duration::from_secs(30), gone).await?)
+    Ok(timeout(Duration::from_secs(30), ended).await?)
 }
 
-/// The other side of [`is_gone`]; returns where there is no server to hold.
-pub(crate) fn hold(kind: &str) -> ExitCode {
+/// The process of [`ends_with_process`]; returns only if the server cannot be started.
+pub(crate) fn run_server(kind: &str) -> ExitCode {
     let Some(kind) = Kind::ALL.into_iter().find(|known| known.name() == kind) else {
         return ExitCode::FAILURE;
     };
@@ -114,7 +114,7 @@ pub(crate) fn hold(kind: &str) -> ExitCode {
 #[allow(clippy::print_stdout, reason = "the process that started this one reads it")]
 async fn start_and_wait(kind: Kind) -> ExitCode {
     let Ok(server) = Server::start(kind).await else { return ExitCode::FAILURE };
-    // Harder than a server that runs: the kernel hangs up on a group with stopped members when its parent goes.
+    // Frozen, the harder case: the kernel sends SIGHUP to a process group with stopped members when its parent ends.
     if server.freeze().is_err() {
         return ExitCode::FAILURE;
     }

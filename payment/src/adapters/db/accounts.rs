@@ -1,21 +1,21 @@
-//! Accounts as operators see and change them.
+//! Accounts, for operators.
 
 use async_trait::async_trait;
 use database::{Connection, Database, Summary, Transaction};
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
-use super::{ATTEMPTS, open, rows::unreadable, undone, unread};
+use super::{ATTEMPTS, open, read_error, rows::invalid, write_error};
 use crate::{
     domain::{Account, ChangeId, LimitChange, UserId},
     ports::{Accounts, CHANGES_MAX, LedgerError, NewLimit},
 };
 
-/// Changes nothing, but holds the row until the transaction ends, in a way that all databases take.
-const HOLD: &str =
+/// Locks the row until the end of the transaction. Portable: SQLite has no `SELECT … FOR UPDATE`.
+const LOCK: &str =
     "UPDATE accounts SET credit_limit_minor = credit_limit_minor WHERE user_id = ? AND currency = ?";
 
-const SET: &str = "UPDATE accounts SET credit_limit_minor = ? WHERE user_id = ? AND currency = ?";
+const SET_LIMIT: &str = "UPDATE accounts SET credit_limit_minor = ? WHERE user_id = ? AND currency = ?";
 
 const SELECT: &str = "SELECT currency, credit_limit_minor, charged_minor FROM accounts WHERE user_id = ?
      ORDER BY currency";
@@ -46,28 +46,29 @@ impl DbAccounts {
     }
 
     async fn change(&self, id: ChangeId) -> Result<Option<LimitChange>, LedgerError> {
-        self.0.read(FindChange(id)).await.map_err(unread)
+        self.0.read(FindChange(id)).await.map_err(read_error)
     }
 }
 
 #[async_trait]
 impl Accounts for DbAccounts {
     async fn find(&self, user: UserId, currency: Option<Currency>) -> Result<Vec<Account>, LedgerError> {
-        self.0.read(FindAccounts { user, currency }).await.map_err(unread)
+        self.0.read(FindAccounts { user, currency }).await.map_err(read_error)
     }
 
     async fn set_limit(&self, limit: &NewLimit) -> Result<LimitChange, LedgerError> {
         for _ in 0..ATTEMPTS {
-            match self.0.write(Set(limit.clone())).await {
+            match self.0.write(SetLimit(limit.clone())).await {
                 Ok(change) => return Ok(change),
                 Err(error) if error.is_unique_violation() => {}
-                Err(error) => match undone(&error) {
+                Err(error) => match write_error(&error) {
                     LedgerError::Unknown => {
                         let found = self.change(limit.change).await?;
-                        // Another's change may have this id.
-                        return found.filter(|found| is_of(found, limit)).ok_or(LedgerError::Unknown);
+                        // Another instance's change may have this id.
+                        let own = found.filter(|found| found == &change_of(limit, found.before));
+                        return own.ok_or(LedgerError::Unknown);
                     }
-                    certain => return Err(certain),
+                    error => return Err(error),
                 },
             }
         }
@@ -75,33 +76,29 @@ impl Accounts for DbAccounts {
     }
 }
 
-fn is_of(change: &LimitChange, limit: &NewLimit) -> bool {
-    change == &change_of(limit, change.before)
-}
-
 fn change_of(limit: &NewLimit, before: Option<Money>) -> LimitChange {
     let NewLimit { user, limit: after, change: id, operator, reason, now_ms: changed_ms } = limit.clone();
     LimitChange { id, user, before, after, operator, reason, changed_ms }
 }
 
-struct Set(NewLimit);
+struct SetLimit(NewLimit);
 
 #[async_trait]
-impl Transaction for Set {
+impl Transaction for SetLimit {
     type Output = LimitChange;
     const SUMMARY: Summary = Summary::new("UPDATE", "accounts");
 
     async fn run(&self, connection: &mut Connection) -> Result<LimitChange, sqlx::Error> {
         let NewLimit { user, limit, now_ms, .. } = self.0;
         let code = limit.currency().code();
-        let hold = connection.query(HOLD).bind(user.get()).bind(code);
-        // A row that was not held may be there a moment later, and is then not ours to read.
-        let before = match hold.execute(connection.executor()).await?.rows_affected() {
+        let lock = connection.query(LOCK).bind(user.get()).bind(code);
+        // Without the lock, a row that another writer inserts now must not be read.
+        let before = match lock.execute(connection.executor()).await?.rows_affected() {
             0 => None,
             _ => accounts(connection, user, Some(limit.currency())).await?.pop().map(|account| account.limit),
         };
         if before.is_some() {
-            let set = connection.query(SET).bind(limit.minor()).bind(user.get()).bind(code);
+            let set = connection.query(SET_LIMIT).bind(limit.minor()).bind(user.get()).bind(code);
             set.execute(connection.executor()).await?;
         } else {
             open(connection, user, limit, now_ms).await?;
@@ -161,7 +158,7 @@ impl Transaction for FindAccounts {
     }
 }
 
-/// The customer's accounts, or the one in `currency`, without their changes.
+/// The customer's accounts, or only the one in `currency`, without their changes.
 async fn accounts(
     connection: &mut Connection,
     user: UserId,
@@ -186,17 +183,17 @@ fn read_change(row: &AnyRow) -> Result<LimitChange, sqlx::Error> {
     let reason = reason.map(|text| text.parse()).transpose();
     let before = before.map(|minor| read_money(&code, minor, "account_changes.limit_before_minor"));
     Ok(LimitChange {
-        id: ChangeId::new(row.try_get(0)?).ok_or_else(|| unreadable("account_changes.change_id"))?,
-        user: UserId::new(row.try_get(1)?).ok_or_else(|| unreadable("account_changes.user_id"))?,
+        id: ChangeId::new(row.try_get(0)?).ok_or_else(|| invalid("account_changes.change_id"))?,
+        user: UserId::new(row.try_get(1)?).ok_or_else(|| invalid("account_changes.user_id"))?,
         before: before.transpose()?,
         after: read_money(&code, row.try_get(7)?, "account_changes.limit_after_minor")?,
-        operator: operator.parse().map_err(|_| unreadable("account_changes.operator"))?,
-        reason: reason.map_err(|_| unreadable("account_changes.reason"))?,
+        operator: operator.parse().map_err(|_| invalid("account_changes.operator"))?,
+        reason: reason.map_err(|_| invalid("account_changes.reason"))?,
         changed_ms: row.try_get(3)?,
     })
 }
 
 fn read_money(code: &str, minor: i64, column: &str) -> Result<Money, sqlx::Error> {
-    let currency = Currency::from_code(code).map_err(|_| unreadable(column))?;
-    Money::from_minor(currency, minor).map_err(|_| unreadable(column))
+    let currency = Currency::from_code(code).map_err(|_| invalid(column))?;
+    Money::from_minor(currency, minor).map_err(|_| invalid(column))
 }

@@ -1,4 +1,4 @@
-//! The one table from the application's errors to what callers are told.
+//! Maps the application's errors to gRPC statuses.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use super::DOMAIN;
 use crate::application::{ChargeError, ReadError, VoidError};
 
-/// The caller's request was wrong.
-pub(super) fn invalid(faults: Vec<FieldViolation>) -> Status {
-    let details = ErrorDetails::with_bad_request(faults);
+/// The status of an invalid request.
+pub(super) fn invalid(violations: Vec<FieldViolation>) -> Status {
+    let details = ErrorDetails::with_bad_request(violations);
     Status::with_error_details(Code::InvalidArgument, "the request is invalid", details)
 }
 
@@ -21,7 +21,7 @@ impl From<ChargeError> for Status {
                 let metadata = HashMap::from([("decline_reason".to_owned(), reason.name().to_owned())]);
                 let mut details = ErrorDetails::with_error_info("DECLINED", DOMAIN, metadata);
                 details.add_bad_request_violation("total_price", reason.description());
-                // The message is the old contract's, to the letter.
+                // The exact message of the old contract.
                 let message = format!("failed to charge user: {user}");
                 Self::with_error_details(Code::InvalidArgument, message, details)
             }
@@ -68,7 +68,7 @@ fn not_started() -> Status {
     service_kit::not_started::status(DOMAIN, "the ledger cannot be reached")
 }
 
-/// Carries no details: an outcome that is not known must not look like one that is.
+/// Without details: an unknown outcome must not look like a known one.
 fn unknown() -> Status {
     Status::unavailable("the outcome is not known; the same call tells it later")
 }

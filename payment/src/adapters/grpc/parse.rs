@@ -1,4 +1,4 @@
-//! From requests to the domain: the only parsing. Every fault of a request is named at once.
+//! Parses requests into domain types. Reports every invalid field at once.
 
 use money::{Currency, Money, Rounding};
 use proto::{google_type, payment::CreatePaymentRequest};
@@ -10,29 +10,29 @@ use crate::domain::{ChargeRequest, OrderId, Total, UserId};
 
 const ABOVE_ZERO: &str = "must be above 0";
 
-/// The charge that is asked for. An exact total wins over the float of the old contract, which is in USD.
+/// Parses a charge. The exact total takes precedence over the float of the old contract, which is in USD.
 pub(super) fn charge(request: &CreatePaymentRequest) -> Result<ChargeRequest, Status> {
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     let user = UserId::new(request.user_id);
     if user.is_none() {
-        faults.push(FieldViolation::new("user_id", ABOVE_ZERO));
+        violations.push(FieldViolation::new("user_id", ABOVE_ZERO));
     }
     let order = OrderId::new(request.order_id);
     if order.is_none() {
-        faults.push(FieldViolation::new("order_id", ABOVE_ZERO));
+        violations.push(FieldViolation::new("order_id", ABOVE_ZERO));
     }
     let total = match &request.total {
         Some(total) => exact(total),
         None => float(request.total_price),
     };
-    let total = total.map_err(|fault| faults.push(fault)).ok();
+    let total = total.map_err(|violation| violations.push(violation)).ok();
     match (order, user, total) {
         (Some(order), Some(user), Some(total)) => Ok(ChargeRequest { order, user, total }),
-        _ => Err(status::invalid(faults)),
+        _ => Err(status::invalid(violations)),
     }
 }
 
-/// The order that is asked about.
+/// Parses an order id.
 pub(super) fn order(id: i64) -> Result<OrderId, Status> {
     OrderId::new(id).ok_or_else(|| status::invalid(vec![FieldViolation::new("order_id", ABOVE_ZERO)]))
 }
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(total_price: f32, total: Option<(&str, i64, i32)>) -> CreatePaymentRequest {
+    fn request(total_price: f32, total: Option<(&str, i64, i32)>) -> CreatePaymentRequest {
         let total = total.map(|(code, units, nanos)| google_type::Money {
             currency_code: code.to_owned(),
             units,
@@ -75,33 +75,39 @@ mod tests {
         let status = charge(request).unwrap_err();
         assert_eq!(status.code(), tonic::Code::InvalidArgument);
         let details = status.get_error_details();
-        details.bad_request().unwrap().field_violations.iter().map(|fault| fault.field.clone()).collect()
+        details
+            .bad_request()
+            .unwrap()
+            .field_violations
+            .iter()
+            .map(|violation| violation.field.clone())
+            .collect()
     }
 
     #[test]
-    fn an_exact_total_wins_over_the_float() {
-        assert_eq!(minor(&asked(99.0, Some(("JPY", 32, 0)))), (32, "JPY"));
-        assert_eq!(minor(&asked(0.0, Some(("USD", 0, 120_000_000)))), (12, "USD"));
-        assert_eq!(fields(&asked(99.0, Some(("USD", 0, 0)))), ["total"]);
+    fn the_exact_total_takes_precedence_over_the_float() {
+        assert_eq!(minor(&request(99.0, Some(("JPY", 32, 0)))), (32, "JPY"));
+        assert_eq!(minor(&request(0.0, Some(("USD", 0, 120_000_000)))), (12, "USD"));
+        assert_eq!(fields(&request(99.0, Some(("USD", 0, 0)))), ["total"]);
     }
 
     #[test]
     fn a_float_is_rounded_half_even_to_the_cent() {
-        assert_eq!(minor(&asked(32.0, None)), (3_200, "USD"));
-        assert_eq!(minor(&asked(0.1 + 0.2, None)), (30, "USD"));
-        assert_eq!(minor(&asked(0.125, None)), (12, "USD"));
-        assert_eq!(minor(&asked(0.375, None)), (38, "USD"));
+        assert_eq!(minor(&request(32.0, None)), (3_200, "USD"));
+        assert_eq!(minor(&request(0.1 + 0.2, None)), (30, "USD"));
+        assert_eq!(minor(&request(0.125, None)), (12, "USD"));
+        assert_eq!(minor(&request(0.375, None)), (38, "USD"));
     }
 
     #[test]
-    fn every_fault_is_named_at_once() {
+    fn every_invalid_field_is_reported_at_once() {
         for total_price in [0.0, -1.0, f32::NAN, f32::INFINITY, 1e30, 0.001] {
             let request = CreatePaymentRequest { user_id: 0, order_id: -1, total_price, total: None };
             assert_eq!(fields(&request), ["user_id", "order_id", "total_price"], "{total_price}");
         }
-        assert_eq!(fields(&asked(1.0, Some(("usd", 1, 0)))), ["total.currency_code"]);
+        assert_eq!(fields(&request(1.0, Some(("usd", 1, 0)))), ["total.currency_code"]);
         for (units, nanos) in [(-1, 0), (0, 1), (1, -1), (i64::MAX, 0), (0, i32::MIN)] {
-            assert_eq!(fields(&asked(1.0, Some(("USD", units, nanos)))), ["total"], "{units} {nanos}");
+            assert_eq!(fields(&request(1.0, Some(("USD", units, nanos)))), ["total"], "{units} {nanos}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From the domain to answers.
+//! Renders domain types as responses.
 
 use money::Money;
 use proto::{
@@ -16,7 +16,7 @@ pub(super) fn receipt(receipt: Receipt) -> CreatePaymentResponse {
 }
 
 pub(super) fn payment(payment: &Payment) -> GetPaymentResponse {
-    let recorded = GetPaymentResponse {
+    let common = GetPaymentResponse {
         payment_id: payment.id.get(),
         order_id: payment.order.get(),
         create_time: Some(timestamp(payment.created_ms)),
@@ -28,16 +28,16 @@ pub(super) fn payment(payment: &Payment) -> GetPaymentResponse {
             user_id: user.get(),
             bill_id: bill.get(),
             total: Some(money(total)),
-            ..recorded
+            ..common
         },
         Outcome::Declined { user, total, reason } => GetPaymentResponse {
             status: PaymentStatus::Declined.into(),
             user_id: user.get(),
             total: Some(money(total)),
             decline_reason: reason.name().to_owned(),
-            ..recorded
+            ..common
         },
-        Outcome::Voided => GetPaymentResponse { status: PaymentStatus::Voided.into(), ..recorded },
+        Outcome::Voided => GetPaymentResponse { status: PaymentStatus::Voided.into(), ..common },
     }
 }
 
