@@ -1,4 +1,4 @@
-//! The world on the other side of the ports: who calls, whom this service calls, where orders are kept.
+//! Implementations of the ports, and the gRPC server in front of the application.
 
 pub mod db;
 #[cfg(feature = "fault-injection")]
@@ -7,4 +7,4 @@ pub mod grpc;
 pub mod monitor;
 pub mod payment;
 pub mod price_file;
-pub mod system;
+pub mod runtime;

@@ -30,7 +30,8 @@ enum Command {
     /// Load and show the price list; needs only DB_DRIVER and DATA_SOURCE_URL.
     #[command(subcommand)]
     Prices(prices::Command),
-    /// Ask the service that runs here with the same ADMIN_ADDRESS whether it is ready; exit code 1 where it is not.
+    /// Ask the service that runs here with the same ADMIN_ADDRESS whether it is ready; exit code 1 where it
+    /// is not.
     Healthcheck {
         /// Ask whether it runs at all.
         #[arg(long)]

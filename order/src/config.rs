@@ -32,8 +32,8 @@ pub use prices::PriceSource;
 /// The port of `ADMIN_ADDRESS` where none is given.
 pub(crate) const ADMIN_PORT_DEFAULT: u16 = 9000;
 
-/// How Payment is called: by load, and again where it could not be reached or did not answer. Every method of Payment
-/// may be called any number of times: its answer for an order never changes.
+/// How Payment is called: by load, and again where it could not be reached or did not answer. Every method of
+/// Payment may be called any number of times: its answer for an order never changes.
 pub const PAYMENT_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "loadBalancingConfig": [{"least_loaded": {}}],
     "methodConfig": [{

@@ -1,19 +1,21 @@
-//! What an order is, what is allowed of it, and what may become of it. Decides; does nothing.
+//! The rules of an order: its values, its statuses and the transitions between them. No I/O.
 
-mod basket;
 mod charge;
+mod create_order;
 mod draft;
 mod fingerprint;
 mod key;
 mod order;
 mod settlement;
+mod status;
+mod values;
 
-pub use basket::{Basket, Line, Quotes, Refusal};
-pub use charge::{Backlog, ChargeRequest, Due, Entry, Hold};
-pub use draft::{
-    Draft, DraftError, ITEMS_MAX, Item, PRODUCT_CODE_CHARS_MAX, ProductCode, QUANTITY_MAX, Quantity, UserId,
-};
+pub use charge::{Backlog, ChargeRequest, FencingToken, OrderSummary, PendingOrder};
+pub use create_order::{CreateOrder, PriceMap, PricingError, RequestedItem};
+pub use draft::{Draft, DraftError, Item};
 pub use fingerprint::Fingerprint;
 pub use key::{IdempotencyKey, KEY_BYTES_MAX};
-pub use order::{Order, OrderId, Status};
+pub use order::Order;
 pub use settlement::{Attempts, ChargeOutcome, Decline, Guard, Settlement, VoidOutcome};
+pub use status::Status;
+pub use values::{ITEMS_MAX, OrderId, PRODUCT_CODE_CHARS_MAX, ProductCode, QUANTITY_MAX, Quantity, UserId};

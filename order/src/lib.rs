@@ -1,9 +1,9 @@
-//! The Order service: saves an order, charges the customer through Payment, settles the order, and tells
-//! its caller the truth about it at every turn.
+//! The Order service: saves an order, charges the customer through Payment, and settles the order.
 //!
-//! - [`domain`] decides, [`application`] puts things in order, [`ports`] says what both need of the world
-//! - [`adapters`] are that world: gRPC, Payment, the database, the system
-//! - [`serve`] puts them together
+//! - [`domain`]: the rules of an order, without I/O
+//! - [`application`]: the use cases, over the [`ports`]
+//! - [`adapters`]: gRPC server, client of Payment, database, runtime
+//! - [`serve`] wires them together
 
 pub mod adapters;
 pub mod application;
@@ -32,14 +32,14 @@ use adapters::{
     grpc::{DOMAIN, OrderService},
     monitor::Metrics,
     payment::PaymentOverGrpc,
-    system::{SystemClock, SystemMint, TrackedTasks},
+    runtime::{SystemClock, SystemIdGenerator, TrackedTasks},
 };
 use application::Application;
 use ports::PriceList;
 
 pub use config::{Config, PriceSource};
 
-/// Why the service could not start, or go on.
+/// Why the service could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A socket is taken.
@@ -48,13 +48,13 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error("the database of orders cannot be used: {0}")]
     Database(#[from] OpenError),
-    /// The system's certificates are needed to call Payment, and there are none.
+    /// Calls of Payment need the certificates of the system, and there are none.
     #[error("Payment cannot be called by TLS: {0}")]
     Tls(#[from] TlsError),
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
-    /// Traces were asked for, and cannot be exported.
+    /// Traces are configured, but cannot be exported.
     #[error(transparent)]
     Traces(#[from] ExportError),
 }
@@ -69,8 +69,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(config, sockets, shutdown).await
 }
 
-/// Serves on `sockets` once the database is open, until `shutdown` is cancelled and everything in flight has been
-/// settled, or [`DRAIN_MAX`](service_kit::process::DRAIN_MAX) has passed.
+/// Serves on `sockets` once the database is open, until `shutdown` is cancelled and every order in progress
+/// is settled, or [`DRAIN_MAX`](service_kit::process::DRAIN_MAX) has passed.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ pub async fn serve(
         price_list,
         payments,
         clock: Arc::new(SystemClock::default()),
-        mint: Arc::new(SystemMint::default()),
+        ids: Arc::new(SystemIdGenerator::default()),
         tasks: Arc::new(tasks.clone()),
         monitor,
     };

@@ -1,4 +1,4 @@
-//! What the application needs of the world, as obligations that every adapter keeps.
+//! What the application requires of its environment, as contracts that every adapter keeps.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -6,64 +6,66 @@ use async_trait::async_trait;
 use money::Currency;
 
 use crate::domain::{
-    Backlog, ChargeOutcome, ChargeRequest, Due, Hold, IdempotencyKey, Order, OrderId, ProductCode, Quotes,
-    Settlement, Status, UserId, VoidOutcome,
+    Backlog, ChargeOutcome, ChargeRequest, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder,
+    PriceMap, ProductCode, Settlement, Status, UserId, VoidOutcome,
 };
 
-/// How long after an order became PENDING it is due for a reconciler: a driver has usually settled it by then.
+/// How long after an order became PENDING it is due for recovery. Its own task has usually settled it by
+/// then.
 pub const FIRST_CHECK: Duration = Duration::from_secs(2);
 
-/// A store that could not do what it was asked. The cause is the adapter's to log.
+/// Why a call of the store failed. The adapter logs the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was written, nor will be.
+    /// Nothing was written, and nothing will be.
     #[error("the store wrote nothing")]
     NotStarted,
-    /// What was asked may or may not have happened; only reading again can tell.
+    /// The write may or may not have happened; only a later read can tell.
     #[error("the store gave no answer")]
     Unknown,
 }
 
-/// Whether a write that had to wait may still begin. Asked again where the store tries again.
-pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Whether a write that had to wait may still start. Called again for each attempt of the store.
+pub type StartGuard = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// What became of an insert.
+/// The outcome of an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Insert {
-    /// The order is kept, durably.
+pub enum InsertOutcome {
+    /// The order is stored durably.
     Inserted,
-    /// Its id, or its user's key, is taken. Nothing was written.
-    Clash,
+    /// The id, or the key of the user, exists. Nothing was written.
+    Conflict,
 }
 
 /// A page of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Newest first.
+    /// The orders, newest first.
     pub orders: Vec<Order>,
     /// Whether older orders follow.
     pub more: bool,
 }
 
-/// Where orders are kept.
+/// The store of orders.
 ///
-/// What a method returned `Ok` for has been committed durably, and every later call on any instance sees
-/// it. Orders are told apart by id, and by user and key, both unique and compared byte for byte. Every field
-/// reads back as it was written. What is due is told by one clock, that of the store, whoever asks.
+/// A write that returned `Ok` is committed durably, and every later call on any instance sees it. Ids are
+/// unique, and so are keys within a user; keys are compared byte for byte. Every field reads back as it was
+/// written. The clock of the store alone decides which orders are due.
 #[async_trait]
 pub trait Orders: Send + Sync {
-    /// Keeps a new order with its items, wholly or not at all; it is due after [`FIRST_CHECK`]. `permit` is asked right before the first statement
-    /// is sent; where it says no, the answer is [`StoreError::NotStarted`].
-    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError>;
+    /// Inserts a new order with its items, atomically; it is due after [`FIRST_CHECK`]. Calls `start_guard`
+    /// right before the first statement is sent, and returns [`StoreError::NotStarted`] if that returns
+    /// `false`.
+    async fn insert(&self, order: &Order, start_guard: StartGuard) -> Result<InsertOutcome, StoreError>;
 
-    /// The order that `user` placed with `key`.
+    /// The order of `user` with this key.
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError>;
 
     /// The order with this id.
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
 
-    /// The orders of `user` older than `before`, newest first: at most `limit` of them, and fewer where their
-    /// items come to more than `items_max`, but at least one if there is one.
+    /// The orders of `user` with ids below `before`, newest first: at most `limit`, and fewer if they have
+    /// more than `items_max` items together, but at least one if there is one.
     async fn list(
         &self,
         user: UserId,
@@ -72,96 +74,96 @@ pub trait Orders: Send + Sync {
         items_max: u32,
     ) -> Result<Page, StoreError>;
 
-    /// Settles the order, if it is still PENDING and `settlement.guard` holds: with
-    /// [`Guard::Fence`](crate::domain::Guard), if the fence is still that of `hold`. Tells whether it did; one of
-    /// any number of callers does.
-    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError>;
+    /// Settles the order if it is still PENDING and, with [`Guard::Fence`](crate::domain::Guard), its fence
+    /// is that of `token`. Returns whether it did. Of concurrent calls one returns `true`.
+    async fn settle(&self, token: FencingToken, settlement: &Settlement) -> Result<bool, StoreError>;
 
-    /// Makes a NOT_CHARGED order PENDING, as [`Order::reopened`] has it, and due after [`FIRST_CHECK`], if its
-    /// fence is still that of `hold`. Tells whether it did; one of any number of callers does.
-    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError>;
+    /// Makes a NOT_CHARGED order PENDING as by [`Order::reopened`], due after [`FIRST_CHECK`], if its fence
+    /// is that of `token`. Returns whether it did. Of concurrent calls one returns `true`.
+    async fn reopen(&self, token: FencingToken) -> Result<bool, StoreError>;
 
-    /// PENDING orders that are due, those first that have been so for longest, `limit` at most.
-    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError>;
+    /// PENDING orders that are due, longest due first, at most `limit`.
+    async fn due(&self, limit: u32) -> Result<Vec<PendingOrder>, StoreError>;
 
-    /// Takes a PENDING order in hand, if its fence is still that of `hold`: its fence rises to that of
-    /// [`Hold::taken`], and it is not due again before `again_in` has passed. Tells whether it did; one of any
-    /// number of callers does.
-    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError>;
+    /// Claims a PENDING order if its fence is that of `token`: raises the fence to that of
+    /// [`FencingToken::next`], and makes the order due again after `lease`. Returns whether it did. Of
+    /// concurrent calls one returns `true`.
+    async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError>;
 
-    /// The PENDING orders, as far as the first `limit` to become due tell.
+    /// Counts the PENDING orders, of which it reads the first `limit` to become due.
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError>;
 }
 
-/// Who knows what products cost.
+/// The price list.
 ///
-/// A product has at most one price in each currency. Codes are compared byte for byte. A price that was loaded is seen
-/// by every later call on any instance.
+/// A product has at most one price in each currency. Codes are compared byte for byte. Every later call on
+/// any instance sees a price that was loaded.
 #[async_trait]
 pub trait PriceList: Send + Sync {
-    /// The prices in `currency` of those of the `products` that have one. There are at most
+    /// The prices in `currency` of those `products` that have one. There are at most
     /// [`ITEMS_MAX`](crate::domain::ITEMS_MAX) products, each of them once.
-    async fn quotes(&self, products: Vec<ProductCode>, currency: Currency) -> Result<Quotes, StoreError>;
+    async fn prices(&self, products: Vec<ProductCode>, currency: Currency) -> Result<PriceMap, StoreError>;
 }
 
-/// Who charges customers.
+/// The Payment service.
 #[async_trait]
 pub trait Payments: Send + Sync {
-    /// Charges the total to the user, at most once for the order however often it is called. Returns within
-    /// `time_left`, by the clock of whoever drives. The outcome is
-    /// [`NeverRan`](ChargeOutcome::NeverRan) only where no attempt can have reached Payment.
+    /// Charges the total to the user, at most once for the order, however often it is called. Returns within
+    /// `time_left`, by the clock of the application. The outcome is [`NeverRan`](ChargeOutcome::NeverRan)
+    /// only if no attempt can have reached Payment.
     async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome;
 
-    /// Makes sure that the order, if nothing is recorded for it yet, is never charged. Returns within `time_left`.
+    /// Records a tombstone, so that the order is never charged, unless Payment has recorded another outcome.
+    /// Returns within `time_left`.
     async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome;
 }
 
-/// What became of a request to place an order, as its caller was told.
+/// The outcome of a request to place an order, as in its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Told {
-    /// It is charged.
+pub enum PlacementOutcome {
+    /// The order is PAID.
     Paid,
-    /// Payment refused.
+    /// Payment declined the charge.
     Declined,
-    /// It is recorded as not charged.
+    /// The order is recorded as NOT_CHARGED.
     NotCharged,
-    /// It may be charged; it settles by itself.
+    /// The order may be charged; recovery settles it.
     Unknown,
-    /// What an earlier request with this key came to: nothing new.
+    /// The outcome of an earlier request with this key.
     Repeated,
     /// Nothing was done.
     NotStarted,
-    /// Nothing was done, since the price list says otherwise.
+    /// Nothing was done, since the items cannot be priced.
     Refused,
 }
 
-/// How a recovery of an order that was left PENDING ended.
+/// The outcome of a recovery of an order that was left PENDING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Recovered {
+pub enum RecoveryOutcome {
     /// Payment answered.
     Answered,
-    /// It did not.
+    /// Payment did not answer.
     Unanswered,
-    /// It was not asked: another has the order in hand.
+    /// Payment was not called, since another task claimed the order.
     LeftAlone,
 }
 
-/// Who watches the service.
+/// Metrics and logs of the service.
 pub trait Monitor: Send + Sync {
-    /// A caller was told this of its order.
-    fn told(&self, told: Told);
+    /// A request to place an order got its response.
+    fn record_placement(&self, outcome: PlacementOutcome);
 
     /// A recovery ended.
-    fn recovered(&self, how: Recovered);
+    fn record_recovery(&self, outcome: RecoveryOutcome);
 
     /// Payment knows the order with another amount, currency or user. Must never happen.
-    fn mismatch(&self, order: OrderId);
+    fn record_mismatch(&self, order: OrderId);
 
-    /// The order is recorded as something else than Payment's answer makes it. Must never happen.
-    fn conflict(&self, order: OrderId, recorded: Status, answered: Status);
+    /// The recorded status contradicts Payment's response. Must never happen.
+    fn record_conflict(&self, order: OrderId, recorded: Status, answered: Status);
 
-    /// What is PENDING.
-    fn backlog(&self, backlog: &Backlog);
+    /// The number and age of PENDING orders.
+    fn record_backlog(&self, backlog: &Backlog);
 }
 
 /// Time.
@@ -177,23 +179,24 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, duration: Duration);
 }
 
-/// Randomness.
-pub trait Mint: Send + Sync {
-    /// An id for a new order, above those this instance minted before. Another instance may have drawn the same.
+/// Ids and randomness.
+pub trait IdGenerator: Send + Sync {
+    /// An id for a new order, above all earlier ones of this instance. Another instance may generate the
+    /// same.
     fn order_id(&self) -> OrderId;
 
-    /// A key that no caller will guess or repeat.
+    /// A unique key that cannot be guessed.
     fn key(&self) -> IdempotencyKey;
 
-    /// Half of `max` to all of it, so that those who met do not meet again.
+    /// A random duration from half of `max` to `max`, so that instances do not stay in step.
     fn jittered(&self, max: Duration) -> Duration;
 }
 
-/// A task that runs to its end, whoever waits for it.
+/// A task to spawn.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where tasks run that must not be cut in half.
+/// Spawns tasks that must not be cancelled.
 pub trait Spawn: Send + Sync {
-    /// Runs `task` to its end, also when the caller goes away; a stopping process waits for it.
+    /// Runs `task` to its end, also after the request was cancelled. Graceful shutdown waits for it.
     fn spawn(&self, task: Task);
 }

@@ -11,7 +11,7 @@ use std::{collections::VecDeque, fmt};
 use anyhow::Context;
 use database::{Config, Database};
 use money::Currency;
-use order::{adapters::db::DbOrders, domain::Entry};
+use order::{adapters::db::DbOrders, domain::OrderSummary};
 use payment::{
     adapters::db::DbLedger,
     domain::{Payment, UserId},
@@ -127,8 +127,8 @@ impl Databases {
         Ok(accounts)
     }
 
-    async fn order(&self, id: i64) -> anyhow::Result<Option<Entry>> {
-        let found = self.orders.entries(id - 1, 1).await.context("cannot read the orders")?;
+    async fn order(&self, id: i64) -> anyhow::Result<Option<OrderSummary>> {
+        let found = self.orders.audit_page(id - 1, 1).await.context("cannot read the orders")?;
         Ok(found.into_iter().find(|entry| entry.charge.order.get() == id))
     }
 
@@ -141,7 +141,7 @@ impl Databases {
 /// Reads both tables page by page, ordered by order id.
 #[derive(Default)]
 struct Pages {
-    orders: Page<Entry>,
+    orders: Page<OrderSummary>,
     payments: Page<Payment>,
 }
 
@@ -171,7 +171,7 @@ impl<T> Page<T> {
     }
 }
 
-fn id_of_order(entry: &Entry) -> i64 {
+fn id_of_order(entry: &OrderSummary) -> i64 {
     entry.charge.order.get()
 }
 
@@ -182,7 +182,7 @@ fn id_of_payment(payment: &Payment) -> i64 {
 impl Pages {
     async fn fill(&mut self, databases: &Databases) -> anyhow::Result<()> {
         if self.orders.needs_rows() {
-            let rows = databases.orders.entries(self.orders.after, PAGE_ROWS).await;
+            let rows = databases.orders.audit_page(self.orders.after, PAGE_ROWS).await;
             self.orders.fill(rows.context("cannot read the orders")?, id_of_order);
         }
         if self.payments.needs_rows() {
@@ -193,7 +193,7 @@ impl Pages {
     }
 
     /// The order and the payment of the lowest order id that is left.
-    fn next_pair(&mut self) -> (Option<Entry>, Option<Payment>) {
+    fn next_pair(&mut self) -> (Option<OrderSummary>, Option<Payment>) {
         let order = self.orders.rows.front().map(id_of_order);
         let payment = self.payments.rows.front().map(id_of_payment);
         let lowest = order.into_iter().chain(payment).min();

@@ -13,6 +13,7 @@ pub use libtest_mimic::{Failed, Trial};
 
 mod command;
 mod need;
+pub mod order;
 pub mod payment;
 pub mod server;
 pub mod statements;

@@ -1,9 +1,9 @@
-//! Orders and prices in a database.
+//! Orders and prices in SQLite, MySQL or PostgreSQL.
 
 mod prices;
 mod rows;
 mod statements;
-mod work;
+mod transactions;
 
 use std::time::Duration;
 
@@ -11,60 +11,62 @@ use async_trait::async_trait;
 use database::{Database, Migrations, Transaction, WriteError};
 
 use crate::{
-    domain::{Backlog, Due, Entry, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
-    ports::{Insert, Orders, Page, Permit, StoreError},
+    domain::{
+        Backlog, FencingToken, IdempotencyKey, Order, OrderId, OrderSummary, PendingOrder, Settlement, UserId,
+    },
+    ports::{InsertOutcome, Orders, Page, StartGuard, StoreError},
 };
 pub use prices::{DbPrices, Prices};
-use work::{Claim, Find, List, ReadBacklog, ReadDue, ReadEntries, Reopen, Settle};
+use transactions::{Claim, Find, List, ReadAuditPage, ReadBacklog, ReadDue, Reopen, Settle};
 
-/// The tables, version by version.
+/// The migrations of the schema.
 pub static MIGRATIONS: Migrations = Migrations {
     sqlite: sqlx::migrate!("migrations/sqlite"),
     mysql: sqlx::migrate!("migrations/mysql"),
     postgres: sqlx::migrate!("migrations/postgres"),
 };
 
-/// The store of orders over one database.
+/// The store of orders in a database.
 #[derive(Debug, Clone)]
 pub struct DbOrders(Database);
 
 impl DbOrders {
-    /// The store over `database`, which has the tables of [`MIGRATIONS`].
+    /// The store in `database`, whose schema is that of [`MIGRATIONS`].
     pub fn new(database: Database) -> Self {
         Self(database)
     }
 
-    /// The orders with ids above `after` as the books have them, lowest first, `limit` at most: for an audit.
+    /// Orders with ids above `after`, lowest id first, at most `limit`: a page for the audit.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]
-    pub async fn entries(&self, after: i64, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        self.read(ReadEntries { after, limit }).await
+    /// [`StoreError`].
+    pub async fn audit_page(&self, after: i64, limit: u32) -> Result<Vec<OrderSummary>, StoreError> {
+        self.read(ReadAuditPage { after, limit }).await
     }
 
-    async fn read<W: Transaction>(&self, work: W) -> Result<W::Output, StoreError> {
-        self.0.read(work).await.map_err(|error| {
-            tracing::error!(%error, "the database gave no answer");
+    async fn read<T: Transaction>(&self, transaction: T) -> Result<T::Output, StoreError> {
+        self.0.read(transaction).await.map_err(|error| {
+            tracing::error!(%error, "database read failed");
             StoreError::Unknown
         })
     }
 
-    async fn write<W: Transaction>(&self, work: W) -> Result<W::Output, StoreError> {
-        self.0.write(work).await.map_err(|error| failed(&error))
+    async fn write<T: Transaction>(&self, transaction: T) -> Result<T::Output, StoreError> {
+        self.0.write(transaction).await.map_err(|error| store_error(&error))
     }
 }
 
-/// What the caller is told; the cause is logged here and nowhere else.
-fn failed(error: &WriteError) -> StoreError {
+/// Logs the cause, and returns what the application needs of it.
+fn store_error(error: &WriteError) -> StoreError {
     match error {
         WriteError::Withdrawn => StoreError::NotStarted,
         WriteError::NotStarted(_) | WriteError::Refused(_) | WriteError::Panicked => {
-            tracing::error!(%error, "the database wrote nothing");
+            tracing::error!(%error, "database write failed, nothing was written");
             StoreError::NotStarted
         }
         WriteError::Unknown(_) => {
-            tracing::error!(%error, "the database may have written, or not");
+            tracing::error!(%error, "database write failed, it may have been committed");
             StoreError::Unknown
         }
     }
@@ -72,11 +74,11 @@ fn failed(error: &WriteError) -> StoreError {
 
 #[async_trait]
 impl Orders for DbOrders {
-    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
-        match self.0.write(work::Insert { order: order.clone(), permit }).await {
-            Ok(()) => Ok(Insert::Inserted),
-            Err(error) if error.is_unique_violation() => Ok(Insert::Clash),
-            Err(error) => Err(failed(&error)),
+    async fn insert(&self, order: &Order, start_guard: StartGuard) -> Result<InsertOutcome, StoreError> {
+        match self.0.write(transactions::Insert { order: order.clone(), start_guard }).await {
+            Ok(()) => Ok(InsertOutcome::Inserted),
+            Err(error) if error.is_unique_violation() => Ok(InsertOutcome::Conflict),
+            Err(error) => Err(store_error(&error)),
         }
     }
 
@@ -98,20 +100,20 @@ impl Orders for DbOrders {
         self.read(List { user, before, limit, items_max }).await
     }
 
-    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
-        self.write(Settle { hold, settlement: settlement.clone() }).await
+    async fn settle(&self, token: FencingToken, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.write(Settle { token, settlement: settlement.clone() }).await
     }
 
-    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
-        self.write(Reopen(hold)).await
+    async fn reopen(&self, token: FencingToken) -> Result<bool, StoreError> {
+        self.write(Reopen(token)).await
     }
 
-    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+    async fn due(&self, limit: u32) -> Result<Vec<PendingOrder>, StoreError> {
         self.read(ReadDue { limit }).await
     }
 
-    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
-        self.write(Claim { hold, again_in }).await
+    async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
+        self.write(Claim { token, lease }).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

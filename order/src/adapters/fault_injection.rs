@@ -1,4 +1,4 @@
-//! The store and Payment, failing on purpose at named points: for tests of processes alone (feature `fault-injection`).
+//! Store and Payment with injected faults, for tests of processes (feature `fault-injection`).
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +10,10 @@ use service_kit::{
 
 use crate::{
     domain::{
-        Backlog, ChargeOutcome, ChargeRequest, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId,
-        VoidOutcome,
+        Backlog, ChargeOutcome, ChargeRequest, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder,
+        Settlement, UserId, VoidOutcome,
     },
-    ports::{Insert, Orders, Page, Payments, Permit, StoreError},
+    ports::{InsertOutcome, Orders, Page, Payments, StartGuard, StoreError},
 };
 
 const INSERT: Step = Step { before: "orders.insert.before", after: "orders.insert.after" };
@@ -26,53 +26,57 @@ const VOID: Step = Step { before: "payments.void.before", after: "payments.void.
 
 const STEPS: [Step; 7] = [INSERT, FIND_BY_KEY, SETTLE, REOPEN, CLAIM, CHARGE, VOID];
 
-/// `database`, with the points of this service that `FAULT_INJECTION` names.
+/// Adds the fault rules of `FAULT_INJECTION` to `database`.
 pub(crate) fn read(reader: &mut Reader<'_>, database: Option<database::Config>) -> Option<database::Config> {
-    let own = STEPS.iter().flat_map(|step| [step.before, step.after]);
-    let points: Vec<&str> = own.chain(database::POINTS).collect();
+    let steps = STEPS.iter().flat_map(|step| [step.before, step.after]);
+    let points: Vec<&str> = steps.chain(database::POINTS).collect();
     let faults = FaultRules::read(reader, &points);
     database.map(|database| database::Config { faults, ..database })
 }
 
-/// The ports with `points` around what they do; the same ports where nothing is to fail.
+/// Wraps the ports in those that inject the faults of `rules`; returns them unchanged if there is none.
 pub(crate) fn around(
     orders: Arc<dyn Orders>,
     payments: Arc<dyn Payments>,
-    points: &FaultRules,
+    rules: &FaultRules,
 ) -> (Arc<dyn Orders>, Arc<dyn Payments>) {
-    if points.is_empty() {
+    if rules.is_empty() {
         return (orders, payments);
     }
-    let orders = FailingOrders { inner: orders, points: points.clone() };
-    (Arc::new(orders), Arc::new(FailingPayments { inner: payments, points: points.clone() }))
+    let orders = FaultyOrders { inner: orders, rules: rules.clone() };
+    (Arc::new(orders), Arc::new(FaultyPayments { inner: payments, rules: rules.clone() }))
 }
 
-/// What a store that fails like this tells.
-fn store<T>(fault: Fault) -> Result<T, StoreError> {
+/// The result of a store with this fault.
+fn store_error<T>(fault: Fault) -> Result<T, StoreError> {
     Err(match fault {
         Fault::Refused => StoreError::NotStarted,
         Fault::Unanswered | Fault::Twice(_) => StoreError::Unknown,
     })
 }
 
-struct FailingOrders {
+struct FaultyOrders {
     inner: Arc<dyn Orders>,
-    points: FaultRules,
+    rules: FaultRules,
 }
 
 #[async_trait]
-impl Orders for FailingOrders {
-    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
-        let unsure = permit.clone();
+impl Orders for FaultyOrders {
+    async fn insert(&self, order: &Order, start_guard: StartGuard) -> Result<InsertOutcome, StoreError> {
+        let may_start = start_guard.clone();
         let failed = |fault| {
-            // Nobody doubts an insert that may not begin; one that nobody is sure of has begun.
-            if fault != Fault::Refused && !unsure() { Err(StoreError::NotStarted) } else { store(fault) }
+            // An insert that must not start is never in doubt; one that is in doubt has started.
+            if fault != Fault::Refused && !may_start() {
+                Err(StoreError::NotStarted)
+            } else {
+                store_error(fault)
+            }
         };
-        self.points.around(INSERT, self.inner.insert(order, permit), failed).await
+        self.rules.around(INSERT, self.inner.insert(order, start_guard), failed).await
     }
 
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
-        self.points.around(FIND_BY_KEY, self.inner.find_by_key(user, key), store).await
+        self.rules.around(FIND_BY_KEY, self.inner.find_by_key(user, key), store_error).await
     }
 
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -89,20 +93,20 @@ impl Orders for FailingOrders {
         self.inner.list(user, before, limit, items_max).await
     }
 
-    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
-        self.points.around(SETTLE, self.inner.settle(hold, settlement), store).await
+    async fn settle(&self, token: FencingToken, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.rules.around(SETTLE, self.inner.settle(token, settlement), store_error).await
     }
 
-    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
-        self.points.around(REOPEN, self.inner.reopen(hold), store).await
+    async fn reopen(&self, token: FencingToken) -> Result<bool, StoreError> {
+        self.rules.around(REOPEN, self.inner.reopen(token), store_error).await
     }
 
-    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+    async fn due(&self, limit: u32) -> Result<Vec<PendingOrder>, StoreError> {
         self.inner.due(limit).await
     }
 
-    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
-        self.points.around(CLAIM, self.inner.claim(hold, again_in), store).await
+    async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
+        self.rules.around(CLAIM, self.inner.claim(token, lease), store_error).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
@@ -110,41 +114,41 @@ impl Orders for FailingOrders {
     }
 }
 
-struct FailingPayments {
+struct FaultyPayments {
     inner: Arc<dyn Payments>,
-    points: FaultRules,
+    rules: FaultRules,
 }
 
-impl FailingPayments {
-    /// A copy of the call that the network held back: nobody hears its answer.
+impl FaultyPayments {
+    /// Delivers a copy of the call later, as a network may. Its response is discarded.
     fn deliver_again(&self, request: ChargeRequest, time_left: Duration, later: Duration) {
         let payments = self.inner.clone();
         tokio::spawn(async move {
             tokio::time::sleep(later).await;
             let outcome = payments.charge(&request, time_left).await;
-            tracing::warn!(order_id = request.order.get(), ?outcome, "a charge was delivered twice");
+            tracing::warn!(order_id = request.order.get(), ?outcome, "charge delivered twice");
         });
     }
 }
 
 #[async_trait]
-impl Payments for FailingPayments {
+impl Payments for FaultyPayments {
     async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome {
-        let again = match self.points.pass(CHARGE.before).await {
+        let again = match self.rules.pass(CHARGE.before).await {
             None => None,
             Some(Fault::Refused) => return ChargeOutcome::NeverRan,
             Some(Fault::Unanswered) => return ChargeOutcome::Unknown,
             Some(Fault::Twice(later)) => Some(later),
         };
         let outcome = self.inner.charge(request, time_left).await;
-        // A call that never ran has nothing that could be on its way.
+        // A call that never ran has no copy on its way.
         if let Some(later) = again.filter(|_| outcome != ChargeOutcome::NeverRan) {
             self.deliver_again(*request, time_left, later);
         }
-        self.points.pass(CHARGE.after).await.map_or(outcome, |_| ChargeOutcome::Unknown)
+        self.rules.pass(CHARGE.after).await.map_or(outcome, |_| ChargeOutcome::Unknown)
     }
 
     async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome {
-        self.points.around(VOID, self.inner.void(order, time_left), |_| VoidOutcome::Unknown).await
+        self.rules.around(VOID, self.inner.void(order, time_left), |_| VoidOutcome::Unknown).await
     }
 }

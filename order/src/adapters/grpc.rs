@@ -1,8 +1,10 @@
-//! The Order service on the wire: proto to domain, and back.
+//! The gRPC service `Order`.
 
 mod errors;
+mod page_token;
 mod parse;
 mod render;
+mod violations;
 
 use std::time::Duration;
 
@@ -16,21 +18,21 @@ use tonic::{Request, Response, Status};
 
 use crate::application::Application;
 
-/// The domain of this service's reasons.
+/// The `ErrorInfo` domain of this service.
 pub const DOMAIN: &str = "order";
-/// The time that a caller gives who names none.
-pub const BUDGET_DEFAULT: Duration = Duration::from_secs(10);
-/// The time that is used of what a caller gives.
-pub const BUDGET_MAX: Duration = Duration::from_secs(30);
+/// The time for a request without a deadline.
+pub const TIME_LEFT_DEFAULT: Duration = Duration::from_secs(10);
+/// The most time that a request gets, whatever its deadline.
+pub const TIME_LEFT_MAX: Duration = Duration::from_secs(30);
 
-/// The driving side of the hexagon.
+/// The gRPC service over an application.
 #[derive(Clone)]
 pub struct OrderService {
     application: Application,
 }
 
 impl OrderService {
-    /// Serves `application`.
+    /// A service over `application`.
     pub fn new(application: Application) -> Self {
         Self { application }
     }
@@ -42,18 +44,20 @@ impl Order for OrderService {
         &self,
         request: Request<CreateOrderRequest>,
     ) -> Result<Response<CreateOrderResponse>, Status> {
-        let budget = budget(&request);
-        let list_is_kept = self.application.price_list.is_some();
-        let (basket, key) = parse::create(request.into_inner(), list_is_kept).map_err(errors::invalid)?;
-        let leaves_a_price = basket.leaves_a_price();
-        let placed = self.application.place_order(basket, key, budget).await.map_err(errors::not_placed)?;
-        Ok(Response::new(render::placed(&placed, leaves_a_price)))
+        let time_left = time_left(&request);
+        let has_price_list = self.application.price_list.is_some();
+        let (command, key) =
+            parse::create(request.into_inner(), has_price_list).map_err(violations::invalid_request)?;
+        let with_items = command.has_unpriced_items();
+        let placed =
+            self.application.place_order(command, key, time_left).await.map_err(errors::place_status)?;
+        Ok(Response::new(render::placed(&placed, with_items)))
     }
 
     async fn get(&self, request: Request<GetOrderRequest>) -> Result<Response<GetOrderResponse>, Status> {
-        let (id, owner) = parse::get(request.get_ref()).map_err(errors::invalid)?;
-        let order =
-            self.application.order(id, owner).await.map_err(|error| errors::not_read(error, Some(id)))?;
+        let (id, owner) = parse::get(request.get_ref()).map_err(violations::invalid_request)?;
+        let order = self.application.get_order(id, owner).await;
+        let order = order.map_err(|error| errors::read_status(error, Some(id)))?;
         Ok(Response::new(render::order(&order)))
     }
 
@@ -61,15 +65,15 @@ impl Order for OrderService {
         &self,
         request: Request<ListOrdersRequest>,
     ) -> Result<Response<ListOrdersResponse>, Status> {
-        let listing = parse::list(request.get_ref()).map_err(errors::invalid)?;
-        let page = self.application.orders_of(listing.user, listing.before, listing.page_size).await;
-        Ok(Response::new(render::page(&page.map_err(|error| errors::not_read(error, None))?)))
+        let page = parse::list(request.get_ref()).map_err(violations::invalid_request)?;
+        let page = self.application.list_orders(page.user, page.before, page.page_size).await;
+        Ok(Response::new(render::page(&page.map_err(|error| errors::read_status(error, None))?)))
     }
 }
 
-/// The time that the caller still gives.
-fn budget<T>(request: &Request<T>) -> Duration {
+/// The time until the deadline of the request.
+fn time_left<T>(request: &Request<T>) -> Duration {
     let left =
         request.extensions().get::<Deadline>().map(|deadline| deadline.0.duration_since(Instant::now()));
-    left.map_or(BUDGET_DEFAULT, |left| left.min(BUDGET_MAX))
+    left.map_or(TIME_LEFT_DEFAULT, |left| left.min(TIME_LEFT_MAX))
 }

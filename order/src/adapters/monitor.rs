@@ -1,11 +1,11 @@
-//! What operators watch: what became of orders, gauges of what is PENDING, counters of what must never happen.
+//! Metrics of orders: outcomes, the backlog of PENDING orders, and events that must never happen.
 //!
-//! | metric | labels | what |
+//! | metric | labels | meaning |
 //! |---|---|---|
-//! | `order_placements_total` | outcome | what callers were told of their orders; `repeated` is what an earlier request with the key came to |
-//! | `order_recoveries_total` | outcome | work on orders that were left PENDING |
+//! | `order_placements_total` | outcome | responses to requests to place an order; `repeated` is the outcome of an earlier request with the key |
+//! | `order_recoveries_total` | outcome | recoveries of orders that were left PENDING |
 //! | `order_payment_mismatches_total`, `order_settle_conflicts_total` | | must stay 0 |
-//! | `order_orphans`, `order_pending_oldest_seconds` | | what is PENDING |
+//! | `order_orphans`, `order_pending_oldest_seconds` | | PENDING orders |
 
 use service_kit::metrics::{
     Registry,
@@ -14,16 +14,16 @@ use service_kit::metrics::{
 
 use crate::{
     domain::{Backlog, OrderId, Status},
-    ports::{Monitor, Recovered, Told},
+    ports::{Monitor, PlacementOutcome, RecoveryOutcome},
 };
 
-type Outcome = [(&'static str, &'static str); 1];
+type Labels = [(&'static str, &'static str); 1];
 
 /// The metrics of orders.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    placements: Family<Outcome, Counter>,
-    recoveries: Family<Outcome, Counter>,
+    placements: Family<Labels, Counter>,
+    recoveries: Family<Labels, Counter>,
     mismatches: Counter,
     conflicts: Counter,
     orphans: Gauge,
@@ -31,93 +31,93 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them under their Prometheus names.
+    /// Registers the metrics.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         registry.register(
             "order_placements",
-            "What callers were told of their orders, by outcome",
+            "Responses to requests to place an order, by outcome",
             metrics.placements.clone(),
         );
         registry.register(
             "order_recoveries",
-            "Work on orders that were left PENDING, by how it ended",
+            "Recoveries of orders that were left PENDING, by outcome",
             metrics.recoveries.clone(),
         );
-        // There from the start: of what comes up later, a rate misses the first.
-        for how in [Recovered::Answered, Recovered::Unanswered, Recovered::LeftAlone] {
-            drop(metrics.recoveries.get_or_create(&outcome_of(how)));
+        // Created at the start: a rate misses the first increment of a series that appears later.
+        for outcome in [RecoveryOutcome::Answered, RecoveryOutcome::Unanswered, RecoveryOutcome::LeftAlone] {
+            drop(metrics.recoveries.get_or_create(&labels(outcome)));
         }
         registry.register(
             "order_payment_mismatches",
-            "Times that Payment knew an order with another amount, currency or user: must stay 0",
+            "Charges of orders that Payment knows with another amount, currency or user: must stay 0",
             metrics.mismatches.clone(),
         );
         registry.register(
             "order_settle_conflicts",
-            "Times that an order was recorded as something else than Payment had answered: must stay 0",
+            "Orders whose recorded status contradicts the response of Payment: must stay 0",
             metrics.conflicts.clone(),
         );
         registry.register(
             "order_orphans",
-            "PENDING orders that are due for a reconciler, counted up to 1001",
+            "PENDING orders that are due for recovery, counted up to 1001",
             metrics.orphans.clone(),
         );
         registry.register(
             "order_pending_oldest_seconds",
-            "Age of the oldest PENDING order, 0 where there is none",
+            "Age of the oldest PENDING order, 0 if there is none",
             metrics.oldest_seconds.clone(),
         );
         metrics
     }
 }
 
-fn outcome_of(how: Recovered) -> Outcome {
-    let outcome = match how {
-        Recovered::Answered => "answered",
-        Recovered::Unanswered => "unanswered",
-        Recovered::LeftAlone => "left_alone",
+fn labels(outcome: RecoveryOutcome) -> Labels {
+    let outcome = match outcome {
+        RecoveryOutcome::Answered => "answered",
+        RecoveryOutcome::Unanswered => "unanswered",
+        RecoveryOutcome::LeftAlone => "left_alone",
     };
     [("outcome", outcome)]
 }
 
 impl Monitor for Metrics {
-    fn told(&self, told: Told) {
-        let outcome = match told {
-            Told::Paid => "paid",
-            Told::Declined => "declined",
-            Told::NotCharged => "not_charged",
-            Told::Unknown => "unknown",
-            Told::Repeated => "repeated",
-            Told::NotStarted => "not_started",
-            Told::Refused => "refused",
+    fn record_placement(&self, outcome: PlacementOutcome) {
+        let outcome = match outcome {
+            PlacementOutcome::Paid => "paid",
+            PlacementOutcome::Declined => "declined",
+            PlacementOutcome::NotCharged => "not_charged",
+            PlacementOutcome::Unknown => "unknown",
+            PlacementOutcome::Repeated => "repeated",
+            PlacementOutcome::NotStarted => "not_started",
+            PlacementOutcome::Refused => "refused",
         };
         self.placements.get_or_create(&[("outcome", outcome)]).inc();
     }
 
-    fn recovered(&self, how: Recovered) {
-        self.recoveries.get_or_create(&outcome_of(how)).inc();
+    fn record_recovery(&self, outcome: RecoveryOutcome) {
+        self.recoveries.get_or_create(&labels(outcome)).inc();
     }
 
-    fn mismatch(&self, order: OrderId) {
+    fn record_mismatch(&self, order: OrderId) {
         self.mismatches.inc();
         tracing::error!(
             order_id = order.get(),
-            "Payment knows this order with another amount, currency or user: it stays PENDING for a human"
+            "Payment knows this order with another amount, currency or user; it stays PENDING"
         );
     }
 
-    fn conflict(&self, order: OrderId, recorded: Status, answered: Status) {
+    fn record_conflict(&self, order: OrderId, recorded: Status, answered: Status) {
         self.conflicts.inc();
         tracing::error!(
             order_id = order.get(),
             recorded = recorded.name(),
             answered = answered.name(),
-            "the order is recorded as something else than Payment answered"
+            "recorded status contradicts Payment's response"
         );
     }
 
-    fn backlog(&self, backlog: &Backlog) {
+    fn record_backlog(&self, backlog: &Backlog) {
         self.orphans.set(i64::try_from(backlog.orphans).unwrap_or(i64::MAX));
         self.oldest_seconds.set(i64::try_from(backlog.oldest.as_secs()).unwrap_or(i64::MAX));
     }

@@ -1,4 +1,4 @@
-//! Payment over gRPC, and what its answers mean for an order.
+//! The client of Payment: from its responses to outcomes of a charge.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use crate::{
     ports::Payments,
 };
 
-/// The domain of Payment's reasons.
+/// The `ErrorInfo` domain of Payment.
 const DOMAIN: &str = "payment";
-/// The reason of a decline whose details leave it out.
+/// The reason of a decline whose details have none.
 const REASON_UNKNOWN: &str = "UNSPECIFIED";
 
-/// The reason of a decline is kept up to this many characters (`google.rpc.ErrorInfo`).
+/// Characters of the reason of a decline that are stored (limit of `google.rpc.ErrorInfo`).
 const REASON_CHARS_MAX: usize = 63;
-/// Sentences of a decline are kept up to this many characters, since they travel on in a header, and without
-/// control characters, which not every database takes.
+/// Characters of the description of a decline that are stored: the description travels to clients in a
+/// header. Control characters are dropped, since not every database accepts them.
 const DESCRIPTION_CHARS_MAX: usize = 1000;
 
-/// Payment behind a channel.
+/// Payment over a gRPC channel.
 #[derive(Debug, Clone)]
 pub struct PaymentOverGrpc {
     client: PaymentClient<Channel>,
 }
 
 impl PaymentOverGrpc {
-    /// Payment at the other end of `channel`.
+    /// A client that calls Payment on `channel`.
     pub fn new(channel: Channel) -> Self {
-        // The channel bounds answers, and can tell an oversized one from other failures.
+        // The channel limits the size of responses, and reports a larger one as a failure of its own.
         Self { client: PaymentClient::new(channel).max_decoding_message_size(usize::MAX) }
     }
 }
@@ -47,7 +47,7 @@ impl Payments for PaymentOverGrpc {
     async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome {
         let ChargeRequest { order, user, total } = *request;
         let (units, nanos) = total.to_units_nanos();
-        let asked = CreatePaymentRequest {
+        let message = CreatePaymentRequest {
             user_id: user.get(),
             order_id: order.get(),
             total_price: total.to_float(),
@@ -57,17 +57,17 @@ impl Payments for PaymentOverGrpc {
                 nanos,
             }),
         };
-        match self.client.clone().create(within(asked, time_left)).await {
+        match self.client.clone().create(with_deadline(message, time_left)).await {
             Ok(charged) if charged.get_ref().payment_id > 0 => ChargeOutcome::Charged,
-            // What answers anything with an empty message is not Payment.
+            // A server that returns empty messages is not Payment.
             Ok(_) => {
-                tracing::error!(order_id = order.get(), "Payment's success names no payment");
+                tracing::error!(order_id = order.get(), "response of Payment has no payment id");
                 ChargeOutcome::Unknown
             }
             Err(status) => {
                 let outcome = outcome_of(&status);
                 if matches!(outcome, ChargeOutcome::NeverRan | ChargeOutcome::Unknown) {
-                    log(order, &status, &outcome);
+                    log_failure(order, &status, &outcome);
                 }
                 outcome
             }
@@ -75,26 +75,26 @@ impl Payments for PaymentOverGrpc {
     }
 
     async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome {
-        let asked = VoidPaymentRequest { order_id: order.get() };
-        match self.client.clone().void(within(asked, time_left)).await {
+        let message = VoidPaymentRequest { order_id: order.get() };
+        match self.client.clone().void(with_deadline(message, time_left)).await {
             Ok(recorded) => match recorded.into_inner().payment.map(|payment| payment.status()) {
                 Some(PaymentStatus::Voided) => VoidOutcome::Voided,
                 Some(PaymentStatus::Charged | PaymentStatus::Declined) => VoidOutcome::Answered,
                 Some(PaymentStatus::Unspecified) | None => {
-                    tracing::error!(order_id = order.get(), "Payment's answer to Void names no status");
+                    tracing::error!(order_id = order.get(), "response of Payment to Void has no status");
                     VoidOutcome::Unknown
                 }
             },
             Err(status) => {
-                log(order, &status, &VoidOutcome::Unknown);
+                log_failure(order, &status, &VoidOutcome::Unknown);
                 VoidOutcome::Unknown
             }
         }
     }
 }
 
-/// The request, with the time that it may take and the trace that it is part of.
-fn within<T>(message: T, time_left: Duration) -> Request<T> {
+/// A request with a deadline and the current trace.
+fn with_deadline<T>(message: T, time_left: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(Deadline(Instant::now() + time_left));
     if let Some(context) = service_kit::trace::current() {
@@ -103,7 +103,7 @@ fn within<T>(message: T, time_left: Duration) -> Request<T> {
     request
 }
 
-/// The one table from Payment's answers to what is known of a charge.
+/// The one table from statuses of Payment to outcomes of a charge.
 fn outcome_of(status: &Status) -> ChargeOutcome {
     match Failure::of(status) {
         Failure::NeverRan => return ChargeOutcome::NeverRan,
@@ -133,21 +133,21 @@ fn decline(status: &Status, details: &ErrorDetails) -> Decline {
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     let sentences: Vec<&str> = violations.iter().map(|violation| violation.description.as_str()).collect();
     let description = if sentences.is_empty() { status.message().to_owned() } else { sentences.join("\n") };
-    let kept = |c: &char| *c == '\n' || !c.is_control();
-    let description = description.chars().filter(kept).take(DESCRIPTION_CHARS_MAX).collect();
+    let is_allowed = |c: &char| *c == '\n' || !c.is_control();
+    let description = description.chars().filter(is_allowed).take(DESCRIPTION_CHARS_MAX).collect();
     Decline { reason, description }
 }
 
-/// A call without an answer of Payment's has a cause that an operator wants to see.
-fn log(order: OrderId, status: &Status, outcome: &dyn std::fmt::Debug) {
+/// Logs the cause of a call that failed without an outcome.
+fn log_failure(order: OrderId, status: &Status, outcome: &dyn std::fmt::Debug) {
     let source = std::error::Error::source(status).map(service_kit::telemetry::chain);
     tracing::warn!(
         order_id = order.get(),
         ?outcome,
         code = ?status.code(),
-        said = status.message(),
+        status = status.message(),
         source,
-        "the call of Payment failed"
+        "call of Payment failed"
     );
 }
 
@@ -159,11 +159,11 @@ mod tests {
 
     use super::*;
 
-    fn answered(domain: &str, reason: &str) -> Status {
-        answered_because(domain, reason, "INSUFFICIENT_BALANCE")
+    fn response(domain: &str, reason: &str) -> Status {
+        response_with_decline_reason(domain, reason, "INSUFFICIENT_BALANCE")
     }
 
-    fn answered_because(domain: &str, reason: &str, decline_reason: &str) -> Status {
+    fn response_with_decline_reason(domain: &str, reason: &str, decline_reason: &str) -> Status {
         let mut details = ErrorDetails::with_error_info(
             reason,
             domain,
@@ -178,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn a_decline_keeps_every_sentence_of_payment() {
-        let ChargeOutcome::Declined(decline) = outcome_of(&answered("payment", "DECLINED")) else {
+    fn decline_keeps_every_sentence_of_payment() {
+        let ChargeOutcome::Declined(decline) = outcome_of(&response("payment", "DECLINED")) else {
             panic!("not a decline");
         };
         assert_eq!(decline.reason, "INSUFFICIENT_BALANCE");
@@ -187,20 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_any_length_is_kept_within_bounds() {
-        let status = answered_because("payment", "DECLINED", &"R".repeat(64));
+    fn long_decline_reason_is_truncated() {
+        let status = response_with_decline_reason("payment", "DECLINED", &"R".repeat(64));
         let ChargeOutcome::Declined(decline) = outcome_of(&status) else { panic!("not a decline") };
         assert_eq!(decline.reason, "R".repeat(63));
     }
 
     #[test]
-    fn only_payments_own_reasons_are_outcomes() {
-        assert_eq!(outcome_of(&answered("payment", "VOIDED")), ChargeOutcome::Voided);
-        assert_eq!(outcome_of(&answered("payment", "MISMATCH")), ChargeOutcome::Mismatch);
-        assert_eq!(outcome_of(&answered("payment", "NOT_STARTED")), ChargeOutcome::NeverRan);
-        assert_eq!(outcome_of(&answered("order", "DECLINED")), ChargeOutcome::Unknown);
-        assert_eq!(outcome_of(&answered("proxy.example", "NOT_STARTED")), ChargeOutcome::Unknown);
-        assert_eq!(outcome_of(&answered("payment", "OTHER")), ChargeOutcome::Unknown);
+    fn only_reasons_of_payment_are_outcomes() {
+        assert_eq!(outcome_of(&response("payment", "VOIDED")), ChargeOutcome::Voided);
+        assert_eq!(outcome_of(&response("payment", "MISMATCH")), ChargeOutcome::Mismatch);
+        assert_eq!(outcome_of(&response("payment", "NOT_STARTED")), ChargeOutcome::NeverRan);
+        assert_eq!(outcome_of(&response("order", "DECLINED")), ChargeOutcome::Unknown);
+        assert_eq!(outcome_of(&response("proxy.example", "NOT_STARTED")), ChargeOutcome::Unknown);
+        assert_eq!(outcome_of(&response("payment", "OTHER")), ChargeOutcome::Unknown);
         assert_eq!(outcome_of(&Status::invalid_argument("no details")), ChargeOutcome::Unknown);
     }
 }

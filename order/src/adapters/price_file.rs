@@ -1,4 +1,4 @@
-//! Prices as a CSV file (RFC 4180): read to the last fault, and written as it is read.
+//! CSV files of prices (RFC 4180).
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -12,67 +12,69 @@ use money::{Currency, Money};
 use super::db::Prices;
 use crate::domain::ProductCode;
 
-/// Prices of one file: a transaction of so many rows is committed within the time that a database is given to answer.
+/// Maximum number of prices of a file: a transaction of so many rows commits within the timeout of a
+/// statement.
 pub const PRICES_MAX: usize = 100_000;
-/// Faults that are named; further ones are counted.
+/// Maximum number of faults that are listed; the rest are counted.
 pub const FAULTS_MAX: usize = 20;
 
-/// What a product code must be.
+/// The rule for product codes, for operators.
 pub(crate) const PRODUCT_CODE_ACCEPTED: &str =
     "must be 1 to 100 characters, none of them a control character";
 
 const COLUMNS: [&str; 3] = ["product_code", "currency", "unit_price"];
 
-/// Why a file holds no price list.
+/// The faults of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Faults {
-    /// Each with the number of its line, counted from 1, where it has one.
-    named: Vec<String>,
+    /// Each starts with its line, counted from 1, if it has one.
+    listed: Vec<String>,
     more: usize,
 }
 
 impl fmt::Display for Faults {
-    /// One line, or one for each of several.
+    /// One line for a single fault, else a line for each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let ([only], 0) = (self.named.as_slice(), self.more) {
+        if let ([only], 0) = (self.listed.as_slice(), self.more) {
             return f.write_str(only);
         }
-        write!(f, "{} faults", self.named.len() + self.more)?;
-        self.named.iter().try_for_each(|fault| write!(f, "\n  {fault}"))?;
+        write!(f, "{} faults", self.listed.len() + self.more)?;
+        self.listed.iter().try_for_each(|fault| write!(f, "\n  {fault}"))?;
         if self.more > 0 { write!(f, "\n  and {} more", self.more) } else { Ok(()) }
     }
 }
 
 impl Faults {
-    fn only(fault: impl fmt::Display) -> Self {
-        Self { named: vec![fault.to_string()], more: 0 }
+    fn single(fault: impl fmt::Display) -> Self {
+        Self { listed: vec![fault.to_string()], more: 0 }
     }
 
     fn add(&mut self, line: u64, what: impl fmt::Display) {
-        if self.named.len() < FAULTS_MAX {
-            self.named.push(format!("line {line}: {what}"));
+        if self.listed.len() < FAULTS_MAX {
+            self.listed.push(format!("line {line}: {what}"));
         } else {
             self.more += 1;
         }
     }
 }
 
-/// Reads a file that has the columns `product_code`, `currency` and `unit_price` in any order, named by its first line,
-/// and no others. Nothing is trimmed. A price is in major units, exact, with no more decimals than its currency has.
+/// Reads a file with a header line and exactly the columns `product_code`, `currency` and `unit_price`, in
+/// any order. Values are not trimmed. A price is a decimal in major units, with at most the decimals of its
+/// currency.
 ///
 /// # Errors
 ///
-/// Every [fault](Faults), of which the first [`FAULTS_MAX`] are named.
+/// All [faults](Faults), of which the first [`FAULTS_MAX`] are listed.
 pub fn read(file: impl Read) -> Result<Prices, Faults> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
-    let places = places(reader.byte_headers().map_err(Faults::only)?)?;
-    let mut faults = Faults { named: Vec::new(), more: 0 };
-    let mut read: BTreeMap<(ProductCode, &'static str), (Money, u64)> = BTreeMap::new();
+    let columns = columns(reader.byte_headers().map_err(Faults::single)?)?;
+    let mut faults = Faults { listed: Vec::new(), more: 0 };
+    let mut prices: BTreeMap<(ProductCode, &'static str), (Money, u64)> = BTreeMap::new();
     let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(Faults::only)? {
+    while reader.read_byte_record(&mut record).map_err(Faults::single)? {
         let line = record.position().map_or(0, csv::Position::line);
-        let Some((code, price)) = read_record(&record, places, line, &mut faults) else { continue };
-        match read.entry((code, price.currency().code())) {
+        let Some((code, price)) = read_record(&record, columns, line, &mut faults) else { continue };
+        match prices.entry((code, price.currency().code())) {
             Entry::Vacant(vacant) => drop(vacant.insert((price, line))),
             Entry::Occupied(first) => {
                 let ((code, currency), (_, before)) = (first.key(), first.get());
@@ -82,25 +84,25 @@ pub fn read(file: impl Read) -> Result<Prices, Faults> {
                 );
             }
         }
-        if read.len() > PRICES_MAX {
+        if prices.len() > PRICES_MAX {
             faults.add(line, format_args!("more than {PRICES_MAX} prices; load several files"));
             break;
         }
     }
-    if read.is_empty() && faults.named.is_empty() {
-        return Err(Faults::only("it holds no price"));
+    if prices.is_empty() && faults.listed.is_empty() {
+        return Err(Faults::single("it holds no price"));
     }
-    if !faults.named.is_empty() {
+    if !faults.listed.is_empty() {
         return Err(faults);
     }
-    Ok(read.into_iter().map(|(key, (price, _))| (key, price)).collect())
+    Ok(prices.into_iter().map(|(key, (price, _))| (key, price)).collect())
 }
 
-/// The text of a file of `prices`.
+/// The text of a file with `prices`.
 ///
 /// # Errors
 ///
-/// Says why, in one line.
+/// The reason, in one line.
 pub fn write(prices: &Prices) -> Result<String, String> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS).map_err(|error| error.to_string())?;
@@ -112,21 +114,21 @@ pub fn write(prices: &Prices) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
-/// Where each of [`COLUMNS`] is.
-fn places(header: &ByteRecord) -> Result<[usize; 3], Faults> {
-    let place = |name: &str| header.iter().position(|column| column == name.as_bytes());
-    match COLUMNS.map(place) {
+/// The position of each of [`COLUMNS`].
+fn columns(header: &ByteRecord) -> Result<[usize; 3], Faults> {
+    let position = |name: &str| header.iter().position(|column| column == name.as_bytes());
+    match COLUMNS.map(position) {
         [Some(code), Some(currency), Some(price)] if header.len() == COLUMNS.len() => {
             Ok([code, currency, price])
         }
-        _ => Err(Faults::only(format_args!("line 1: must name the columns {}", COLUMNS.join(", ")))),
+        _ => Err(Faults::single(format_args!("line 1: must name the columns {}", COLUMNS.join(", ")))),
     }
 }
 
-/// The price that a line gives, or `None` and its faults.
+/// The price of a line; `None` adds its faults to `faults`.
 fn read_record(
     record: &ByteRecord,
-    places: [usize; 3],
+    columns: [usize; 3],
     line: u64,
     faults: &mut Faults,
 ) -> Option<(ProductCode, Money)> {
@@ -134,9 +136,8 @@ fn read_record(
         faults.add(line, format_args!("has {} fields, must have {}", record.len(), COLUMNS.len()));
         return None;
     }
-    let Some(texts) =
-        places.map(|place| std::str::from_utf8(&record[place]).ok()).into_iter().collect::<Option<Vec<_>>>()
-    else {
+    let text = |column: usize| std::str::from_utf8(&record[column]).ok();
+    let Some(texts) = columns.map(text).into_iter().collect::<Option<Vec<_>>>() else {
         faults.add(line, "is not UTF-8");
         return None;
     };
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_as_it_is_written() {
+    fn file_round_trips() {
         let text = "product_code,currency,unit_price\n\"a, \"\"b\"\" \",USD,0.12\nsku1,JPY,12\nsku1,USD,0.00\n\
                     😀,KWD,9007199254740.991\n";
         let prices = read(text.as_bytes()).unwrap();
@@ -173,19 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_found_by_name_and_a_byte_order_mark_is_none() {
+    fn columns_are_found_by_name_after_a_byte_order_mark() {
         let text = "\u{feff}unit_price,product_code,currency\r\n1.5,sku1,USD\r\n";
         assert_eq!(write(&read(text.as_bytes()).unwrap()).unwrap().lines().last(), Some("sku1,USD,1.50"));
     }
 
     #[test]
-    fn every_fault_is_named_with_its_line() {
-        let told = faults(
+    fn every_fault_is_listed_with_its_line() {
+        let listed = faults(
             "product_code,currency,unit_price\nok,USD,1\n,USD,1\na,usd,1\nb,USD,0.001\nc,USD\nd,USD,-1\n\
              \"e\n\",JPY,x\nok,USD,2\nok,EUR,2\n",
         );
         assert_eq!(
-            told,
+            listed,
             "8 faults\n  line 3: product_code must be 1 to 100 characters, none of them a control character\n  \
              line 4: currency must be an ISO 4217 currency code in capitals, USD for instance\n  \
              line 5: unit_price must have no more than 2 decimals, as USD has\n  \
@@ -198,15 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn faults_beyond_so_many_are_counted() {
-        let told =
+    fn faults_beyond_the_maximum_are_counted() {
+        let listed =
             faults(&format!("product_code,currency,unit_price\n{}", ",USD,1\n".repeat(FAULTS_MAX + 3)));
-        assert!(told.starts_with("23 faults\n") && told.ends_with("\n  and 3 more"), "{told}");
-        assert_eq!(told.lines().count(), FAULTS_MAX + 2);
+        assert!(listed.starts_with("23 faults\n") && listed.ends_with("\n  and 3 more"), "{listed}");
+        assert_eq!(listed.lines().count(), FAULTS_MAX + 2);
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn invalid_file_is_rejected() {
         let columns = "line 1: must name the columns product_code, currency, unit_price";
         for text in ["", "a,USD,1\n", "product_code,currency\n", "product_code,currency,unit_price,note\n"] {
             assert_eq!(faults(text), columns, "{text:?}");
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_bounded() {
+    fn number_of_prices_is_bounded() {
         let lines = |count: usize| {
             let rows: String = (0..count).map(|n| format!("{n},USD,1\n")).collect();
             format!("product_code,currency,unit_price\n{rows}")

@@ -1,39 +1,44 @@
-//! What an order costs: resolved once, before it is saved, and kept with it.
+//! Pricing: an order is priced once, before it is saved, and keeps its prices.
 
 use super::{
     Application,
-    place::{Driver, PlaceError, unsaved},
+    outcome::{PlaceError, not_saved},
+    saga::OrderSaga,
 };
-use crate::domain::{Basket, Draft, IdempotencyKey, Order, Quotes};
+use crate::domain::{CreateOrder, Draft, IdempotencyKey, Order, PriceMap};
 
-/// What a basket comes to.
+/// The outcome of pricing.
 pub(super) enum Priced {
     /// An order that may be placed.
-    Now(Draft),
-    /// Nothing, by the price list as it is; but an earlier request placed this order under the key.
-    Before(Order),
+    Draft(Draft),
+    /// The items cannot be priced by today's list, but an earlier request placed this order under the key.
+    Earlier(Order),
 }
 
-impl Driver {
-    /// Prices `basket` by the price list, where there is one. That costs one read; whether the key is known already is
-    /// looked up only where the basket would be refused: the list may have changed since the first request with the key.
-    pub(super) async fn price(&self, basket: &Basket, key: &IdempotencyKey) -> Result<Priced, PlaceError> {
-        let quotes = self.quotes(basket).await?;
-        let refusals = match basket.priced(quotes.as_ref()) {
-            Ok(draft) => return Ok(Priced::Now(draft)),
-            Err(refusals) => refusals,
+impl OrderSaga {
+    /// Prices `command` by the price list, if there is one, at the cost of one read. The key is looked up
+    /// only if pricing fails: the list may have changed since the first request with the key.
+    pub(super) async fn price(
+        &self,
+        command: &CreateOrder,
+        key: &IdempotencyKey,
+    ) -> Result<Priced, PlaceError> {
+        let listed = self.listed_prices(command).await?;
+        let errors = match command.priced(listed.as_ref()) {
+            Ok(draft) => return Ok(Priced::Draft(draft)),
+            Err(errors) => errors,
         };
-        match self.application.orders.find_by_key(basket.user(), key).await {
-            Ok(Some(found)) => Ok(Priced::Before(found)),
-            Ok(None) => Err(PlaceError::Refused(refusals)),
-            Err(_) => Err(unsaved(None)),
+        match self.application.orders.find_by_key(command.user(), key).await {
+            Ok(Some(found)) => Ok(Priced::Earlier(found)),
+            Ok(None) => Err(PlaceError::Pricing(errors)),
+            Err(_) => Err(not_saved(None)),
         }
     }
 
-    async fn quotes(&self, basket: &Basket) -> Result<Option<Quotes>, PlaceError> {
+    async fn listed_prices(&self, command: &CreateOrder) -> Result<Option<PriceMap>, PlaceError> {
         let Application { price_list: Some(list), .. } = &self.application else { return Ok(None) };
-        let products = basket.products().into_iter().cloned().collect();
-        let quotes = list.quotes(products, basket.currency()).await;
-        quotes.map(Some).map_err(|_| PlaceError::NotStarted("the price list could not be read"))
+        let products = command.products().into_iter().cloned().collect();
+        let prices = list.prices(products, command.currency()).await;
+        prices.map(Some).map_err(|_| PlaceError::NotStarted("the price list could not be read"))
     }
 }

@@ -1,4 +1,4 @@
-//! Reading orders back.
+//! Reading orders.
 
 use super::Application;
 use crate::{
@@ -6,17 +6,18 @@ use crate::{
     ports::{Page, StoreError},
 };
 
-/// Orders of a page whose size the caller left open.
+/// The page size of a request that has none.
 pub const PAGE_SIZE_DEFAULT: u32 = 50;
-/// Orders of a page at most; a larger size means this one (AIP-158).
+/// The largest page size; a larger one in a request means this one (AIP-158).
 pub const PAGE_SIZE_MAX: u32 = 1000;
-/// Items of all orders of a page: bounds the bytes of an answer. A page that would hold more ends early.
+/// Maximum number of items of all orders of a page, which bounds the size of a response. A page with more
+/// ends early.
 pub const ITEMS_PER_PAGE_MAX: u32 = 10_000;
 
-/// Why nothing could be read.
+/// Why nothing was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// There is no such order, or it is another user's: a caller cannot tell which.
+    /// The order does not exist or belongs to another user. The response does not distinguish the two.
     #[error("order not found")]
     NotFound,
     /// The store did not answer.
@@ -31,23 +32,23 @@ impl From<StoreError> for ReadError {
 }
 
 impl Application {
-    /// The order with this id; where `owner` is given, only if it is theirs.
+    /// The order with this id; if `owner` is given, only if it belongs to that user.
     ///
     /// # Errors
     ///
     /// [`ReadError`].
-    pub async fn order(&self, id: OrderId, owner: Option<UserId>) -> Result<Order, ReadError> {
+    pub async fn get_order(&self, id: OrderId, owner: Option<UserId>) -> Result<Order, ReadError> {
         let found = self.orders.find(id).await?;
         found.filter(|order| owner.is_none_or(|owner| owner == order.user)).ok_or(ReadError::NotFound)
     }
 
-    /// A page of the orders of `user` older than `before`, newest first. A `page_size` of 0 means
+    /// A page of the orders of `user` with ids below `before`, newest first. A `page_size` of 0 means
     /// [`PAGE_SIZE_DEFAULT`], one above [`PAGE_SIZE_MAX`] means that.
     ///
     /// # Errors
     ///
     /// [`ReadError::Unavailable`].
-    pub async fn orders_of(
+    pub async fn list_orders(
         &self,
         user: UserId,
         before: Option<OrderId>,

@@ -1,12 +1,12 @@
-//! Settling the orders that their drivers left PENDING: a crash, a lost answer, a Payment that was down.
+//! The reconciler: settles orders that were left PENDING by a crash, a lost response or an outage of Payment.
 //!
-//! Any number of instances may do so at once. Each order that is due is first claimed, by a compare-and-set that
-//! is committed, and then charged again, which is harmless: Payment answers every call for an order alike. One
-//! that has been PENDING for long is given up instead. Nothing here makes an order NOT_CHARGED: another driver's
-//! call may have run.
+//! Any number of instances may run it at once. Each order that is due is first claimed, by a committed
+//! compare-and-set, and then charged again. That is harmless, since Payment's response for an order never
+//! changes. An order that has been PENDING for long is voided instead. The reconciler never makes an order
+//! NOT_CHARGED, since the call of another task may have run.
 //!
-//! A Payment that does not answer is probed by one order at a time; once it answers, twice as many are worked on
-//! with each answer, up to [`CONCURRENCY_MAX`].
+//! While Payment does not answer, one order at a time probes it. Each answer doubles the number of concurrent
+//! recoveries, up to [`CONCURRENCY_MAX`].
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -15,181 +15,183 @@ use std::{
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Application, DRIVE_MAX};
+use super::{Application, ORDER_TASK_MAX};
 use crate::{
-    domain::{Attempts, ChargeOutcome, Due, OrderId, VoidOutcome},
-    ports::Recovered,
+    domain::{Attempts, ChargeOutcome, OrderId, PendingOrder, VoidOutcome},
+    ports::RecoveryOutcome,
 };
 
-/// Orders that one instance settles at once, so that recovery never starves those who place orders.
+/// Maximum number of concurrent recoveries of one instance, so that recovery leaves capacity for new orders.
 pub const CONCURRENCY_MAX: usize = 32;
-/// An order that has been PENDING for so long is given up.
+/// An order that has been PENDING for so long is voided.
 pub const VOID_AFTER: Duration = Duration::from_secs(15 * 60);
-/// How long a call to Payment may take. With [`RECHECK_MAX`] it bounds how long after Payment's return an order
-/// that was just being tried is tried again.
-pub const RECHARGE_MAX: Duration = Duration::from_secs(2);
-/// How long after a claim the order is due again, at most; half of it at least.
-pub const RECHECK_MAX: Duration = Duration::from_secs(2);
-/// The same for an order that Payment knows otherwise, which waits for a human.
-pub const MISMATCH_RECHECK_MAX: Duration = Duration::from_secs(60);
-/// How often the store is asked what is due, at the least.
+/// The longest that a call of Payment may take. Together with [`CLAIM_LEASE_MAX`] it bounds how long after
+/// Payment's return an order is tried again whose recovery was in progress.
+pub const RECOVERY_CALL_MAX: Duration = Duration::from_secs(2);
+/// The longest lease of a claim; the shortest is half of it. The order is due again when the lease ends.
+pub const CLAIM_LEASE_MAX: Duration = Duration::from_secs(2);
+/// The longest lease for a mismatch, which an operator must resolve.
+pub const MISMATCH_LEASE_MAX: Duration = Duration::from_secs(60);
+/// The longest pause between two reads of due orders.
 const POLL_MAX: Duration = Duration::from_millis(500);
-/// The pause after a call that Payment did not answer, and after a store that did not.
+/// The longest pause after a call that Payment or the store did not answer.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// Orders that are read at once.
+/// Maximum number of due orders in one read.
 const BATCH_MAX: u32 = 128;
-/// How often what is PENDING is told, and as far as how many orders tell.
+/// How often the backlog is recorded, and how many PENDING orders that reads at most.
 const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 const BACKLOG_MAX: u32 = 1001;
 
 impl Application {
-    /// Settles whatever is due, until it is dropped. What it has begun runs to its end all the same.
+    /// Recovers due orders until the future is dropped. Recoveries in progress run to their end all the same.
     pub async fn reconcile(&self) {
-        let (ended, endings) = unbounded_channel();
+        let (sender, receiver) = unbounded_channel();
         let now = self.clock.monotonic();
-        let round = Round {
+        let reconciler = Reconciler {
             application: self.clone(),
             queue: VecDeque::new(),
-            working: BTreeSet::new(),
+            in_progress: BTreeSet::new(),
             window: CONCURRENCY_MAX,
             resume_at: now,
             read_at: now,
-            ended,
-            endings,
+            sender,
+            receiver,
         };
         tokio::select! {
             biased;
-            () = round.run() => {}
+            () = reconciler.run() => {}
             () = self.watch_backlog() => {}
         }
     }
 
     async fn watch_backlog(&self) {
         loop {
-            // A store that does not answer has been heard of by whoever reads what is due.
+            // The adapter logs a store that fails.
             if let Ok(backlog) = self.orders.backlog(BACKLOG_MAX).await {
-                self.monitor.backlog(&backlog);
+                self.monitor.record_backlog(&backlog);
             }
             self.clock.sleep(BACKLOG_EVERY).await;
         }
     }
 
-    /// Takes the order in hand, charges it or gives it up, and settles it by what is known then.
-    async fn recover(&self, due: Due) -> Recovered {
-        let hold = due.hold();
-        let claimed = self.orders.claim(hold, self.mint.jittered(RECHECK_MAX)).await;
+    /// Claims the order, charges or voids it, and settles it by the outcome.
+    async fn recover(&self, pending: PendingOrder) -> RecoveryOutcome {
+        let token = pending.fencing_token();
+        let claimed = self.orders.claim(token, self.ids.jittered(CLAIM_LEASE_MAX)).await;
         if claimed != Ok(true) {
-            return Recovered::LeftAlone;
+            return RecoveryOutcome::LeftAlone;
         }
-        let hold = hold.taken();
-        if due.pending_for >= VOID_AFTER {
-            let outcome = self.payments.void(hold.order, RECHARGE_MAX).await;
+        let token = token.next();
+        if pending.pending_for >= VOID_AFTER {
+            let outcome = self.payments.void(token.order, RECOVERY_CALL_MAX).await;
             if let Some(settlement) = outcome.settlement() {
-                self.settle(hold, settlement).await;
-                return Recovered::Answered;
+                self.settle(token, settlement).await;
+                return RecoveryOutcome::Answered;
             }
             if outcome == VoidOutcome::Unknown {
-                return Recovered::Unanswered;
+                return RecoveryOutcome::Unanswered;
             }
         }
-        let outcome = self.ask(&due.charge, RECHARGE_MAX).await;
-        let recovered = match outcome {
-            ChargeOutcome::NeverRan | ChargeOutcome::Unknown => Recovered::Unanswered,
-            _ => Recovered::Answered,
+        let outcome = self.charge(&pending.charge, RECOVERY_CALL_MAX).await;
+        let recovery = match outcome {
+            ChargeOutcome::NeverRan | ChargeOutcome::Unknown => RecoveryOutcome::Unanswered,
+            _ => RecoveryOutcome::Answered,
         };
         if outcome == ChargeOutcome::Mismatch {
-            // Whoever loses this claim has the order in hand, and finds the same.
-            let _ = self.orders.claim(hold, self.mint.jittered(MISMATCH_RECHECK_MAX)).await;
+            // If this claim fails, the task that holds the order finds the same mismatch.
+            let _ = self.orders.claim(token, self.ids.jittered(MISMATCH_LEASE_MAX)).await;
         }
-        self.conclude(hold, outcome, Attempts::OthersToo).await;
-        recovered
+        self.settle_with(token, outcome, Attempts::Shared).await;
+        recovery
     }
 }
 
-/// The work of one instance.
-struct Round {
+/// The reconciler of one instance.
+struct Reconciler {
     application: Application,
-    /// Orders that are due and not begun.
-    queue: VecDeque<Due>,
-    /// Orders that are being worked on.
-    working: BTreeSet<OrderId>,
-    /// How many may be.
+    /// Due orders whose recovery has not started.
+    queue: VecDeque<PendingOrder>,
+    /// Orders whose recovery is in progress.
+    in_progress: BTreeSet<OrderId>,
+    /// Maximum length of `in_progress`.
     window: usize,
-    /// Before this moment none is begun, and before that the store is not read.
+    /// No recovery starts before this time.
     resume_at: Duration,
+    /// The store is not read before this time.
     read_at: Duration,
-    ended: UnboundedSender<(OrderId, Recovered)>,
-    endings: UnboundedReceiver<(OrderId, Recovered)>,
+    sender: UnboundedSender<(OrderId, RecoveryOutcome)>,
+    receiver: UnboundedReceiver<(OrderId, RecoveryOutcome)>,
 }
 
-impl Round {
+impl Reconciler {
     async fn run(mut self) {
         loop {
             let now = self.application.clock.monotonic();
             if now >= self.resume_at {
                 if self.queue.is_empty() && now >= self.read_at {
-                    self.read(now).await;
+                    self.read_due(now).await;
                 }
-                self.begin();
+                self.start_recoveries();
             }
-            let Some(wake_at) = self.wakes_at() else {
-                self.ending(None).await;
+            let Some(wake_at) = self.wake_at() else {
+                self.await_recovery(None).await;
                 continue;
             };
             let pause = wake_at.saturating_sub(self.application.clock.monotonic());
-            self.ending(Some(pause)).await;
+            self.await_recovery(Some(pause)).await;
         }
     }
 
-    async fn read(&mut self, now: Duration) {
-        let Application { orders, mint, .. } = &self.application;
+    async fn read_due(&mut self, now: Duration) {
+        let Application { orders, ids, .. } = &self.application;
         let pause = match orders.due(BATCH_MAX).await {
-            // More may be due than one batch holds.
+            // More orders may be due.
             Ok(due) if due.len() == BATCH_MAX as usize => {
                 self.queue.extend(due);
                 Duration::ZERO
             }
             Ok(due) => {
                 self.queue.extend(due);
-                mint.jittered(POLL_MAX)
+                ids.jittered(POLL_MAX)
             }
-            Err(_) => mint.jittered(FAILURE_PAUSE_MAX),
+            Err(_) => ids.jittered(FAILURE_PAUSE_MAX),
         };
         self.read_at = now + pause;
     }
 
-    fn begin(&mut self) {
-        while self.working.len() < self.window
-            && let Some(due) = self.queue.pop_front()
+    fn start_recoveries(&mut self) {
+        while self.in_progress.len() < self.window
+            && let Some(pending) = self.queue.pop_front()
         {
-            let order = due.charge.order;
-            if !self.working.insert(order) {
+            let order = pending.charge.order;
+            if !self.in_progress.insert(order) {
                 continue;
             }
             let application = self.application.clone();
-            let mut ending = Ending { order, recovered: Recovered::Unanswered, ended: self.ended.clone() };
+            let mut report =
+                Report { order, outcome: RecoveryOutcome::Unanswered, sender: self.sender.clone() };
             self.application.tasks.spawn(Box::pin(async move {
                 tokio::select! {
                     biased;
-                    recovered = application.recover(due) => ending.is(recovered),
-                    () = application.clock.sleep(DRIVE_MAX) => {}
+                    outcome = application.recover(pending) => report.set(outcome),
+                    () = application.clock.sleep(ORDER_TASK_MAX) => {}
                 }
             }));
         }
     }
 
-    /// When there may be something to do although no work ends; `None` where only that can bring any.
-    fn wakes_at(&self) -> Option<Duration> {
-        if self.working.len() >= self.window {
+    /// When there may be work although no recovery ends; `None` if only the end of one brings work.
+    fn wake_at(&self) -> Option<Duration> {
+        if self.in_progress.len() >= self.window {
             return None;
         }
         Some(if self.queue.is_empty() { self.resume_at.max(self.read_at) } else { self.resume_at })
     }
 
-    /// Waits until work has ended, or for so long.
-    async fn ending(&mut self, pause: Option<Duration>) {
+    /// Waits until a recovery ends, but no longer than `pause`.
+    async fn await_recovery(&mut self, pause: Option<Duration>) {
         let clock = self.application.clock.clone();
-        let waited = async {
+        let timeout = async {
             match pause {
                 Some(pause) => clock.sleep(pause).await,
                 None => std::future::pending().await,
@@ -197,40 +199,40 @@ impl Round {
         };
         let ended = tokio::select! {
             biased;
-            ended = self.endings.recv() => ended,
-            () = waited => None,
+            ended = self.receiver.recv() => ended,
+            () = timeout => None,
         };
-        let Some((order, recovered)) = ended else { return };
-        self.working.remove(&order);
-        self.application.monitor.recovered(recovered);
-        match recovered {
-            Recovered::Answered => self.window = (self.window * 2).min(CONCURRENCY_MAX),
-            Recovered::Unanswered => {
-                let Application { clock, mint, .. } = &self.application;
+        let Some((order, outcome)) = ended else { return };
+        self.in_progress.remove(&order);
+        self.application.monitor.record_recovery(outcome);
+        match outcome {
+            RecoveryOutcome::Answered => self.window = (self.window * 2).min(CONCURRENCY_MAX),
+            RecoveryOutcome::Unanswered => {
+                let Application { clock, ids, .. } = &self.application;
                 self.window = 1;
-                self.resume_at = clock.monotonic() + mint.jittered(FAILURE_PAUSE_MAX);
+                self.resume_at = clock.monotonic() + ids.jittered(FAILURE_PAUSE_MAX);
             }
-            Recovered::LeftAlone => {}
+            RecoveryOutcome::LeftAlone => {}
         }
     }
 }
 
-/// Tells how work on an order ended, also where it was cut off.
-struct Ending {
+/// Sends the outcome of a recovery when dropped, so that a recovery that was cancelled is reported too.
+struct Report {
     order: OrderId,
-    recovered: Recovered,
-    ended: UnboundedSender<(OrderId, Recovered)>,
+    outcome: RecoveryOutcome,
+    sender: UnboundedSender<(OrderId, RecoveryOutcome)>,
 }
 
-impl Ending {
-    fn is(&mut self, recovered: Recovered) {
-        self.recovered = recovered;
+impl Report {
+    fn set(&mut self, outcome: RecoveryOutcome) {
+        self.outcome = outcome;
     }
 }
 
-impl Drop for Ending {
+impl Drop for Report {
     fn drop(&mut self) {
-        // Nobody is left to hear of it where the instance stops.
-        let _ = self.ended.send((self.order, self.recovered));
+        // The receiver is gone once the reconciler has stopped.
+        let _ = self.sender.send((self.order, self.outcome));
     }
 }

@@ -1,4 +1,4 @@
-//! `order prices`: what an operator does with the price list.
+//! `order prices`: loads and shows the price list.
 
 use std::{fs::File, path::PathBuf, process::ExitCode};
 
@@ -19,7 +19,8 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Load prices from a CSV file with the columns product_code, currency and unit_price: all of them or none.
+    /// Load prices from a CSV file with the columns product_code, currency and unit_price: all of them or
+    /// none.
     Load {
         /// The file, in UTF-8, with a header line.
         #[arg(value_name = "FILE.csv")]
@@ -36,21 +37,21 @@ pub(super) enum Command {
     },
 }
 
-enum Asked {
+enum Action {
     Load { prices: Prices, replace: bool },
     Show { product: Option<ProductCode> },
 }
 
-/// Does what `command` says, as this whole process.
+/// Runs `command` as the whole process.
 pub(super) fn run(command: Command, vars: &Vars) -> ExitCode {
-    let asked = match command {
-        Command::Show { product } => Asked::Show { product },
+    let action = match command {
+        Command::Show { product } => Action::Show { product },
         Command::Load { file, replace } => {
-            let read = File::open(&file)
+            let prices = File::open(&file)
                 .map_err(|error| error.to_string())
                 .and_then(|opened| price_file::read(opened).map_err(|faults| faults.to_string()));
-            match read {
-                Ok(prices) => Asked::Load { prices, replace },
+            match prices {
+                Ok(prices) => Action::Load { prices, replace },
                 Err(why) => {
                     let line = format!("{} was not loaded: {why}", file.display());
                     return process::fail(EXIT_CONFIGURATION, &line);
@@ -59,14 +60,14 @@ pub(super) fn run(command: Command, vars: &Vars) -> ExitCode {
         }
     };
     let config = database::Config::read_for_command(vars);
-    process::run_once(config, vars.get("RUST_LOG"), |config| done(config, asked))
+    process::run_once(config, vars.get("RUST_LOG"), |config| execute(config, action))
 }
 
-async fn done(config: database::Config, asked: Asked) -> Result<String, String> {
+async fn execute(config: database::Config, action: Action) -> Result<String, String> {
     let database = Database::open(&config, &MIGRATIONS).await.map_err(|error| error.to_string())?;
     let list = DbPrices::new(database.clone());
-    let told = match asked {
-        Asked::Load { prices, replace } => {
+    let output = match action {
+        Action::Load { prices, replace } => {
             let count = prices.len();
             let how =
                 if replace { "are now the price list of" } else { "were loaded into the price list of" };
@@ -75,7 +76,7 @@ async fn done(config: database::Config, asked: Asked) -> Result<String, String> 
                 .map(|()| format!("{count} prices {how} {}", config.url))
                 .map_err(|error| format!("the prices are not known to be loaded: {error}"))
         }
-        Asked::Show { product } => match list.all(product.clone()).await {
+        Action::Show { product } => match list.all(product.clone()).await {
             Ok(prices) => match product.filter(|_| prices.is_empty()) {
                 Some(product) => Err(format!("{:?} has no price", product.as_str())),
                 None => price_file::write(&prices),
@@ -84,7 +85,7 @@ async fn done(config: database::Config, asked: Asked) -> Result<String, String> 
         },
     };
     database.close().await;
-    told
+    output
 }
 
 fn product(text: &str) -> Result<ProductCode, &'static str> {

@@ -1,16 +1,16 @@
-//! Who names the prices of an order.
+//! The source of prices.
 
 use std::str::FromStr;
 
 use service_kit::env::Reader;
 
-/// Who names the prices of an order (`PRICE_LIST`).
+/// The source of the prices of orders (`PRICE_LIST`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PriceSource {
-    /// `none`: its caller.
+    /// `none`: the request names every price.
     #[default]
     Caller,
-    /// `database`: the price list in Order's database, which the caller's prices must agree with.
+    /// `database`: the price list in Order's database, with which prices of a request must agree.
     Database,
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_no_price_list_unless_one_is_asked_for() {
+    fn price_list_is_none_by_default() {
         let read = |pairs: &[(&str, &str)]| {
             let vars: Vars = pairs.iter().copied().collect();
             let mut reader = Reader::new(&vars);
@@ -54,8 +54,8 @@ mod tests {
         assert_eq!(read(&[]), Ok(PriceSource::Caller));
         assert_eq!(read(&[("PRICE_LIST", "none")]), Ok(PriceSource::Caller));
         assert_eq!(read(&[("PRICE_LIST", "database")]), Ok(PriceSource::Database));
-        let refused =
+        let error =
             "PRICE_LIST environment variable is invalid: found \"Database\"; accepted: none or database.";
-        assert_eq!(read(&[("PRICE_LIST", "Database")]), Err(refused.to_owned()));
+        assert_eq!(read(&[("PRICE_LIST", "Database")]), Err(error.to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! What a driver holds of an order: enough to charge it and to settle it.
+//! Parts of an order: what a charge, a compare-and-set, recovery and the audit need of it.
 
 use std::time::Duration;
 
@@ -6,68 +6,68 @@ use money::Money;
 
 use super::{OrderId, Status, UserId};
 
-/// A charge that Payment is asked for: as the order is stored, never as it would be derived again.
+/// A charge to request from Payment: the stored amount, never one that is computed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChargeRequest {
-    /// What is paid for.
+    /// The order to pay for.
     pub order: OrderId,
-    /// Who pays.
+    /// The customer to charge.
     pub user: UserId,
-    /// How much.
+    /// The amount.
     pub total: Money,
 }
 
-/// An order in somebody's hands. Whoever takes it in hand next has a higher fence.
+/// The right to change an order, valid while the row still has this fence. Each claim raises the fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
-    /// Which order.
+pub struct FencingToken {
+    /// The order.
     pub order: OrderId,
-    /// The fence of the row when it was taken in hand.
+    /// The fence of the row when it was read or written.
     pub fence: i64,
 }
 
-impl Hold {
-    /// What whoever takes the order from this hold has.
+impl FencingToken {
+    /// The token of the task whose claim with this token succeeded.
     #[must_use]
-    pub fn taken(self) -> Self {
+    pub fn next(self) -> Self {
         Self { fence: self.fence + 1, ..self }
     }
 }
 
-/// A PENDING order that somebody should look at.
+/// A PENDING order that is due for recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
-    /// What it is to be charged.
+pub struct PendingOrder {
+    /// The charge to request again.
     pub charge: ChargeRequest,
-    /// Its fence when it was read.
+    /// The fence of the row when it was read.
     pub fence: i64,
-    /// How long it has been PENDING, by the store's clock.
+    /// How long the order has been PENDING, by the store's clock.
     pub pending_for: Duration,
 }
 
-impl Due {
-    /// The order as whoever left it held it.
-    pub fn hold(&self) -> Hold {
-        Hold { order: self.charge.order, fence: self.fence }
+impl PendingOrder {
+    /// The token to claim the order with.
+    pub fn fencing_token(&self) -> FencingToken {
+        FencingToken { order: self.charge.order, fence: self.fence }
     }
 }
 
-/// An order as the books have it: what was to be charged, and what became of it.
+/// An order as the audit compares it with its payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// What was to be charged.
+pub struct OrderSummary {
+    /// The charge that Payment was, or will be, requested to make.
     pub charge: ChargeRequest,
-    /// What became of it.
+    /// The status.
     pub status: Status,
-    /// Its fence: one that is higher than before tells that somebody took the order in hand meanwhile.
+    /// The fence. A higher one on a second read means that a task claimed the order in between.
     pub fence: i64,
 }
 
-/// The orders that are PENDING, or so many of them.
+/// The PENDING orders, as far as they were counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Those that are due: whoever placed them has left them, or works on them for longer than usual.
+    /// Orders that are due for recovery: their tasks have ended without settling them, or are slow.
     pub orphans: usize,
-    /// How long the oldest has been PENDING, by the store's clock; zero where there is none.
+    /// How long the oldest has been PENDING, by the store's clock; zero if there is none.
     pub oldest: Duration,
 }

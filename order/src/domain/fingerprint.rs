@@ -1,24 +1,25 @@
-//! A fingerprint of what a request means, which tells a replay from a misused key.
+//! Fingerprint of a request: distinguishes a replay from another request with the same key.
 
 use money::{Currency, Money};
 use sha2::{Digest, Sha256};
 
 use super::{ProductCode, Quantity, UserId};
 
-/// The meaning of a request: a version and a hash over user, currency and items, as the caller sent them. Two requests
-/// that differ in spelling alone (`0.12`, `"0.120"`) have the same; what the price list says is no part of it.
+/// A version and a hash over user, currency and items of a request, as the client sent them. Requests that
+/// differ only in spelling (`0.12`, `"0.120"`) have the same fingerprint. The price list does not influence
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of a request for so many pieces of these products, each with the price that the caller named, if
-    /// any. Version 1 is of those that name every price; version 2, of the others, says for each item whether it has one.
+    /// Computes the fingerprint of a request. Version 1 is for requests with a price for every item. Version
+    /// 2 is for the others, and hashes for each item whether it has a price.
     pub(super) fn of<'a>(
         user: UserId,
         currency: Currency,
         items: impl Iterator<Item = (&'a ProductCode, Option<Money>, Quantity)> + Clone,
     ) -> Self {
-        let names_all = items.clone().all(|(_, price, _)| price.is_some());
+        let all_priced = items.clone().all(|(_, price, _)| price.is_some());
         let mut hash = Sha256::new();
         hash.update(user.get().to_be_bytes());
         hash.update(currency.code());
@@ -27,7 +28,7 @@ impl Fingerprint {
             // Lengths first, so that no two lists of items have the same bytes.
             hash.update((code.len() as u64).to_be_bytes());
             hash.update(code);
-            if !names_all {
+            if !all_priced {
                 hash.update([u8::from(price.is_some())]);
             }
             if let Some(price) = price {
@@ -36,15 +37,15 @@ impl Fingerprint {
             hash.update(quantity.get().to_be_bytes());
         }
         let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("v{}:{hex}", if names_all { 1 } else { 2 }))
+        Self(format!("v{}:{hex}", if all_priced { 1 } else { 2 }))
     }
 
-    /// A fingerprint as it was stored.
+    /// A fingerprint that was read from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The text that is stored.
+    /// The text to store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -66,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn the_same_meaning_has_the_same_fingerprint_for_ever() {
-        // Rows hold it: a change of the computation needs a new version, not a new expectation here.
+    fn fingerprint_of_a_request_never_changes() {
+        // Rows contain fingerprints: another computation needs another version, not other expectations here.
         let stored = "v1:b9828a9e86148065c90ee2c467979141c02cd03ec347a1f6b3c66bc6a45f3b38";
         assert_eq!(of(123, "USD", &[("sku1", Some(12), 1)]).as_str(), stored);
         let stored = "v2:0f1a466edd9e13cfb22ab7a9d9260f58dbafbd95ff021cb4bb05651b1e3a1ec6";
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_the_meaning_counts() {
+    fn every_field_changes_the_fingerprint() {
         let all = [
             of(1, "USD", &[("ab", Some(12), 1), ("c", Some(1), 1)]),
             of(2, "USD", &[("ab", Some(12), 1), ("c", Some(1), 1)]),

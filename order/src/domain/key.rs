@@ -1,11 +1,11 @@
-//! Idempotency keys: what makes a repeated request the same request.
+//! Idempotency keys.
 
 use std::fmt;
 
-/// Bytes of a key, each a visible ASCII character.
+/// Maximum number of bytes of a key.
 pub const KEY_BYTES_MAX: usize = 255;
 
-/// A caller's name for one request, scoped to one user and compared byte for byte.
+/// Identifies the requests of one user that are to create one order together. Compared byte for byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -23,7 +23,7 @@ impl IdempotencyKey {
 }
 
 impl fmt::Debug for IdempotencyKey {
-    /// Whoever knows a key can repeat its request, so a key stays out of logs.
+    /// Hides the key: a reader of the logs could replay its request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdempotencyKey(…)")
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_visible_ascii_of_bounded_length() {
+    fn key_is_visible_ascii_of_bounded_length() {
         let key = |text: &str| IdempotencyKey::new(text.to_owned());
         assert!(key("k").is_some() && key(&"k".repeat(KEY_BYTES_MAX)).is_some());
         for bad in ["", "a b", "a\tb", "é", "\u{7f}", &"k".repeat(KEY_BYTES_MAX + 1)] {

@@ -1,4 +1,4 @@
-//! The program's command line.
+//! The command line of the binary.
 
 use std::process::{Command, Output};
 
@@ -8,7 +8,7 @@ fn order(args: &[&str], vars: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn migrate_needs_the_database_only_and_can_be_repeated() {
+fn migrate_needs_only_the_database_and_can_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("orders.db");
     let url = format!("sqlite://{}", file.display());
@@ -24,7 +24,7 @@ fn migrate_needs_the_database_only_and_can_be_repeated() {
 }
 
 #[test]
-fn each_fault_has_its_exit_code() {
+fn exit_code_distinguishes_configuration_and_unavailability() {
     let usage = order(&["migrat"], &[]);
     let unset = order(&["migrate"], &[]);
     let nowhere = [("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///nowhere/at/all/orders.db")];
@@ -39,15 +39,15 @@ fn each_fault_has_its_exit_code() {
 }
 
 /// A database and a directory for files.
-struct Desk {
+struct Fixture {
     directory: tempfile::TempDir,
 }
 
-impl Desk {
+impl Fixture {
     fn order(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let ended = order(args, &[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", &self.url())]);
+        let output = order(args, &[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", &self.url())]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (ended.status.code(), text(ended.stdout), text(ended.stderr))
+        (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
     fn url(&self) -> String {
@@ -65,52 +65,55 @@ const HEADER: &str = "product_code,currency,unit_price\n";
 
 #[test]
 fn prices_are_loaded_shown_and_replaced() {
-    let desk = Desk { directory: tempfile::tempdir().unwrap() };
-    let said = |text: String| (Some(0), text, String::new());
-    let shown = |rows: &str| said(format!("{HEADER}{rows}"));
-    assert_eq!(desk.order(&["prices", "show"]), shown(""));
-    let file = desk.file(&format!("{HEADER}sku1,USD,0.12\nsku2,USD,19.99\nsku1,JPY,12\n"));
-    let loaded = format!("3 prices were loaded into the price list of {}\n", desk.url());
-    assert_eq!(desk.order(&["prices", "load", &file]), said(loaded));
-    assert_eq!(desk.order(&["prices", "show"]), shown("sku1,JPY,12\nsku1,USD,0.12\nsku2,USD,19.99\n"));
-    assert_eq!(desk.order(&["prices", "show", "--product", "sku1"]), shown("sku1,JPY,12\nsku1,USD,0.12\n"));
+    let fixture = Fixture { directory: tempfile::tempdir().unwrap() };
+    let success = |text: String| (Some(0), text, String::new());
+    let shown = |rows: &str| success(format!("{HEADER}{rows}"));
+    assert_eq!(fixture.order(&["prices", "show"]), shown(""));
+    let file = fixture.file(&format!("{HEADER}sku1,USD,0.12\nsku2,USD,19.99\nsku1,JPY,12\n"));
+    let loaded = format!("3 prices were loaded into the price list of {}\n", fixture.url());
+    assert_eq!(fixture.order(&["prices", "load", &file]), success(loaded));
+    assert_eq!(fixture.order(&["prices", "show"]), shown("sku1,JPY,12\nsku1,USD,0.12\nsku2,USD,19.99\n"));
+    assert_eq!(
+        fixture.order(&["prices", "show", "--product", "sku1"]),
+        shown("sku1,JPY,12\nsku1,USD,0.12\n")
+    );
 
-    let file = desk.file(&format!("{HEADER}sku2,USD,20\nsku3,USD,1\n"));
-    assert_eq!(desk.order(&["prices", "load", &file]).0, Some(0));
+    let file = fixture.file(&format!("{HEADER}sku2,USD,20\nsku3,USD,1\n"));
+    assert_eq!(fixture.order(&["prices", "load", &file]).0, Some(0));
     let all = "sku1,JPY,12\nsku1,USD,0.12\nsku2,USD,20.00\nsku3,USD,1.00\n";
-    assert_eq!(desk.order(&["prices", "show"]), shown(all));
-    let replaced = format!("2 prices are now the price list of {}\n", desk.url());
-    assert_eq!(desk.order(&["prices", "load", "--replace", &file]), said(replaced));
-    assert_eq!(desk.order(&["prices", "show"]), shown("sku2,USD,20.00\nsku3,USD,1.00\n"));
-    let gone = desk.order(&["prices", "show", "--product", "sku1"]);
-    assert_eq!(gone, (Some(69), String::new(), "\"sku1\" has no price\n".to_owned()));
+    assert_eq!(fixture.order(&["prices", "show"]), shown(all));
+    let replaced = format!("2 prices are now the price list of {}\n", fixture.url());
+    assert_eq!(fixture.order(&["prices", "load", "--replace", &file]), success(replaced));
+    assert_eq!(fixture.order(&["prices", "show"]), shown("sku2,USD,20.00\nsku3,USD,1.00\n"));
+    let missing = fixture.order(&["prices", "show", "--product", "sku1"]);
+    assert_eq!(missing, (Some(69), String::new(), "\"sku1\" has no price\n".to_owned()));
 }
 
 #[test]
-fn a_file_with_faults_changes_nothing_and_each_is_named() {
-    let desk = Desk { directory: tempfile::tempdir().unwrap() };
-    let good = desk.file(&format!("{HEADER}sku1,USD,0.12\n"));
-    assert_eq!(desk.order(&["prices", "load", &good]).0, Some(0));
-    let bad = desk.file(&format!("{HEADER}sku2,USD,1\n,USD,1\nsku3,USD,0.001\n"));
+fn file_with_faults_is_rejected_with_every_fault() {
+    let fixture = Fixture { directory: tempfile::tempdir().unwrap() };
+    let good = fixture.file(&format!("{HEADER}sku1,USD,0.12\n"));
+    assert_eq!(fixture.order(&["prices", "load", &good]).0, Some(0));
+    let bad = fixture.file(&format!("{HEADER}sku2,USD,1\n,USD,1\nsku3,USD,0.001\n"));
     for replace in [&[][..], &["--replace"]] {
-        let refused = desk.order(&[&["prices", "load", &bad], replace].concat());
+        let refused = fixture.order(&[&["prices", "load", &bad], replace].concat());
         let expected = format!(
             "{bad} was not loaded: 2 faults\n  line 3: product_code must be 1 to 100 characters, none of them a control \
              character\n  line 4: unit_price must have no more than 2 decimals, as USD has\n"
         );
         assert_eq!(refused, (Some(64), String::new(), expected));
-        assert_eq!(desk.order(&["prices", "show"]).1, format!("{HEADER}sku1,USD,0.12\n"));
+        assert_eq!(fixture.order(&["prices", "show"]).1, format!("{HEADER}sku1,USD,0.12\n"));
     }
-    let absent = desk.order(&["prices", "load", "/nowhere/at/all.csv"]);
+    let absent = fixture.order(&["prices", "load", "/nowhere/at/all.csv"]);
     assert_eq!(absent.0, Some(64));
     assert!(absent.2.starts_with("/nowhere/at/all.csv was not loaded: No such file"), "{}", absent.2);
     for args in [&["prices"][..], &["prices", "load"], &["prices", "show", "--product", "a\nb"]] {
-        assert_eq!(desk.order(args).0, Some(64), "{args:?}");
+        assert_eq!(fixture.order(args).0, Some(64), "{args:?}");
     }
 }
 
 #[test]
-fn a_database_url_may_stand_in_a_file() {
+fn database_url_can_be_read_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let (file, secret) = (directory.path().join("orders.db"), directory.path().join("url"));
     std::fs::write(&secret, format!("sqlite://{}\n", file.display())).unwrap();
@@ -128,9 +131,9 @@ fn a_database_url_may_stand_in_a_file() {
 }
 
 #[test]
-fn it_tells_its_build_and_its_health() {
+fn version_and_healthcheck() {
     let version = String::from_utf8(order(&["--version"], &[]).stdout).unwrap();
     assert!(version.starts_with(&format!("order {} (", env!("CARGO_PKG_VERSION"))), "{version}");
-    let nobody = order(&["healthcheck", "--live"], &[("ADMIN_ADDRESS", "127.0.0.1:1")]);
-    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+    let unreachable = order(&["healthcheck", "--live"], &[("ADMIN_ADDRESS", "127.0.0.1:1")]);
+    assert_eq!(unreachable.status.code(), Some(1), "{unreachable:?}");
 }

@@ -1,11 +1,9 @@
-//! The Order service from outside: its application over fakes, its server over sockets.
+//! Tests of Order: the application over fakes, the server over sockets, and the command line.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod commands;
-mod fake;
 mod placing;
 mod reading;
 mod reconciling;
-mod samples;
 mod service;

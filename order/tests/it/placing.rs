@@ -1,81 +1,82 @@
-//! Placing an order over fakes, in paused time: what the caller is told, and what is kept.
+//! Placing an order over fakes, in paused time: the result, the stored order and the calls of Payment.
 
+mod client_disconnect;
 mod deadlines;
-mod doubts;
-mod gone;
+mod in_doubt_insert;
 mod outcomes;
-mod priced;
+mod pricing;
 mod replays;
 mod settling;
 
 use std::{sync::Arc, time::Duration};
 
 use order::{
-    adapters::system::TrackedTasks,
+    adapters::runtime::TrackedTasks,
     application::{Application, PlaceError, Placed},
-    domain::{Draft, Order, OrderId, Status},
+    domain::{CreateOrder, Order, OrderId, Status},
 };
 use tokio::task::JoinHandle;
 
-use crate::{
-    fake::{FakeClock, FakeMint, FakeMonitor, FakePayments, Store},
-    samples::{always, draft, id, key, user},
+use test_support::order::{
+    FakeClock, FakeIdGenerator, FakeMonitor, FakePayments, FaultyOrders, always, command, id, key, user,
 };
 
-/// What a caller gives whose deadline is not what a test is about.
-const BUDGET: Duration = Duration::from_secs(10);
+/// The time of a request in tests that are not about deadlines.
+const TIME_LEFT: Duration = Duration::from_secs(10);
 
-/// An application and the world around it.
-pub(crate) struct World {
+/// An application over fakes.
+pub(crate) struct Fixture {
     pub(crate) application: Application,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<FaultyOrders>,
     pub(crate) payments: Arc<FakePayments>,
     pub(crate) monitor: Arc<FakeMonitor>,
-    mint: Arc<FakeMint>,
+    ids: Arc<FakeIdGenerator>,
     tasks: TrackedTasks,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
-        let (store, payments) = (Arc::new(Store::default()), Arc::new(FakePayments::default()));
-        let (mint, tasks) = (Arc::new(FakeMint::default()), TrackedTasks::default());
+        let (store, payments) = (Arc::new(FaultyOrders::default()), Arc::new(FakePayments::default()));
+        let (ids, tasks) = (Arc::new(FakeIdGenerator::default()), TrackedTasks::default());
         let monitor = Arc::new(FakeMonitor::default());
         let application = Application {
             orders: store.clone(),
             price_list: None,
             payments: payments.clone(),
             clock: Arc::new(FakeClock::default()),
-            mint: mint.clone(),
+            ids: ids.clone(),
             tasks: Arc::new(tasks.clone()),
             monitor: monitor.clone(),
         };
-        Self { application, store, payments, monitor, mint, tasks }
+        Self { application, store, payments, monitor, ids, tasks }
     }
 
-    /// One order of user 1, of 12 cents, with the key `k`.
+    /// Places an order of user 1 for 12 cents with the key `k`.
     async fn place(&self) -> Result<Placed, PlaceError> {
-        self.place_within(BUDGET).await
+        self.place_with_time_left(TIME_LEFT).await
     }
 
-    async fn place_within(&self, budget: Duration) -> Result<Placed, PlaceError> {
-        self.application.place_order(wanted(), Some(key("k")), budget).await
+    async fn place_with_time_left(&self, time_left: Duration) -> Result<Placed, PlaceError> {
+        self.application.place_order(sample_command(), Some(key("k")), time_left).await
     }
 
-    /// The same in a task, which may be aborted as a caller may go away.
-    fn spawn_place(&self, budget: Duration) -> JoinHandle<Result<Placed, PlaceError>> {
+    /// The same in a task, whose abort simulates a client that disconnects.
+    fn spawn_place(&self, time_left: Duration) -> JoinHandle<Result<Placed, PlaceError>> {
         let application = self.application.clone();
-        tokio::spawn(async move { application.place_order(wanted(), Some(key("k")), budget).await })
+        tokio::spawn(
+            async move { application.place_order(sample_command(), Some(key("k")), time_left).await },
+        )
     }
 
-    /// Returns once no order is being worked on any more.
+    /// Returns once every task has ended.
     async fn drained(&self) {
         self.tasks.tracker.close();
         self.tasks.tracker.wait().await;
     }
 
-    /// The only order there is.
+    /// The only order in the store.
     pub(crate) fn only(&self) -> Order {
-        let [order] = self.store.kept.all().try_into().unwrap();
+        let [order] = self.store.inner.all().try_into().unwrap();
         order
     }
 
@@ -84,33 +85,33 @@ impl World {
         (order.id, order.status)
     }
 
-    /// Which orders were charged, each once.
+    /// The orders that were charged.
     fn charged(&self) -> Vec<OrderId> {
         self.payments.charged().into_keys().collect()
     }
 
-    /// An order of user 1 and key `k`, as an earlier request left it.
+    /// A fixture with an order of user 1 and key `k` that an earlier request left with this status.
     pub(crate) async fn with_earlier(status: Status) -> (Self, Order) {
-        use order::ports::{Mint, Orders};
-        let world = Self::new();
-        let mut earlier = crate::samples::order(world.mint.order_id(), user(1), key("k"));
+        use order::ports::{IdGenerator, Orders};
+        let fixture = Self::new();
+        let mut earlier = test_support::order::order(fixture.ids.order_id(), user(1), key("k"));
         earlier.status = status;
-        earlier.decline = (status == Status::Declined).then(crate::samples::decline);
-        world.store.kept.insert(&earlier, always()).await.unwrap();
-        (world, earlier)
+        earlier.decline = (status == Status::Declined).then(test_support::order::decline);
+        fixture.store.inner.insert(&earlier, always()).await.unwrap();
+        (fixture, earlier)
     }
 }
 
-fn wanted() -> Draft {
-    draft(user(1), 12)
+fn sample_command() -> CreateOrder {
+    command(user(1), 12)
 }
 
 fn unknown(order: i64) -> Result<Placed, PlaceError> {
     Err(PlaceError::OutcomeUnknown { order: id(order) })
 }
 
-fn not_started(answer: &Result<Placed, PlaceError>) -> bool {
-    matches!(answer, Err(PlaceError::NotStarted(_)))
+fn is_not_started(result: &Result<Placed, PlaceError>) -> bool {
+    matches!(result, Err(PlaceError::NotStarted(_)))
 }
 
 fn ms(milliseconds: u64) -> Duration {

@@ -1,69 +1,53 @@
-//! Reading orders back through the application.
+//! Reading orders through the application.
 
 use order::{
     application::{ITEMS_PER_PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ReadError},
-    domain::{Order, UserId},
     ports::Orders,
 };
 
-use crate::{
-    fake::{Fault, Op},
-    placing::World,
-    samples::{NOW_MS, always, draft_of, id, key, order, user},
-};
+use crate::placing::Fixture;
+use test_support::order::{StoreCall, StoreFault, always, id, items, key, order_of, user};
 
-/// A world with so many orders of user 1, each with so many items.
-async fn world_of(orders: u32, items: usize) -> World {
-    let world = World::new();
+/// A fixture with so many orders of user 1, each with so many items.
+async fn fixture_of(orders: u32, item_count: usize) -> Fixture {
+    let fixture = Fixture::new();
     for n in 1..=orders {
-        let order = Order::place(id(n.into()), key(&n.to_string()), draft_of(user(1), items, 12), NOW_MS);
-        world.store.kept.insert(&order, always()).await.unwrap();
+        let order = order_of(id(n.into()), user(1), key(&n.to_string()), &items(item_count, 12));
+        fixture.store.inner.insert(&order, always()).await.unwrap();
     }
-    world
+    fixture
 }
 
-/// How many orders a page of this size has, and whether more follow.
-async fn page(world: &World, page_size: u32) -> (usize, bool) {
-    let page = world.application.orders_of(user(1), None, page_size).await.unwrap();
+/// The number of orders of a page of this size, and whether more follow.
+async fn page(fixture: &Fixture, page_size: u32) -> (usize, bool) {
+    let page = fixture.application.list_orders(user(1), None, page_size).await.unwrap();
     (page.orders.len(), page.more)
 }
 
 #[tokio::test]
-async fn a_page_has_a_size_by_default_and_one_at_most() {
+async fn page_size_has_a_default_and_a_maximum() {
     let default = usize::try_from(PAGE_SIZE_DEFAULT).unwrap();
     let most = usize::try_from(PAGE_SIZE_MAX).unwrap();
-    let world = world_of(PAGE_SIZE_MAX + 1, 1).await;
-    assert_eq!(page(&world, 0).await, (default, true));
-    assert_eq!(page(&world, 7).await, (7, true));
-    assert_eq!(page(&world, PAGE_SIZE_MAX + 1).await, (most, true));
-    assert_eq!(page(&world, u32::MAX).await, (most, true));
+    let fixture = fixture_of(PAGE_SIZE_MAX + 1, 1).await;
+    assert_eq!(page(&fixture, 0).await, (default, true));
+    assert_eq!(page(&fixture, 7).await, (7, true));
+    assert_eq!(page(&fixture, PAGE_SIZE_MAX + 1).await, (most, true));
+    assert_eq!(page(&fixture, u32::MAX).await, (most, true));
 }
 
 #[tokio::test]
-async fn a_page_of_large_orders_ends_early() {
-    let world = world_of(ITEMS_PER_PAGE_MAX / 100 + 1, 100).await;
-    assert_eq!(page(&world, PAGE_SIZE_MAX).await, (100, true));
+async fn page_of_large_orders_ends_early() {
+    let fixture = fixture_of(ITEMS_PER_PAGE_MAX / 100 + 1, 100).await;
+    assert_eq!(page(&fixture, PAGE_SIZE_MAX).await, (100, true));
 }
 
 #[tokio::test]
-async fn another_users_order_looks_like_none() {
-    let world = World::new();
-    let theirs = order(id(7), user(2), key("k"));
-    world.store.kept.insert(&theirs, always()).await.unwrap();
-    let find = async |order, owner: Option<UserId>| world.application.order(id(order), owner).await;
-    assert_eq!(find(7, Some(user(1))).await, Err(ReadError::NotFound));
-    assert_eq!(find(8, None).await, Err(ReadError::NotFound));
-    assert_eq!(find(7, Some(user(2))).await, Ok(theirs.clone()));
-    assert_eq!(find(7, None).await, Ok(theirs));
-}
-
-#[tokio::test]
-async fn a_store_that_cannot_be_read_is_not_an_order_that_is_not_there() {
-    let world = World::new();
-    for fault in [Fault::NotStarted, Fault::Lost] {
-        world.store.next(Op::Find, [fault]);
-        world.store.next(Op::List, [fault]);
-        assert_eq!(world.application.order(id(7), None).await, Err(ReadError::Unavailable));
-        assert_eq!(world.application.orders_of(user(1), None, 0).await, Err(ReadError::Unavailable));
+async fn unreachable_store_is_unavailable_rather_than_not_found() {
+    let fixture = Fixture::new();
+    for fault in [StoreFault::NotStarted, StoreFault::RequestLost] {
+        fixture.store.next(StoreCall::Find, [fault]);
+        fixture.store.next(StoreCall::List, [fault]);
+        assert_eq!(fixture.application.get_order(id(7), None).await, Err(ReadError::Unavailable));
+        assert_eq!(fixture.application.list_orders(user(1), None, 0).await, Err(ReadError::Unavailable));
     }
 }

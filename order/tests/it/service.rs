@@ -1,7 +1,7 @@
-//! The service over real sockets, with a real gRPC server in Payment's place.
+//! The service over real sockets, with a scripted gRPC server as Payment.
 
 mod failures;
-mod house;
+mod fixture;
 mod lifecycle;
 mod orders;
 mod outcomes;
@@ -9,24 +9,24 @@ mod payment;
 mod prices;
 mod reading;
 mod requests;
-mod retried;
-mod told;
+mod retries;
+mod status_fixture;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use proto::order::{GetOrderRequest, OrderStatus, order_client::OrderClient};
 use tonic::{Code, Status, transport::Channel};
 
-use house::{House, house};
-use told::Told;
+use fixture::{RunningOrder, start};
+use status_fixture::StatusFixture;
 
-/// The client of old: it knows nothing of ours.
+/// A plain tonic client.
 type Client = OrderClient<Channel>;
 
-/// How long anything that a test waits for may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout of every wait.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Polls until `probe` gives a value.
+/// Polls until `probe` returns a value.
 async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
     let polled = async {
         loop {
@@ -36,19 +36,19 @@ async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnM
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, polled).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
+    tokio::time::timeout(TIMEOUT, polled).await.unwrap_or_else(|_| panic!("{what}: not within {TIMEOUT:?}"))
 }
 
 async fn status_of(client: &Client, order_id: i64) -> OrderStatus {
-    let asked = GetOrderRequest { order_id, user_id: 0 };
-    client.clone().get(asked).await.unwrap().into_inner().status()
+    let request = GetOrderRequest { order_id, user_id: 0 };
+    client.clone().get(request).await.unwrap().into_inner().status()
 }
 
-/// What a caller is told of an order whose charge may have happened.
-fn outcome_unknown(order_id: i64) -> Told {
-    Told {
+/// The status for an order whose charge may have happened.
+fn outcome_unknown(order_id: i64) -> StatusFixture {
+    StatusFixture {
         payment: vec!["the customer may have been charged; the order settles by itself".to_owned()],
-        ..Told::of_order(
+        ..StatusFixture::of_order(
             Code::DeadlineExceeded,
             "the outcome of the charge is not known yet",
             "OUTCOME_UNKNOWN",
@@ -57,19 +57,19 @@ fn outcome_unknown(order_id: i64) -> Told {
     }
 }
 
-/// What a caller is told of an order that was recorded as not charged.
-fn not_charged(order_id: i64) -> Told {
+/// The status for an order that was recorded as NOT_CHARGED.
+fn not_charged(order_id: i64) -> StatusFixture {
     let sentence = "the customer was not charged, and will not be unless this key is tried again";
-    Told {
+    StatusFixture {
         payment: vec![sentence.to_owned()],
         retry_after: Some(Duration::from_secs(1)),
-        ..Told::of_order(Code::Unavailable, "the order was not charged", "NOT_CHARGED", order_id)
+        ..StatusFixture::of_order(Code::Unavailable, "the order was not charged", "NOT_CHARGED", order_id)
     }
 }
 
-/// The order that a failed call names.
+/// The order id in the status of a failed call.
 fn order_id(status: &Status) -> i64 {
-    Told::by(status).metadata["order_id"].parse().unwrap()
+    StatusFixture::from_status(status).metadata["order_id"].parse().unwrap()
 }
 
 fn metadata<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {

@@ -1,7 +1,7 @@
-//! What every store of orders must do: the obligations of the port `Orders`, one function each.
+//! The contract of the port `Orders`, one function for each requirement.
 //!
-//! An adapter's test hands a store to [`broken`]. The store may hold other orders, and
-//! obligations leave theirs behind: each works with users and ids of its own.
+//! The store under test may contain other orders: each requirement uses its own users and ids, and leaves its
+//! orders behind.
 
 mod due;
 mod insert;
@@ -13,116 +13,117 @@ mod settle;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use order::{
-    adapters::system::SystemMint,
+    adapters::runtime::SystemIdGenerator,
     domain::{Guard, Order, Settlement, Status, UserId},
-    ports::{Insert, Mint, Orders},
+    ports::{IdGenerator, InsertOutcome, Orders},
 };
 
-use crate::samples;
+use test_support::order as samples;
 
-/// How many callers race where one may win.
+/// The number of concurrent calls of which one may succeed.
 const RACERS: usize = 64;
 
-pub(crate) type Obligation = fn(Site) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Requirement = fn(Fixture) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-pub(crate) const OBLIGATIONS: &[(&str, Obligation)] = &[
-    ("a new order reads back as written", |site| Box::pin(read::as_written(site))),
-    ("an order of any status reads back as written", |site| Box::pin(read::of_any_status(site))),
-    ("amounts are exact at their extremes", |site| Box::pin(read::exact_amounts(site))),
-    ("times are kept to the millisecond", |site| Box::pin(read::exact_times(site))),
-    ("what was never placed is not found", |site| Box::pin(read::nothing_of_nothing(site))),
-    ("texts are kept byte for byte", |site| Box::pin(read::byte_for_byte(site))),
-    ("an id that is taken is a clash", |site| Box::pin(insert::id_taken(site))),
-    ("a key that its user took is a clash", |site| Box::pin(insert::key_taken(site))),
-    ("a key is scoped to its user", |site| Box::pin(insert::key_of_another_user(site))),
-    ("keys that differ in case are two", |site| Box::pin(insert::keys_of_another_case(site))),
-    ("one of racing inserts with one key is kept", |site| Box::pin(insert::race_for_a_key(site))),
-    ("one of racing inserts with one id is kept", |site| Box::pin(insert::race_for_an_id(site))),
-    ("an insert whose permit is refused writes nothing", |site| Box::pin(insert::not_permitted(site))),
-    ("an insert that is cut short is whole or nothing", |site| Box::pin(insert::cut_short(site))),
-    ("a pending order is settled to any status", |site| Box::pin(settle::to_any_status(site))),
-    ("one of racing settlements wins", |site| Box::pin(settle::race(site))),
-    ("a stale fence settles nothing that is fenced", |site| Box::pin(settle::stale_fence(site))),
-    ("a settled order is never settled again", |site| Box::pin(settle::never_again(site))),
-    ("an order that is not there is not settled", |site| Box::pin(settle::nothing(site))),
-    ("only what was not charged is reopened", |site| Box::pin(reopen::not_charged_only(site))),
-    ("a stale fence reopens nothing", |site| Box::pin(reopen::stale_fence(site))),
-    ("one of racing reopenings wins", |site| Box::pin(reopen::race(site))),
-    ("a reopened order is settled under its new fence", |site| Box::pin(reopen::settled_again(site))),
-    ("a new order is due after the first check", |site| Box::pin(due::after_the_first_check(site))),
-    ("only pending orders are due or claimed", |site| Box::pin(due::pending_only(site))),
-    ("a claimed order is due again when it was told", |site| Box::pin(due::again_when_it_was_told(site))),
-    ("what has been due longest is listed first", |site| {
-        Box::pin(due::longest_first_and_no_more_than_asked_for(site))
+pub(crate) const CONTRACT: &[(&str, Requirement)] = &[
+    ("a new order reads back as written", |fixture| Box::pin(read::as_written(fixture))),
+    ("an order of any status reads back as written", |fixture| Box::pin(read::of_any_status(fixture))),
+    ("amounts are exact at their extremes", |fixture| Box::pin(read::exact_amounts(fixture))),
+    ("times are stored to the millisecond", |fixture| Box::pin(read::exact_times(fixture))),
+    ("an order that was never inserted is not found", |fixture| Box::pin(read::never_inserted(fixture))),
+    ("texts are stored byte for byte", |fixture| Box::pin(read::byte_for_byte(fixture))),
+    ("an id that exists is a conflict", |fixture| Box::pin(insert::id_taken(fixture))),
+    ("a key that the user has used is a conflict", |fixture| Box::pin(insert::key_taken(fixture))),
+    ("a key is scoped to its user", |fixture| Box::pin(insert::key_of_another_user(fixture))),
+    ("keys are case-sensitive", |fixture| Box::pin(insert::case_sensitive_keys(fixture))),
+    ("one of concurrent inserts with one key succeeds", |fixture| Box::pin(insert::race_for_a_key(fixture))),
+    ("one of concurrent inserts with one id succeeds", |fixture| Box::pin(insert::race_for_an_id(fixture))),
+    ("an insert whose start guard is false writes nothing", |fixture| {
+        Box::pin(insert::start_guard_is_false(fixture))
     }),
-    ("a stale fence claims nothing", |site| Box::pin(due::stale_fence(site))),
-    ("one of racing claims wins", |site| Box::pin(due::race(site))),
-    ("a reopened order is pending since it was reopened", |site| {
-        Box::pin(due::since_it_became_pending(site))
+    ("a cancelled insert is atomic", |fixture| Box::pin(insert::cancelled(fixture))),
+    ("a PENDING order is settled to any status", |fixture| Box::pin(settle::to_any_status(fixture))),
+    ("one of concurrent settlements succeeds", |fixture| Box::pin(settle::race(fixture))),
+    ("a stale fence settles nothing with a fence guard", |fixture| Box::pin(settle::stale_fence(fixture))),
+    ("a settled order is never settled again", |fixture| Box::pin(settle::never_again(fixture))),
+    ("an order that does not exist is not settled", |fixture| Box::pin(settle::missing_order(fixture))),
+    ("only NOT_CHARGED orders are reopened", |fixture| Box::pin(reopen::not_charged_only(fixture))),
+    ("a stale fence reopens nothing", |fixture| Box::pin(reopen::stale_fence(fixture))),
+    ("one of concurrent reopenings succeeds", |fixture| Box::pin(reopen::race(fixture))),
+    ("a reopened order is settled under its new fence", |fixture| Box::pin(reopen::settled_again(fixture))),
+    ("a new order is due after the first check", |fixture| Box::pin(due::after_the_first_check(fixture))),
+    ("only PENDING orders are due or claimed", |fixture| Box::pin(due::pending_only(fixture))),
+    ("a claimed order is due when its lease ends", |fixture| Box::pin(due::after_the_lease(fixture))),
+    ("orders are due in the order of time, up to the limit", |fixture| {
+        Box::pin(due::longest_first_up_to_the_limit(fixture))
     }),
-    ("the backlog counts what is due", |site| Box::pin(due::backlog(site))),
-    ("a list is one user's, newest first", |site| Box::pin(list::newest_first(site))),
-    ("a page begins and ends where it is told", |site| Box::pin(list::before_and_limit(site))),
-    ("a page holds no more items than it may", |site| Box::pin(list::items_max(site))),
-    ("pages stay whole while orders come in", |site| Box::pin(list::while_orders_come_in(site))),
+    ("a stale fence claims nothing", |fixture| Box::pin(due::stale_fence(fixture))),
+    ("one of concurrent claims succeeds", |fixture| Box::pin(due::race(fixture))),
+    ("a reopened order is PENDING since it was reopened", |fixture| {
+        Box::pin(due::since_it_became_pending(fixture))
+    }),
+    ("the backlog counts due orders", |fixture| Box::pin(due::backlog(fixture))),
+    ("a list has the orders of one user, newest first", |fixture| Box::pin(list::newest_first(fixture))),
+    ("a page respects its start and its limit", |fixture| Box::pin(list::before_and_limit(fixture))),
+    ("a page has at most so many items", |fixture| Box::pin(list::items_max(fixture))),
+    ("pages skip and repeat nothing while orders are inserted", |fixture| {
+        Box::pin(list::during_inserts(fixture))
+    }),
 ];
 
-/// Tries `obligations` on `orders`, and names those that it does not keep.
-pub(crate) async fn broken(
-    orders: Arc<dyn Orders>,
-    obligations: &[(&'static str, Obligation)],
-) -> Vec<&'static str> {
-    let site = Site { orders, mint: Arc::default() };
-    let mut broken = Vec::new();
-    for (name, obligation) in obligations {
-        if tokio::spawn(obligation(site.clone())).await.is_err() {
-            broken.push(*name);
+/// The names of the requirements that `orders` does not meet.
+pub(crate) async fn violations(orders: Arc<dyn Orders>) -> Vec<&'static str> {
+    let fixture = Fixture { orders, ids: Arc::default() };
+    let mut violations = Vec::new();
+    for (name, requirement) in CONTRACT {
+        if tokio::spawn(requirement(fixture.clone())).await.is_err() {
+            violations.push(*name);
         }
     }
-    broken
+    violations
 }
 
-/// A store, and names that nobody has used in it.
+/// The store under test, and a source of unused ids.
 #[derive(Clone)]
-pub(crate) struct Site {
+pub(crate) struct Fixture {
     orders: Arc<dyn Orders>,
-    mint: Arc<SystemMint>,
+    ids: Arc<SystemIdGenerator>,
 }
 
-impl Site {
+impl Fixture {
     fn new_user(&self) -> UserId {
-        samples::user(self.mint.order_id().get())
+        samples::user(self.ids.order_id().get())
     }
 
-    /// A new order of `user`, not kept yet.
+    /// A new order of `user`, not inserted yet.
     fn new_order(&self, user: UserId) -> Order {
-        samples::order(self.mint.order_id(), user, self.mint.key())
+        samples::order(self.ids.order_id(), user, self.ids.key())
     }
 
-    /// An order of a user of its own, kept in this status.
-    async fn kept(&self, status: Status) -> Order {
+    /// An inserted order of a new user with this status.
+    async fn inserted(&self, status: Status) -> Order {
         let mut order = self.new_order(self.new_user());
         self.insert(&order).await;
         if status != Status::Pending {
             let settlement = settlement(status);
-            assert_eq!(self.orders.settle(order.hold(), &settlement).await, Ok(true));
+            assert_eq!(self.orders.settle(order.fencing_token(), &settlement).await, Ok(true));
             order = settled(order, &settlement);
         }
         order
     }
 
     async fn insert(&self, order: &Order) {
-        assert_eq!(self.orders.insert(order, samples::always()).await, Ok(Insert::Inserted));
+        assert_eq!(self.orders.insert(order, samples::always()).await, Ok(InsertOutcome::Inserted));
     }
 
-    /// Both ways of finding `order` find exactly it.
-    async fn holds(&self, order: &Order) {
+    /// Asserts that both ways of finding `order` return it unchanged.
+    async fn assert_stored(&self, order: &Order) {
         assert_eq!(self.orders.find(order.id).await.unwrap().as_ref(), Some(order));
         assert_eq!(self.orders.find_by_key(order.user, &order.key).await.unwrap().as_ref(), Some(order));
     }
 }
 
-/// How an order comes to `status`, by the guard that the domain asks for.
+/// A settlement with `status` and the guard that the domain gives it.
 fn settlement(status: Status) -> Settlement {
     Settlement {
         status,
@@ -131,16 +132,16 @@ fn settlement(status: Status) -> Settlement {
     }
 }
 
-/// What `order` is after `settlement`.
+/// `order` after `settlement`.
 fn settled(order: Order, settlement: &Settlement) -> Order {
     Order { status: settlement.status, decline: settlement.decline.clone(), ..order }
 }
 
-/// The statuses that settle an order.
+/// The statuses of settled orders.
 const SETTLED: [Status; 4] = [Status::Paid, Status::Declined, Status::NotCharged, Status::Voided];
 
-/// Runs `attempts` at once, and returns what they ended with, in their order.
-async fn at_once<T, F>(attempts: impl Iterator<Item = F>) -> Vec<T>
+/// Runs `attempts` concurrently, and returns their results in order.
+async fn concurrently<T, F>(attempts: impl Iterator<Item = F>) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -153,7 +154,7 @@ where
     ended
 }
 
-/// The index of the only one that won.
+/// The index of the only attempt that succeeded.
 fn only_winner(won: &[bool]) -> usize {
     let winners: Vec<usize> =
         won.iter().enumerate().filter(|(_, won)| **won).map(|(index, _)| index).collect();

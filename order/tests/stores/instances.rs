@@ -1,4 +1,4 @@
-//! Several instances over one database, asked in turn: what one was told, the next must know.
+//! Several instances over one database, called in turn: each must see the writes of the others.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -8,10 +8,11 @@ use std::{
 use async_trait::async_trait;
 use order::{
     adapters::db::DbOrders,
-    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
-    ports::{Insert, Orders, Page, Permit, StoreError},
+    domain::{Backlog, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder, Settlement, UserId},
+    ports::{InsertOutcome, Orders, Page, StartGuard, StoreError},
 };
 
+/// Forwards each call to the next instance.
 pub(crate) struct Instances {
     instances: Vec<DbOrders>,
     calls: AtomicUsize,
@@ -29,8 +30,8 @@ impl Instances {
 
 #[async_trait]
 impl Orders for Instances {
-    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
-        self.next().insert(order, permit).await
+    async fn insert(&self, order: &Order, start_guard: StartGuard) -> Result<InsertOutcome, StoreError> {
+        self.next().insert(order, start_guard).await
     }
 
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
@@ -51,20 +52,20 @@ impl Orders for Instances {
         self.next().list(user, before, limit, items_max).await
     }
 
-    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
-        self.next().settle(hold, settlement).await
+    async fn settle(&self, token: FencingToken, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.next().settle(token, settlement).await
     }
 
-    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
-        self.next().reopen(hold).await
+    async fn reopen(&self, token: FencingToken) -> Result<bool, StoreError> {
+        self.next().reopen(token).await
     }
 
-    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+    async fn due(&self, limit: u32) -> Result<Vec<PendingOrder>, StoreError> {
         self.next().due(limit).await
     }
 
-    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
-        self.next().claim(hold, again_in).await
+    async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
+        self.next().claim(token, lease).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

@@ -1,85 +1,76 @@
-//! The stores of orders by contract: in memory, and on each database, alone and shared by two instances.
+//! Contract tests of the stores of orders and prices: in memory, and on each database with one instance and
+//! with two.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod contract;
-#[allow(dead_code, reason = "others look into it")]
-#[path = "../it/fake/orders.rs"]
-mod fake;
-#[allow(dead_code, reason = "others have it fail")]
-#[path = "../it/fake/prices.rs"]
-mod fake_prices;
-mod given;
+mod database_fixture;
 mod instances;
 mod plans;
 mod prices;
-mod sabotage;
-#[allow(dead_code, reason = "others need more of them")]
-#[path = "../it/samples.rs"]
-mod samples;
 
 use std::{process::ExitCode, sync::Arc};
 
 use database::Migrations;
 use order::{
     adapters::db::{DbOrders, MIGRATIONS},
-    domain::Order,
-    ports::{Insert, Orders},
+    ports::{InsertOutcome, Orders},
 };
-use test_support::{Failed, check, trial};
+use test_support::{
+    Failed, check,
+    order::{FakeOrders, always, id, items, key, order_of, user},
+    trial,
+};
 
-use contract::{OBLIGATIONS, broken};
-use fake::FakeOrders;
-use given::{Given, Kind};
+use contract::violations;
+use database_fixture::{Kind, TestDatabase};
 use instances::Instances;
-use samples::{NOW_MS, always, draft_of, id, key, user};
 
 fn main() -> ExitCode {
     let mut trials = vec![
-        trial("the fake keeps the contract", &[], || keeps(Arc::new(FakeOrders::default()))),
-        trial("an order whose items cannot be kept is not kept either", &[], items_in_the_way),
+        trial("the fake meets the contract", &[], || meets_contract(Arc::new(FakeOrders::default()))),
+        trial("an order whose items cannot be inserted is not inserted", &[], conflicting_item),
         trial("the migrations of all databases have the same numbers", &[], same_numbers),
     ];
     for kind in Kind::ALL {
         let name = kind.name();
-        trials.push(trial(&format!("{name} keeps the contract"), kind.needs(), move || one(kind)));
-        let name = format!("two instances over {name} keep the contract");
-        trials.push(trial(&name, kind.needs(), move || two(kind)));
-        trials.extend(sabotage::trials(kind));
+        trials.push(trial(&format!("{name} meets the contract"), kind.needs(), move || one_instance(kind)));
+        let name = format!("two instances over {name} meet the contract");
+        trials.push(trial(&name, kind.needs(), move || two_instances(kind)));
     }
     trials.extend(prices::trials());
     trials.extend(plans::trials());
     test_support::run(trials)
 }
 
-/// Fails with the obligations that `orders` do not keep.
-async fn keeps(orders: Arc<dyn Orders>) -> Result<(), Failed> {
-    let broken = broken(orders, OBLIGATIONS).await;
-    check(broken.is_empty(), || format!("not kept: {broken:#?}"))
+/// Fails with the requirements that `orders` does not meet.
+async fn meets_contract(orders: Arc<dyn Orders>) -> Result<(), Failed> {
+    let violations = violations(orders).await;
+    check(violations.is_empty(), || format!("violated: {violations:#?}"))
 }
 
-async fn one(kind: Kind) -> Result<(), Failed> {
-    let given = Given::new(kind).await?;
-    keeps(Arc::new(DbOrders::new(given.open().await?))).await
+async fn one_instance(kind: Kind) -> Result<(), Failed> {
+    let database = TestDatabase::new(kind).await?;
+    meets_contract(Arc::new(DbOrders::new(database.open().await?))).await
 }
 
-async fn two(kind: Kind) -> Result<(), Failed> {
-    let given = Given::new(kind).await?;
-    let (one, other) = (given.open().await?, given.open().await?);
-    keeps(Arc::new(Instances::new(vec![DbOrders::new(one), DbOrders::new(other)]))).await
+async fn two_instances(kind: Kind) -> Result<(), Failed> {
+    let database = TestDatabase::new(kind).await?;
+    let instances = vec![DbOrders::new(database.open().await?), DbOrders::new(database.open().await?)];
+    meets_contract(Arc::new(Instances::new(instances))).await
 }
 
-async fn items_in_the_way() -> Result<(), Failed> {
-    let given = Given::new(Kind::Sqlite).await?;
-    let database = given.open().await?;
-    let orders = DbOrders::new(database);
-    let new = |n: i64| Order::place(id(n), key(&format!("k{n}")), draft_of(user(1), 3, 12), NOW_MS);
-    // In the way of the last item of the order, and of nothing else.
-    given.execute("PRAGMA foreign_keys = OFF; INSERT INTO order_items VALUES (7, 2, 'sku1', 12, 1)").await?;
-    assert_eq!(orders.insert(&new(7), always()).await, Ok(Insert::Clash));
+async fn conflicting_item() -> Result<(), Failed> {
+    let database = TestDatabase::new(Kind::Sqlite).await?;
+    let orders = DbOrders::new(database.open().await?);
+    let new = |n: i64| order_of(id(n), user(1), key(&format!("k{n}")), &items(3, 12));
+    // Conflicts with the last item of order 7, and with nothing else.
+    let row = "PRAGMA foreign_keys = OFF; INSERT INTO order_items VALUES (7, 2, 'sku1', 12, 1)";
+    database.execute(row).await?;
+    assert_eq!(orders.insert(&new(7), always()).await, Ok(InsertOutcome::Conflict));
     assert_eq!(orders.find(id(7)).await, Ok(None));
     assert_eq!(orders.find_by_key(user(1), &key("k7")).await, Ok(None));
-    assert_eq!(orders.insert(&new(8), always()).await, Ok(Insert::Inserted));
+    assert_eq!(orders.insert(&new(8), always()).await, Ok(InsertOutcome::Inserted));
     assert_eq!(orders.list(user(1), None, 50, 1000).await.unwrap().orders, [new(8)]);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What the store of orders asks of each database: written down, cheap, and taken from a program one version older.
+//! The SQL statements: recorded in a file, checked for cheap plans, and those of the previous version against
+//! this schema.
 
 use std::{path::Path, sync::Arc};
 
@@ -13,13 +14,13 @@ use test_support::{
 };
 
 use crate::{
-    given::{Given, Kind},
-    keeps, prices,
+    database_fixture::{Kind, TestDatabase},
+    meets_contract, prices,
 };
 
-/// Where the statements of this version are, which is called after its newest migration.
+/// The file with the statements of this version, named by the newest migration.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/statements/0003.sql");
-/// As a user asks who has a hundred orders, for the older half; and who orders three products of the list.
+/// Values for a user with a hundred orders who lists the older half, and for an order of three products.
 const VALUES: &[(&str, &str)] = &[
     ("LIMIT ?", "LIMIT 51"),
     ("order_id < ?", "order_id < '20000'"),
@@ -27,7 +28,7 @@ const VALUES: &[(&str, &str)] = &[
     ("order_id >= ?", "order_id >= '10000'"),
     ("currency = ? AND product_code IN (?)", "currency = 'EUR' AND product_code IN ('2', '4', '6')"),
 ];
-/// The items of a page of orders, whose ends the statement before has found.
+/// The items of a page of orders, whose bounds come from the statement before.
 const PAGE: Option<&str> = Some("o.order_id <= ? AND o.order_id >= ?");
 const NEWEST: Statements =
     Statements { text: include_str!("../statements/0003.sql"), values: VALUES, page: PAGE };
@@ -39,9 +40,9 @@ const PLANTED: &[&str] = &[
     "SELECT quantity FROM order_items WHERE position = 1",
     "SELECT product_code FROM prices WHERE currency = 'EUR'",
 ];
-/// How an operator empties the price list: it is read as a whole.
+/// Statements of operators, which may scan a table.
 const BY_OPERATORS: &[&str] = &["DELETE FROM prices"];
-const WRITTEN_DOWN: &str = "the statements of the contract are written down";
+const RECORDED: &str = "the statements of the contract are recorded";
 
 /// A hundred orders of each of 200 users, the last pending, three items each; and 4,000 prices.
 const FILL: &str = "
@@ -62,48 +63,52 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     let of_each = Kind::ALL.into_iter().flat_map(|kind| {
         let name = kind.name();
         [
-            trial(&format!("{name} scans no table and sorts no more than a page"), kind.needs(), move || {
-                are_cheap(kind)
+            trial(&format!("{name} scans no table and sorts at most a page"), kind.needs(), move || {
+                check_plans(kind)
             }),
-            trial(&format!("{name} takes the statements of the version before"), kind.needs(), move || {
-                are_taken(kind)
-            }),
+            trial(
+                &format!("{name} accepts the statements of the previous version"),
+                kind.needs(),
+                move || check_previous_version(kind),
+            ),
         ]
     });
-    of_each.chain([trial(WRITTEN_DOWN, &[], are_written_down)])
+    of_each.chain([trial(RECORDED, &[], check_recorded)])
 }
 
-async fn are_written_down() -> Result<(), Failed> {
-    if !isolate(WRITTEN_DOWN).await? {
+async fn check_recorded() -> Result<(), Failed> {
+    if !isolate(RECORDED).await? {
         return Ok(());
     }
     let newest = MIGRATIONS.sqlite.iter().map(|migration| migration.version).max().unwrap();
     check(FILE.ends_with(&format!("/{newest:04}.sql")), || {
         format!("{FILE} is not that of migration {newest}")
     })?;
-    let given = Given::new(Kind::Sqlite).await?;
-    let database = given.open().await?;
+    let test_database = TestDatabase::new(Kind::Sqlite).await?;
+    let database = test_database.open().await?;
     let (orders, prices) = (DbOrders::new(database.clone()), DbPrices::new(database));
-    let sent = capture_statements()?;
-    keeps(Arc::new(orders)).await?;
-    prices::keeps(Arc::new(prices)).await?;
-    sent.compare(Path::new(FILE), BY_OPERATORS, (Driver::Sqlite.now_ms(), NOW_MS))
+    let statements = capture_statements()?;
+    meets_contract(Arc::new(orders)).await?;
+    prices::meets_contract(Arc::new(prices)).await?;
+    statements.compare(Path::new(FILE), BY_OPERATORS, (Driver::Sqlite.now_ms(), NOW_MS))
 }
 
-async fn are_cheap(kind: Kind) -> Result<(), Failed> {
-    let given = Given::new(kind).await?;
-    let database = given.open().await?;
+async fn check_plans(kind: Kind) -> Result<(), Failed> {
+    let test_database = TestDatabase::new(kind).await?;
+    let database = test_database.open().await?;
     let analyze = if kind == Kind::MariaDb { "ANALYZE TABLE orders, order_items, prices" } else { "ANALYZE" };
-    given.execute(&format!("{FILL}{analyze}")).await?;
-    NEWEST.check_plans(PLANTED, async |statement| plan(&given, &database, statement).await).await
+    test_database.execute(&format!("{FILL}{analyze}")).await?;
+    NEWEST.check_plans(PLANTED, async |statement| plan(&test_database, &database, statement).await).await
 }
 
-async fn are_taken(kind: Kind) -> Result<(), Failed> {
-    let given = Given::new(kind).await?;
-    given.open().await?;
+async fn check_previous_version(kind: Kind) -> Result<(), Failed> {
+    let test_database = TestDatabase::new(kind).await?;
+    test_database.open().await?;
     let now_ms = driver(kind).now_ms();
     BEFORE
-        .check_accepted("orders", async |statement| given.execute(&statement.replace(NOW_MS, now_ms)).await)
+        .check_accepted("orders", async |statement| {
+            test_database.execute(&statement.replace(NOW_MS, now_ms)).await
+        })
         .await
 }
 
@@ -115,10 +120,10 @@ fn driver(kind: Kind) -> Driver {
     }
 }
 
-async fn plan(given: &Given, database: &Database, statement: String) -> Result<Plan, Failed> {
-    match given {
-        Given::File(_) => Ok(Plan::Sqlite(database.read(Explain(statement)).await?)),
-        Given::Served(server, name) => {
+async fn plan(test_database: &TestDatabase, database: &Database, statement: String) -> Result<Plan, Failed> {
+    match test_database {
+        TestDatabase::File(_) => Ok(Plan::Sqlite(database.read(Explain(statement)).await?)),
+        TestDatabase::Served(server, name) => {
             let driver =
                 if server.kind() == server::Kind::MariaDb { Driver::MySql } else { Driver::Postgres };
             Plan::explain(server, name, &statement.replace(NOW_MS, driver.now_ms())).await

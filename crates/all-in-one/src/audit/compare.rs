@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use order::domain::{Entry, Status as OrderStatus};
+use order::domain::{OrderSummary, Status as OrderStatus};
 use payment::domain::{Outcome, Payment};
 
 /// An order and a payment that violate the invariant.
@@ -21,7 +21,7 @@ impl fmt::Display for Disagreement {
 }
 
 /// The mismatch between an order and its payment; `None` for a PENDING order.
-pub(super) fn disagreement(order: Option<&Entry>, payment: Option<&Payment>) -> Option<Disagreement> {
+pub(super) fn disagreement(order: Option<&OrderSummary>, payment: Option<&Payment>) -> Option<Disagreement> {
     let agree = match (order, payment) {
         (None, None) => true,
         // A declined charge or a tombstone moves no money, so it needs no order.
@@ -33,7 +33,7 @@ pub(super) fn disagreement(order: Option<&Entry>, payment: Option<&Payment>) -> 
     id.filter(|_| !agree).map(|order| Disagreement { order, what: what() })
 }
 
-fn agrees(order: &Entry, payment: Option<&Payment>) -> bool {
+fn agrees(order: &OrderSummary, payment: Option<&Payment>) -> bool {
     let outcome = payment.map(|payment| payment.outcome);
     match (order.status, outcome) {
         (OrderStatus::Pending, _) => true,
@@ -47,7 +47,7 @@ fn agrees(order: &Entry, payment: Option<&Payment>) -> bool {
     }
 }
 
-fn in_orders(order: Option<&Entry>) -> String {
+fn in_orders(order: Option<&OrderSummary>) -> String {
     order.map_or_else(
         || "unknown to Order".to_owned(),
         |order| {
@@ -81,9 +81,9 @@ mod tests {
         Money::from_minor(Currency::USD, minor).unwrap()
     }
 
-    fn order(status: OrderStatus) -> Entry {
+    fn order(status: OrderStatus) -> OrderSummary {
         let (order, user) = (OrderId::new(7).unwrap(), UserId::new(1).unwrap());
-        Entry { charge: ChargeRequest { order, user, total: money(12) }, status, fence: 1 }
+        OrderSummary { charge: ChargeRequest { order, user, total: money(12) }, status, fence: 1 }
     }
 
     fn payment(outcome: Outcome) -> Payment {

@@ -6,6 +6,7 @@ use order::{
     application::{Application, ReadError},
     domain::{OrderId, Status},
 };
+use test_support::order::command_of;
 use tokio::time::sleep;
 
 use crate::{
@@ -95,7 +96,7 @@ async fn ask(world: &Arc<World>, wish: &Wish, (application, process): (Applicati
     let told = tokio::select! {
         biased;
         () = process.ended() => Told::Lost,
-        answer = application.place_order(wish.draft.clone(), wish.key.clone(), budget) => answer.into(),
+        answer = application.place_order(command_of(wish.draft.user(), wish.draft.items()), wish.key.clone(), budget) => answer.into(),
         () = leaves => Told::HungUp,
     };
     world.told(request, told.clone());
@@ -132,7 +133,7 @@ async fn read_back(world: &Arc<World>, wish: &Wish, order: OrderId) {
     let read = tokio::select! {
         biased;
         () = process.ended() => return,
-        read = application.order(order, Some(wish.draft.user())) => read,
+        read = application.get_order(order, Some(wish.draft.user())) => read,
     };
     match read {
         Ok(read) if read.status == Status::Paid && read.total == wish.draft.total() => {}

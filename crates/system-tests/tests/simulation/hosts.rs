@@ -102,7 +102,7 @@ impl OrderHost {
             price_list: None,
             payments: Arc::new(PaymentFromSite { site: site.clone(), number }),
             clock: clock.clone(),
-            mint: Arc::new(Minter::new(site.clone(), clock)),
+            ids: Arc::new(Minter::new(site.clone(), clock)),
             tasks: Arc::new(Tasks(site.clone())),
             monitor: Arc::new(Alarms(site)),
         };

@@ -3,17 +3,17 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use order::{
-    domain::{Hold, Order, OrderId, Settlement, Status},
-    ports::{Insert, Orders, StoreError},
+    domain::{FencingToken, Order, OrderId, Settlement, Status},
+    ports::{InsertOutcome, Orders, StoreError},
 };
 use payment::{
     domain::Payment,
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
 
-use test_support::payment::FakeLedger;
+use test_support::{order::FakeOrders, payment::FakeLedger};
 
-use crate::{orders::FakeOrders, world::World};
+use crate::world::World;
 
 /// The orders of a run.
 #[derive(Debug, Default)]
@@ -27,16 +27,16 @@ pub(crate) struct KeptOrders {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Insert(Box<Order>),
-    Settle(Hold, Settlement),
-    Reopen(Hold),
-    Claim(Hold, Duration),
+    Settle(FencingToken, Settlement),
+    Reopen(FencingToken),
+    Claim(FencingToken, Duration),
 }
 
 impl Change {
     fn order(&self) -> OrderId {
         match self {
             Self::Insert(order) => order.id,
-            Self::Settle(hold, _) | Self::Reopen(hold) | Self::Claim(hold, _) => hold.order,
+            Self::Settle(token, _) | Self::Reopen(token) | Self::Claim(token, _) => token.order,
         }
     }
 }
@@ -49,11 +49,11 @@ impl KeptOrders {
         let made = match change {
             Change::Insert(order) => {
                 let inserted = self.fake.insert(order, std::sync::Arc::new(|| true)).await;
-                inserted.map(|insert| insert == Insert::Inserted)
+                inserted.map(|insert| insert == InsertOutcome::Inserted)
             }
-            Change::Settle(hold, settlement) => self.fake.settle(*hold, settlement).await,
-            Change::Reopen(hold) => self.fake.reopen(*hold).await,
-            Change::Claim(hold, again_in) => self.fake.claim(*hold, *again_in).await,
+            Change::Settle(token, settlement) => self.fake.settle(*token, settlement).await,
+            Change::Reopen(token) => self.fake.reopen(*token).await,
+            Change::Claim(token, lease) => self.fake.claim(*token, *lease).await,
         }?;
         let after = self.fake.find(id).await?;
         if before != after

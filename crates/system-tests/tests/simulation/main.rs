@@ -24,9 +24,6 @@ mod hosts;
 mod journal;
 mod kept;
 mod network;
-#[allow(dead_code, reason = "others make more of it")]
-#[path = "../../../../order/tests/it/fake/orders.rs"]
-mod orders;
 mod plan;
 mod process;
 mod random;

@@ -105,7 +105,7 @@ impl From<Result<Placed, PlaceError>> for Told {
             Err(PlaceError::KeyReused { order }) => Self::KeyReused(order),
             Err(PlaceError::Voided { order }) => Self::Voided(order),
             Err(PlaceError::NotStarted(_)) => Self::NotStarted,
-            Err(PlaceError::Refused(refusals)) => panic!("there is no price list: {refusals:?}"),
+            Err(PlaceError::Pricing(errors)) => panic!("there is no price list: {errors:?}"),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use order::{
-    domain::{Backlog, Due, Hold, IdempotencyKey, Order, OrderId, Settlement, UserId},
-    ports::{Insert, Orders, Page, Permit, StoreError},
+    domain::{Backlog, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder, Settlement, UserId},
+    ports::{InsertOutcome, Orders, Page, StartGuard, StoreError},
 };
 use payment::{
     domain::{self, Payment},
@@ -53,16 +53,16 @@ impl OrdersFromSite {
 
 #[async_trait]
 impl Orders for OrdersFromSite {
-    async fn insert(&self, order: &Order, permit: Permit) -> Result<Insert, StoreError> {
+    async fn insert(&self, order: &Order, start_guard: StartGuard) -> Result<InsertOutcome, StoreError> {
         // The time until its turn comes, which counts before it is asked for permission.
         pass(self.0.latency()).await;
         let fate = self.0.fate();
         let refused_at_once = fate == Fate::Refused && self.0.world.chance(500);
-        if refused_at_once || !permit() {
+        if refused_at_once || !start_guard() {
             return Err(StoreError::NotStarted);
         }
         let inserted = self.change(fate, Change::Insert(Box::new(order.clone()))).await?;
-        Ok(if inserted { Insert::Inserted } else { Insert::Clash })
+        Ok(if inserted { InsertOutcome::Inserted } else { InsertOutcome::Conflict })
     }
 
     async fn find_by_key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Order>, StoreError> {
@@ -83,20 +83,20 @@ impl Orders for OrdersFromSite {
         self.read(self.0.world.orders.fake.list(user, before, limit, items_max)).await
     }
 
-    async fn settle(&self, hold: Hold, settlement: &Settlement) -> Result<bool, StoreError> {
-        self.change(self.0.fate(), Change::Settle(hold, settlement.clone())).await
+    async fn settle(&self, token: FencingToken, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.change(self.0.fate(), Change::Settle(token, settlement.clone())).await
     }
 
-    async fn reopen(&self, hold: Hold) -> Result<bool, StoreError> {
-        self.change(self.0.fate(), Change::Reopen(hold)).await
+    async fn reopen(&self, token: FencingToken) -> Result<bool, StoreError> {
+        self.change(self.0.fate(), Change::Reopen(token)).await
     }
 
-    async fn due(&self, limit: u32) -> Result<Vec<Due>, StoreError> {
+    async fn due(&self, limit: u32) -> Result<Vec<PendingOrder>, StoreError> {
         self.read(self.0.world.orders.fake.due(limit)).await
     }
 
-    async fn claim(&self, hold: Hold, again_in: Duration) -> Result<bool, StoreError> {
-        self.change(self.0.fate(), Change::Claim(hold, again_in)).await
+    async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
+        self.change(self.0.fate(), Change::Claim(token, lease)).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use order::{
     domain::{Backlog, IdempotencyKey, OrderId, Status},
-    ports::{Mint, Monitor, Recovered, Spawn, Task, Told},
+    ports::{Monitor, PlacementOutcome, RecoveryOutcome, Spawn, Task},
 };
 use payment::{
     domain::{BillId, ChangeId, PaymentId},
@@ -106,7 +106,7 @@ impl Minter {
     }
 }
 
-impl Mint for Minter {
+impl order::ports::IdGenerator for Minter {
     fn order_id(&self) -> OrderId {
         OrderId::new(self.mint(ORDERS)).unwrap()
     }
@@ -149,20 +149,20 @@ impl Spawn for Tasks {
 pub(crate) struct Alarms(pub(crate) Site);
 
 impl Monitor for Alarms {
-    fn told(&self, _: Told) {}
+    fn record_placement(&self, _: PlacementOutcome) {}
 
-    fn recovered(&self, _: Recovered) {}
+    fn record_recovery(&self, _: RecoveryOutcome) {}
 
-    fn mismatch(&self, order: OrderId) {
+    fn record_mismatch(&self, order: OrderId) {
         let world = &self.0.world;
         if !world.record().touched.contains(&order) {
             world.violated(format!("mismatch of {order}, which nobody else charged"));
         }
     }
 
-    fn conflict(&self, order: OrderId, recorded: Status, answered: Status) {
+    fn record_conflict(&self, order: OrderId, recorded: Status, answered: Status) {
         self.0.world.violated(format!("{order} is recorded as {recorded:?}, and Payment says {answered:?}"));
     }
 
-    fn backlog(&self, _: &Backlog) {}
+    fn record_backlog(&self, _: &Backlog) {}
 }

@@ -7,51 +7,51 @@ use database::{Connection, Database, Summary, Transaction, WriteError};
 use money::{Currency, Money};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
-use super::{failed, rows::unreadable, statements};
+use super::{rows::unreadable, statements, store_error};
 use crate::{
-    domain::{ITEMS_MAX, ProductCode, Quotes},
+    domain::{ITEMS_MAX, PriceMap, ProductCode},
     ports::{PriceList, StoreError},
 };
 
-/// Rows of one statement: a few thousand parameters, which every database takes.
+/// Maximum number of rows of a statement: every database accepts its parameters.
 const ROWS_PER_STATEMENT_MAX: usize = 500;
 
-/// Prices of one piece, by product and the code of their currency.
+/// Prices of one piece, by product and currency code.
 pub type Prices = BTreeMap<(ProductCode, &'static str), Money>;
 
-/// The price list over one database.
+/// The price list in a database.
 #[derive(Debug, Clone)]
 pub struct DbPrices(Database);
 
 impl DbPrices {
-    /// The list over `database`, which has the tables of [`MIGRATIONS`](super::MIGRATIONS).
+    /// The list in `database`, whose schema is that of [`MIGRATIONS`](super::MIGRATIONS).
     pub fn new(database: Database) -> Self {
         Self(database)
     }
 
-    /// Adds `prices` to the list, in the place of those that it has for the same products and currencies; with
-    /// `replace`, in the place of the whole list. All of them or none.
+    /// Loads `prices`, which replace those of the same product and currency; with `replace`, they replace the
+    /// whole list. Atomic.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn load(&self, prices: Prices, replace: bool) -> Result<(), StoreError> {
         let loaded = self.0.write(Load { prices, replace }).await;
-        loaded.map_err(|error: WriteError| failed(&error))
+        loaded.map_err(|error: WriteError| store_error(&error))
     }
 
-    /// The prices of `product`, or of all, in the order of their codes.
+    /// The prices of `product`, or of all products, by code.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn all(&self, product: Option<ProductCode>) -> Result<Prices, StoreError> {
-        self.read(ReadAll(product)).await
+        self.read(ReadList(product)).await
     }
 
-    async fn read<W: Transaction>(&self, work: W) -> Result<W::Output, StoreError> {
-        self.0.read(work).await.map_err(|error| {
-            tracing::error!(%error, "the price list could not be read");
+    async fn read<T: Transaction>(&self, transaction: T) -> Result<T::Output, StoreError> {
+        self.0.read(transaction).await.map_err(|error| {
+            tracing::error!(%error, "price list could not be read");
             StoreError::NotStarted
         })
     }
@@ -59,27 +59,27 @@ impl DbPrices {
 
 #[async_trait]
 impl PriceList for DbPrices {
-    async fn quotes(&self, products: Vec<ProductCode>, currency: Currency) -> Result<Quotes, StoreError> {
+    async fn prices(&self, products: Vec<ProductCode>, currency: Currency) -> Result<PriceMap, StoreError> {
         if products.is_empty() {
-            return Ok(Quotes::new());
+            return Ok(PriceMap::new());
         }
-        debug_assert!(products.len() <= ITEMS_MAX, "an order has no more products than items");
-        self.read(ReadQuotes { products, currency }).await
+        debug_assert!(products.len() <= ITEMS_MAX, "more products than an order has items");
+        self.read(ReadPrices { products, currency }).await
     }
 }
 
-struct ReadQuotes {
+struct ReadPrices {
     products: Vec<ProductCode>,
     currency: Currency,
 }
 
 #[async_trait]
-impl Transaction for ReadQuotes {
+impl Transaction for ReadPrices {
     const SUMMARY: Summary = Summary::new("SELECT", "prices");
-    type Output = Quotes;
+    type Output = PriceMap;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Quotes, sqlx::Error> {
-        let query = connection.query(AssertSqlSafe(statements::quotes(self.products.len())));
+    async fn run(&self, connection: &mut Connection) -> Result<PriceMap, sqlx::Error> {
+        let query = connection.query(AssertSqlSafe(statements::prices_of_products(self.products.len())));
         let query = query.bind(self.currency.code());
         let query = self.products.iter().fold(query, |query, code| query.bind(code.as_str().to_owned()));
         let rows = query.fetch_all(connection.executor()).await?;
@@ -87,16 +87,16 @@ impl Transaction for ReadQuotes {
     }
 }
 
-struct ReadAll(Option<ProductCode>);
+struct ReadList(Option<ProductCode>);
 
 #[async_trait]
-impl Transaction for ReadAll {
+impl Transaction for ReadList {
     const SUMMARY: Summary = Summary::new("SELECT", "prices");
     type Output = Prices;
 
     async fn run(&self, connection: &mut Connection) -> Result<Prices, sqlx::Error> {
         let query = match &self.0 {
-            Some(code) => connection.query(statements::PRICES_OF).bind(code.as_str().to_owned()),
+            Some(code) => connection.query(statements::PRICES_OF_PRODUCT).bind(code.as_str().to_owned()),
             None => connection.query(statements::PRICES),
         };
         let rows = query.fetch_all(connection.executor()).await?;
@@ -138,7 +138,7 @@ impl Transaction for Load {
 }
 
 impl Load {
-    /// Makes room: no two of the databases spell "or update" alike.
+    /// Deletes the rows to be replaced: the databases have no common syntax for an upsert.
     async fn delete(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let mut by_currency: BTreeMap<&'static str, Vec<&ProductCode>> = BTreeMap::new();
         for (code, currency) in self.prices.keys() {
@@ -156,7 +156,8 @@ impl Load {
     }
 }
 
-/// The first column: a text, or on MySQL, whose texts are equal whatever spaces they end with, its bytes.
+/// The first column: a text, or on MySQL a VARBINARY, since MySQL ignores trailing spaces when it compares
+/// texts.
 fn product_code(row: &AnyRow) -> Result<ProductCode, sqlx::Error> {
     let text = row.try_get::<String, _>(0).or_else(|_| {
         let bytes: Vec<u8> = row.try_get(0)?;

@@ -1,4 +1,4 @@
-//! From rows to orders. A row that no order could have written is an error, never a guess.
+//! Rows to orders. A row that this service cannot have written is an error.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
 use crate::domain::{
-    ChargeRequest, Decline, Due, Entry, Fingerprint, IdempotencyKey, Item, Order, OrderId, ProductCode,
-    Quantity, Status, UserId,
+    ChargeRequest, Decline, Fingerprint, IdempotencyKey, Item, Order, OrderId, OrderSummary, PendingOrder,
+    ProductCode, Quantity, Status, UserId,
 };
 
 /// An order without its items.
@@ -47,7 +47,7 @@ impl Header {
         self.order.id.get()
     }
 
-    /// The order with its items, whose number must be the one that was stored with it.
+    /// The order with its items. Fails unless their number is `item_count`.
     pub(super) fn with_items(mut self, rows: &[AnyRow]) -> Result<Order, sqlx::Error> {
         let currency = self.order.total.currency();
         self.order.items = rows.iter().map(|row| read_item(row, currency)).collect::<Result<_, _>>()?;
@@ -59,16 +59,16 @@ impl Header {
     }
 }
 
-/// An order that is due, as `statements::DUE` reads it.
-pub(super) fn due(row: &AnyRow) -> Result<Due, sqlx::Error> {
-    Ok(Due { charge: charge(row)?, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
+/// A row of `statements::DUE`.
+pub(super) fn due(row: &AnyRow) -> Result<PendingOrder, sqlx::Error> {
+    Ok(PendingOrder { charge: charge(row)?, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
 }
 
-/// An order as the books have it, as `statements::ENTRIES` reads it.
-pub(super) fn entry(row: &AnyRow) -> Result<Entry, sqlx::Error> {
+/// A row of `statements::AUDIT_PAGE`.
+pub(super) fn summary(row: &AnyRow) -> Result<OrderSummary, sqlx::Error> {
     let status: String = row.try_get(5)?;
     let status = Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))?;
-    Ok(Entry { charge: charge(row)?, status, fence: row.try_get(4)? })
+    Ok(OrderSummary { charge: charge(row)?, status, fence: row.try_get(4)? })
 }
 
 fn charge(row: &AnyRow) -> Result<ChargeRequest, sqlx::Error> {
@@ -81,38 +81,38 @@ fn charge(row: &AnyRow) -> Result<ChargeRequest, sqlx::Error> {
     })
 }
 
-/// So many milliseconds, none where the clock was set back meanwhile.
+/// A duration of milliseconds; zero if negative, since the clock may have been set back.
 pub(super) fn duration(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
-/// Puts the items, which come in the order of the heads, to the orders that they belong to. Items of other
-/// orders among them are those of orders that were placed after the heads had been read.
+/// Assigns the items to their orders; both are sorted alike. Skips items of orders that were inserted after
+/// the headers were read.
 pub(super) fn assemble(
-    heads: impl Iterator<Item = Header>,
+    headers: impl Iterator<Item = Header>,
     rows: &[AnyRow],
 ) -> Result<Vec<Order>, sqlx::Error> {
     let ids: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let mut from = 0;
-    heads
-        .map(|head| {
-            let is_theirs = |index: &usize| ids[*index] == head.id();
-            let first = (from..ids.len()).find(is_theirs).unwrap_or(from);
-            from = first + (first..ids.len()).take_while(is_theirs).count();
-            head.with_items(&rows[first..from])
+    headers
+        .map(|header| {
+            let is_own = |index: &usize| ids[*index] == header.id();
+            let first = (from..ids.len()).find(is_own).unwrap_or(from);
+            from = first + (first..ids.len()).take_while(is_own).count();
+            header.with_items(&rows[first..from])
         })
         .collect()
 }
 
-/// How many of `heads` make a page: at most `limit`, and only the first where more would come to over
-/// `items_max` items.
-pub(super) fn fitting(heads: &[Header], limit: u32, items_max: u32) -> usize {
+/// How many of `headers` make a page: at most `limit`, and as many as have at most `items_max` items
+/// together, but at least one.
+pub(super) fn fitting(headers: &[Header], limit: u32, items_max: u32) -> usize {
     let mut items = 0;
-    let fits = heads.iter().take(limit as usize).take_while(|head| {
-        items += head.item_count;
+    let fits = headers.iter().take(limit as usize).take_while(|header| {
+        items += header.item_count;
         items <= u64::from(items_max)
     });
-    fits.count().max(1).min(heads.len())
+    fits.count().max(1).min(headers.len())
 }
 
 fn read_item(row: &AnyRow, currency: Currency) -> Result<Item, sqlx::Error> {
@@ -128,5 +128,5 @@ fn read_item(row: &AnyRow, currency: Currency) -> Result<Item, sqlx::Error> {
 }
 
 pub(super) fn unreadable(column: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("{column} holds what was never written").into())
+    sqlx::Error::Decode(format!("{column} has an invalid value").into())
 }

@@ -1,6 +1,7 @@
-//! What is asked of the database: one set of statements, kept to what SQLite, MySQL and PostgreSQL all take.
+//! The SQL statements, in the dialect that SQLite, MySQL and PostgreSQL share. `NOW_MS()` is replaced by each
+//! driver.
 
-/// Orders without their items, as [`Header::read`](super::rows::Header::read) reads them.
+/// Orders without their items, for [`Header::read`](super::rows::Header::read).
 macro_rules! headers {
     ($which:literal) => {
         concat!(
@@ -32,7 +33,7 @@ pub(super) const INSERT: &str =
          next_check_at_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW_MS(), NOW_MS() + ?)";
 
-/// For so many items of an order.
+/// Inserts `count` items of an order.
 pub(super) fn insert_items(count: usize) -> String {
     let values = vec!["(?, ?, ?, ?, ?)"; count].join(", ");
     format!(
@@ -52,15 +53,16 @@ pub(super) const REOPEN: &str =
          pending_since_ms = NOW_MS(), next_check_at_ms = NOW_MS() + ?
      WHERE order_id = ? AND status = 'NOT_CHARGED' AND fence = ?";
 
-/// What [`rows::entry`](super::rows::entry) reads.
-pub(super) const ENTRIES: &str = "SELECT order_id, user_id, currency, total_minor, fence, status FROM orders
+/// For [`rows::summary`](super::rows::summary).
+pub(super) const AUDIT_PAGE: &str =
+    "SELECT order_id, user_id, currency, total_minor, fence, status FROM orders
      WHERE order_id > ? ORDER BY order_id LIMIT ?";
 
 pub(super) const DUE: &str =
     "SELECT order_id, user_id, currency, total_minor, fence, NOW_MS() - pending_since_ms FROM orders
      WHERE status = 'PENDING' AND next_check_at_ms <= NOW_MS() ORDER BY next_check_at_ms LIMIT ?";
 
-/// The fence tells who was first, and rises with every claim: the time need not be compared too.
+/// Each claim raises the fence, so that comparing the time too is not needed.
 pub(super) const CLAIM: &str =
     "UPDATE orders SET fence = fence + 1, attempts = attempts + 1, next_check_at_ms = NOW_MS() + ?
      WHERE order_id = ? AND status = 'PENDING' AND fence = ?";
@@ -68,8 +70,8 @@ pub(super) const CLAIM: &str =
 pub(super) const BACKLOG: &str = "SELECT NOW_MS() - pending_since_ms, NOW_MS() - next_check_at_ms FROM orders
      WHERE status = 'PENDING' ORDER BY next_check_at_ms LIMIT ?";
 
-/// The prices of so many products in one currency.
-pub(super) fn quotes(products: usize) -> String {
+/// Reads the prices of `products` products in one currency.
+pub(super) fn prices_of_products(products: usize) -> String {
     format!(
         "SELECT product_code, unit_price_minor FROM prices WHERE currency = ? AND product_code IN ({})",
         parameters(products)
@@ -78,17 +80,17 @@ pub(super) fn quotes(products: usize) -> String {
 
 pub(super) const PRICES: &str = "SELECT product_code, currency, unit_price_minor FROM prices";
 
-pub(super) const PRICES_OF: &str =
+pub(super) const PRICES_OF_PRODUCT: &str =
     "SELECT product_code, currency, unit_price_minor FROM prices WHERE product_code = ?";
 
 pub(super) const DELETE_PRICES: &str = "DELETE FROM prices";
 
-/// Of so many products in one currency.
+/// Deletes the prices of `products` products in one currency.
 pub(super) fn delete_prices(products: usize) -> String {
     format!("DELETE FROM prices WHERE currency = ? AND product_code IN ({})", parameters(products))
 }
 
-/// So many of them.
+/// Inserts `count` prices.
 pub(super) fn insert_prices(count: usize) -> String {
     let values = vec!["(?, ?, ?)"; count].join(", ");
     format!("INSERT INTO prices (product_code, currency, unit_price_minor) VALUES {values}")

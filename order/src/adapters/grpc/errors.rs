@@ -1,6 +1,6 @@
-//! What callers are told where they get no answer: the one table from this service's errors to gRPC.
+//! The one table from errors of the application to gRPC statuses.
 //!
-//! Every outcome about a charge carries a `BadRequest` with the field `payment`, as clients of the old
+//! Every outcome about a charge carries a `BadRequest` with the field `payment`, which clients of the old
 //! contract expect, and an `ErrorInfo` of this service's domain.
 
 use std::{collections::HashMap, time::Duration};
@@ -8,69 +8,25 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use super::{DOMAIN, parse::Violations};
+use super::{
+    DOMAIN,
+    violations::{invalid_request, pricing_violation},
+};
 use crate::{
     application::{PlaceError, ReadError},
-    domain::{Decline, OrderId, Refusal},
+    domain::{Decline, OrderId},
 };
 
-/// The field that outcomes about a charge name.
+/// The field of violations about a charge.
 const PAYMENT: &str = "payment";
-/// How soon a caller may try again.
+/// The retry delay of a response.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Bytes of the violations that one answer names. They travel in a header, in base64, and clients take 8 KiB
-/// of those (gRPC's C core) or 16 KiB (hyper); past that the whole answer is lost.
-const VIOLATIONS_BYTES_MAX: usize = 4 * 1024;
-/// Bytes that a violation takes on the wire besides its texts.
-const VIOLATION_FRAME_BYTES: usize = 8;
-
-/// A request that is wrong in itself. Where not every fault can be named, the last violation counts the rest.
-pub(super) fn invalid(mut violations: Violations) -> Status {
-    let mut bytes = 0;
-    let fitting = violations.iter().take_while(|violation| {
-        let texts = [&violation.field, &violation.description, &violation.reason];
-        bytes += texts.map(String::len).iter().sum::<usize>() + VIOLATION_FRAME_BYTES;
-        bytes <= VIOLATIONS_BYTES_MAX
-    });
-    let named = fitting.count();
-    let unnamed = violations.len() - named;
-    if unnamed > 0 {
-        violations.truncate(named);
-        // Only items are many.
-        violations.push(FieldViolation::new("order_items", format!("and {unnamed} more faults")));
-    }
-    let mut details = ErrorDetails::new();
-    details.set_bad_request(violations);
-    Status::with_error_details(Code::InvalidArgument, "invalid request", details)
-}
-
-/// What is wrong with an item by the price list.
-pub(super) fn refusal(refusal: &Refusal) -> FieldViolation {
-    let of_item = |item: &usize, member: &str, description: String, reason: &str| FieldViolation {
-        reason: reason.to_owned(),
-        ..FieldViolation::new(format!("order_items[{item}].{member}"), description)
-    };
-    match refusal {
-        Refusal::OtherPrice { item, listed } => {
-            of_item(item, "unit_price", format!("must be {listed}, by the price list"), "PRICE_MISMATCH")
-        }
-        Refusal::NoPrice { item, currency } => {
-            of_item(item, "product_code", format!("has no price in {currency}"), "NO_PRICE")
-        }
-        Refusal::NoList { item } => {
-            let missing = "is missing; it must be a decimal number of 0 or more, as there is no price list";
-            of_item(item, "unit_price", missing.to_owned(), "")
-        }
-        Refusal::Items(error) => FieldViolation::new("order_items", error.to_string()),
-    }
-}
-
-/// An order that is not known to be charged.
-pub(super) fn not_placed(error: PlaceError) -> Status {
+/// The status for an order that is not known to be charged.
+pub(super) fn place_status(error: PlaceError) -> Status {
     match error {
         PlaceError::NotStarted(why) => service_kit::not_started::status(DOMAIN, why),
-        PlaceError::Refused(refusals) => invalid(refusals.iter().map(refusal).collect()),
+        PlaceError::Pricing(errors) => invalid_request(errors.iter().map(pricing_violation).collect()),
         PlaceError::Declined { order, decline, replayed } => declined(order, decline, replayed),
         PlaceError::NotCharged { order } => Outcome {
             reason: "NOT_CHARGED",
@@ -118,8 +74,8 @@ fn declined(order: OrderId, decline: Decline, replayed: bool) -> Status {
     outcome.status()
 }
 
-/// An order, or a page of them, that could not be read.
-pub(super) fn not_read(error: ReadError, order: Option<OrderId>) -> Status {
+/// The status for an order, or a page, that could not be read.
+pub(super) fn read_status(error: ReadError, order: Option<OrderId>) -> Status {
     match error {
         ReadError::NotFound => {
             let name = order.map(|id| id.to_string()).unwrap_or_default();
@@ -139,7 +95,7 @@ struct Outcome<'a> {
     code: Code,
     message: &'a str,
     reason: &'a str,
-    /// What is said about the charge, where the outcome is about one.
+    /// The sentence about the charge, if the outcome is about one.
     charge: Option<&'a str>,
     retry: bool,
     metadata: HashMap<String, String>,

@@ -1,6 +1,4 @@
-//! From the domain to the wire.
-
-use std::{fmt, str::FromStr};
+//! Responses: from the domain to protobuf messages.
 
 use money::Money;
 use prost_types::Timestamp;
@@ -9,13 +7,14 @@ use proto::{
     order::{CreateOrderResponse, GetOrderResponse, ListOrdersResponse, OrderItem, OrderStatus},
 };
 
+use super::page_token::PageToken;
 use crate::{
     application::Placed,
-    domain::{Item, Order, OrderId, Status, UserId},
+    domain::{Item, Order, Status},
     ports::Page,
 };
 
-/// The answer to a request whose order was charged; with its items, where the request does not hold all of their prices.
+/// The response for an order that was charged. `with_items`: the request did not contain every price.
 pub(super) fn placed(placed: &Placed, with_items: bool) -> CreateOrderResponse {
     let items = placed.order.items.iter().filter(|_| with_items);
     CreateOrderResponse {
@@ -28,7 +27,7 @@ pub(super) fn placed(placed: &Placed, with_items: bool) -> CreateOrderResponse {
     }
 }
 
-/// An order as it stands.
+/// An order.
 pub(super) fn order(order: &Order) -> GetOrderResponse {
     GetOrderResponse {
         user_id: order.user.get(),
@@ -41,7 +40,7 @@ pub(super) fn order(order: &Order) -> GetOrderResponse {
     }
 }
 
-/// A page of orders, with the token of the next where there is one.
+/// A page of orders, with the token of the next page if there is one.
 pub(super) fn page(page: &Page) -> ListOrdersResponse {
     let last = page.orders.last().filter(|_| page.more);
     let next = last.map(|last| PageToken { user: last.user, before: last.id }.to_string());
@@ -82,51 +81,12 @@ fn wire_status(status: Status) -> OrderStatus {
     }
 }
 
-/// Where the next page begins, for the user whose page it is. Callers see a text without meaning (AIP-158).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PageToken {
-    pub(super) user: UserId,
-    pub(super) before: OrderId,
-}
-
-impl fmt::Display for PageToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}{:016x}", self.user.get(), self.before.get())
-    }
-}
-
-impl FromStr for PageToken {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (user, before) = text.split_at_checked(16).filter(|(_, before)| before.len() == 16).ok_or(())?;
-        let number = |hex: &str| i64::from_str_radix(hex, 16).map_err(drop);
-        let token = Self {
-            user: UserId::new(number(user)?).ok_or(())?,
-            before: OrderId::new(number(before)?).ok_or(())?,
-        };
-        // One page has one token: no sign, no capitals.
-        if token.to_string() == text { Ok(token) } else { Err(()) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_time_keeps_its_milliseconds() {
+    fn timestamp_keeps_milliseconds() {
         assert_eq!(timestamp(1_795_413_600_123), Timestamp { seconds: 1_795_413_600, nanos: 123_000_000 });
-    }
-
-    #[test]
-    fn only_a_token_that_was_given_is_read() {
-        let token = PageToken { user: UserId::new(1).unwrap(), before: OrderId::new(2).unwrap() };
-        assert_eq!(token.to_string().parse(), Ok(token));
-        for bad in
-            ["", "1", "+000000000000001000000000000000 2", &"0".repeat(32), &"F".repeat(32), &"é".repeat(16)]
-        {
-            assert_eq!(bad.parse::<PageToken>(), Err(()), "{bad}");
-        }
     }
 }

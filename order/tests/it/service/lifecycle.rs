@@ -1,4 +1,4 @@
-//! Starting, being asked how it does, and stopping without losing anything.
+//! Restart, graceful shutdown, health and reflection.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -21,26 +21,26 @@ use tonic_reflection::pb::v1::{
 };
 
 use super::{
-    House, house, order_id,
+    RunningOrder, order_id,
     orders::{create, keyed},
     payment::{FakePayment, Reply},
-    status_of, until,
+    start, status_of, until,
 };
 
 #[tokio::test]
-async fn a_restart_on_the_same_file_loses_nothing() {
-    let (client, payment, house) = house().await;
+async fn restart_on_the_same_file_keeps_every_order() {
+    let (client, payment, service) = start().await;
     let paid = create(&client, keyed("paid")).await.unwrap();
     payment.next([Reply::Fails(tonic::Status::internal("?"))]);
     let pending = order_id(&create(&client, keyed("pending")).await.unwrap_err());
-    let asked = GetOrderRequest { order_id: paid.order_id, user_id: 0 };
-    let before = client.clone().get(asked).await.unwrap().into_inner();
+    let request = GetOrderRequest { order_id: paid.order_id, user_id: 0 };
+    let before = client.clone().get(request).await.unwrap().into_inner();
     drop(client);
-    let directory = house.stop().await;
+    let directory = service.stop().await;
 
-    let house = House::start_in(directory, payment.address, "development").await;
-    let client = house.client().await;
-    assert_eq!(client.clone().get(asked).await.unwrap().into_inner(), before);
+    let service = RunningOrder::start_in(directory, payment.address, "development").await;
+    let client = service.client().await;
+    assert_eq!(client.clone().get(request).await.unwrap().into_inner(), before);
     assert_eq!(status_of(&client, pending).await, OrderStatus::Pending);
     let replay = create(&client, keyed("paid")).await.unwrap();
     assert_eq!((replay.order_id, replay.replayed), (paid.order_id, true));
@@ -50,45 +50,45 @@ async fn a_restart_on_the_same_file_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_stop_in_mid_charge_waits_for_the_settlement() {
-    let (client, payment, house) = house().await;
+async fn shutdown_during_a_charge_waits_for_the_settlement() {
+    let (client, payment, service) = start().await;
     let charge = payment.hold();
-    let caller = tokio::spawn(async move { create(&client, keyed("k")).await });
+    let client_task = tokio::spawn(async move { create(&client, keyed("k")).await });
     payment.called(1).await;
-    house.shutdown.cancel();
-    refuses_connections(house.address).await;
-    assert!(!house.served.is_finished());
+    service.shutdown.cancel();
+    until_closed(service.address).await;
+    assert!(!service.served.is_finished());
     charge.add_permits(1);
-    let answer = caller.await.unwrap().unwrap();
-    assert_eq!(answer.status(), OrderStatus::Paid);
-    settled_after(house, &payment, answer.order_id).await;
+    let response = client_task.await.unwrap().unwrap();
+    assert_eq!(response.status(), OrderStatus::Paid);
+    assert_paid_after_stop(service, &payment, response.order_id).await;
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_an_order_whose_caller_has_gone() {
-    let (client, payment, mut house) = house().await;
+async fn shutdown_waits_for_an_order_whose_client_has_disconnected() {
+    let (client, payment, mut service) = start().await;
     let charge = payment.hold();
-    let caller = tokio::spawn(async move { create(&client, keyed("k")).await });
+    let client_task = tokio::spawn(async move { create(&client, keyed("k")).await });
     payment.called(1).await;
-    caller.abort();
-    house.shutdown.cancel();
-    refuses_connections(house.address).await;
-    // With nobody connected, the order alone can keep it.
-    assert!(timeout(Duration::from_millis(300), &mut house.served).await.is_err());
+    client_task.abort();
+    service.shutdown.cancel();
+    until_closed(service.address).await;
+    // No client is connected: only the order keeps the process running.
+    assert!(timeout(Duration::from_millis(300), &mut service.served).await.is_err());
     charge.add_permits(1);
     let order = payment.calls()[0].0.order_id;
-    settled_after(house, &payment, order).await;
+    assert_paid_after_stop(service, &payment, order).await;
 }
 
 #[tokio::test]
-async fn a_stop_while_the_database_is_waited_for_is_a_clean_end() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+async fn shutdown_while_waiting_for_the_database_succeeds() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let vars = Vars::from_iter([
         ("APPLICATION_PORT", "0"),
         ("ADMIN_ADDRESS", "127.0.0.1:0"),
         ("ENV", "development"),
         ("DB_DRIVER", "postgres"),
-        ("DATA_SOURCE_URL", &format!("postgres://postgres:x@{nobody}/orders")),
+        ("DATA_SOURCE_URL", &format!("postgres://postgres:x@{unused}/orders")),
         ("DB_WAIT_SECONDS", "3600"),
         ("PAYMENT_SERVICE_URL", "127.0.0.1:1"),
     ]);
@@ -97,67 +97,70 @@ async fn a_stop_while_the_database_is_waited_for_is_a_clean_end() {
     let admin = sockets.admin.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let served = tokio::spawn(order::serve(config, sockets, shutdown.clone()));
-    until("the admin listener says what is missing", async || {
-        let mut asked = TcpStream::connect(admin).await.unwrap();
-        asked.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        asked.read_to_string(&mut answer).await.unwrap();
-        (answer.starts_with("HTTP/1.1 503 ") && answer.contains("not ready: database")).then_some(())
+    until("/readyz reports the database", async || {
+        let mut socket = TcpStream::connect(admin).await.unwrap();
+        socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut response = String::new();
+        socket.read_to_string(&mut response).await.unwrap();
+        (response.starts_with("HTTP/1.1 503 ") && response.contains("not ready: database")).then_some(())
     })
     .await;
     shutdown.cancel();
     timeout(Duration::from_secs(5), served).await.unwrap().unwrap().unwrap();
 }
 
-/// Once `house` has stopped, the order is PAID in its file.
-async fn settled_after(house: House, payment: &FakePayment, order: i64) {
-    let directory = house.stop().await;
-    let house = House::start_in(directory, payment.address, "development").await;
-    assert_eq!(status_of(&house.client().await, order).await, OrderStatus::Paid);
+/// Asserts that the order is PAID in the database after `service` has stopped.
+async fn assert_paid_after_stop(service: RunningOrder, payment: &FakePayment, order: i64) {
+    let directory = service.stop().await;
+    let service = RunningOrder::start_in(directory, payment.address, "development").await;
+    assert_eq!(status_of(&service.client().await, order).await, OrderStatus::Paid);
     assert_eq!(payment.calls().len(), 1);
 }
 
-async fn refuses_connections(address: SocketAddr) {
+async fn until_closed(address: SocketAddr) {
     until("the listener is closed", async || TcpStream::connect(address).await.err()).await;
 }
 
 #[tokio::test]
-async fn health_is_told_by_name() {
-    let (_client, _payment, house) = house().await;
-    let channel = house.channel().await;
+async fn health_is_reported_by_service_name() {
+    let (_client, _payment, service) = start().await;
+    let channel = service.channel().await;
     let check = async |service: &str| {
-        let asked = HealthCheckRequest { service: service.to_owned() };
-        let answer = HealthClient::new(channel.clone()).check(asked).await;
-        answer.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let response = HealthClient::new(channel.clone()).check(request).await;
+        response.map(|response| response.into_inner().status()).map_err(|status| status.code())
     };
     for name in ["", "Order"] {
-        until("it serves", async || (check(name).await == Ok(ServingStatus::Serving)).then_some(())).await;
+        until("the service is healthy", async || {
+            (check(name).await == Ok(ServingStatus::Serving)).then_some(())
+        })
+        .await;
     }
     assert_eq!(check("Payment").await, Err(Code::NotFound));
 }
 
-/// The services that reflection lists, where there is reflection.
-async fn listed(house: &House) -> Result<Vec<String>, Code> {
+/// The services that reflection lists, if it is on.
+async fn reflected_services(service: &RunningOrder) -> Result<Vec<String>, Code> {
     let list = MessageRequest::ListServices(String::new());
-    let asked = ServerReflectionRequest { host: String::new(), message_request: Some(list) };
-    let mut client = ServerReflectionClient::new(house.channel().await);
-    let mut answers = client
-        .server_reflection_info(stream::iter([asked]))
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut client = ServerReflectionClient::new(service.channel().await);
+    let mut responses = client
+        .server_reflection_info(stream::iter([request]))
         .await
         .map_err(|status| status.code())?
         .into_inner();
-    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
-    let MessageResponse::ListServicesResponse(services) = answer else { panic!("{answer:?}") };
+    let response = responses.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(services) = response else { panic!("{response:?}") };
     Ok(services.service.into_iter().map(|service| service.name).collect())
 }
 
 #[tokio::test]
-async fn reflection_is_for_development() {
-    let (_client, payment, house) = house().await;
-    let names = listed(&house).await.unwrap();
+async fn reflection_is_on_in_development_only() {
+    let (_client, payment, service) = start().await;
+    let names = reflected_services(&service).await.unwrap();
     assert!(names.contains(&"Order".to_owned()) && !names.contains(&"Payment".to_owned()), "{names:?}");
-    let directory = house.stop().await;
-    let production = House::start_in(directory, payment.address, "production").await;
-    assert_eq!(listed(&production).await, Err(Code::Unimplemented));
+    let directory = service.stop().await;
+    let production = RunningOrder::start_in(directory, payment.address, "production").await;
+    assert_eq!(reflected_services(&production).await, Err(Code::Unimplemented));
     assert!(create(&production.client().await, keyed("k")).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Requests to place orders.
+//! Sample requests.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tonic::{Request, Status};
 
 use super::Client;
 
-/// The curl of the old contract: user 123, one piece of sku1 at 0.12.
+/// The sample of the old contract: user 123, one piece of sku1 for 0.12.
 pub(crate) fn request() -> CreateOrderRequest {
     CreateOrderRequest { user_id: 123, order_items: vec![item("sku1", 0.12, 1)], ..Default::default() }
 }
@@ -34,7 +34,7 @@ pub(crate) async fn create(
     client.clone().create(request).await.map(tonic::Response::into_inner)
 }
 
-/// As [`create`], by a caller that gives up after this time.
+/// As [`create`], with a deadline.
 pub(crate) async fn create_within(
     client: &Client,
     request: CreateOrderRequest,

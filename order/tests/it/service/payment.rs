@@ -1,5 +1,4 @@
-//! A gRPC server in Payment's place: it does as a test says, in a runtime of its own, so that it can be
-//! killed as a process is.
+//! A scripted gRPC server as Payment, in its own runtime, so that a test can kill it as a process.
 
 use std::{
     collections::VecDeque,
@@ -23,20 +22,20 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// How a call ends.
+/// The reply to a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
-    /// With a charge.
+    /// A charge.
     Charged,
-    /// With a success that names no payment.
-    Nameless,
-    /// With this status.
+    /// A success without a payment id.
+    WithoutId,
+    /// This status.
     Fails(Status),
-    /// With a charge, once the test adds a permit.
-    ChargedWhenLet(Arc<Semaphore>),
+    /// A charge, once the semaphore has a permit.
+    ChargedWithPermit(Arc<Semaphore>),
 }
 
-/// One call: its message, and the metadata that came with it.
+/// The message and the metadata of a call.
 pub(crate) type Call = (CreatePaymentRequest, MetadataMap);
 
 #[derive(Debug, Clone)]
@@ -56,23 +55,23 @@ impl Payment for Scripted {
         let reply = self.script.lock().unwrap().pop_front().unwrap_or(Reply::Charged);
         match reply {
             Reply::Charged => {}
-            Reply::Nameless => return Ok(Response::new(CreatePaymentResponse::default())),
+            Reply::WithoutId => return Ok(Response::new(CreatePaymentResponse::default())),
             Reply::Fails(status) => return Err(status),
-            Reply::ChargedWhenLet(gate) => gate.acquire().await.unwrap().forget(),
+            Reply::ChargedWithPermit(permits) => permits.acquire().await.unwrap().forget(),
         }
         Ok(Response::new(CreatePaymentResponse { payment_id: 1, bill_id: 2 }))
     }
 
     async fn get(&self, _: Request<GetPaymentRequest>) -> Result<Response<GetPaymentResponse>, Status> {
-        Err(Status::unimplemented("not called by an order that is placed"))
+        Err(Status::unimplemented("not called when an order is placed"))
     }
 
     async fn void(&self, _: Request<VoidPaymentRequest>) -> Result<Response<VoidPaymentResponse>, Status> {
-        Err(Status::unimplemented("not called by an order that is placed"))
+        Err(Status::unimplemented("not called when an order is placed"))
     }
 }
 
-/// A running Payment; killed when dropped.
+/// A running server; killed when dropped.
 pub(crate) struct FakePayment {
     pub(crate) address: SocketAddr,
     scripted: Scripted,
@@ -95,28 +94,28 @@ impl FakePayment {
         Self { address, scripted, runtime: Some(runtime) }
     }
 
-    /// The next calls end like this, one after the other; those after them with a charge.
+    /// Scripts the next replies. Later calls are charged.
     pub(crate) fn next(&self, replies: impl IntoIterator<Item = Reply>) {
         self.scripted.script.lock().unwrap().extend(replies);
     }
 
-    /// The next call charges once a permit is added to what is returned.
+    /// Scripts the next call to be charged once the semaphore has a permit.
     pub(crate) fn hold(&self) -> Arc<Semaphore> {
-        let gate = Arc::new(Semaphore::new(0));
-        self.next([Reply::ChargedWhenLet(gate.clone())]);
-        gate
+        let permits = Arc::new(Semaphore::new(0));
+        self.next([Reply::ChargedWithPermit(permits.clone())]);
+        permits
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.scripted.calls.borrow().clone()
     }
 
-    /// Returns once it has been called so often.
+    /// Returns after so many calls.
     pub(crate) async fn called(&self, times: usize) {
         self.scripted.calls.subscribe().wait_for(|calls| calls.len() >= times).await.unwrap();
     }
 
-    /// Drops every task and socket at once.
+    /// Drops every task and socket.
     pub(crate) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

@@ -1,4 +1,4 @@
-//! Orders read back over the wire.
+//! `Get` and `List`.
 
 use proto::order::{
     CreateOrderRequest, GetOrderRequest, GetOrderResponse, ListOrdersRequest, OrderItem, OrderStatus,
@@ -7,18 +7,19 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
-    Client, house,
+    Client,
     orders::{create, item, money, request},
+    start,
 };
 
 async fn get(client: &Client, order_id: i64, user_id: i64) -> Result<GetOrderResponse, Status> {
-    let asked = GetOrderRequest { order_id, user_id };
-    client.clone().get(asked).await.map(tonic::Response::into_inner)
+    let request = GetOrderRequest { order_id, user_id };
+    client.clone().get(request).await.map(tonic::Response::into_inner)
 }
 
 #[tokio::test]
-async fn an_order_reads_back_as_it_was_sent_and_as_old_clients_know_it() {
-    let (client, _payment, _house) = house().await;
+async fn order_reads_back_as_it_was_sent_with_fields_of_the_old_contract() {
+    let (client, _payment, _order) = start().await;
     let sent = CreateOrderRequest {
         order_items: vec![
             item("sku1", 0.12, 3),
@@ -27,8 +28,8 @@ async fn an_order_reads_back_as_it_was_sent_and_as_old_clients_know_it() {
         ],
         ..request()
     };
-    let answer = create(&client, sent).await.unwrap();
-    let order = get(&client, answer.order_id, 0).await.unwrap();
+    let response = create(&client, sent).await.unwrap();
+    let order = get(&client, response.order_id, 0).await.unwrap();
     let priced = |code, float, quantity, nanos, units| OrderItem {
         price: Some(money("USD", units, nanos)),
         ..item(code, float, quantity)
@@ -40,20 +41,20 @@ async fn an_order_reads_back_as_it_was_sent_and_as_old_clients_know_it() {
             priced("😀 2", 19.99, 1_000_000, 990_000_000, 19),
             priced("free", 0.0, 1, 0, 0),
         ],
-        order_id: answer.order_id,
+        order_id: response.order_id,
         status: OrderStatus::Paid.into(),
         total: Some(money("USD", 19_990_000, 360_000_000)),
-        create_time: answer.create_time,
+        create_time: response.create_time,
         decline_reason: String::new(),
     };
     assert_eq!(order, expected);
-    assert_eq!(order.total, answer.total);
-    assert_eq!(get(&client, answer.order_id, 123).await.unwrap(), expected);
+    assert_eq!(order.total, response.total);
+    assert_eq!(get(&client, response.order_id, 123).await.unwrap(), expected);
 }
 
 #[tokio::test]
-async fn another_users_order_looks_like_one_that_is_not_there() {
-    let (client, _payment, _house) = house().await;
+async fn order_of_another_user_is_not_found() {
+    let (client, _payment, _order) = start().await;
     let id = create(&client, request()).await.unwrap().order_id;
     for (order_id, user_id) in [(id, 124), (id + 1, 123), (id + 1, 0), (i64::MAX, 0)] {
         let status = get(&client, order_id, user_id).await.unwrap_err();
@@ -65,9 +66,9 @@ async fn another_users_order_looks_like_one_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_list_of_many_orders_is_read_page_by_page() {
+async fn list_is_read_page_by_page() {
     const ORDERS: usize = 120;
-    let (client, _payment, _house) = house().await;
+    let (client, _payment, _order) = start().await;
     let mut placed = Vec::new();
     let placing: Vec<_> = (0..ORDERS)
         .map(|_| {
@@ -83,15 +84,15 @@ async fn a_list_of_many_orders_is_read_page_by_page() {
     for (page_size, pages) in
         [(0, vec![50, 50, 20]), (40, vec![40, 40, 40]), (119, vec![119, 1]), (5000, vec![120])]
     {
-        let mut asked = ListOrdersRequest { user_id: 123, page_size, page_token: String::new() };
+        let mut request = ListOrdersRequest { user_id: 123, page_size, page_token: String::new() };
         let (mut sizes, mut read) = (Vec::new(), Vec::new());
         loop {
-            let page = client.clone().list(asked.clone()).await.unwrap().into_inner();
+            let page = client.clone().list(request.clone()).await.unwrap().into_inner();
             sizes.push(page.orders.len());
             read.extend(page.orders);
             assert!(read.len() <= ORDERS, "the list does not end");
-            asked.page_token = page.next_page_token;
-            if asked.page_token.is_empty() {
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
                 break;
             }
         }
@@ -102,15 +103,15 @@ async fn a_list_of_many_orders_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_page_token_is_of_its_user_alone() {
-    let (client, _payment, _house) = house().await;
+async fn page_token_is_valid_for_its_user_only() {
+    let (client, _payment, _order) = start().await;
     for _ in 0..2 {
         create(&client, request()).await.unwrap();
     }
-    let mut asked = ListOrdersRequest { user_id: 123, page_size: 1, page_token: String::new() };
-    asked.page_token = client.clone().list(asked.clone()).await.unwrap().into_inner().next_page_token;
-    let theirs = ListOrdersRequest { user_id: 124, ..asked.clone() };
+    let mut request = ListOrdersRequest { user_id: 123, page_size: 1, page_token: String::new() };
+    request.page_token = client.clone().list(request.clone()).await.unwrap().into_inner().next_page_token;
+    let theirs = ListOrdersRequest { user_id: 124, ..request.clone() };
     assert_eq!(client.clone().list(theirs).await.unwrap_err().code(), Code::InvalidArgument);
-    let rest = client.clone().list(asked).await.unwrap().into_inner();
+    let rest = client.clone().list(request).await.unwrap().into_inner();
     assert_eq!((rest.orders.len(), rest.next_page_token.as_str()), (1, ""));
 }

@@ -1,34 +1,29 @@
-//! What is due, by the store's clock, and who takes it in hand.
+//! Due orders by the clock of the store, claims and the backlog.
 
 use std::time::Duration;
 
 use order::{
-    domain::{Due, Guard, Hold, Order, OrderId, Settlement, Status},
+    domain::{FencingToken, Guard, Order, OrderId, PendingOrder, Settlement, Status},
     ports::FIRST_CHECK,
 };
 use tokio::time::Instant;
 
-use super::{RACERS, SETTLED, Site, at_once, only_winner, settled, settlement};
+use super::{Fixture, RACERS, SETTLED, concurrently, only_winner, settled, settlement};
 
-/// How long anything here may take, and how far a clock of whole milliseconds may be off.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout of a wait, and the rounding error of a clock of whole milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(20);
 const ROUNDED: Duration = Duration::from_millis(5);
 
-/// The order as it is once it was claimed.
-fn claimed(order: Order) -> Order {
-    Order { fence: order.fence + 1, attempts: order.attempts + 1, ..order }
-}
-
-impl Site {
-    /// The order among those that are due.
-    async fn due(&self, id: OrderId) -> Option<Due> {
+impl Fixture {
+    /// The order, if it is due.
+    async fn due(&self, id: OrderId) -> Option<PendingOrder> {
         let due = self.orders.due(u32::MAX).await.unwrap();
         due.into_iter().find(|due| due.charge.order == id)
     }
 
     /// Waits until the order is due.
-    async fn until_due(&self, id: OrderId) -> Due {
-        let waited = async {
+    async fn until_due(&self, id: OrderId) -> PendingOrder {
+        let due = async {
             loop {
                 match self.due(id).await {
                     Some(due) => return due,
@@ -36,108 +31,115 @@ impl Site {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, waited).await.unwrap()
+        tokio::time::timeout(TIMEOUT, due).await.unwrap()
     }
 
-    /// Takes the order in hand so that it is due at once.
+    /// Claims the order with an empty lease, so that it is due at once.
     async fn make_due(&self, order: Order) -> Order {
-        assert_eq!(self.orders.claim(order.hold(), Duration::ZERO).await, Ok(true));
-        claimed(order)
+        assert_eq!(self.orders.claim(order.fencing_token(), Duration::ZERO).await, Ok(true));
+        order.claimed()
     }
 }
 
-pub(super) async fn after_the_first_check(site: Site) {
+pub(super) async fn after_the_first_check(fixture: Fixture) {
     let before = Instant::now();
-    let order = site.kept(Status::Pending).await;
-    let kept_by = Instant::now();
-    let at_once = site.due(order.id).await;
+    let order = fixture.inserted(Status::Pending).await;
+    let inserted_by = Instant::now();
+    let due_at_first = fixture.due(order.id).await;
     if before.elapsed() < FIRST_CHECK {
-        assert_eq!(at_once, None);
+        assert_eq!(due_at_first, None);
     }
-    let due = site.until_due(order.id).await;
+    let due = fixture.until_due(order.id).await;
     assert!(before.elapsed() + ROUNDED >= FIRST_CHECK);
-    assert_eq!((due.charge, due.hold()), (order.charge(), order.hold()));
+    assert_eq!((due.charge, due.fencing_token()), (order.charge(), order.fencing_token()));
     assert!(due.pending_for + ROUNDED >= FIRST_CHECK && due.pending_for <= before.elapsed() + ROUNDED);
-    assert!(kept_by.elapsed() < PATIENCE);
+    assert!(inserted_by.elapsed() < TIMEOUT);
 }
 
-pub(super) async fn pending_only(site: Site) {
+pub(super) async fn pending_only(fixture: Fixture) {
     for status in SETTLED {
-        let order = site.make_due(site.kept(Status::Pending).await).await;
-        assert!(site.due(order.id).await.is_some());
-        assert_eq!(site.orders.settle(order.hold(), &settlement(status)).await, Ok(true));
-        assert_eq!(site.due(order.id).await, None, "{status:?}");
-        assert_eq!(site.orders.claim(order.hold(), Duration::ZERO).await, Ok(false), "{status:?}");
-        site.holds(&settled(order, &settlement(status))).await;
+        let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+        assert!(fixture.due(order.id).await.is_some());
+        assert_eq!(fixture.orders.settle(order.fencing_token(), &settlement(status)).await, Ok(true));
+        assert_eq!(fixture.due(order.id).await, None, "{status:?}");
+        assert_eq!(
+            fixture.orders.claim(order.fencing_token(), Duration::ZERO).await,
+            Ok(false),
+            "{status:?}"
+        );
+        fixture.assert_stored(&settled(order, &settlement(status))).await;
     }
-    let absent = site.new_order(site.new_user());
-    assert_eq!(site.orders.claim(absent.hold(), Duration::ZERO).await, Ok(false));
-    assert_eq!(site.orders.find(absent.id).await, Ok(None));
+    let absent = fixture.new_order(fixture.new_user());
+    assert_eq!(fixture.orders.claim(absent.fencing_token(), Duration::ZERO).await, Ok(false));
+    assert_eq!(fixture.orders.find(absent.id).await, Ok(None));
 }
 
-pub(super) async fn again_when_it_was_told(site: Site) {
-    let bystander = site.make_due(site.kept(Status::Pending).await).await;
-    let order = site.make_due(site.kept(Status::Pending).await).await;
-    assert_eq!(site.orders.claim(order.hold(), Duration::from_secs(3600)).await, Ok(true));
-    assert_eq!(site.due(order.id).await, None);
-    site.holds(&claimed(order)).await;
-    assert!(site.due(bystander.id).await.is_some());
+pub(super) async fn after_the_lease(fixture: Fixture) {
+    let bystander = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    assert_eq!(fixture.orders.claim(order.fencing_token(), Duration::from_secs(3600)).await, Ok(true));
+    assert_eq!(fixture.due(order.id).await, None);
+    fixture.assert_stored(&order.claimed()).await;
+    assert!(fixture.due(bystander.id).await.is_some());
 }
 
-pub(super) async fn longest_first_and_no_more_than_asked_for(site: Site) {
+pub(super) async fn longest_first_up_to_the_limit(fixture: Fixture) {
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.push(site.make_due(site.kept(Status::Pending).await).await.id);
-        // The store's clock may count whole milliseconds.
+        ids.push(fixture.make_due(fixture.inserted(Status::Pending).await).await.id);
+        // The clock of the store may count whole milliseconds.
         tokio::time::sleep(ROUNDED).await;
     }
-    let due = site.orders.due(u32::MAX).await.unwrap();
+    let due = fixture.orders.due(u32::MAX).await.unwrap();
     let listed = due.iter().map(|due| due.charge.order).filter(|id| ids.contains(id));
     assert_eq!(listed.collect::<Vec<_>>(), ids);
-    let first = site.orders.due(2).await.unwrap();
+    let first = fixture.orders.due(2).await.unwrap();
     assert_eq!(first.len(), 2);
     assert_eq!(first[0].charge, due[0].charge);
 }
 
-pub(super) async fn stale_fence(site: Site) {
-    let order = site.kept(Status::Pending).await;
+pub(super) async fn stale_fence(fixture: Fixture) {
+    let order = fixture.inserted(Status::Pending).await;
     for fence in [order.fence - 1, order.fence + 1] {
-        assert_eq!(site.orders.claim(Hold { fence, ..order.hold() }, Duration::ZERO).await, Ok(false));
-        site.holds(&order).await;
+        assert_eq!(
+            fixture.orders.claim(FencingToken { fence, ..order.fencing_token() }, Duration::ZERO).await,
+            Ok(false)
+        );
+        fixture.assert_stored(&order).await;
     }
-    // Whoever held it before can no longer say that nothing was charged.
-    let taken = site.make_due(order.clone()).await;
+    // The previous holder can no longer record NOT_CHARGED.
+    let claimed = fixture.make_due(order.clone()).await;
     let fenced = Settlement { guard: Guard::Fence, ..settlement(Status::NotCharged) };
-    assert_eq!(site.orders.settle(order.hold(), &fenced).await, Ok(false));
-    site.holds(&taken).await;
+    assert_eq!(fixture.orders.settle(order.fencing_token(), &fenced).await, Ok(false));
+    fixture.assert_stored(&claimed).await;
 }
 
-pub(super) async fn race(site: Site) {
-    let order = site.kept(Status::Pending).await;
+pub(super) async fn race(fixture: Fixture) {
+    let order = fixture.inserted(Status::Pending).await;
     let attempts = (0..RACERS).map(|_| {
-        let (orders, hold) = (site.orders.clone(), order.hold());
-        async move { orders.claim(hold, Duration::ZERO).await.unwrap() }
+        let (orders, token) = (fixture.orders.clone(), order.fencing_token());
+        async move { orders.claim(token, Duration::ZERO).await.unwrap() }
     });
-    only_winner(&at_once(attempts).await);
-    site.holds(&claimed(order)).await;
+    only_winner(&concurrently(attempts).await);
+    fixture.assert_stored(&order.claimed()).await;
 }
 
-pub(super) async fn since_it_became_pending(site: Site) {
-    let order = site.kept(Status::NotCharged).await;
+pub(super) async fn since_it_became_pending(fixture: Fixture) {
+    let order = fixture.inserted(Status::NotCharged).await;
     tokio::time::sleep(ROUNDED * 4).await;
     let reopened_after = Instant::now();
-    assert_eq!(site.orders.reopen(order.hold()).await, Ok(true));
-    let order = site.make_due(order.reopened()).await;
-    let due = site.due(order.id).await.unwrap();
+    assert_eq!(fixture.orders.reopen(order.fencing_token()).await, Ok(true));
+    let order = fixture.make_due(order.reopened()).await;
+    let due = fixture.due(order.id).await.unwrap();
     assert!(due.pending_for <= reopened_after.elapsed() + ROUNDED, "{:?}", due.pending_for);
 }
 
-pub(super) async fn backlog(site: Site) {
-    site.make_due(site.kept(Status::Pending).await).await;
-    let before = site.orders.due(u32::MAX).await.unwrap();
-    let backlog = site.orders.backlog(u32::MAX).await.unwrap();
-    let after = site.orders.due(u32::MAX).await.unwrap();
+pub(super) async fn backlog(fixture: Fixture) {
+    fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    let before = fixture.orders.due(u32::MAX).await.unwrap();
+    let backlog = fixture.orders.backlog(u32::MAX).await.unwrap();
+    let after = fixture.orders.due(u32::MAX).await.unwrap();
     assert!((before.len()..=after.len()).contains(&backlog.orphans), "{backlog:?}");
     assert!(before.iter().all(|due| due.pending_for <= backlog.oldest), "{backlog:?}");
-    assert_eq!(site.orders.backlog(1).await.unwrap().orphans, 1);
+    assert_eq!(fixture.orders.backlog(1).await.unwrap().orphans, 1);
 }

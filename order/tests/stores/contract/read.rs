@@ -1,51 +1,46 @@
-//! What was kept reads back as it was.
+//! Every field reads back as it was written.
 
 use money::{Currency, Money};
 use order::{
-    domain::{Draft, ITEMS_MAX, Item, KEY_BYTES_MAX, Order, PRODUCT_CODE_CHARS_MAX, QUANTITY_MAX, Status},
-    ports::{Mint, Page},
+    domain::{ITEMS_MAX, Item, KEY_BYTES_MAX, Order, PRODUCT_CODE_CHARS_MAX, QUANTITY_MAX, Status},
+    ports::{IdGenerator, Page},
 };
 
-use super::{SETTLED, Site};
-use crate::samples::{NOW_MS, decline, draft, item, key};
+use super::{Fixture, SETTLED};
+use test_support::order::{NOW_MS, decline, dollars, draft, item, key, order_of, user};
 
-pub(super) async fn as_written(site: Site) {
+pub(super) async fn as_written(fixture: Fixture) {
     let longest_key = (b'!'..=b'~').cycle().take(KEY_BYTES_MAX).map(char::from).collect::<String>();
     for (currency, items) in [("USD", full_of_extremes()), ("JPY", one_at("JPY", Money::MINOR_MAX))] {
-        let drafted = Draft::new(site.new_user(), items).unwrap();
-        let written = Order {
-            fence: i64::MAX,
-            attempts: 3,
-            created_ms: NOW_MS,
-            ..Order::place(site.mint.order_id(), key(&longest_key), drafted, NOW_MS)
-        };
+        let order = order_of(fixture.ids.order_id(), fixture.new_user(), key(&longest_key), &items);
+        let written = Order { fence: i64::MAX, attempts: 3, ..order };
         assert_eq!(written.total.currency().code(), currency);
-        site.insert(&written).await;
-        site.holds(&written).await;
+        fixture.insert(&written).await;
+        fixture.assert_stored(&written).await;
     }
 }
 
-pub(super) async fn exact_amounts(site: Site) {
+pub(super) async fn exact_amounts(fixture: Fixture) {
     for (code, minor) in
         [("USD", 1), ("JPY", 1), ("KWD", 1), ("USD", Money::MINOR_MAX), ("KWD", Money::MINOR_MAX)]
     {
-        let drafted = Draft::new(site.new_user(), one_at(code, minor)).unwrap();
-        let written = Order::place(site.mint.order_id(), site.mint.key(), drafted, NOW_MS);
-        site.insert(&written).await;
-        let found = site.orders.find(written.id).await.unwrap().unwrap();
+        let (id, key) = (fixture.ids.order_id(), fixture.ids.key());
+        let written = order_of(id, fixture.new_user(), key, &one_at(code, minor));
+        fixture.insert(&written).await;
+        let found = fixture.orders.find(written.id).await.unwrap().unwrap();
         assert_eq!((found.total, found.items), (written.total, written.items));
     }
 }
 
-pub(super) async fn exact_times(site: Site) {
+pub(super) async fn exact_times(fixture: Fixture) {
     for created_ms in [NOW_MS, NOW_MS + 1, NOW_MS + 999, 0] {
-        let written = Order { created_ms, ..site.new_order(site.new_user()) };
-        site.insert(&written).await;
-        site.holds(&written).await;
+        let written = Order { created_ms, ..fixture.new_order(fixture.new_user()) };
+        fixture.insert(&written).await;
+        fixture.assert_stored(&written).await;
     }
 }
 
-/// As many items as there may be, each with all that a column could cut off, round or reorder.
+/// The maximum number of items, with values that a column might truncate, round or reorder.
 fn full_of_extremes() -> Vec<Item> {
     let price = |minor| Money::from_minor(Currency::USD, minor).unwrap();
     let four_bytes = "😀".repeat(PRODUCT_CODE_CHARS_MAX);
@@ -53,7 +48,7 @@ fn full_of_extremes() -> Vec<Item> {
     let mut items: Vec<Item> =
         (0..98_i32).rev().map(|n| item(&format!("sku {n}"), price(n.into()), n + 1)).collect();
     items.insert(17, item(&four_bytes, price(0), pieces));
-    let so_far = Draft::new(crate::samples::user(1), items.clone()).unwrap().total().minor();
+    let so_far = draft(user(1), &items).total().minor();
     items.push(item("'; DROP TABLE orders; --", price(Money::MINOR_MAX - so_far), 1));
     assert_eq!(items.len(), ITEMS_MAX);
     items
@@ -63,38 +58,37 @@ fn one_at(currency: &str, minor: i64) -> Vec<Item> {
     vec![item("sku1", Money::from_minor(Currency::from_code(currency).unwrap(), minor).unwrap(), 1)]
 }
 
-pub(super) async fn of_any_status(site: Site) {
+pub(super) async fn of_any_status(fixture: Fixture) {
     for status in SETTLED.into_iter().chain([Status::Pending]) {
-        // As it comes to be by settling, and as a store that took it over from another would keep it.
-        let settled = site.kept(status).await;
-        site.holds(&settled).await;
+        // By settling, and by an insert as in a migration from another store.
+        let settled = fixture.inserted(status).await;
+        fixture.assert_stored(&settled).await;
         let written = Order {
             status,
             decline: (status == Status::Declined).then(decline),
-            ..site.new_order(site.new_user())
+            ..fixture.new_order(fixture.new_user())
         };
-        site.insert(&written).await;
-        site.holds(&written).await;
+        fixture.insert(&written).await;
+        fixture.assert_stored(&written).await;
     }
 }
 
-pub(super) async fn nothing_of_nothing(site: Site) {
-    let (kept, absent) = (site.kept(Status::Pending).await, site.new_order(site.new_user()));
-    assert_eq!(site.orders.find(absent.id).await, Ok(None));
-    assert_eq!(site.orders.find_by_key(absent.user, &absent.key).await, Ok(None));
-    assert_eq!(site.orders.find_by_key(kept.user, &absent.key).await, Ok(None));
-    assert_eq!(site.orders.find_by_key(absent.user, &kept.key).await, Ok(None));
+pub(super) async fn never_inserted(fixture: Fixture) {
+    let (inserted, absent) = (fixture.inserted(Status::Pending).await, fixture.new_order(fixture.new_user()));
+    assert_eq!(fixture.orders.find(absent.id).await, Ok(None));
+    assert_eq!(fixture.orders.find_by_key(absent.user, &absent.key).await, Ok(None));
+    assert_eq!(fixture.orders.find_by_key(inserted.user, &absent.key).await, Ok(None));
+    assert_eq!(fixture.orders.find_by_key(absent.user, &inserted.key).await, Ok(None));
     let nothing = Page { orders: Vec::new(), more: false };
-    assert_eq!(site.orders.list(absent.user, None, 50, 1000).await, Ok(nothing.clone()));
-    assert_eq!(site.orders.list(kept.user, Some(kept.id), 50, 1000).await, Ok(nothing));
+    assert_eq!(fixture.orders.list(absent.user, None, 50, 1000).await, Ok(nothing.clone()));
+    assert_eq!(fixture.orders.list(inserted.user, Some(inserted.id), 50, 1000).await, Ok(nothing));
 }
 
-pub(super) async fn byte_for_byte(site: Site) {
-    let user = site.new_user();
+pub(super) async fn byte_for_byte(fixture: Fixture) {
+    let user = fixture.new_user();
     let codes = [" sku", "sku ", "SKU", "sku", "e\u{301}", "é", "ﬀ", "ß", "\u{feff}sku", "a\u{200b}b"];
-    let items = codes.map(|code| item(code, draft(user, 7).total(), 1));
-    let drafted = Draft::new(user, items.to_vec()).unwrap();
-    let written = Order::place(site.mint.order_id(), site.mint.key(), drafted, NOW_MS);
-    site.insert(&written).await;
-    site.holds(&written).await;
+    let items = codes.map(|code| item(code, dollars(7), 1));
+    let written = order_of(fixture.ids.order_id(), user, fixture.ids.key(), &items);
+    fixture.insert(&written).await;
+    fixture.assert_stored(&written).await;
 }

@@ -1,51 +1,51 @@
-//! An order that was not charged is taken in hand again by one.
+//! Reopening NOT_CHARGED orders.
 
-use order::domain::{Guard, Hold, Order, Settlement, Status};
+use order::domain::{FencingToken, Guard, Order, Settlement, Status};
 
-use super::{RACERS, SETTLED, Site, at_once, only_winner, settled, settlement};
+use super::{Fixture, RACERS, SETTLED, concurrently, only_winner, settled, settlement};
 
-pub(super) async fn not_charged_only(site: Site) {
+pub(super) async fn not_charged_only(fixture: Fixture) {
     for status in [Status::Pending, Status::Paid, Status::Declined, Status::Voided] {
-        let kept = site.kept(status).await;
-        assert_eq!(site.orders.reopen(kept.hold()).await, Ok(false));
-        site.holds(&kept).await;
+        let order = fixture.inserted(status).await;
+        assert_eq!(fixture.orders.reopen(order.fencing_token()).await, Ok(false));
+        fixture.assert_stored(&order).await;
     }
-    let bystander = site.kept(Status::NotCharged).await;
-    let from = site.kept(Status::NotCharged).await;
-    assert_eq!(site.orders.reopen(from.hold()).await, Ok(true));
-    site.holds(&from.reopened()).await;
-    site.holds(&bystander).await;
-    let absent = site.new_order(site.new_user());
-    assert_eq!(site.orders.reopen(absent.hold()).await, Ok(false));
-    assert_eq!(site.orders.find(absent.id).await, Ok(None));
+    let bystander = fixture.inserted(Status::NotCharged).await;
+    let from = fixture.inserted(Status::NotCharged).await;
+    assert_eq!(fixture.orders.reopen(from.fencing_token()).await, Ok(true));
+    fixture.assert_stored(&from.reopened()).await;
+    fixture.assert_stored(&bystander).await;
+    let absent = fixture.new_order(fixture.new_user());
+    assert_eq!(fixture.orders.reopen(absent.fencing_token()).await, Ok(false));
+    assert_eq!(fixture.orders.find(absent.id).await, Ok(None));
 }
 
-pub(super) async fn stale_fence(site: Site) {
-    let kept = site.kept(Status::NotCharged).await;
-    for fence in [kept.fence - 1, kept.fence + 1] {
-        assert_eq!(site.orders.reopen(Hold { fence, ..kept.hold() }).await, Ok(false));
-        site.holds(&kept).await;
+pub(super) async fn stale_fence(fixture: Fixture) {
+    let order = fixture.inserted(Status::NotCharged).await;
+    for fence in [order.fence - 1, order.fence + 1] {
+        assert_eq!(fixture.orders.reopen(FencingToken { fence, ..order.fencing_token() }).await, Ok(false));
+        fixture.assert_stored(&order).await;
     }
 }
 
-pub(super) async fn race(site: Site) {
-    let from = site.kept(Status::NotCharged).await;
+pub(super) async fn race(fixture: Fixture) {
+    let from = fixture.inserted(Status::NotCharged).await;
     let attempts = (0..RACERS).map(|_| {
-        let (orders, hold) = (site.orders.clone(), from.hold());
-        async move { orders.reopen(hold).await.unwrap() }
+        let (orders, token) = (fixture.orders.clone(), from.fencing_token());
+        async move { orders.reopen(token).await.unwrap() }
     });
-    only_winner(&at_once(attempts).await);
-    site.holds(&from.reopened()).await;
+    only_winner(&concurrently(attempts).await);
+    fixture.assert_stored(&from.reopened()).await;
 }
 
-pub(super) async fn settled_again(site: Site) {
+pub(super) async fn settled_again(fixture: Fixture) {
     for status in SETTLED {
-        let first = site.kept(Status::NotCharged).await;
+        let first = fixture.inserted(Status::NotCharged).await;
         let second: Order = first.clone().reopened();
-        assert_eq!(site.orders.reopen(first.hold()).await, Ok(true));
+        assert_eq!(fixture.orders.reopen(first.fencing_token()).await, Ok(true));
         let fenced = Settlement { guard: Guard::Fence, ..settlement(status) };
-        assert_eq!(site.orders.settle(first.hold(), &fenced).await, Ok(false));
-        assert_eq!(site.orders.settle(second.hold(), &fenced).await, Ok(true));
-        site.holds(&settled(second, &fenced)).await;
+        assert_eq!(fixture.orders.settle(first.fencing_token(), &fenced).await, Ok(false));
+        assert_eq!(fixture.orders.settle(second.fencing_token(), &fenced).await, Ok(true));
+        fixture.assert_stored(&settled(second, &fenced)).await;
     }
 }

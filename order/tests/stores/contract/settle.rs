@@ -1,72 +1,72 @@
-//! An order is settled once, by whoever comes first and may.
+//! Settling PENDING orders, once each.
 
 use order::{
     domain::{Guard, Order, Settlement, Status},
-    ports::Mint,
+    ports::IdGenerator,
 };
 
-use super::{RACERS, SETTLED, Site, at_once, only_winner, settled, settlement};
+use super::{Fixture, RACERS, SETTLED, concurrently, only_winner, settled, settlement};
 
-pub(super) async fn to_any_status(site: Site) {
-    let bystander = site.kept(Status::Pending).await;
+pub(super) async fn to_any_status(fixture: Fixture) {
+    let bystander = fixture.inserted(Status::Pending).await;
     for status in SETTLED {
         for guard in [Guard::Pending, Guard::Fence] {
-            let order = site.kept(Status::Pending).await;
+            let order = fixture.inserted(Status::Pending).await;
             let settlement = Settlement { guard, ..settlement(status) };
-            assert_eq!(site.orders.settle(order.hold(), &settlement).await, Ok(true));
-            site.holds(&settled(order, &settlement)).await;
+            assert_eq!(fixture.orders.settle(order.fencing_token(), &settlement).await, Ok(true));
+            fixture.assert_stored(&settled(order, &settlement)).await;
         }
     }
-    site.holds(&bystander).await;
+    fixture.assert_stored(&bystander).await;
 }
 
-pub(super) async fn race(site: Site) {
-    let order = site.kept(Status::Pending).await;
+pub(super) async fn race(fixture: Fixture) {
+    let order = fixture.inserted(Status::Pending).await;
     let settlements: Vec<Settlement> = (0..RACERS).map(|n| settlement(SETTLED[n % SETTLED.len()])).collect();
     let attempts = settlements.clone().into_iter().map(|settlement| {
-        let (orders, order) = (site.orders.clone(), order.clone());
-        async move { orders.settle(order.hold(), &settlement).await.unwrap() }
+        let (orders, order) = (fixture.orders.clone(), order.clone());
+        async move { orders.settle(order.fencing_token(), &settlement).await.unwrap() }
     });
-    let winner = only_winner(&at_once(attempts).await);
-    site.holds(&settled(order, &settlements[winner])).await;
+    let winner = only_winner(&concurrently(attempts).await);
+    fixture.assert_stored(&settled(order, &settlements[winner])).await;
 }
 
-pub(super) async fn stale_fence(site: Site) {
-    let order = site.kept(Status::Pending).await;
+pub(super) async fn stale_fence(fixture: Fixture) {
+    let order = fixture.inserted(Status::Pending).await;
     for fence in [order.fence - 1, order.fence + 1] {
         let other_holder = Order { fence, ..order.clone() };
         for status in SETTLED {
             let fenced = Settlement { guard: Guard::Fence, ..settlement(status) };
-            assert_eq!(site.orders.settle(other_holder.hold(), &fenced).await, Ok(false));
-            site.holds(&order).await;
+            assert_eq!(fixture.orders.settle(other_holder.fencing_token(), &fenced).await, Ok(false));
+            fixture.assert_stored(&order).await;
         }
     }
-    // What Payment said is right whoever heard it.
-    let lost_it = Order { fence: order.fence - 1, ..order.clone() };
-    assert_eq!(site.orders.settle(lost_it.hold(), &settlement(Status::Paid)).await, Ok(true));
-    site.holds(&settled(order, &settlement(Status::Paid))).await;
+    // Payment's response never changes, so any task may record it.
+    let stale = Order { fence: order.fence - 1, ..order.clone() };
+    assert_eq!(fixture.orders.settle(stale.fencing_token(), &settlement(Status::Paid)).await, Ok(true));
+    fixture.assert_stored(&settled(order, &settlement(Status::Paid))).await;
 }
 
-pub(super) async fn never_again(site: Site) {
+pub(super) async fn never_again(fixture: Fixture) {
     for first in SETTLED {
-        let kept = site.kept(first).await;
-        let as_pending = Order { status: Status::Pending, decline: None, ..kept.clone() };
+        let order = fixture.inserted(first).await;
+        let as_pending = Order { status: Status::Pending, decline: None, ..order.clone() };
         for second in SETTLED {
             for guard in [Guard::Pending, Guard::Fence] {
                 let settlement = Settlement { guard, ..settlement(second) };
-                assert_eq!(site.orders.settle(as_pending.hold(), &settlement).await, Ok(false));
-                site.holds(&kept).await;
+                assert_eq!(fixture.orders.settle(as_pending.fencing_token(), &settlement).await, Ok(false));
+                fixture.assert_stored(&order).await;
             }
         }
     }
 }
 
-pub(super) async fn nothing(site: Site) {
-    let absent = site.new_order(site.new_user());
-    assert_eq!(site.orders.settle(absent.hold(), &settlement(Status::Paid)).await, Ok(false));
-    // Another order of the same user and key is another order.
-    let kept = site.kept(Status::Pending).await;
-    let misnamed = Order { id: site.mint.order_id(), ..kept.clone() };
-    assert_eq!(site.orders.settle(misnamed.hold(), &settlement(Status::Paid)).await, Ok(false));
-    site.holds(&kept).await;
+pub(super) async fn missing_order(fixture: Fixture) {
+    let absent = fixture.new_order(fixture.new_user());
+    assert_eq!(fixture.orders.settle(absent.fencing_token(), &settlement(Status::Paid)).await, Ok(false));
+    // The id alone identifies the order, not its user and key.
+    let order = fixture.inserted(Status::Pending).await;
+    let misnamed = Order { id: fixture.ids.order_id(), ..order.clone() };
+    assert_eq!(fixture.orders.settle(misnamed.fencing_token(), &settlement(Status::Paid)).await, Ok(false));
+    fixture.assert_stored(&order).await;
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use order::{
-    application::DRIVE_MAX,
+    application::ORDER_TASK_MAX,
     domain::{Order, OrderId, Status},
 };
 use payment::domain::Payment;
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long after it was sent a request may still do something: its driver, and a commit of its that lands late.
-const AT_WORK_MAX: Duration = Duration::from_secs(DRIVE_MAX.as_secs() + 30);
+const AT_WORK_MAX: Duration = Duration::from_secs(ORDER_TASK_MAX.as_secs() + 30);
 
 type Orders = BTreeMap<OrderId, Order>;
 type Payments = BTreeMap<OrderId, Payment>;
