@@ -1,4 +1,4 @@
-//! Request bodies, read within bounds of size and time.
+//! Reading of request bodies, bounded in size and time.
 
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
@@ -14,11 +14,15 @@ use crate::{
 
 pub(crate) mod unread;
 
-/// The whole body, if it is there within [`BODY_READ_MAX`] and before `deadline`, and there is reservation for it among those
-/// that are on their way.
+/// Reads the whole body.
 ///
-/// One that says that it is too long is not asked for, so that a client that waits for `100 Continue` need
-/// not send it.
+/// A body whose `Content-Length` is too large is not read at all, so that a client that waits for `100 Continue` does not
+/// send it.
+///
+/// # Errors
+///
+/// 413 for more than [`BODY_BYTES_MAX`] bytes; 408 where the body is incomplete after [`BODY_READ_MAX`] or at `deadline`;
+/// 503 where all bodies together exceed [`BODIES_BYTES_MAX`](crate::limits::BODIES_BYTES_MAX); 400 where it breaks off.
 pub(crate) async fn read(body: Body, deadline: Instant, load_limits: &LoadLimits) -> Result<Bytes, Problem> {
     let declared = HttpBody::size_hint(&body).lower();
     if usize::try_from(declared).is_ok_and(|bytes| bytes > BODY_BYTES_MAX) {
@@ -45,7 +49,7 @@ fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
     if error.is::<LengthLimitError>() {
         return Problem::payload_too_large();
     }
-    tracing::debug!(%error, "a request's body broke off");
+    tracing::debug!(%error, "request body incomplete");
     Problem::invalid(vec![Violation {
         field: "body".to_owned(),
         pointer: Some(pointer::DOCUMENT.to_owned()),
@@ -65,7 +69,7 @@ mod tests {
     use super::*;
     use crate::{limits::BODIES_BYTES_MAX, load_limits::Config};
 
-    type Piece = Result<Bytes, std::io::Error>;
+    type Chunk = Result<Bytes, std::io::Error>;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(30)
@@ -75,29 +79,29 @@ mod tests {
         LoadLimits::new(&Config::default(), &mut Registry::default())
     }
 
-    async fn refused(body: Body) -> StatusCode {
+    async fn rejection(body: Body) -> StatusCode {
         read(body, soon(), &load_limits()).await.unwrap_err().status()
     }
 
     #[tokio::test]
-    async fn a_body_of_the_largest_size_is_read_and_one_byte_more_is_not() {
+    async fn a_body_of_the_maximum_size_is_read_and_a_larger_one_is_rejected() {
         let largest = read(Body::from(vec![b' '; BODY_BYTES_MAX]), soon(), &load_limits()).await;
         assert_eq!(largest.unwrap().len(), BODY_BYTES_MAX);
-        assert_eq!(refused(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(rejection(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test]
-    async fn a_body_that_does_not_say_how_long_it_is_is_bounded_too() {
-        let endless = stream::repeat_with(|| Piece::Ok(Bytes::from_static(&[b' '; 16 * 1024])));
-        assert_eq!(refused(Body::from_stream(endless)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    async fn a_body_without_content_length_is_bounded() {
+        let endless = stream::repeat_with(|| Chunk::Ok(Bytes::from_static(&[b' '; 16 * 1024])));
+        assert_eq!(rejection(Body::from_stream(endless)).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_come_is_waited_for_no_longer_than_the_bound_and_the_deadline() {
+    async fn a_silent_body_times_out_by_the_bound_or_the_deadline() {
         for (deadline, waited) in [(BODY_READ_MAX * 2, BODY_READ_MAX), (BODY_READ_MAX / 2, BODY_READ_MAX / 2)]
         {
             let began = Instant::now();
-            let silent = Body::from_stream(stream::pending::<Piece>());
+            let silent = Body::from_stream(stream::pending::<Chunk>());
             let problem = read(silent, began + deadline, &load_limits()).await.unwrap_err();
             let took = began.elapsed();
             assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bodies_that_are_on_their_way_are_bounded_together() {
+    async fn all_bodies_together_are_bounded() {
         let load_limits = load_limits();
         let mut others = load_limits.reserve_body();
         assert!(others.try_grow(BODIES_BYTES_MAX - 10));
@@ -120,8 +124,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_is_the_senders_fault() {
-        let broken = stream::iter([Piece::Err(std::io::ErrorKind::UnexpectedEof.into())]);
-        assert_eq!(refused(Body::from_stream(broken)).await, StatusCode::BAD_REQUEST);
+    async fn an_incomplete_body_is_a_bad_request() {
+        let broken = stream::iter([Chunk::Err(std::io::ErrorKind::UnexpectedEof.into())]);
+        assert_eq!(rejection(Body::from_stream(broken)).await, StatusCode::BAD_REQUEST);
     }
 }

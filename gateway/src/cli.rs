@@ -11,7 +11,7 @@ use service_kit::{
 
 use crate::{Config, config::ADMIN_PORT_DEFAULT};
 
-/// Takes orders over HTTP for the Order service. Configured by its environment.
+/// Takes orders over HTTP for the Order service. Configured by environment variables.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version = service_kit::version())]
 struct Cli {
@@ -21,17 +21,17 @@ struct Cli {
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT; what is done without a command.
+    /// Serve until SIGTERM or SIGINT; the default command.
     Serve,
-    /// Ask the gateway that runs here with the same ADMIN_ADDRESS whether it is ready; exit code 1 where it is not.
+    /// Probe the readiness of the gateway on this host with the same ADMIN_ADDRESS; exit code 1 if it is not ready.
     Healthcheck {
-        /// Ask whether it runs at all.
+        /// Probe liveness instead of readiness.
         #[arg(long)]
         live: bool,
     },
 }
 
-/// Does what `args` say, the first of which is the program's own name, as this whole process.
+/// Runs the command of `args`, the first of which is the program's name, and returns the process's exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
     match Cli::try_parse_from(args) {
         Ok(Cli { command: None | Some(Command::Serve) }) => {
@@ -40,10 +40,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
         Ok(Cli { command: Some(Command::Healthcheck { live }) }) => {
             healthcheck::run(vars, ADMIN_PORT_DEFAULT, if live { Probe::Live } else { Probe::Ready })
         }
-        Err(told) => {
-            // Nobody is left to hear of a terminal that is gone.
-            let _ = told.print();
-            if told.use_stderr() { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS }
+        Err(error) => {
+            // A closed terminal is no reason to fail.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS }
         }
     }
 }

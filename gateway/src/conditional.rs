@@ -1,56 +1,54 @@
-//! `ETag` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13.1.2).
+//! Conditional requests: `ETag` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13.1.2).
 //!
-//! Tags are weak: a representation means the same with and without compression, and a strong tag would have to tell
-//! them apart. `If-None-Match` compares weakly in any case, and ranges, which need strong tags, are not served.
+//! Tags are weak: they are equal with and without compression, where strong tags would have to differ. `If-None-Match`
+//! compares weakly in any case, and range requests, which need strong tags, are not supported.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a digest that make a tag: 128 bits tell any two representations apart.
+/// Bytes of the SHA-256 digest in a tag: 128 bits rule out collisions.
 const DIGEST_BYTES: usize = 16;
 
-/// The tag of one representation.
+/// The entity tag of one representation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Etag(String);
 
 impl Etag {
-    /// The tag of a representation of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let digest = Sha256::digest(bytes);
         Self(digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect())
     }
 
     fn to_header(&self) -> HeaderValue {
-        // Hexadecimal digits are a header's value always.
+        // Hexadecimal digits are always a valid header value.
         HeaderValue::try_from(format!("W/\"{}\"", self.0)).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Whether the caller with these headers has the representation.
-    fn is_known_to(&self, headers: &HeaderMap) -> bool {
+    /// Whether `If-None-Match` in the request's headers names this tag. A header that does not parse names none.
+    fn matches(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(header::IF_NONE_MATCH).iter().map(HeaderValue::as_bytes).peekable();
         let Some(first) = values.peek() else { return false };
         if first.trim_ascii() == b"*" {
             return values.count() == 1;
         }
-        let mut known = false;
+        let mut matched = false;
         for value in values {
             match tags(value) {
-                Some(tags) => known |= tags.contains(&self.0.as_bytes()),
-                // What cannot be read is no condition.
+                Some(tags) => matched |= tags.contains(&self.0.as_bytes()),
                 None => return false,
             }
         }
-        known
+        matched
     }
 }
 
-/// `response` with its tag; 304 without a body where the caller, whose headers are `asked`, has it already.
+/// Adds `tag` to the response, and turns it into 304 without a body where the request's `If-None-Match` names the tag.
 ///
-/// All other headers stay: those of a 304 replace those that a cache has stored (RFC 9111, section 3.2).
-pub(crate) fn apply_if_none_match(asked: &HeaderMap, tag: &Etag, mut response: Response) -> Response {
+/// A 304 keeps all other headers: they replace the stored ones in caches (RFC 9111, section 3.2).
+pub(crate) fn apply_if_none_match(request_headers: &HeaderMap, tag: &Etag, mut response: Response) -> Response {
     response.headers_mut().insert(header::ETAG, tag.to_header());
-    if tag.is_known_to(asked) {
+    if tag.matches(request_headers) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.headers_mut().remove(header::CONTENT_TYPE);
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -59,12 +57,11 @@ pub(crate) fn apply_if_none_match(asked: &HeaderMap, tag: &Etag, mut response: R
     response
 }
 
-/// The opaque tags of a list, without quotes and weakness, which the weak comparison ignores; `None` where it is no
-/// list of tags.
+/// The opaque tags of a list, without quotes and `W/`, which the weak comparison ignores. `None` for a malformed list.
 fn tags(mut list: &[u8]) -> Option<Vec<&[u8]>> {
     let mut tags = Vec::new();
     loop {
-        // Empty elements mean nothing (RFC 9110, section 5.6.1.2).
+        // Empty elements are ignored (RFC 9110, section 5.6.1.2).
         while let [b' ' | b'\t' | b',', rest @ ..] = list {
             list = rest;
         }
@@ -91,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn asking(values: &[&str]) -> HeaderMap {
+    fn request_headers(values: &[&str]) -> HeaderMap {
         let header =
             |value: &&str| (header::IF_NONE_MATCH, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         values.iter().map(header).collect()
@@ -107,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_names_the_tag_has_the_representation() {
+    fn if_none_match_with_the_tag_matches() {
         let tag = Etag("a,b".to_owned());
-        for known in [
+        for value in [
             &["\"a,b\""][..],
             &["W/\"a,b\""],
             &["*"],
@@ -119,14 +116,14 @@ mod tests {
             &[", ,\"a,b\","],
             &["\"é\",\"a,b\""],
         ] {
-            assert!(tag.is_known_to(&asking(known)), "{known:?}");
+            assert!(tag.matches(&request_headers(value)), "{value:?}");
         }
     }
 
     #[test]
-    fn what_names_another_or_cannot_be_read_is_no_match() {
+    fn another_tag_and_a_malformed_header_do_not_match() {
         let tag = Etag("a,b".to_owned());
-        for other in [
+        for value in [
             &[][..],
             &[""],
             &["\"a\""],
@@ -143,25 +140,25 @@ mod tests {
             &["*", "*"],
             &["\"a,b\"", "x"],
         ] {
-            assert!(!tag.is_known_to(&asking(other)), "{other:?}");
+            assert!(!tag.matches(&request_headers(value)), "{value:?}");
         }
     }
 
     #[test]
-    fn not_modified_keeps_every_header_but_those_of_the_body() {
+    fn not_modified_keeps_every_header_except_those_of_the_body() {
         let tag = Etag::of(b"{}");
-        let answer =
+        let response =
             || ([(header::CONTENT_TYPE, "application/json"), (header::VARY, "prefer")], "{}").into_response();
-        let known = apply_if_none_match(&asking(&["*"]), &tag, answer());
-        assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+        let matched = apply_if_none_match(&request_headers(&["*"]), &tag, response());
+        assert_eq!(matched.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(
-            (&known.headers()["vary"], &known.headers()["etag"]),
+            (&matched.headers()["vary"], &matched.headers()["etag"]),
             (&"prefer".parse().unwrap(), &tag.to_header())
         );
-        assert!(!known.headers().contains_key("content-type"));
-        let unknown = apply_if_none_match(&HeaderMap::new(), &tag, answer());
+        assert!(!matched.headers().contains_key("content-type"));
+        let unmatched = apply_if_none_match(&HeaderMap::new(), &tag, response());
         assert_eq!(
-            (unknown.status(), unknown.headers().get("etag")),
+            (unmatched.status(), unmatched.headers().get("etag")),
             (StatusCode::OK, Some(&tag.to_header()))
         );
     }

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz` for whoever sends the public's requests here, a load balancer for instance.
+//! `/livez` and `/readyz` on the public listener, for load balancers.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use axum::extract::State;
 
 use crate::{problem::Problem, state::AppState};
 
-/// The process is there.
+/// The process runs.
 pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// The gateway takes requests. Whether the Order service can be reached is no part of it: a gateway that
-/// leaves its pool for that would turn one failing service into no answer at all.
+/// The gateway accepts requests. Whether Order can be reached does not count: gateways that left their pool for it
+/// would turn a failing Order into no response at all.
 pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> Result<&'static str, Problem> {
     match state.readiness.is_ready() {
         true => Ok("ready\n"),

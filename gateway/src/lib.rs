@@ -50,9 +50,9 @@ mod state;
 mod timeout;
 
 pub use config::{Config, PublicUrl};
-use metrics::{Metrics, Scheme};
 use server::{ConnectionLimiter, ConnectionMetrics};
 use service::GatewayService;
+use state::AppState;
 
 /// Why the gateway stopped, or could not start.
 #[derive(Debug, thiserror::Error)]
@@ -88,29 +88,16 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let listener = sockets.service.listen()?;
     let mut registry = registry("gateway");
     let tracer = Tracer::start(&config.traces, &mut registry)?;
-    let scheme = if config.public_tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let metrics = Metrics::register(&mut registry, scheme);
-    let public_url = config.public_url.as_ref().map(PublicUrl::text);
-    let problem_context = problem::ProblemContext::new(public_url.as_deref(), &mut registry);
     let readiness = Readiness::default();
     config.tls.log_warnings(&readiness);
     config.auth.log_warnings(&readiness);
-    let orders = config.order.channel(&config.tls, &mut registry)?;
+    let state = AppState::new(&config, readiness.clone(), tracer.clone(), &mut registry)?;
     let limiter = ConnectionLimiter::new(&config.load_limits, ConnectionMetrics::register(&mut registry));
-    let load_limits = load_limits::LoadLimits::new(&config.load_limits, &mut registry);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
 
-    let state = state::AppState::new(
-        &config,
-        orders,
-        readiness.clone(),
-        problem_context,
-        metrics,
-        load_limits,
-        tracer.clone(),
-    );
     let _refreshing = state.auth.refresh_keys(&readiness);
-    tracing::info!(%address, order = %config.order.target, "serving {}", scheme.name().to_ascii_uppercase());
+    let protocol = if config.public_tls.is_some() { "HTTPS" } else { "HTTP" };
+    tracing::info!(%address, order = %config.order.target, "serving {protocol}");
     let gateway = GatewayService::new(state);
     let served = server::serve(listener, gateway, config.public_tls, limiter, &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {

@@ -1,151 +1,148 @@
-//! Every bound that the gateway keeps, in one place: a limit on everything that a stranger can make large,
-//! many or slow.
+//! Every bound of the gateway: on the size, the number and the duration of everything that a client controls.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-/// Bytes of a request's body; a longer one is answered 413.
+/// Bytes of a request body; a longer one is rejected with 413.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of all the bodies that are on their way at once; a request whose body would be more is answered 503.
+/// Bytes of all request bodies in memory; a request beyond that is rejected with 503.
 pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long a request's body may take to arrive; a slower one is answered 408. The request's deadline ends
-/// it earlier where that is nearer.
+/// How long a request body may take to arrive; a slower one is rejected with 408. An earlier deadline of the request ends
+/// the wait as well.
 pub const BODY_READ_MAX: Duration = Duration::from_secs(5);
-/// Bytes of a body nobody reads that are discarded before the answer is sent, so that a client that is
-/// still sending gets to read it.
+/// Bytes of an unread body that are discarded before the response is sent, so that a client that is still sending
+/// receives the response.
 pub const DISCARD_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How long such discarding may take.
+/// How long that may take.
 pub const DISCARD_MAX: Duration = Duration::from_secs(2);
 
-/// The deadline of a request, counted from its arrival, where `REQUEST_TIMEOUT_MS` does not say otherwise.
+/// Deadline of a request, counted from its arrival; default of `REQUEST_TIMEOUT_MS`.
 pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-/// The values that `REQUEST_TIMEOUT_MS` may have. Below [`service_kit::process::DRAIN_MAX`], so that a drain
+/// Accepted values of `REQUEST_TIMEOUT_MS`. Less than [`service_kit::process::DRAIN_MAX`], so that a graceful shutdown
 /// outlasts every request.
 pub const REQUEST_TIMEOUT_MS: RangeInclusive<u64> = 1..=30_000;
 
-/// Requests to `/orders` that are with the Order service at once, where `REQUESTS_IN_FLIGHT_MAX` does not say
-/// otherwise; the next is answered 503 on the spot. A request whose body is still on its way is none of them.
+/// Concurrent calls of Order; default of `REQUESTS_IN_FLIGHT_MAX`. A further request to `/orders` is rejected with 503. A
+/// request whose body is still arriving does not count.
 pub const REQUESTS_IN_FLIGHT_DEFAULT: usize = 128;
-/// The values that `REQUESTS_IN_FLIGHT_MAX` may have.
+/// Accepted values of `REQUESTS_IN_FLIGHT_MAX`.
 pub const REQUESTS_IN_FLIGHT_MAX: RangeInclusive<usize> = 1..=65_536;
-/// Requests that a rate limit may allow within its window.
+/// Requests per window of a rate limit.
 pub const RATE_REQUESTS: RangeInclusive<u32> = 1..=1_000_000;
-/// Seconds that the window of a rate limit may have.
+/// Seconds of the window of a rate limit.
 pub const RATE_SECONDS: RangeInclusive<u32> = 1..=86_400;
-/// Subjects, and addresses, whose requests are counted at once; of more, those who have not asked for the longest
-/// are forgotten. About 100 bytes each.
+/// Keys of one rate limit, addresses or users; beyond that the least recently used one is evicted. About 100 bytes each.
 pub const RATE_KEYS_MAX: usize = 65_536;
-/// Leading bits of an IPv6 address that tell its clients apart: whoever has one address has the 2^64 of its network
+/// Leading bits of an IPv6 address that identify a client: a client with one address has the 2^64 of its network
 /// (RFC 4291, section 2.5.4; RFC 6177).
 pub const IPV6_PREFIX_BITS: u8 = 64;
-/// Access tokens that were found good and are kept as such, by their digests; of more, those that were not seen for the
-/// longest are checked anew. With [`TOKEN_KEPT_BYTES_MAX`] 32 MiB at the very most.
-pub const TOKENS_KEPT_MAX: usize = 8_192;
-/// Bytes of a token that is kept; a longer one is checked each time.
-pub const TOKEN_KEPT_BYTES_MAX: usize = 4_096;
-/// Networks that `TRUSTED_PROXIES` may name.
+/// Verified access tokens in the token cache; beyond that the least recently used one is evicted. Together with
+/// [`CACHED_TOKEN_BYTES_MAX`] this bounds the cache to 32 MiB.
+pub const CACHED_TOKENS_MAX: usize = 8_192;
+/// Bytes of a cached token; a longer one is verified with every request.
+pub const CACHED_TOKEN_BYTES_MAX: usize = 4_096;
+/// Networks in `TRUSTED_PROXIES`.
 pub const TRUSTED_PROXIES_MAX: usize = 1_000;
 
-/// ConnectionMetrics that are open at once; the next waits in the listener's backlog.
+/// Open connections; the next one waits in the listener's backlog.
 pub const CONNECTIONS_MAX: usize = 8_192;
-/// ConnectionMetrics of one address (IPv6: of one /64) that are open at once, where `CONNECTIONS_PER_ADDRESS_MAX` does not say
-/// otherwise; the next is closed. Trusted proxies may have any number.
+/// Open connections per address (IPv6: per /64); default of `CONNECTIONS_PER_ADDRESS_MAX`. A further connection is closed.
+/// Trusted proxies have no such limit.
 pub const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 1_024;
-/// The values that `CONNECTIONS_PER_ADDRESS_MAX` may have.
+/// Accepted values of `CONNECTIONS_PER_ADDRESS_MAX`.
 pub const CONNECTIONS_PER_ADDRESS_MAX: RangeInclusive<usize> = 1..=CONNECTIONS_MAX;
-/// How long a client may take to make its connection secure.
+/// Duration of a TLS handshake.
 pub const HANDSHAKE_MAX: Duration = service_kit::grpc::HANDSHAKE_MAX;
-/// HTTP/2 streams that one connection may have open.
+/// Concurrent HTTP/2 streams of one connection.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
-/// Bytes that one HTTP/2 stream may send ahead of being read: as much as a body may be long.
+/// Flow-control window of one HTTP/2 stream: the size of the largest body.
 pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-/// Bytes that all streams of one HTTP/2 connection may send ahead of being read.
+/// Flow-control window of one HTTP/2 connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
-/// HTTP/2 streams that a client has reset before they were taken up; one more closes the connection
+/// HTTP/2 streams that the client has reset before the server accepted them; one more closes the connection
 /// (CVE-2023-44487).
 pub const PENDING_RESETS_MAX: usize = 20;
-/// HTTP/2 streams that this side has reset for the client's errors; one more closes the connection (CVE-2025-8671).
+/// HTTP/2 streams that the server has reset because of client errors; one more closes the connection (CVE-2025-8671).
 pub const ERROR_RESETS_MAX: usize = 256;
-/// Requests that the client of one connection may give up before their answers, over as many as it has let be
-/// answered; one more closes the connection.
+/// By how many a connection's abandoned requests may exceed its answered ones; one more closes the connection. A request
+/// is abandoned if its client resets it before the response.
 pub const ABANDONED_MAX: u64 = 256;
-/// Bytes of an answer that are handed to a connection at once, so that what its client does not read is noticed, and
-/// costs no more.
-pub const ANSWER_CHUNK_BYTES: usize = 16 * 1024;
-/// How long the client of one connection may take to read an answer, from its head to its last byte; the connection of
-/// a slower one is closed.
-pub const ANSWER_READ_MAX: Duration = Duration::from_secs(60);
-/// How long a connection may have no request; then it is closed. HTTP/1.1 has [`HEAD_READ_MAX`].
+/// Bytes of a response passed to the connection at a time: a client that reads nothing is noticed, and costs no more
+/// memory than this.
+pub const RESPONSE_CHUNK_BYTES: usize = 16 * 1024;
+/// How long a client may take to read one response, from its head to its last byte; then the connection closes.
+pub const RESPONSE_READ_MAX: Duration = Duration::from_secs(60);
+/// How long an HTTP/2 connection may be without a request; then it closes. For HTTP/1.1 see [`HEAD_READ_MAX`].
 pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(120);
-/// How often connections are looked at for the two bounds above.
-pub const CONNECTION_LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// Bytes of a request's head: request line and all header fields. A longer one is refused by the HTTP
-/// library, without a problem document.
+/// How often each connection is checked for the two bounds above.
+pub const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Bytes of a request's head, that is of request line and header fields. hyper rejects a longer one, without a problem
+/// document.
 pub const HEAD_BYTES_MAX: u32 = 64 * 1024;
-/// How long a request's head may take to arrive, and how long an HTTP/1.1 connection may be idle.
+/// How long a request's head may take to arrive, how long a new connection may be without a request, and how long an
+/// HTTP/1.1 connection may be idle.
 pub const HEAD_READ_MAX: Duration = Duration::from_secs(30);
-/// How often an idle HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
+/// HTTP/2 keep-alive: time between two PING frames.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// See [`KEEPALIVE_INTERVAL`].
+/// HTTP/2 keep-alive: time to the acknowledgement; then the connection closes.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long connections go on being served after a stop was asked for, each answer saying
-/// `Connection: close`. A client with an open connection sends its next request within this time and learns
-/// to go elsewhere; one that is idle for longer than this has nothing in flight that closing could cut.
+/// How long connections are served after a shutdown has begun, with `Connection: close` in each response. A client that
+/// sends a request within this time learns to use another gateway; a connection that is idle for longer has nothing in
+/// flight that closing could interrupt.
 pub const DRAIN_LINGER: Duration = Duration::from_millis(250);
 
-/// Bytes of an answer from which on it is compressed: a shorter one fits a packet as it is.
+/// Bytes from which on a response is compressed: a shorter one fits into one packet anyway.
 pub const COMPRESSED_BYTES_MIN: u64 = 1024;
-/// How long a browser may rely on the answer to a preflight; Chromium takes no more.
+/// How long browsers may cache a preflight response; Chromium caps it at this value.
 pub const PREFLIGHT_AGE_MAX: Duration = Duration::from_secs(7_200);
-/// Callers at once that wait for an order to settle (`Prefer: wait`); each asks Order once a second.
-pub const WAITING_MAX: usize = 256;
-/// How long before the deadline of its request such waiting ends, so that there is time to say so.
-pub const WAIT_MARGIN: Duration = Duration::from_millis(500);
-/// The first pause between two looks at such an order; each is twice the one before.
-pub const WAIT_PAUSE_MIN: Duration = Duration::from_millis(250);
-/// The longest such pause.
-pub const WAIT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Concurrent long polls (`Prefer: wait`); each reads the order from Order about once a second.
+pub const LONG_POLLS_MAX: usize = 256;
+/// How long before the deadline of its request a long poll ends, so that the response is sent in time.
+pub const LONG_POLL_MARGIN: Duration = Duration::from_millis(500);
+/// First pause between two reads of a long poll; each pause is twice the one before.
+pub const LONG_POLL_PAUSE_MIN: Duration = Duration::from_millis(250);
+/// Longest such pause.
+pub const LONG_POLL_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Items of one order.
+/// Items per order.
 pub const ITEMS: RangeInclusive<usize> = 1..=100;
 /// Characters (Unicode scalar values) of a product code.
 pub const PRODUCT_CODE_CHARS: RangeInclusive<usize> = 1..=100;
-/// Pieces of one item.
+/// Quantity of one item.
 pub const QUANTITY: RangeInclusive<i64> = 1..=1_000_000;
-/// Ids of customers.
+/// User ids.
 pub const USER_ID: RangeInclusive<i64> = 1..=i64::MAX;
-/// Ids of orders: whole numbers that a JSON number holds exactly in every language (RFC 8259, section 6).
+/// Order ids: every language holds these exactly in a JSON number (RFC 8259, section 6).
 pub const ORDER_ID: RangeInclusive<i64> = 1..=(1 << 53) - 1;
-/// Characters of an idempotency key, counted without quotes and escapes.
+/// Characters of an idempotency key, without quotes and escapes.
 pub const KEY_CHARS: RangeInclusive<usize> = 1..=255;
-/// Orders of one page: what is asked for where nothing is, and the most that is.
+/// Default page size.
 pub const PAGE_SIZE_DEFAULT: i32 = 50;
-/// See [`PAGE_SIZE_DEFAULT`].
+/// Maximum page size.
 pub const PAGE_SIZE_MAX: i32 = 1_000;
-/// Offending members that one problem names, so that 64 KiB of faults do not make an answer of megabytes.
+/// Violations listed in one problem, so that 64 KiB of errors do not produce megabytes of response.
 pub const VIOLATIONS_MAX: usize = 1_000;
 
-/// Bytes of an access token; a longer one is refused unread.
+/// Bytes of an access token; a longer one is rejected unread.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// Seconds that clocks may differ by, as `AUTH_LEEWAY_SECONDS` gives them.
+/// Accepted values of `AUTH_LEEWAY_SECONDS`, the tolerated clock skew.
 pub const LEEWAY_SECONDS: RangeInclusive<u64> = 0..=60;
-/// The seconds where it does not.
+/// Default of `AUTH_LEEWAY_SECONDS`.
 pub const LEEWAY_SECONDS_DEFAULT: u64 = 30;
-/// Bytes of a secret for HS256: no fewer than its hash has (RFC 7518, section 3.2), and no more than anyone needs.
+/// Bytes of a secret for HS256: at least the size of its hash (RFC 7518, section 3.2).
 pub const SECRET_BYTES: RangeInclusive<usize> = 32..=1_024;
 /// Bytes of a key set (JWKS).
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
-/// Keys of a set that are used; a token without a key id is held against each of its algorithm.
+/// Keys of a key set that are used. A token without `kid` is checked against every key of its algorithm.
 pub const KEYS_MAX: usize = 32;
-/// How long reading a key set may take, from dialling to its last byte.
+/// How long one read of a key set may take, from dialling to its last byte.
 pub const KEY_SET_READ_MAX: Duration = Duration::from_secs(5);
-/// How often a key set is read again from a URL, and from a file.
+/// Refresh interval of a key set from a URL.
 pub const KEY_SET_URL_INTERVAL: Duration = Duration::from_secs(300);
-/// See [`KEY_SET_URL_INTERVAL`].
+/// Refresh interval of a key set from a file.
 pub const KEY_SET_FILE_INTERVAL: Duration = Duration::from_secs(5);
-/// How often tokens of unknown keys, which cost their sender nothing, have it read earlier than that: from a URL, and
-/// from a file.
+/// Shortest time between two refreshes forced by tokens with unknown keys, which clients can send at no cost; from a URL.
 pub const KEY_SET_URL_FORCED_INTERVAL: Duration = Duration::from_secs(10);
-/// See [`KEY_SET_URL_FORCED_INTERVAL`].
+/// The same, from a file.
 pub const KEY_SET_FILE_FORCED_INTERVAL: Duration = Duration::from_secs(1);
-/// How soon a key set that could not be read is asked for again: at first, and at last.
+/// Pauses between refreshes that fail: the first, doubling up to the last.
 pub const KEY_SET_RETRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(10);

@@ -111,10 +111,10 @@ impl LoadLimits {
     }
 
     fn rate_limited(&self, decision: &RateLimitDecision) -> Problem {
-        self.metrics.rate_limited(decision.name());
+        self.metrics.rate_limited(decision.name);
         let exceeded = QuotaViolation {
-            description: format!("{} requests per {}", decision.rate(), decision.name()),
-            quota_id: decision.name().to_owned(),
+            description: format!("{} requests per {}", decision.rate, decision.name),
+            quota_id: decision.name.to_owned(),
             ..QuotaViolation::default()
         };
         Problem::too_many_requests(exceeded, decision.retry_after())

@@ -1,4 +1,4 @@
-//! The gateway as a process of its own, configured by its environment.
+//! The gateway as a process of its own, configured by environment variables.
 
 use std::process::ExitCode;
 

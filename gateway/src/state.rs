@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use grpc_client::Channel;
+use grpc_client::{Channel, tls::TlsError};
 use http::HeaderValue;
 use proto::order::order_client::OrderClient;
-use service_kit::{admin::Readiness, trace::Tracer};
+use service_kit::{admin::Readiness, metrics::Registry, trace::Tracer};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -34,36 +34,40 @@ pub(crate) struct AppState {
     pub(crate) auth: Auth,
     pub(crate) load_limits: LoadLimits,
     pub(crate) cors: Option<cors::Config>,
-    /// Permits of requests that wait for an order to settle, [`limits::WAITING_MAX`] in all.
+    /// Permits of requests that wait for an order to settle, [`limits::LONG_POLLS_MAX`] in all.
     pub(crate) long_polls: Semaphore,
     pub(crate) tracer: Tracer,
 }
 
 impl AppState {
+    /// Registers the metrics of everything in it.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] if Order is to be called by TLS and no trusted certificates are found.
     pub(crate) fn new(
         config: &Config,
-        orders: Channel,
         readiness: Readiness,
-        problem_context: ProblemContext,
-        metrics: Metrics,
-        load_limits: LoadLimits,
         tracer: Tracer,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+        registry: &mut Registry,
+    ) -> Result<Arc<Self>, TlsError> {
+        let scheme = if config.public_tls.is_some() { "https" } else { "http" };
+        let orders = config.order.channel(&config.tls, registry)?;
+        Ok(Arc::new(Self {
             // The channel bounds responses itself, and distinguishes one that is too large from other failures.
             orders: OrderClient::new(orders).max_decoding_message_size(usize::MAX),
             public_url: config.public_url.clone(),
             request_timeout: config.request_timeout,
             unit_price: config.unit_price,
             readiness,
-            problem_context,
-            metrics,
+            problem_context: ProblemContext::new(config.public_url.as_ref().map(PublicUrl::text).as_deref(), registry),
+            metrics: Metrics::register(registry, scheme),
             auth: Auth::new(&config.auth),
-            load_limits,
+            load_limits: LoadLimits::new(&config.load_limits, registry),
             cors: config.cors.clone(),
-            long_polls: Semaphore::new(limits::WAITING_MAX),
+            long_polls: Semaphore::new(limits::LONG_POLLS_MAX),
             tracer,
-        })
+        }))
     }
 
     /// Whether clients reach the gateway by TLS.

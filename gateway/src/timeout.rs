@@ -1,5 +1,5 @@
-//! `Grpc-Timeout`: how long a client waits for its answer, told as gRPC tells it (gRPC over HTTP/2, "Requests"), and as
-//! grpc-gateway takes it over HTTP. It lowers the gateway's own deadline, and never raises it.
+//! The request header `Grpc-Timeout`: how long the client waits for its response, in the format of gRPC over HTTP/2
+//! ("Requests"), which grpc-gateway accepts over HTTP too. It can lower the gateway's own deadline, not raise it.
 
 use std::time::Duration;
 
@@ -9,21 +9,20 @@ use tokio::time::Instant;
 
 use crate::problem::{Problem, Violation};
 
-/// The header.
 pub(crate) const GRPC_TIMEOUT: HeaderName = timeout::GRPC_TIMEOUT;
 
-/// The schema's pattern for the header's value.
+/// JSON schema pattern of the header's value.
 pub(crate) const PATTERN: &str = "^[0-9]{1,8}[HMSmun]$";
 
-/// When a request with these headers must be answered that arrived at `arrived` and is given `most` at most.
-pub(crate) fn deadline(headers: &HeaderMap, arrived: Instant, most: Duration) -> Deadline {
-    let left = read(headers).ok().flatten().map_or(most, |asked| asked.min(most));
-    Deadline(arrived + left)
+/// The deadline of a request: `max` after its arrival, or earlier where `Grpc-Timeout` is valid and shorter.
+pub(crate) fn deadline(headers: &HeaderMap, arrived: Instant, max: Duration) -> Deadline {
+    let timeout = parse(headers).ok().flatten().map_or(max, |timeout| timeout.min(max));
+    Deadline(arrived + timeout)
 }
 
-/// What is wrong with the header of a request, if anything is.
+/// The violation of a request with an invalid header.
 pub(crate) fn violation(headers: &HeaderMap) -> Option<Violation> {
-    let detail = read(headers).err()?;
+    let detail = parse(headers).err()?;
     Some(Violation {
         field: "grpc_timeout".to_owned(),
         pointer: None,
@@ -32,17 +31,17 @@ pub(crate) fn violation(headers: &HeaderMap) -> Option<Violation> {
     })
 }
 
-/// Refuses a request whose deadline has passed before anything was done.
+/// Rejects a request whose deadline has passed before the call of Order.
 ///
 /// # Errors
 ///
-/// The refusal, NOT_STARTED.
+/// 503 NOT_STARTED.
 pub(crate) fn check(deadline: Deadline) -> Result<(), Problem> {
     if deadline.0 > Instant::now() { Ok(()) } else { Err(Problem::not_started()) }
 }
 
-/// The time that the header gives, or what is wrong with it.
-fn read(headers: &HeaderMap) -> Result<Option<Duration>, &'static str> {
+/// The header's value; `None` without the header.
+fn parse(headers: &HeaderMap) -> Result<Option<Duration>, &'static str> {
     let mut values = headers.get_all(&GRPC_TIMEOUT).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -59,50 +58,50 @@ mod tests {
 
     use super::*;
 
-    const MOST: Duration = Duration::from_secs(10);
+    const MAX: Duration = Duration::from_secs(10);
 
     fn headers(values: &[&str]) -> HeaderMap {
         let header = |value: &&str| (GRPC_TIMEOUT, HeaderValue::from_str(value).unwrap());
         values.iter().map(header).collect()
     }
 
-    fn left(values: &[&str]) -> Duration {
+    fn timeout_of(values: &[&str]) -> Duration {
         let arrived = Instant::now();
-        deadline(&headers(values), arrived, MOST).0 - arrived
+        deadline(&headers(values), arrived, MAX).0 - arrived
     }
 
     #[test]
-    fn the_nearer_of_the_two_deadlines_is_taken() {
-        assert_eq!(left(&[]), MOST);
-        assert_eq!(left(&["1500m"]), Duration::from_millis(1_500));
-        assert_eq!(left(&["0n"]), Duration::ZERO);
-        assert_eq!(left(&["11S"]), MOST);
-        assert_eq!(left(&["99999999H"]), MOST);
+    fn the_earlier_deadline_applies() {
+        assert_eq!(timeout_of(&[]), MAX);
+        assert_eq!(timeout_of(&["1500m"]), Duration::from_millis(1_500));
+        assert_eq!(timeout_of(&["0n"]), Duration::ZERO);
+        assert_eq!(timeout_of(&["11S"]), MAX);
+        assert_eq!(timeout_of(&["99999999H"]), MAX);
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_and_lowers_nothing() {
+    fn an_invalid_timeout_is_a_violation_and_changes_no_deadline() {
         for bad in ["", "1", "S", "-1S", "1.5S", "123456789m", "1s", "1 S", "soon"] {
             assert_eq!(
                 violation(&headers(&[bad])).map(|v| v.field).as_deref(),
                 Some("grpc_timeout"),
                 "{bad}"
             );
-            assert_eq!(left(&[bad]), MOST, "{bad}");
+            assert_eq!(timeout_of(&[bad]), MAX, "{bad}");
         }
         assert!(violation(&headers(&["1S", "1S"])).is_some_and(|v| v.detail.contains("once")));
         assert!(violation(&headers(&["1S"])).is_none() && violation(&headers(&[])).is_none());
     }
 
     #[test]
-    fn what_has_passed_is_refused_as_never_begun() {
+    fn a_passed_deadline_is_not_started() {
         let now = Instant::now();
         assert_eq!(check(Deadline(now)).unwrap_err().status(), http::StatusCode::SERVICE_UNAVAILABLE);
-        assert!(check(Deadline(now + MOST)).is_ok());
+        assert!(check(Deadline(now + MAX)).is_ok());
     }
 
     #[test]
-    fn the_pattern_of_the_document_says_the_same() {
+    fn the_schema_pattern_accepts_the_same_values() {
         let schema = serde_json::json!({ "type": "string", "pattern": PATTERN });
         let validator = jsonschema::validator_for(&schema).unwrap();
         for value in

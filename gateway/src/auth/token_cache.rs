@@ -6,7 +6,7 @@ use hashlink::LruCache;
 use ring::digest::{SHA256, digest};
 
 use super::{key_set::KeySet, token::VerifiedToken};
-use crate::limits::{TOKEN_KEPT_BYTES_MAX, TOKENS_KEPT_MAX};
+use crate::limits::{CACHED_TOKEN_BYTES_MAX, CACHED_TOKENS_MAX};
 
 /// Bytes of a token's digest.
 const DIGEST_BYTES: usize = 32;
@@ -22,7 +22,7 @@ struct Entries {
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self(Mutex::new(Entries { keys: None, tokens: LruCache::new(TOKENS_KEPT_MAX) }))
+        Self(Mutex::new(Entries { keys: None, tokens: LruCache::new(CACHED_TOKENS_MAX) }))
     }
 }
 
@@ -77,7 +77,7 @@ impl Entries {
 
 /// `None` for a token that is too long to be kept: what it says would be too.
 fn digest_of(token: &str) -> Option<[u8; DIGEST_BYTES]> {
-    let short = token.len() <= TOKEN_KEPT_BYTES_MAX;
+    let short = token.len() <= CACHED_TOKEN_BYTES_MAX;
     short.then(|| digest(&SHA256, token.as_bytes()).as_ref().try_into().ok())?
 }
 
@@ -116,10 +116,10 @@ mod tests {
     #[test]
     fn so_many_are_kept_and_none_that_is_long() {
         let good = TokenCache::default();
-        let long = "x".repeat(TOKEN_KEPT_BYTES_MAX + 1);
+        let long = "x".repeat(CACHED_TOKEN_BYTES_MAX + 1);
         good.insert(&long, None, &Arc::new(verified(Subject(1), 100)));
         assert!(good.find(&long, None, 0).is_none());
-        for token in 0..=TOKENS_KEPT_MAX {
+        for token in 0..=CACHED_TOKENS_MAX {
             good.insert(&token.to_string(), None, &Arc::new(verified(Subject(1), 100)));
         }
         assert!(good.find("0", None, 0).is_none() && good.find("1", None, 0).is_some());

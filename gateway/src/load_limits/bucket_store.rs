@@ -1,4 +1,4 @@
-//! Where the buckets of a rate limit are kept: so many, and none that is full again.
+//! The token buckets of a rate limit: bounded in number, without those that are full again.
 
 use std::{
     hash::Hash,
@@ -9,17 +9,16 @@ use std::{
 use governor::{nanos::Nanos, state::StateStore};
 use hashlink::LruCache;
 
-/// Idle buckets that are dropped when a request comes: more than one, so that what was left of a crowd goes away.
-const DROPPED_AT_ONCE: usize = 2;
+/// Idle buckets removed per request: more than one, so that their number falls after a peak.
+const REMOVED_PER_REQUEST: usize = 2;
 
-/// The state of each key, for up to so many keys.
+/// The bucket of each key, for a bounded number of keys.
 ///
-/// A key that is not used for a whole window has a full bucket, which is what one that is not kept has: it is dropped. Where
-/// there are too many all the same, the one that was not used for the longest time is. governor's own stores grow
-/// until they are told to look through all that they hold.
+/// A bucket that is unused for a whole window is full, as is the bucket of an unknown key: it is removed. Beyond the bound,
+/// the least recently used bucket is evicted. governor's own stores have no bound, and shrink only by a full scan.
 pub(super) struct BucketStore<K> {
     window: Duration,
-    kept: Mutex<LruCache<K, Bucket>>,
+    buckets: Mutex<LruCache<K, Bucket>>,
 }
 
 struct Bucket {
@@ -30,12 +29,12 @@ struct Bucket {
 
 impl<K: Hash + Eq> BucketStore<K> {
     pub(super) fn new(keys_max: usize, window: Duration) -> Self {
-        Self { window, kept: Mutex::new(LruCache::new(keys_max)) }
+        Self { window, buckets: Mutex::new(LruCache::new(keys_max)) }
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
@@ -46,26 +45,26 @@ impl<K: Hash + Eq + Clone> StateStore for BucketStore<K> {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let used = Instant::now();
-        for _ in 0..DROPPED_AT_ONCE {
-            let idle = kept.iter().next().is_some_and(|(_, oldest)| used - oldest.used > self.window);
+        for _ in 0..REMOVED_PER_REQUEST {
+            let idle = buckets.iter().next().is_some_and(|(_, oldest)| used - oldest.used > self.window);
             if !idle {
                 break;
             }
-            kept.remove_lru();
+            buckets.remove_lru();
         }
-        match kept.get_mut(key) {
+        match buckets.get_mut(key) {
             Some(bucket) => {
                 bucket.used = used;
-                let (answer, full) = measure(Some(bucket.full))?;
+                let (outcome, full) = measure(Some(bucket.full))?;
                 bucket.full = full;
-                Ok(answer)
+                Ok(outcome)
             }
             None => {
-                let (answer, full) = measure(None)?;
-                kept.insert(key.clone(), Bucket { full, used });
-                Ok(answer)
+                let (outcome, full) = measure(None)?;
+                buckets.insert(key.clone(), Bucket { full, used });
+                Ok(outcome)
             }
         }
     }
@@ -75,44 +74,44 @@ impl<K: Hash + Eq + Clone> StateStore for BucketStore<K> {
 mod tests {
     use super::*;
 
-    /// Adds 1 to what is there, and says what it was.
-    fn used(store: &BucketStore<u32>, key: u32) -> Option<u64> {
-        let counted: Result<_, ()> = store.measure_and_replace(&key, |was| {
+    /// Adds 1 to the value of `key`, and returns the value before.
+    fn add(store: &BucketStore<u32>, key: u32) -> Option<u64> {
+        let before: Result<_, ()> = store.measure_and_replace(&key, |was| {
             let was = was.map(Nanos::as_u64);
             Ok((was, Nanos::from(was.unwrap_or(0) + 1)))
         });
-        counted.unwrap()
+        before.unwrap()
     }
 
     #[test]
-    fn of_too_many_keys_the_one_that_is_used_least_is_forgotten() {
+    fn the_least_recently_used_bucket_is_evicted() {
         let store = BucketStore::new(2, Duration::from_secs(3600));
         assert_eq!(
-            [used(&store, 1), used(&store, 2), used(&store, 1), used(&store, 3)],
+            [add(&store, 1), add(&store, 2), add(&store, 1), add(&store, 3)],
             [None, None, Some(1), None]
         );
-        assert_eq!([used(&store, 1), used(&store, 2)], [Some(2), None]);
+        assert_eq!([add(&store, 1), add(&store, 2)], [Some(2), None]);
         for key in 0..10_000 {
-            used(&store, key);
+            add(&store, key);
         }
         assert_eq!(store.len(), 2);
     }
 
     #[test]
-    fn a_key_that_is_idle_for_a_window_is_dropped() {
+    fn a_bucket_idle_for_a_window_is_removed() {
         let store = BucketStore::new(1_000, Duration::ZERO);
         for key in 0..100 {
-            used(&store, key);
+            add(&store, key);
         }
-        assert!(store.len() <= DROPPED_AT_ONCE, "{}", store.len());
+        assert!(store.len() <= REMOVED_PER_REQUEST, "{}", store.len());
     }
 
     #[test]
-    fn a_refusal_changes_nothing() {
+    fn a_rejection_changes_no_bucket() {
         let store = BucketStore::new(2, Duration::from_secs(3600));
-        used(&store, 1);
+        add(&store, 1);
         assert_eq!(store.measure_and_replace(&1, |_| Err::<((), Nanos), _>("no")), Err("no"));
         assert_eq!(store.measure_and_replace(&2, |_| Err::<((), Nanos), _>("no")), Err("no"));
-        assert_eq!((store.len(), used(&store, 1)), (1, Some(1)));
+        assert_eq!((store.len(), add(&store, 1)), (1, Some(1)));
     }
 }

@@ -1,11 +1,11 @@
-//! Which address a request is counted for.
+//! The client address of a request, the key of its rate limit.
 //!
-//! It is the peer's, unless the peer is a trusted proxy. Then it is the rightmost address in the header that proxies
-//! are said to write which is no trusted proxy's: each proxy adds the address that it was called from, and
-//! what stands left of the first stranger was written by that stranger (RFC 7239, section 8.1).
+//! It is the peer's address, unless the peer is a trusted proxy. Then it is the rightmost address in the forwarding header
+//! that belongs to no trusted proxy: each proxy appends the address of its own client, and everything left of the first
+//! untrusted address was written by that untrusted client (RFC 7239, section 8.1).
 //!
-//! Only the one header is read that `CLIENT_ADDRESS_HEADER` names. A proxy that writes the one passes the other
-//! through as its client sent it, so that reading both would let anyone choose an address.
+//! Only the header that `CLIENT_ADDRESS_HEADER` names is read. A proxy that writes one of the two headers passes the other
+//! one through unchanged, so that reading both would let clients choose their address.
 
 use std::{net::IpAddr, str::FromStr, sync::Arc};
 
@@ -15,22 +15,22 @@ use ipnet::{IpNet, Ipv6Net};
 use super::forwarded;
 use crate::limits::{IPV6_PREFIX_BITS, TRUSTED_PROXIES_MAX};
 
-/// How the hops of a header line are read, in their order; `None` for one that is no address.
+/// Parses the hops of a header line, in their order; `None` for a hop that is not an address.
 type ParseHops = fn(&str) -> Vec<Option<IpAddr>>;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word is taken, and where they give it.
+/// The proxies whose forwarding header is trusted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrustedProxies {
     trusted: Arc<[IpNet]>,
     header: ForwardingHeader,
 }
 
-/// A header that proxies tell their client's address in.
+/// The header in which proxies forward their client's address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum ForwardingHeader {
-    /// A list of addresses, which no standard describes.
+    /// A list of addresses; not standardised.
     #[default]
     XForwardedFor,
     /// RFC 7239.
@@ -64,7 +64,7 @@ impl TrustedProxies {
         Self { trusted: trusted.into(), header }
     }
 
-    /// The networks of a comma list.
+    /// Parses a comma list of networks.
     pub(super) fn parse(text: &str) -> Option<Vec<IpNet>> {
         let network = |text: &str| {
             let text = text.trim();
@@ -74,43 +74,42 @@ impl TrustedProxies {
         networks.filter(|networks| networks.len() <= TRUSTED_PROXIES_MAX)
     }
 
-    /// Whether `address` is one of the proxies.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
-    /// The client of a request with these headers that came from `peer`. Where the header ends, or says something that is
-    /// no address, it is the last proxy whose word could be taken.
+    /// The client address of a request from `peer` with these headers. Where the header ends, or has a hop that is not an
+    /// address, it is that of the last trusted proxy.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut known = peer.to_canonical();
-        if self.trusted.is_empty() || !self.trusts(known) {
-            return known;
+        let mut client = peer.to_canonical();
+        if self.trusted.is_empty() || !self.trusts(client) {
+            return client;
         }
         let (name, parse): (_, ParseHops) = match self.header {
             ForwardingHeader::XForwardedFor => (X_FORWARDED_FOR, forwarded::x_forwarded_for),
             ForwardingHeader::Forwarded => (header::FORWARDED, forwarded::forwarded),
         };
-        // What was added last stands last.
+        // The last proxy appends last.
         for line in headers.get_all(name).iter().rev() {
             for hop in parse_line(line, parse).into_iter().rev() {
-                let Some(hop) = hop else { return known };
-                known = hop.to_canonical();
-                if !self.trusts(known) {
-                    return known;
+                let Some(hop) = hop else { return client };
+                client = hop.to_canonical();
+                if !self.trusts(client) {
+                    return client;
                 }
             }
         }
-        known
+        client
     }
 }
 
-/// The addresses of one header line; a line that is no text has one that cannot be read.
+/// The hops of one header line. A line that is not ASCII counts as one hop that is not an address.
 fn parse_line(line: &HeaderValue, parse: ParseHops) -> Vec<Option<IpAddr>> {
     line.to_str().map_or_else(|_| vec![None], parse)
 }
 
-/// What an address is counted as: an IPv6 address is its network of [`IPV6_PREFIX_BITS`].
+/// The key by which a client address is counted: for IPv6 its network of [`IPV6_PREFIX_BITS`].
 pub(crate) fn client_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
+    fn headers_of_an_untrusted_peer_are_ignored() {
         let lines = [("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")];
         for header in [ForwardingHeader::XForwardedFor, ForwardingHeader::Forwarded] {
             assert_eq!(client(header, "198.51.100.9", &lines), "198.51.100.9");
@@ -153,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_believed_up_to_the_first_stranger_from_the_right() {
-        for (line, found) in [
+    fn the_rightmost_untrusted_address_is_the_client() {
+        for (line, client_address) in [
             ("203.0.113.7", "203.0.113.7"),
             ("1.1.1.1, 203.0.113.7", "203.0.113.7"),
             ("1.1.1.1, 203.0.113.7, 10.9.9.9, 192.0.2.1", "203.0.113.7"),
@@ -169,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(
                 client(ForwardingHeader::XForwardedFor, "10.0.0.1", &[("x-forwarded-for", line)]),
-                found,
+                client_address,
                 "{line}"
             );
         }
@@ -179,36 +178,36 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_header_is_read_alike() {
-        for (line, found) in [
+    fn forwarded_is_parsed_like_x_forwarded_for() {
+        for (line, client_address) in [
             ("for=203.0.113.7", "203.0.113.7"),
             ("For=\"203.0.113.7:80\";proto=https;by=10.0.0.1", "203.0.113.7"),
             ("for=1.1.1.1, for=\"[2001:db8:2::7]:4711\" , proto=http;for=10.0.0.5", "2001:db8:2::7"),
             ("for=1.1.1.1, for=_hidden", "10.0.0.1"),
             ("for=1.1.1.1, for=unknown, for=10.0.0.7", "10.0.0.7"),
             ("for=1.1.1.1, proto=https", "10.0.0.1"),
-            // Quotes that a client left open, to have what its proxy adds taken for its own text.
+            // A client leaves a quote open, so that the text of its proxy would become part of its own.
             ("for=1.1.1.1;x=\", for=203.0.113.7", "10.0.0.1"),
             ("for=1.1.1.1;x=\", for=\"[2001:db8:2::7]\"", "10.0.0.1"),
             ("for=1.1.1.1;x=\"\\\", for=\"[2001:db8:2::7]\"", "10.0.0.1"),
         ] {
             assert_eq!(
                 client(ForwardingHeader::Forwarded, "10.0.0.1", &[("forwarded", line)]),
-                found,
+                client_address,
                 "{line}"
             );
         }
     }
 
     #[test]
-    fn only_the_one_header_is_read() {
+    fn only_the_configured_header_is_read() {
         let lines = [("x-forwarded-for", "203.0.113.1"), ("forwarded", "for=203.0.113.2")];
         assert_eq!(client(ForwardingHeader::XForwardedFor, "10.0.0.1", &lines), "203.0.113.1");
         assert_eq!(client(ForwardingHeader::Forwarded, "10.0.0.1", &lines), "203.0.113.2");
     }
 
     #[test]
-    fn an_ipv6_client_is_its_network() {
+    fn an_ipv6_client_is_counted_by_its_network() {
         assert_eq!(client_key(address("2001:db8:2:3:4:5:6:7")), client_key(address("2001:db8:2:3::")));
         assert_ne!(client_key(address("2001:db8:2:3::")), client_key(address("2001:db8:2:4::")));
         assert_eq!(client_key(address("::ffff:192.0.2.9")), address("192.0.2.9"));

@@ -1,15 +1,14 @@
-//! The two headers that proxies write their client's address in: who called each hop, in their order. What is no address
-//! is `None`.
+//! Parsers of the two headers in which proxies forward their client's address. A hop that is not an address is `None`.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The addresses of one line of `X-Forwarded-For`.
+/// The hops of one line of `X-Forwarded-For`, in their order.
 pub(super) fn x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
     line.split(',').map(|hop| address(hop.trim())).collect()
 }
 
-/// The addresses of one line of `Forwarded` (RFC 7239, section 4). A line with quotes that do not match has one that
-/// cannot be read: nobody knows what of it was written by whom.
+/// The hops of one line of `Forwarded` (RFC 7239, section 4), in their order. A line with an unmatched quote counts as one
+/// hop that is not an address: its parts cannot be attributed to proxies.
 pub(super) fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
     let Some(elements) = split(line, ',') else { return vec![None] };
     elements.into_iter().map(element).collect()
@@ -21,13 +20,13 @@ fn element(text: &str) -> Option<IpAddr> {
         if !name.eq_ignore_ascii_case("for") {
             return None;
         }
-        // No address needs an escape.
+        // Addresses contain no escapes.
         let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         address(quoted.unwrap_or(value))
     })
 }
 
-/// The parts of `text` between marks that stand in no quotes; `None` where a quote is left open.
+/// Splits `text` at each `mark` outside of quotes; `None` where a quote stays open.
 fn split(text: &str, mark: char) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -46,7 +45,7 @@ fn split(text: &str, mark: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// An address, with a port or without.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))

@@ -1,4 +1,4 @@
-//! What is counted of refusals.
+//! Metrics of rejections.
 
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use service_kit::metrics::Registry;
@@ -19,22 +19,22 @@ impl Metrics {
         let metrics = Self { shed: Counter::default(), limited: Family::default() };
         registry.register(
             "gateway_requests_shed",
-            "Requests refused since too many were in flight",
+            "Requests rejected because too many were in flight",
             metrics.shed.clone(),
         );
         registry.register(
             "gateway_requests_limited",
-            "Requests refused by a rate limit, by which",
+            "Requests rejected by a rate limit, by limit",
             metrics.limited.clone(),
         );
-        // There from the start: of what comes up later, a rate misses the first.
+        // Created at start: rate() misses the first increment of a series that appears later.
         for limit in [BY_ADDRESS, BY_SUBJECT] {
             drop(metrics.limited.get_or_create(&[("limit", limit)]));
         }
         metrics
     }
 
-    /// One request was refused by the rate limit of this name.
+    /// Counts a rejection by the rate limit `limit`.
     pub(super) fn rate_limited(&self, limit: &'static str) {
         self.limited.get_or_create(&[("limit", limit)]).inc();
     }

@@ -1,9 +1,8 @@
-//! One rate limit: a token bucket for each key (GCRA, by `governor`), and what a client is told of its own.
+//! One rate limit: a token bucket per key (GCRA, by `governor`), and its response headers.
 //!
-//! The header fields are those of draft-ietf-httpapi-ratelimit-headers-11. Of a bucket with `r` tokens, "the effective
-//! window" `t` is how long as many take to come back, so that whoever spends `r` requests over `t` seconds asks no
-//! faster than the policy allows (section 8.5); of an empty one it is the time to the next token, which is
-//! `Retry-After` too (section 6).
+//! The headers are those of draft-ietf-httpapi-ratelimit-headers-11. The "effective window" `t` of a bucket with `r` tokens
+//! is the time in which `r` tokens are refilled: a client that spreads `r` requests over `t` seconds stays within the
+//! policy (section 8.5). Of an empty bucket it is the time to the next token, which is `Retry-After` too (section 6).
 
 use std::{fmt, hash::Hash, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -20,14 +19,14 @@ use crate::{
     limits::{RATE_KEYS_MAX, RATE_REQUESTS, RATE_SECONDS},
 };
 
-/// So many requests at once, and as many again in each window.
+/// A burst of `requests`, refilled evenly over `seconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rate {
     requests: NonZeroU32,
     seconds: u32,
 }
 
-/// A text that is no [`Rate`].
+/// A text that is not a [`Rate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not requests/seconds")]
 pub(super) struct RateError;
@@ -36,14 +35,15 @@ impl Rate {
     pub(super) const ACCEPTED: &'static str =
         "requests/seconds, 100/60 for instance; 1 to 1000000 requests in 1 to 86400 seconds";
 
-    /// `None` never: the period is at least 1 s / 1,000,000.
-    fn quota(self) -> Option<Quota> {
+    fn quota(self) -> Quota {
         let period = Duration::from_secs(self.seconds.into()) / self.requests.get();
-        Quota::with_period(period).map(|quota| quota.allow_burst(self.requests))
+        // Never zero: the period is at least 1 s / 1,000,000.
+        let quota = Quota::with_period(period).unwrap_or(Quota::per_second(self.requests));
+        quota.allow_burst(self.requests)
     }
 
-    /// Whole seconds, rounded up, in which `tokens` come back.
-    fn seconds_of(self, tokens: u32) -> u64 {
+    /// Whole seconds, rounded up, in which `tokens` are refilled.
+    fn refill_seconds(self, tokens: u32) -> u64 {
         (u64::from(tokens) * u64::from(self.seconds)).div_ceil(self.requests.get().into())
     }
 }
@@ -53,7 +53,7 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (requests, seconds) = text.split_once('/').ok_or(RateError)?;
-        // The parser of numbers takes a sign.
+        // The standard library accepts a sign.
         let number = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+'));
         let requests = number(requests).filter(|n| RATE_REQUESTS.contains(n)).and_then(NonZeroU32::new);
         let seconds = number(seconds).filter(|n| RATE_SECONDS.contains(n));
@@ -67,14 +67,13 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A rate limit over keys.
+/// A rate limit with one bucket per key.
 pub(super) struct RateLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     name: &'static str,
     rate: Rate,
     policy: HeaderValue,
     clock: C,
-    /// `None` never: see [`Rate::quota`].
-    buckets: Option<governor::RateLimiter<K, BucketStore<K>, C, StateInformationMiddleware>>,
+    buckets: governor::RateLimiter<K, BucketStore<K>, C, StateInformationMiddleware>,
 }
 
 impl<K: Hash + Eq + Clone> RateLimiter<K> {
@@ -90,72 +89,60 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> RateLimiter<K, C> {
         Self {
             name,
             rate,
-            // A token and two numbers are a header's value always.
+            // A name and two numbers are always a valid header value.
             policy: policy.unwrap_or_else(|_| HeaderValue::from_static("")),
-            buckets: rate.quota().map(|quota| governor::RateLimiter::new(quota, store, clock.clone())),
+            buckets: governor::RateLimiter::new(rate.quota(), store, clock.clone()),
             clock,
         }
     }
 
-    /// Counts one request of `key`.
+    /// Counts a request of `key`.
     pub(super) fn check(&self, key: &K) -> RateLimitDecision {
-        let checked = self.buckets.as_ref().map(|buckets| buckets.check_key(key));
-        let (left, wait) = match checked {
-            None => (self.rate.requests.get(), None),
-            Some(Ok(state)) => (state.remaining_burst_capacity(), None),
-            Some(Err(until)) => (0, Some(until.wait_time_from(self.clock.now()))),
+        let (remaining, wait) = match self.buckets.check_key(key) {
+            Ok(state) => (state.remaining_burst_capacity(), None),
+            Err(until) => (0, Some(until.wait_time_from(self.clock.now()))),
         };
-        RateLimitDecision { name: self.name, rate: self.rate, policy: self.policy.clone(), left, wait }
+        RateLimitDecision { name: self.name, rate: self.rate, policy: self.policy.clone(), remaining, wait }
     }
 }
 
-/// What a rate limit says of one request.
+/// The decision of a rate limit about one request.
 #[derive(Debug, Clone)]
 pub(super) struct RateLimitDecision {
-    name: &'static str,
-    rate: Rate,
+    /// The limit's name.
+    pub(super) name: &'static str,
+    pub(super) rate: Rate,
     policy: HeaderValue,
-    left: u32,
-    /// How long until the next would be let through, where this one is not.
+    remaining: u32,
+    /// Time to the next token, where the bucket is empty.
     wait: Option<Duration>,
 }
 
 impl RateLimitDecision {
-    /// The limit's name.
-    pub(super) fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// How much the limit allows.
-    pub(super) fn rate(&self) -> Rate {
-        self.rate
-    }
-
-    /// Whether the request is one too many.
+    /// Whether the request exceeds the limit.
     pub(super) fn is_over(&self) -> bool {
         self.wait.is_some()
     }
 
-    /// Whole seconds until a request may be let through.
+    /// Whole seconds to the next token, at least one.
     pub(super) fn retry_after(&self) -> Duration {
         let wait = self.wait.unwrap_or_default();
         Duration::from_secs((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
-    /// Adds what the limit is, and how much of it is left, in front of what is there: limits that come earlier are
-    /// written later.
+    /// Adds the limit and what remains of it in front of existing values: responses pass the limits in reverse order.
     pub(super) fn apply_headers(&self, headers: &mut HeaderMap) {
         let window = match self.wait {
             Some(_) => self.retry_after().as_secs(),
-            None => self.rate.seconds_of(self.left.max(1)),
+            None => self.rate.refill_seconds(self.remaining.max(1)),
         };
-        let limit = format!("\"{}\";r={};t={window}", self.name, self.left);
+        let limit = format!("\"{}\";r={};t={window}", self.name, self.remaining);
         prepend(headers, RATE_LIMIT_POLICY, Some(self.policy.clone()));
         prepend(headers, RATE_LIMIT, HeaderValue::try_from(limit).ok());
     }
 }
 
-/// One field line, with what is there after `value`: clients are known that read the first line alone.
+/// Inserts `value` before the existing one, in a single field line: some clients read only the first line.
 fn prepend(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
     let Some(value) = value else { return };
     let value = match headers.get(&name) {

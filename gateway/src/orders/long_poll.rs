@@ -50,11 +50,11 @@ pub(super) async fn settled(
     }
     let Ok(_permit) = shared.long_polls.try_acquire() else { return Ok((answer, None)) };
     let wanted = asked_at + Duration::from_secs(seconds.into());
-    let last = deadline.0.checked_sub(limits::WAIT_MARGIN).map_or(asked_at, |last| last.min(wanted));
-    let mut pause = limits::WAIT_PAUSE_MIN;
+    let last = deadline.0.checked_sub(limits::LONG_POLL_MARGIN).map_or(asked_at, |last| last.min(wanted));
+    let mut pause = limits::LONG_POLL_PAUSE_MIN;
     while is_pending(&answer) && Instant::now() < last && shared.readiness.is_ready() {
         sleep_until(last.min(Instant::now() + pause)).await;
-        pause = (pause * 2).min(limits::WAIT_PAUSE_MAX);
+        pause = (pause * 2).min(limits::LONG_POLL_PAUSE_MAX);
         match ask().await {
             Ok(later) => answer = later,
             Err(_) => break,

@@ -1,4 +1,4 @@
-//! Which scripts of other origins may read answers (CORS, the Fetch standard).
+//! CORS (Fetch standard): which scripts of other origins may read responses.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
@@ -18,34 +18,34 @@ use crate::{
     timeout::GRPC_TIMEOUT,
 };
 
-/// What the origins may do.
+/// The allowed origins, and their rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Whose scripts.
+    /// Origins whose scripts may read responses.
     pub origins: Origins,
-    /// Whether they may send what the browser keeps for this gateway.
+    /// Whether these scripts may send cookies and client certificates.
     pub credentials: bool,
 }
 
-/// Some origins, or all.
+/// A set of origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
-    /// Every one.
+    /// Every origin.
     Any,
-    /// These, as browsers write them.
+    /// The listed ones, as browsers write them in `Origin`.
     Listed(Vec<HeaderValue>),
 }
 
-/// A text that is neither `*` nor a list of origins; holds what of it is at fault.
+/// A text that is neither `*` nor a list of origins; contains the invalid element.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no origin")]
+#[error("{0:?} is not an origin")]
 pub struct OriginsError(String);
 
 impl Config {
     const ACCEPTED: &'static str =
         "*, or a comma list of origins, https://shop.example,http://localhost:5173 for instance";
 
-    /// The configuration, `Some(None)` where no origin is allowed; `None` where a fault was recorded.
+    /// Reads the variables above. `Some(None)` where no origin is allowed; `None` where a fault was recorded.
     pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
         let origins = reader.optional_or_fault::<Origins>("CORS_ALLOWED_ORIGINS", Self::ACCEPTED);
         let credentials = reader.optional_or_fault::<bool>("CORS_ALLOW_CREDENTIALS", "true or false");
@@ -53,7 +53,7 @@ impl Config {
         let credentials = credentials.unwrap_or(false);
         match origins {
             Some(Origins::Any) if credentials => {
-                // Any page that a customer opens could act for them.
+                // Any page that a user opens could send requests with the user's cookies.
                 reader.fault("CORS_ALLOW_CREDENTIALS", "true cannot go with CORS_ALLOWED_ORIGINS=*");
                 None
             }
@@ -65,7 +65,7 @@ impl Config {
         }
     }
 
-    /// Answers preflights, and tells browsers who may read the other answers.
+    /// The layer that responds to preflight requests, and adds the CORS headers to the other responses.
     pub(crate) fn layer(&self) -> CorsLayer {
         let origins = match &self.origins {
             Origins::Any => AllowOrigin::any(),
@@ -115,24 +115,24 @@ impl FromStr for Origins {
     }
 }
 
-/// An origin as browsers write it: a scheme, a host in lower case, and a port unless it is the scheme's own. `null`,
-/// which any sandboxed frame has, is none.
+/// An origin as browsers write it: scheme, host in lower case, and a port unless it is the scheme's default. `null`, the
+/// origin of every sandboxed frame, is rejected.
 fn origin(text: &str) -> Option<HeaderValue> {
     let lower = text.to_ascii_lowercase();
     let (scheme, rest) = lower.split_once("://")?;
-    let own_port = match scheme {
+    let default_port = match scheme {
         "http" => ":80",
         "https" => ":443",
         _ => return None,
     };
     let uri: Uri = lower.parse().ok()?;
     let authority = uri.authority()?;
-    // A path, a query, a user or a pattern is no part of an origin.
-    let bare = authority.as_str() == rest && !rest.contains(['@', '*']) && !authority.host().is_empty();
+    // An origin has no path, query, user or wildcard.
+    let only_origin = authority.as_str() == rest && !rest.contains(['@', '*']) && !authority.host().is_empty();
     let port = rest.strip_prefix(authority.host())?;
     let port_fits = port.is_empty() || authority.port_u16().is_some();
-    let rest = rest.strip_suffix(own_port).unwrap_or(rest);
-    (bare && port_fits).then(|| HeaderValue::try_from(format!("{scheme}://{rest}")).ok())?
+    let rest = rest.strip_suffix(default_port).unwrap_or(rest);
+    (only_origin && port_fits).then(|| HeaderValue::try_from(format!("{scheme}://{rest}")).ok())?
 }
 
 #[cfg(test)]
@@ -147,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_kept_as_browsers_write_them() {
-        for (text, kept) in [
+    fn origins_are_normalised_as_browsers_write_them() {
+        for (text, expected) in [
             ("*", &["any"][..]),
             ("https://shop.example", &["https://shop.example"]),
             (
@@ -157,7 +157,7 @@ mod tests {
             ),
             ("http://a:443", &["http://a:443"]),
         ] {
-            assert_eq!(listed(text).unwrap(), kept, "{text}");
+            assert_eq!(listed(text).unwrap(), expected, "{text}");
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_allowed_anything_unless_it_is_said() {
+    fn no_origin_is_allowed_by_default() {
         assert_eq!(configured(&[]), Ok(None));
         assert_eq!(configured(&[("CORS_ALLOW_CREDENTIALS", "false")]), Ok(None));
         let any = Config { origins: Origins::Any, credentials: false };
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn an_invalid_origin_is_rejected() {
         for bad in [
             "null",
             "shop.example",

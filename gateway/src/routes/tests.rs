@@ -10,14 +10,7 @@ use service_kit::{
 use tower::ServiceExt;
 
 use super::*;
-use crate::{
-    Config, limits,
-    load_limits::{self, LoadLimits},
-    metrics::{Metrics, Scheme},
-    pricing::UnitPrice,
-    problem::ProblemContext,
-    response_layers::cors,
-};
+use crate::{Config, limits, load_limits, pricing::UnitPrice, response_layers::cors};
 
 pub(crate) const ORDER: &str =
     r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
@@ -63,14 +56,9 @@ pub(crate) fn state_with(load_limits: load_limits::Config, cors: Option<cors::Co
         load_limits,
         traces: service_kit::trace::Config::default(),
     };
-    let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry, Scheme::Http);
-    let orders = config.order.channel(&config.tls, &mut registry).unwrap();
     let readiness = Readiness::default();
     readiness.set("accepting", true);
-    let load_limits = LoadLimits::new(&config.load_limits, &mut registry);
-    let problem_context = ProblemContext::new(None, &mut registry);
-    AppState::new(&config, orders, readiness, problem_context, metrics, load_limits, Tracer::default())
+    AppState::new(&config, readiness, Tracer::default(), &mut Registry::default()).unwrap()
 }
 
 pub(crate) async fn asked(router: Router, request: Request) -> Answer {

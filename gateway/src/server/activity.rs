@@ -20,7 +20,7 @@ use tokio::{
 
 use super::metrics::CloseReason;
 use crate::limits::{
-    ABANDONED_MAX, ANSWER_CHUNK_BYTES, ANSWER_READ_MAX, CONNECTION_IDLE_MAX, CONNECTION_LOOK_INTERVAL,
+    ABANDONED_MAX, RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX, CONNECTION_IDLE_MAX, CONNECTION_CHECK_INTERVAL,
 };
 
 /// What is known of one connection.
@@ -74,7 +74,7 @@ impl Activity {
 
     /// Returns when the connection should be closed, and why.
     pub(super) async fn ended(&self) -> CloseReason {
-        let mut looks = interval(CONNECTION_LOOK_INTERVAL);
+        let mut looks = interval(CONNECTION_CHECK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -91,7 +91,7 @@ impl Activity {
 
 impl State {
     fn bound_passed(&self, now: Instant) -> Option<CloseReason> {
-        let unread = self.unread.first().is_some_and(|(_, since)| now - *since > ANSWER_READ_MAX);
+        let unread = self.unread.first().is_some_and(|(_, since)| now - *since > RESPONSE_READ_MAX);
         let idle = self.in_work == 0 && self.unread.is_empty() && now - self.used > CONNECTION_IDLE_MAX;
         unread.then_some(CloseReason::Unread).or(idle.then_some(CloseReason::Idle))
     }
@@ -150,7 +150,7 @@ impl Drop for Reading {
     }
 }
 
-/// A body of an answer; it is dropped when all but the last [`ANSWER_CHUNK_BYTES`] of it was read, or will not be. (HTTP/2
+/// A body of an answer; it is dropped when all but the last [`RESPONSE_CHUNK_BYTES`] of it was read, or will not be. (HTTP/2
 /// takes a chunk as a whole, however little its client reads, and then asks for the next.)
 pub(super) struct Watched {
     body: Body,
@@ -175,7 +175,7 @@ impl HttpBody for Watched {
                 None => return Poll::Ready(None),
             }
         }
-        let bytes = self.rest.len().min(ANSWER_CHUNK_BYTES);
+        let bytes = self.rest.len().min(RESPONSE_CHUNK_BYTES);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(bytes)))))
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let (why, after) = ends(&activity).await.unwrap();
         assert_eq!(why, CloseReason::Idle);
         assert!(
-            (CONNECTION_IDLE_MAX..=CONNECTION_IDLE_MAX + CONNECTION_LOOK_INTERVAL).contains(&after),
+            (CONNECTION_IDLE_MAX..=CONNECTION_IDLE_MAX + CONNECTION_CHECK_INTERVAL).contains(&after),
             "{after:?}"
         );
     }
@@ -237,17 +237,17 @@ mod tests {
         let ended = tokio::select! { ended = ends(&activity) => ended, () = others => None };
         let (why, after) = ended.unwrap();
         assert_eq!(why, CloseReason::Unread);
-        assert!((ANSWER_READ_MAX..=ANSWER_READ_MAX + CONNECTION_LOOK_INTERVAL).contains(&after), "{after:?}");
+        assert!((RESPONSE_READ_MAX..=RESPONSE_READ_MAX + CONNECTION_CHECK_INTERVAL).contains(&after), "{after:?}");
     }
 
     #[tokio::test]
     async fn an_answer_is_unread_until_its_last_part_is_taken() {
         let activity = Activity::begin();
-        let bytes = Bytes::from(vec![7; 2 * ANSWER_CHUNK_BYTES + 1]);
+        let bytes = Bytes::from(vec![7; 2 * RESPONSE_CHUNK_BYTES + 1]);
         let mut body = activity.request().answer(Response::new(Body::from(bytes.clone()))).into_body();
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
         let mut read = Vec::new();
-        for expected in [ANSWER_CHUNK_BYTES, ANSWER_CHUNK_BYTES, 1] {
+        for expected in [RESPONSE_CHUNK_BYTES, RESPONSE_CHUNK_BYTES, 1] {
             assert!(!body.is_end_stream() && !activity.state().unread.is_empty());
             let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert_eq!(part.len(), expected);

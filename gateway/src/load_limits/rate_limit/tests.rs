@@ -1,4 +1,4 @@
-//! One bucket, by a clock that the test sets.
+//! Rate limits with a fake clock.
 
 use governor::clock::FakeRelativeClock;
 
@@ -9,8 +9,8 @@ fn limiter(rate: &str) -> (RateLimiter<u8, FakeRelativeClock>, FakeRelativeClock
     (RateLimiter::with("address", rate.parse().unwrap(), clock.clone(), 10), clock)
 }
 
-/// `RateLimit` of an answer, and `Retry-After` where the request is one too many.
-fn told(decision: &RateLimitDecision) -> (String, Option<u64>) {
+/// `RateLimit` of the response, and `Retry-After` where the request exceeds the limit.
+fn headers_of(decision: &RateLimitDecision) -> (String, Option<u64>) {
     let mut headers = HeaderMap::new();
     decision.apply_headers(&mut headers);
     let limit = headers[RATE_LIMIT].to_str().unwrap().to_owned();
@@ -18,7 +18,7 @@ fn told(decision: &RateLimitDecision) -> (String, Option<u64>) {
 }
 
 #[test]
-fn a_burst_is_let_through_and_one_more_is_told_when_to_come_again() {
+fn a_burst_passes_and_a_further_request_gets_retry_after() {
     let (limiter, clock) = limiter("3/60");
     for (limit, retry_after) in [
         ("\"address\";r=2;t=40", None),
@@ -26,20 +26,20 @@ fn a_burst_is_let_through_and_one_more_is_told_when_to_come_again() {
         ("\"address\";r=0;t=20", None),
         ("\"address\";r=0;t=20", Some(20)),
     ] {
-        assert_eq!(told(&limiter.check(&1)), (limit.to_owned(), retry_after));
+        assert_eq!(headers_of(&limiter.check(&1)), (limit.to_owned(), retry_after));
     }
     clock.advance(Duration::from_millis(19_001));
-    assert_eq!(told(&limiter.check(&1)), ("\"address\";r=0;t=1".to_owned(), Some(1)));
+    assert_eq!(headers_of(&limiter.check(&1)), ("\"address\";r=0;t=1".to_owned(), Some(1)));
     clock.advance(Duration::from_millis(999));
-    assert_eq!(told(&limiter.check(&1)), ("\"address\";r=0;t=20".to_owned(), None));
-    // Another's requests are another's.
+    assert_eq!(headers_of(&limiter.check(&1)), ("\"address\";r=0;t=20".to_owned(), None));
+    // Another key has its own bucket.
     assert!(!limiter.check(&2).is_over());
     clock.advance(Duration::from_secs(3600));
-    assert_eq!(told(&limiter.check(&1)).0, "\"address\";r=2;t=40");
+    assert_eq!(headers_of(&limiter.check(&1)).0, "\"address\";r=2;t=40");
 }
 
 #[test]
-fn whoever_heeds_what_is_told_is_never_refused() {
+fn a_client_that_waits_for_retry_after_is_never_rejected() {
     let (limiter, clock) = limiter("7/3");
     for _ in 0..100 {
         let mut decision = limiter.check(&1);
@@ -52,17 +52,17 @@ fn whoever_heeds_what_is_told_is_never_refused() {
 }
 
 #[test]
-fn many_a_second_are_told_a_whole_second() {
+fn retry_after_is_at_least_one_second() {
     let (limiter, _) = limiter("1000/1");
     let mut decision = limiter.check(&1);
     while !decision.is_over() {
         decision = limiter.check(&1);
     }
-    assert_eq!(told(&decision), ("\"address\";r=0;t=1".to_owned(), Some(1)));
+    assert_eq!(headers_of(&decision), ("\"address\";r=0;t=1".to_owned(), Some(1)));
 }
 
 #[test]
-fn two_limits_stand_in_one_field_in_the_order_in_which_they_are_asked() {
+fn two_limits_share_a_field_line_in_the_order_of_their_checks() {
     let (address, _) = limiter("3/60");
     let subject = RateLimiter::new("subject", "10/1".parse().unwrap());
     let mut headers = HeaderMap::new();

@@ -116,7 +116,7 @@ async fn long_poll_over_the_limit_returns_at_once() {
     // Order id 0 matches every requested order.
     let set_status = |status| backend.set_get(GetOrderResponse { order_id: 0, ..order(status) });
     set_status(OrderStatus::Pending);
-    let orders = ORDER_ID + 1..=ORDER_ID + i64::try_from(gateway::limits::WAITING_MAX).unwrap();
+    let orders = ORDER_ID + 1..=ORDER_ID + i64::try_from(gateway::limits::LONG_POLLS_MAX).unwrap();
     let clients: Vec<_> = orders
         .clone()
         .map(|id| {
