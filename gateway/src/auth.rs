@@ -1,12 +1,12 @@
-//! Who may order: access tokens (JWT) of the issuer that the operator trusts, and what they permit.
+//! Authentication: access tokens (JWT) of a trusted issuer, and their scopes.
 //!
-//! `Auth::admit` is what `admission` asks: it lets a request in whose token is good and permits what
-//! the method does, and says whose it is by the extension `Subject`. What is that user's own is for the handlers to
-//! say. A token passes `bearer` (the header), `token` (the JWT), and a key of `key_set` that `keys` has read from a
-//! `source`; the signature is checked by `jsonwebtoken` over `cryptography`, once: what passed is kept as `good`.
+//! `admission` calls `Auth::authenticate`, which accepts a request whose token is valid and has the scope of its method, and
+//! inserts the user as the extension `Subject`. Handlers decide which orders belong to that user. `bearer` reads the
+//! header, `token` verifies the JWT with a key of a `key_set`, which `key_cache` reads from a `source`. `jsonwebtoken`
+//! verifies signatures with the algorithms of `cryptography`, once per token: `token_cache` holds the outcome.
 //!
-//! One answer is given for every token that is refused, so that nobody learns from it what to try next; why is logged,
-//! and the token is not.
+//! Every rejected token gets the same response, so that a client cannot learn from it what to try next. The reason is
+//! logged, the token is not.
 
 use std::{
     sync::Arc,
@@ -36,61 +36,60 @@ mod token_cache;
 
 pub use config::Config;
 
-/// What a token must permit to read orders, and to place them.
+/// The scope for reading orders.
 pub(crate) const SCOPE_READ: &str = "orders:read";
-/// See [`SCOPE_READ`].
+/// The scope for placing orders.
 pub(crate) const SCOPE_WRITE: &str = "orders:write";
 
-/// What is said of a token that was sent and is not good (RFC 6750, section 3.1).
+/// The challenge for an invalid token (RFC 6750, section 3.1).
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
 
-/// The user whose token a request has; an extension of it.
+/// The authenticated user of a request, an extension of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subject(pub(crate) i64);
 
-/// Why a request is not let in.
+/// Why a request is not authenticated.
 #[derive(Debug, PartialEq, Eq)]
 enum AuthError {
     /// It has no token.
     Missing,
-    /// Its token is not good; why is for the log.
+    /// Its token is invalid; the reason is for the log.
     Invalid(&'static str),
-    /// Its token is good, and not for this.
-    Insufficient(&'static str),
-    /// Nobody can tell at the moment.
+    /// Its token is valid and lacks this scope.
+    InsufficientScope(&'static str),
+    /// The issuer's keys cannot be read at the moment.
     Unavailable,
 }
 
-/// The authentication of one gateway.
-#[derive(Debug)]
+/// The authentication of one gateway; `None` where it is disabled.
 pub(crate) struct Auth(Option<Authenticator>);
 
-#[derive(Debug)]
 struct Authenticator {
     rules: TokenRules,
+    /// The issuer's keys.
     keys: Option<Arc<KeyCache>>,
+    /// The key of HS256.
     secret: Option<Key>,
-    good: TokenCache,
+    cache: TokenCache,
 }
 
-/// The user whose token the request with these extensions has; `None` where the operator wants none.
+/// The authenticated user of the request with these extensions; `None` where authentication is disabled.
 pub(crate) fn user(extensions: &Extensions) -> Option<i64> {
     extensions.get().map(|Subject(user)| *user)
 }
 
 impl Auth {
-    /// Lets a request in whose token permits it, or any where the operator wants none, and says whose it is by the
-    /// extension [`Subject`].
+    /// Accepts a request whose token is valid and has the scope of the request's method, and inserts its [`Subject`] as an
+    /// extension. Accepts every request where authentication is disabled.
     ///
     /// # Errors
     ///
-    /// 401, 403, or 503 where the token cannot be checked.
+    /// 401; 403 for a missing scope; 503 where the token cannot be verified at the moment.
     pub(crate) async fn authenticate(&self, request: &mut Request) -> Result<(), Problem> {
-        if let Some(checks) = &self.0 {
+        if let Some(authenticator) = &self.0 {
             let scope = if request.method() == Method::POST { SCOPE_WRITE } else { SCOPE_READ };
             let deadline = request.extensions().get::<Deadline>().copied();
-            let subject =
-                checks.subject(request.headers(), scope, deadline).await.map_err(AuthError::tell)?;
+            let subject = authenticator.subject(request.headers(), scope, deadline).await?;
             request.extensions_mut().insert(subject);
         }
         Ok(())
@@ -102,18 +101,18 @@ impl Auth {
             rules: jwt.rules.clone(),
             keys: jwt.key_set.clone().map(|(source, first)| Arc::new(KeyCache::new(source, first))),
             secret: jwt.secret.clone(),
-            good: TokenCache::default(),
+            cache: TokenCache::default(),
         }))
     }
 
-    /// Keeps the issuer's keys fresh until what is returned is dropped; `readiness` says whether there are any.
+    /// Refreshes the issuer's keys until the returned set is dropped. `readiness` shows whether there are any.
     pub(crate) fn refresh_keys(&self, readiness: &Readiness) -> JoinSet<()> {
-        let mut following = JoinSet::new();
-        if let Some(keys) = self.0.as_ref().and_then(|checks| checks.keys.clone()) {
+        let mut tasks = JoinSet::new();
+        if let Some(keys) = self.0.as_ref().and_then(|authenticator| authenticator.keys.clone()) {
             let readiness = readiness.clone();
-            following.spawn(async move { keys.refresh_forever(&readiness).await });
+            tasks.spawn(async move { keys.refresh_forever(&readiness).await });
         }
-        following
+        tasks
     }
 }
 
@@ -125,17 +124,21 @@ impl Authenticator {
         deadline: Option<Deadline>,
     ) -> Result<Subject, AuthError> {
         let token = bearer::token(headers)?;
-        let keys = self.keys.as_ref().and_then(|keys| keys.known().keys);
+        let keys = self.keys.as_ref().and_then(|keys| keys.snapshot().keys);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
-        let verified = match self.good.find(token, keys.as_ref(), now) {
+        let verified = match self.cache.get(token, keys.as_ref(), now) {
             Some(verified) => verified,
-            None => self.check(&UnverifiedToken::parse(token)?, keys, deadline).await?,
+            None => self.verify(&UnverifiedToken::parse(token)?, keys, deadline).await?,
         };
-        if verified.permits(scope) { Ok(verified.subject) } else { Err(AuthError::Insufficient(scope)) }
+        if verified.has_scope(scope) {
+            Ok(verified.subject)
+        } else {
+            Err(AuthError::InsufficientScope(scope))
+        }
     }
 
-    /// Authenticator a token that was not found good before, when `known` were the issuer's keys.
-    async fn check(
+    /// Verifies a token that is not in the cache, and inserts it; `known` are the issuer's current keys.
+    async fn verify(
         &self,
         token: &UnverifiedToken<'_>,
         known: Option<Arc<KeySet>>,
@@ -144,31 +147,31 @@ impl Authenticator {
         let (verified, keys) = match &self.keys {
             _ if token.is_symmetric() => (self.rules.verify(token, self.secret.iter())?, known),
             Some(keys) => {
-                let (verified, newest) = self.verify(token, keys, deadline).await?;
+                let (verified, newest) = self.verify_by_issuer(token, keys, deadline).await?;
                 (verified, Some(newest))
             }
-            None => return Err(AuthError::Invalid("there are no keys of its algorithm")),
+            None => return Err(AuthError::Invalid("no keys are configured for its algorithm")),
         };
         let verified = Arc::new(verified);
-        self.good.insert(token.token, keys.as_ref(), &verified);
+        self.cache.insert(token.token, keys.as_ref(), &verified);
         Ok(verified)
     }
 
-    /// Authenticator a token by the issuer's keys, which it returns too. One of an unknown key waits for a look at whether the
-    /// issuer has a new one.
-    async fn verify(
+    /// Verifies a token with the issuer's keys, and returns these as well. A token with an unknown key waits for a refresh
+    /// of the keys.
+    async fn verify_by_issuer(
         &self,
         token: &UnverifiedToken<'_>,
         keys: &KeyCache,
         deadline: Option<Deadline>,
     ) -> Result<(VerifiedToken, Arc<KeySet>), AuthError> {
-        let mut known = keys.known();
+        let mut known = keys.snapshot();
         let is_unknown = known.keys.as_ref().is_some_and(|keys| token.candidates(keys).next().is_none());
         if is_unknown {
-            let look = keys.refresh_once();
+            let refresh = keys.refresh_once();
             known = match deadline {
-                Some(Deadline(at)) => timeout_at(at, look).await.map_err(|_| AuthError::Unavailable)?,
-                None => look.await,
+                Some(Deadline(at)) => timeout_at(at, refresh).await.map_err(|_| AuthError::Unavailable)?,
+                None => refresh.await,
             };
         }
         let set = known.keys.ok_or(AuthError::Unavailable)?;
@@ -181,17 +184,17 @@ impl Authenticator {
     }
 }
 
-impl AuthError {
-    fn tell(self) -> Problem {
-        match self {
-            Self::Missing => Problem::unauthenticated(),
-            Self::Invalid(why) => {
-                tracing::info!(why, "a token was refused");
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Missing => Problem::unauthenticated(),
+            AuthError::Invalid(why) => {
+                tracing::info!(why, "access token rejected");
                 Problem::unauthenticated().with_header(http::header::WWW_AUTHENTICATE, INVALID_TOKEN)
             }
-            Self::Insufficient(scope) => Problem::insufficient_scope(scope),
-            Self::Unavailable => {
-                tracing::warn!("a token cannot be checked without newer keys of the issuer");
+            AuthError::InsufficientScope(scope) => Problem::insufficient_scope(scope),
+            AuthError::Unavailable => {
+                tracing::warn!("access token not verified: the issuer's keys cannot be refreshed");
                 Problem::not_started()
                     .with_detail("Tokens cannot be checked at the moment; nothing was done.")
             }

@@ -87,7 +87,10 @@ mod tests {
     async fn a_body_of_the_maximum_size_is_read_and_a_larger_one_is_rejected() {
         let largest = read(Body::from(vec![b' '; BODY_BYTES_MAX]), soon(), &load_limits()).await;
         assert_eq!(largest.unwrap().len(), BODY_BYTES_MAX);
-        assert_eq!(rejection(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(
+            rejection(Body::from(vec![b' '; BODY_BYTES_MAX + 1])).await,
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
     }
 
     #[tokio::test]

@@ -46,7 +46,11 @@ impl Etag {
 /// Adds `tag` to the response, and turns it into 304 without a body where the request's `If-None-Match` names the tag.
 ///
 /// A 304 keeps all other headers: they replace the stored ones in caches (RFC 9111, section 3.2).
-pub(crate) fn apply_if_none_match(request_headers: &HeaderMap, tag: &Etag, mut response: Response) -> Response {
+pub(crate) fn apply_if_none_match(
+    request_headers: &HeaderMap,
+    tag: &Etag,
+    mut response: Response,
+) -> Response {
     response.headers_mut().insert(header::ETAG, tag.to_header());
     if tag.matches(request_headers) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -57,7 +57,11 @@ impl Metrics {
             "Time from a request to the head of its response",
             metrics.requests.clone(),
         );
-        registry.register("http_server_active_requests", "Requests without a response yet", metrics.active.clone());
+        registry.register(
+            "http_server_active_requests",
+            "Requests without a response yet",
+            metrics.active.clone(),
+        );
         metrics
     }
 }

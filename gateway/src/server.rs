@@ -1,8 +1,7 @@
-//! The public listener: HTTP/1.1 and HTTP/2, told apart by what a client sends first; over TLS where there is a
-//! certificate, else in plain text (h2c by prior knowledge).
+//! The public listener: HTTP/1.1 and HTTP/2, distinguished by the first bytes of a connection; over TLS if a certificate
+//! is configured, else in plain text (h2c with prior knowledge).
 //!
-//! Each connection is a task from the moment on at which it is accepted, its TLS handshake included, so that one that
-//! is slow holds up no other.
+//! Each accepted connection is a task of its own, TLS handshake included, so that a slow client delays no other.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -31,29 +30,29 @@ mod metrics;
 pub(crate) use connection_limiter::ConnectionLimiter;
 pub(crate) use metrics::ConnectionMetrics;
 
-/// How long to wait before accepting again where the process has run out of file descriptors.
+/// Pause after a failed accept: without free file descriptors, the next one fails as well.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What every connection is server with.
+/// Shared by the tasks of all connections.
 struct ServerContext {
     http: Builder<TokioExecutor>,
-    /// `None` for plain text.
+    /// `None` for plain HTTP.
     tls: Option<ServerTls>,
     limiter: ConnectionLimiter,
     gateway: GatewayService,
-    /// Cancelled by a stop: answers say `Connection: close` from then on.
+    /// Cancelled at shutdown: from then on HTTP/1.1 responses have `Connection: close`.
     draining: CancellationToken,
-    /// Cancelled when connections are to close after what is in flight on them.
+    /// Cancelled [`limits::DRAIN_LINGER`] later: from then on connections close after their requests in flight.
     closing: CancellationToken,
 }
 
-/// Serves what is behind `door` until `shutdown` is cancelled and every request that was accepted is answered. How long
-/// that may take is for the caller to bound: dropping the future closes what is still open.
+/// Serves until `shutdown` is cancelled and every accepted request has its response. The caller bounds that time: dropping
+/// the future closes the remaining connections.
 ///
-/// A stop has two steps. For [`limits::DRAIN_LINGER`] all goes on, and answers tell HTTP/1.1 clients that
-/// their connection closes: one that keeps a connection open may send its next request at any moment, and
-/// closing in that moment would cut it. Then the listener closes, once everyone who had connected is let in;
-/// idle connections close too, new ones when they had as long, and the others after their last answer.
+/// A graceful shutdown has two steps. For [`limits::DRAIN_LINGER`] the listener goes on, and `Connection: close` in each
+/// response announces the end to HTTP/1.1 clients: a client may send its next request on an open connection at any moment,
+/// and closing at that moment would abort it. Then pending connections are accepted and the listener closes. Idle
+/// connections close too, connections without a request when they are as old, and all others after their last response.
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: GatewayService,
@@ -70,21 +69,21 @@ pub(crate) async fn serve(
         draining: shutdown.clone(),
         closing: CancellationToken::new(),
     });
-    let mut open = JoinSet::new();
+    let mut connections = JoinSet::new();
     readiness.set(ACCEPTING, true);
     tokio::select! {
-        () = accept(&listener, &server, &mut open) => {}
+        () = accept(&listener, &server, &mut connections) => {}
         () = shutdown.cancelled() => readiness.set(ACCEPTING, false),
     }
-    if !open.is_empty() {
+    if !connections.is_empty() {
         tokio::select! {
-            () = accept(&listener, &server, &mut open) => {}
+            () = accept(&listener, &server, &mut connections) => {}
             () = sleep(limits::DRAIN_LINGER) => {}
         }
     }
     server.closing.cancel();
-    accept_rest(listener, &server, &mut open);
-    while open.join_next().await.is_some() {}
+    accept_rest(listener, &server, &mut connections);
+    while connections.join_next().await.is_some() {}
 }
 
 fn http() -> Builder<TokioExecutor> {
@@ -109,51 +108,51 @@ fn http() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Accepts connections for ever, as long as no more than [`limits::CONNECTIONS_MAX`] are open.
-async fn accept(listener: &TcpListener, server: &Arc<ServerContext>, open: &mut JoinSet<()>) {
+/// Accepts connections forever, while fewer than [`limits::CONNECTIONS_MAX`] are open.
+async fn accept(listener: &TcpListener, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
     loop {
         tokio::select! {
-            Some(_) = open.join_next() => {}
-            accepted = listener.accept(), if open.len() < limits::CONNECTIONS_MAX => match accepted {
-                Ok((stream, peer)) => begin(stream, peer, server, open),
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < limits::CONNECTIONS_MAX => match accepted {
+                Ok((stream, peer)) => spawn(stream, peer, server, connections),
                 Err(error) => pause_after(&error).await,
             }
         }
     }
 }
 
-/// Serves a connection, unless its address has as many as it may have.
-fn begin(stream: TcpStream, peer: SocketAddr, server: &Arc<ServerContext>, open: &mut JoinSet<()>) {
+/// Starts the task of a connection, unless its address has reached its limit.
+fn spawn(stream: TcpStream, peer: SocketAddr, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
     if let Some(guard) = server.limiter.try_acquire(peer.ip()) {
         let server = server.clone();
-        open.spawn(async move {
+        connections.spawn(async move {
             connection::serve(stream, peer.ip(), server).await;
             drop(guard);
         });
     }
 }
 
-/// Accepts whoever has connected by now, and closes the listener: for those clients the connection stands, and
-/// a request may be on its way.
-fn accept_rest(listener: TcpListener, server: &Arc<ServerContext>, open: &mut JoinSet<()>) {
-    // The runtime may not have been told of all of them yet, so the system itself is asked.
+/// Accepts the connections in the backlog, and closes the listener. Their clients are connected already, and may have sent
+/// a request.
+fn accept_rest(listener: TcpListener, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
+    // tokio may not have been notified of all of them yet; a non-blocking accept of the socket itself finds them.
     let Ok(listener) = listener.into_std() else { return };
-    while open.len() < limits::CONNECTIONS_MAX
+    while connections.len() < limits::CONNECTIONS_MAX
         && let Ok((stream, peer)) = listener.accept()
     {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            begin(stream, peer, server, open);
+            spawn(stream, peer, server, connections);
         }
     }
 }
 
-/// A connection that its client gave up costs nothing; for any other reason the next one fails as fast.
+/// Pauses, unless the client has aborted its connection: for any other error the next accept would fail at once.
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "a connection cannot be accepted");
+        tracing::error!(%error, "accept failed");
         sleep(ACCEPT_PAUSE).await;
     }
 }

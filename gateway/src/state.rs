@@ -60,7 +60,10 @@ impl AppState {
             request_timeout: config.request_timeout,
             unit_price: config.unit_price,
             readiness,
-            problem_context: ProblemContext::new(config.public_url.as_ref().map(PublicUrl::text).as_deref(), registry),
+            problem_context: ProblemContext::new(
+                config.public_url.as_ref().map(PublicUrl::text).as_deref(),
+                registry,
+            ),
             metrics: Metrics::register(registry, scheme),
             auth: Auth::new(&config.auth),
             load_limits: LoadLimits::new(&config.load_limits, registry),

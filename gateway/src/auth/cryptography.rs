@@ -1,5 +1,5 @@
-//! The cryptography under `jsonwebtoken`: ring's, which TLS uses too, so that the gateway is built with one library of
-//! the kind. It only verifies, and only what is taken here.
+//! The cryptography of `jsonwebtoken`: ring, which TLS uses too, so that the gateway contains one such library. It supports
+//! verification alone, by the supported algorithms alone.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
@@ -19,17 +19,16 @@ static RING: CryptoProvider = CryptoProvider {
         true => Ok(Box::new(Verifier { algorithm: *algorithm, key: key.clone() })),
         false => Err(ErrorKind::InvalidAlgorithm.into()),
     },
-    // Makes key sets out of keys, which nobody does here.
+    // Converts keys into key sets: not used.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes ring the cryptography of `jsonwebtoken`. The library takes it for the whole process only, and the first one
-/// for good: all gateways of a process ask for the same.
+/// Makes ring the cryptography of `jsonwebtoken`, once per process: further calls have no effect.
 pub(super) fn install() {
     let _ = RING.install_default();
 }
 
-/// One key with the algorithm that it is used with; both are of one family.
+/// A key and its algorithm, both of one family.
 struct Verifier {
     algorithm: Algorithm,
     key: DecodingKey,
@@ -63,21 +62,21 @@ impl signature::Verifier<Vec<u8>> for Verifier {
     }
 }
 
-/// Why `key` can never verify anything, where that is so: ring would say no to every signature, and not why.
+/// Why `key` can verify no signature; `None` if it can. ring itself would reject every signature without a reason.
 pub(super) fn fault(key: &DecodingKey) -> Option<&'static str> {
     match (key.family(), key.kind()) {
         (AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, .. }) => {
-            // ring takes 2048 to 8192 bits, and no zeros before them (RFC 7518, section 6.3.1.1).
+            // ring requires 2048 to 8192 bits without leading zeros (RFC 7518, section 6.3.1.1).
             let fits = (256..=1024).contains(&n.len()) && n.first().is_some_and(|&first| first != 0);
             let fits = fits && (n.len() > 256 || n.first().is_some_and(|&first| first >= 0x80));
-            (!fits).then_some("its modulus has not 2048 to 8192 bits")
+            (!fits).then_some("its modulus does not have 2048 to 8192 bits")
         }
         (AlgorithmFamily::Ec, DecodingKeyKind::SecretOrDer(point)) => {
-            (point.len() != 65).then_some("its point has not 64 bytes")
+            (point.len() != 65).then_some("its point does not have 64 bytes")
         }
         (AlgorithmFamily::Ed, DecodingKeyKind::SecretOrDer(point)) => {
-            (point.len() != 32).then_some("its point has not 32 bytes")
+            (point.len() != 32).then_some("its point does not have 32 bytes")
         }
-        _ => Some("it is of another kind than its family"),
+        _ => Some("its kind does not match its family"),
     }
 }

@@ -1,5 +1,4 @@
-//! The keys of the issuer as they are known by now: read again as time goes by, and when a token names one that is
-//! not among them.
+//! The issuer's keys, refreshed at an interval, and when a token names a key that is not among them.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,83 +18,82 @@ use super::{
 };
 use crate::limits;
 
-/// The condition that keys are there to check tokens with.
+/// The readiness condition that keys have been read.
 const READY: &str = "auth_keys";
 
-/// The keys, and who looks for newer ones.
+/// The current keys, and the state of their refreshes.
 #[derive(Debug)]
 pub(super) struct KeyCache {
     source: KeySource,
-    known: watch::Sender<KeySnapshot>,
+    snapshot: watch::Sender<KeySnapshot>,
     last_forced_refresh: Mutex<ForcedRefresh>,
-    ask: Notify,
+    refresh_requested: Notify,
 }
 
-/// What is known after so many looks.
+/// The keys after a number of refreshes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KeySnapshot {
-    /// `None` until a look has found some. A look that fails takes none away.
+    /// `None` until a refresh has succeeded. A failed refresh keeps them.
     pub(super) keys: Option<Arc<KeySet>>,
-    /// Whether the last look failed, so that newer keys may be there.
+    /// Whether the last refresh failed, so that the issuer may have newer keys.
     pub(super) stale: bool,
-    looks: u64,
+    refreshes: u64,
 }
 
-/// The last look that tokens asked for.
+/// The last refresh that a token forced.
 #[derive(Debug, Default)]
 struct ForcedRefresh {
     at: Option<Instant>,
     /// Its number.
-    look: u64,
+    number: u64,
 }
 
 impl KeyCache {
-    /// Keys that are read from `source`; `first` are those that were read there already.
+    /// Keys of `source`; `first` are those read from it at start.
     pub(super) fn new(source: KeySource, first: Option<Arc<KeySet>>) -> Self {
-        let known = KeySnapshot { keys: first, ..KeySnapshot::default() };
-        Self {
-            source,
-            known: watch::Sender::new(known),
-            last_forced_refresh: Mutex::default(),
-            ask: Notify::new(),
-        }
+        let snapshot = watch::Sender::new(KeySnapshot { keys: first, ..KeySnapshot::default() });
+        Self { source, snapshot, last_forced_refresh: Mutex::default(), refresh_requested: Notify::new() }
     }
 
-    pub(super) fn known(&self) -> KeySnapshot {
-        self.known.borrow().clone()
+    pub(super) fn snapshot(&self) -> KeySnapshot {
+        self.snapshot.borrow().clone()
     }
 
-    /// What is known after one more look, which all who ask meanwhile share. One look is allowed in so much time, for
-    /// anyone can make up the name of a key; in between, what is known is all there is to say.
+    /// Waits for one more refresh, which concurrent callers share, and returns its keys. Between two forced refreshes there is
+    /// a minimum interval, since clients can send tokens with any key id; within it, returns the current keys.
     pub(super) async fn refresh_once(&self) -> KeySnapshot {
-        let mut known = self.known.subscribe();
-        let looks = known.borrow().looks;
-        if self.try_claim_refresh(looks) {
-            self.ask.notify_one();
-        } else if self.last_forced_refresh.lock().unwrap_or_else(PoisonError::into_inner).look <= looks {
-            return self.known();
+        let mut snapshot = self.snapshot.subscribe();
+        let refreshes = snapshot.borrow().refreshes;
+        if self.try_claim_refresh(refreshes) {
+            self.refresh_requested.notify_one();
+        } else if self.last_forced_refresh.lock().unwrap_or_else(PoisonError::into_inner).number <= refreshes
+        {
+            return self.snapshot();
         }
-        // The sender is here: waiting ends by a look alone.
-        let after = known.wait_for(|known| known.looks > looks).await.map(|known| known.clone());
-        after.unwrap_or_else(|_| self.known())
+        // Never closed: `self` holds the sender.
+        let after = snapshot
+            .wait_for(|snapshot| snapshot.refreshes > refreshes)
+            .await
+            .map(|snapshot| snapshot.clone());
+        after.unwrap_or_else(|_| self.snapshot())
     }
 
-    fn try_claim_refresh(&self, looks: u64) -> bool {
-        let mut asked = self.last_forced_refresh.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = asked.at.is_none_or(|at| at.elapsed() >= self.source.forced_refresh_interval());
+    fn try_claim_refresh(&self, refreshes: u64) -> bool {
+        let mut last = self.last_forced_refresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.at.is_none_or(|at| at.elapsed() >= self.source.forced_refresh_interval());
         if due {
-            *asked = ForcedRefresh { at: Some(Instant::now()), look: looks + 1 };
+            *last = ForcedRefresh { at: Some(Instant::now()), number: refreshes + 1 };
         }
         due
     }
 
-    /// Looks for keys for ever, at once and then as often as the source asks for. `readiness` says whether there are
-    /// any.
+    /// Refreshes the keys at once, and then forever at the source's interval or on request. `readiness` shows whether there
+    /// are any.
     pub(super) async fn refresh_forever(&self, readiness: &Readiness) {
         let mut document = None;
         let mut retry = *limits::KEY_SET_RETRY.start();
         loop {
-            readiness.set(READY, self.known().keys.is_some());
+            readiness.set(READY, self.snapshot().keys.is_some());
             let pause = match self.refresh(&mut document).await {
                 Ok(()) => {
                     retry = *limits::KEY_SET_RETRY.start();
@@ -108,15 +106,15 @@ impl KeyCache {
                     pause
                 }
             };
-            readiness.set(READY, self.known().keys.is_some());
+            readiness.set(READY, self.snapshot().keys.is_some());
             tokio::select! {
                 () = sleep(pause) => {}
-                () = self.ask.notified() => {}
+                () = self.refresh_requested.notified() => {}
             }
         }
     }
 
-    /// Reads the document, and takes up its keys if it is another than `last`.
+    /// Reads the document, and replaces the keys if it differs from `last`.
     async fn refresh(&self, last: &mut Option<Bytes>) -> Result<(), SourceError> {
         let read = self.source.read().await;
         let keys = match &read {
@@ -124,20 +122,20 @@ impl KeyCache {
             Ok(document) => KeySet::parse(document).map(Some).map_err(SourceError::from),
             Err(_) => Ok(None),
         };
-        // A document that gives no key is the same failure as none.
+        // A document without a usable key is a failure as well.
         let outcome = keys.and_then(|keys| read.map(|document| (keys, document)));
-        self.known.send_modify(|known| {
-            known.looks += 1;
-            known.stale = outcome.is_err();
-            if let Ok((Some(read), _)) = &outcome {
-                known.keys = Some(Arc::new(read.keys.clone()));
+        self.snapshot.send_modify(|snapshot| {
+            snapshot.refreshes += 1;
+            snapshot.stale = outcome.is_err();
+            if let Ok((Some(parsed), _)) = &outcome {
+                snapshot.keys = Some(Arc::new(parsed.keys.clone()));
             }
         });
         let (keys, document) = outcome?;
-        if let Some(read) = keys {
-            tracing::info!(source = %self.source, keys = read.keys.len(), "the keys of the issuer were read");
-            for line in read.ignored {
-                tracing::warn!(source = %self.source, "{line}; it is not used");
+        if let Some(parsed) = keys {
+            tracing::info!(source = %self.source, keys = parsed.keys.len(), "JWKS refreshed");
+            for reason in parsed.ignored {
+                tracing::warn!(source = %self.source, "JWKS key ignored: {reason}");
             }
             *last = Some(document);
         }
@@ -145,8 +143,8 @@ impl KeyCache {
     }
 
     fn log_failure(&self, error: &SourceError) {
-        let kept = self.known().keys.map_or(0, |keys| keys.len());
+        let keys = self.snapshot().keys.map_or(0, |keys| keys.len());
         let why = telemetry::chain(error);
-        tracing::warn!(source = %self.source, why, kept, "the keys of the issuer cannot be read");
+        tracing::warn!(source = %self.source, why, "JWKS refresh failed, keeping {keys} keys");
     }
 }

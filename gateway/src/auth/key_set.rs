@@ -1,5 +1,5 @@
-//! Key sets (JWKS, RFC 7517): which keys may verify a token, each by one algorithm, which is the key's and never the
-//! token's to choose (RFC 8725, section 3.1).
+//! Key sets (JWKS, RFC 7517). Each key verifies by one algorithm, which the key determines and never the token (RFC 8725,
+//! section 3.1).
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -23,20 +23,20 @@ pub(super) struct Key {
 #[derive(Debug, Clone)]
 pub(super) struct KeySet(Vec<Key>);
 
-/// What was made of a document.
+/// The usable keys of a document, and the others.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ParsedKeySet {
     pub(super) keys: KeySet,
-    /// A line for each of its keys that is not used.
+    /// For each ignored key, its position and the reason.
     pub(super) ignored: Vec<String>,
 }
 
-/// A document that gives no key.
+/// A document without a usable key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeySetError {
-    #[error("it is no JSON object with an array \"keys\"")]
+    #[error("it is not a JSON object with an array \"keys\"")]
     Malformed,
-    #[error("there is no key in it that verifies RS256, ES256 or EdDSA{}", .0.iter().map(|line| format!("; {line}")).collect::<String>())]
+    #[error("it has no key for RS256, ES256 or EdDSA{}", .0.iter().map(|line| format!("; {line}")).collect::<String>())]
     Empty(Vec<String>),
 }
 
@@ -46,18 +46,17 @@ struct Document {
 }
 
 impl KeySet {
-    /// Reads a document. What in it is no key for signatures of a kind that is taken here is ignored, as RFC 7517,
-    /// section 5, asks for.
-    pub(super) fn parse(document: &[u8]) -> Result<Read, KeySetError> {
+    /// Parses a document. Keys that are not for signatures by a supported algorithm are ignored (RFC 7517, section 5).
+    pub(super) fn parse(document: &[u8]) -> Result<ParsedKeySet, KeySetError> {
         let document: Document = serde_json::from_slice(document).map_err(|_| KeySetError::Malformed)?;
         let (mut keys, mut ignored) = (Vec::new(), Vec::new());
         for (index, value) in document.keys.into_iter().enumerate() {
-            let read = match serde_json::from_value::<Jwk>(value) {
-                Ok(_) if keys.len() == limits::KEYS_MAX => Err("it is one too many"),
-                Ok(jwk) => Key::of(&jwk),
-                Err(_) => Err("it is no JSON Web Key"),
+            let key = match serde_json::from_value::<Jwk>(value) {
+                Ok(_) if keys.len() == limits::KEYS_MAX => Err("the key set has too many keys"),
+                Ok(jwk) => Key::from_jwk(&jwk),
+                Err(_) => Err("it is not a JSON Web Key"),
             };
-            match read {
+            match key {
                 Ok(key) => keys.push(key),
                 Err(why) => ignored.push(format!("key {}: {why}", index + 1)),
             }
@@ -66,12 +65,12 @@ impl KeySet {
         if keys.is_empty() {
             Err(KeySetError::Empty(ignored))
         } else {
-            Ok(Read { keys: Self(keys), ignored })
+            Ok(ParsedKeySet { keys: Self(keys), ignored })
         }
     }
 
-    /// The keys that a token of `algorithm` may be signed with, which names the key `id` or none.
-    pub(super) fn of(&self, algorithm: Algorithm, id: Option<&str>) -> impl Iterator<Item = &Key> {
+    /// The keys that may verify a token of `algorithm`; `id` is the key id that the token names, if any.
+    pub(super) fn candidates(&self, algorithm: Algorithm, id: Option<&str>) -> impl Iterator<Item = &Key> {
         self.0.iter().filter(move |key| {
             key.algorithm == algorithm && id.is_none_or(|id| key.id.as_deref() == Some(id))
         })
@@ -83,37 +82,37 @@ impl KeySet {
 }
 
 impl Key {
-    /// The one key of HS256.
+    /// The key of HS256.
     pub(super) fn secret(secret: &[u8]) -> Self {
         Self { id: None, algorithm: Algorithm::HS256, decoding: DecodingKey::from_secret(secret) }
     }
 
-    /// The key that a JSON Web Key is, or why it is not used.
-    fn of(jwk: &Jwk) -> Result<Self, &'static str> {
+    /// Converts a JSON Web Key, or returns why it is ignored.
+    fn from_jwk(jwk: &Jwk) -> Result<Self, &'static str> {
         let common = &jwk.common;
-        if common.public_key_use.as_ref().is_some_and(|given| *given != PublicKeyUse::Signature) {
+        if common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
             return Err("its use is not sig");
         }
-        if common.key_operations.as_ref().is_some_and(|given| !given.contains(&KeyOperations::Verify)) {
-            return Err("its key_ops do not hold verify");
+        if common
+            .key_operations
+            .as_ref()
+            .is_some_and(|operations| !operations.contains(&KeyOperations::Verify))
+        {
+            return Err("its key_ops lack verify");
         }
         let algorithm = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => Algorithm::RS256,
-            AlgorithmParameters::EllipticCurve(given) if given.curve == EllipticCurve::P256 => {
-                Algorithm::ES256
-            }
-            AlgorithmParameters::OctetKeyPair(given) if given.curve == EllipticCurve::Ed25519 => {
-                Algorithm::EdDSA
-            }
+            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
+            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
             AlgorithmParameters::OctetKey(_) => {
-                return Err("it is a secret, which is given by AUTH_HS256_SECRET");
+                return Err("it is a secret; configure it as AUTH_HS256_SECRET");
             }
-            _ => return Err("it is of no kind that is taken (RSA, EC P-256, OKP Ed25519)"),
+            _ => return Err("it is none of RSA, EC P-256 and OKP Ed25519"),
         };
-        if common.key_algorithm.is_some_and(|given| given != KeyAlgorithm::from(algorithm)) {
-            return Err("its alg is another than RS256 (RSA), ES256 (EC) or EdDSA (OKP)");
+        if common.key_algorithm.is_some_and(|alg| alg != KeyAlgorithm::from(algorithm)) {
+            return Err("its alg is not RS256 (RSA), ES256 (EC) or EdDSA (OKP)");
         }
-        let decoding = DecodingKey::from_jwk(jwk).map_err(|_| "it is not in base64url")?;
+        let decoding = DecodingKey::from_jwk(jwk).map_err(|_| "it is not base64url")?;
         match cryptography::fault(&decoding) {
             None => Ok(Self { id: common.key_id.clone(), algorithm, decoding }),
             Some(fault) => Err(fault),

@@ -1,4 +1,4 @@
-//! Where a key set comes from: a file, or an address. Reading one is bounded in bytes and time.
+//! The source of a key set: a file or a URL. Reads are bounded in bytes and time.
 
 use std::{
     fmt,
@@ -23,35 +23,35 @@ use tokio::time::timeout;
 use super::key_set::KeySetError;
 use crate::limits;
 
-/// A place that a key set is read from, again and again.
+/// The source of a key set.
 #[derive(Clone)]
 pub(super) enum KeySource {
     File(PathBuf),
     Url(Box<RemoteKeys>),
 }
 
-/// An address, and the client that asks it.
+/// A URL and its HTTP client.
 #[derive(Clone)]
 pub(super) struct RemoteKeys {
     uri: Uri,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
-/// Why no key set could be had.
+/// Why a key set could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
     #[error("the file cannot be read: {0}")]
     File(#[from] io::Error),
     #[error("it has more than {} bytes", limits::KEY_SET_BYTES_MAX)]
     TooLong,
-    #[error("it cannot be asked for")]
+    #[error("the request failed")]
     Unreachable(#[from] hyper_util::client::legacy::Error),
-    /// A redirect is one too: whoever runs the gateway said where the keys are.
-    #[error("it was answered {0} instead of 200")]
+    /// Redirects are not followed: the operator configures the final URL.
+    #[error("the status is {0} instead of 200")]
     Status(StatusCode),
-    #[error("its answer broke off")]
+    #[error("the response body is incomplete")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("it was not there within {:?}", limits::KEY_SET_READ_MAX)]
+    #[error("it did not arrive within {:?}", limits::KEY_SET_READ_MAX)]
     Slow,
     #[error(transparent)]
     KeySet(#[from] KeySetError),
@@ -72,7 +72,7 @@ impl KeySource {
         timeout(limits::KEY_SET_READ_MAX, read).await.map_err(|_| SourceError::Slow)?
     }
 
-    /// How often it is read again.
+    /// The refresh interval.
     pub(super) fn interval(&self) -> Duration {
         match self {
             Self::File(_) => limits::KEY_SET_FILE_INTERVAL,
@@ -80,7 +80,7 @@ impl KeySource {
         }
     }
 
-    /// How often it is read earlier because of tokens whose key is unknown.
+    /// The minimum interval between refreshes that tokens with unknown keys force.
     pub(super) fn forced_refresh_interval(&self) -> Duration {
         match self {
             Self::File(_) => limits::KEY_SET_FILE_FORCED_INTERVAL,
@@ -89,17 +89,17 @@ impl KeySource {
     }
 }
 
-/// What stands in a file of a key set.
+/// Reads a file of at most [`limits::KEY_SET_BYTES_MAX`] bytes.
 pub(super) fn read_file(path: &Path) -> Result<Bytes, SourceError> {
     let mut bytes = Vec::new();
-    // One byte more than is taken tells a file that is too long.
-    let most = u64::try_from(limits::KEY_SET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    // One byte more than the limit detects a file that is too long.
+    let max = u64::try_from(limits::KEY_SET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(max).read_to_end(&mut bytes)?;
     if bytes.len() > limits::KEY_SET_BYTES_MAX { Err(SourceError::TooLong) } else { Ok(bytes.into()) }
 }
 
 impl RemoteKeys {
-    /// A key set at `uri`, of a host whose certificate one of `roots` vouches for where it is `https`.
+    /// A key set at `uri`; `roots` are the trusted certificates of an https URL.
     pub(super) fn new(uri: Uri, roots: RootCertStore) -> Result<Self, rustls::Error> {
         let provider = rustls::crypto::ring::default_provider();
         let tls = ClientConfig::builder_with_provider(provider.into())
@@ -108,7 +108,7 @@ impl RemoteKeys {
             .with_no_client_auth();
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        // It is asked once in minutes: no server keeps a connection for that long.
+        // Minutes pass between two requests: no server keeps a connection open for that long.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { uri, client })
     }
@@ -116,8 +116,8 @@ impl RemoteKeys {
     async fn read(&self) -> Result<Bytes, SourceError> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.uri.clone();
-        let taken = header::HeaderValue::from_static("application/jwk-set+json, application/json");
-        request.headers_mut().insert(header::ACCEPT, taken);
+        let accept = header::HeaderValue::from_static("application/jwk-set+json, application/json");
+        request.headers_mut().insert(header::ACCEPT, accept);
         let response = self.client.request(request).await?;
         if response.status() != StatusCode::OK {
             return Err(SourceError::Status(response.status()));
@@ -132,15 +132,15 @@ impl RemoteKeys {
     }
 }
 
-/// The place, without the query of an address, which may hold what is nobody's business.
+/// The path, or the URL without its query, which may contain secrets.
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Url(remote) => {
-                let (uri, unknown) = (&remote.uri, "");
-                let host = uri.authority().map_or(unknown, |authority| authority.as_str());
-                write!(f, "{}://{host}{}", uri.scheme_str().unwrap_or(unknown), uri.path())
+                let uri = &remote.uri;
+                let host = uri.authority().map_or("", |authority| authority.as_str());
+                write!(f, "{}://{host}{}", uri.scheme_str().unwrap_or_default(), uri.path())
             }
         }
     }

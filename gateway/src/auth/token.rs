@@ -1,4 +1,4 @@
-//! Access tokens: JSON Web Tokens (RFC 7519) as RFC 9068 shapes them, checked by the practices of RFC 8725.
+//! Access tokens: JSON Web Tokens (RFC 7519) in the profile of RFC 9068, verified by the practices of RFC 8725.
 
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
@@ -9,27 +9,27 @@ use super::{
 };
 use crate::limits;
 
-/// The algorithms that are taken.
+/// Supported algorithms.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
-/// What `typ` may be, where it is there: a token of any kind, or an access token (RFC 9068, section 4).
+/// Accepted values of an optional `typ`: a token of any kind, or an access token (RFC 9068, section 4).
 const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
 
-/// What every token must say.
+/// The requirements on every token.
 #[derive(Debug, Clone)]
 pub(super) struct TokenRules {
     issuer: String,
     leeway_seconds: u64,
-    /// One for each algorithm: the library holds a token against those of one family only.
+    /// One per algorithm: the library supports one family per validation.
     validations: [Validation; 4],
 }
 
-/// A token whose header was read and whose signature was not checked.
+/// A token with a parsed header and an unverified signature.
 pub(super) struct UnverifiedToken<'a> {
     pub(super) token: &'a str,
     header: Header,
 }
 
-/// A token that may be believed.
+/// A token with a verified signature and valid claims.
 #[derive(Debug)]
 pub(super) struct VerifiedToken {
     pub(super) subject: Subject,
@@ -41,7 +41,7 @@ pub(super) struct VerifiedToken {
 
 #[derive(Debug, Deserialize)]
 struct Claims {
-    /// The library would take a list of issuers too; it is one (RFC 7519, section 4.1.1).
+    /// A single text (RFC 7519, section 4.1.1); the library would accept a list as well.
     iss: String,
     sub: String,
     exp: serde_json::Number,
@@ -51,7 +51,7 @@ struct Claims {
     scp: Option<Scopes>,
 }
 
-/// `scp`, as some issuers write scopes: a text as `scope` is, or a list.
+/// `scp`, in which some issuers send the scopes: a text like `scope`, or a list.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Scopes {
@@ -64,7 +64,7 @@ impl TokenRules {
         let validations = ALGORITHMS.map(|algorithm| {
             let mut validation = Validation::new(algorithm);
             validation.leeway = leeway_seconds;
-            // Expired *on* its last second (RFC 7519, section 4.1.4), where the library would give it that one too.
+            // A token expires *on* `exp` (RFC 7519, section 4.1.4); the library would accept it for one second more.
             validation.reject_tokens_expiring_in_less_than = 1;
             validation.validate_nbf = true;
             validation.set_audience(&[audience]);
@@ -74,7 +74,7 @@ impl TokenRules {
         Self { issuer: issuer.to_owned(), leeway_seconds, validations }
     }
 
-    /// What the token says, if one of `keys` has signed it and it is meant for here and now.
+    /// Verifies the signature with one of `keys`, and then the claims.
     pub(super) fn verify<'k>(
         &self,
         unverified: &UnverifiedToken<'_>,
@@ -86,41 +86,40 @@ impl TokenRules {
             match decode::<Claims>(unverified.token, &key.decoding, validation) {
                 Ok(decoded) => return self.validate_claims(decoded.claims),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
-                Err(error) => return Err(AuthError::Invalid(why(error.kind()))),
+                Err(error) => return Err(AuthError::Invalid(reason(error.kind()))),
             }
         }
-        Err(AuthError::Invalid(why(&ErrorKind::InvalidSignature)))
+        Err(AuthError::Invalid(reason(&ErrorKind::InvalidSignature)))
     }
 
     fn validate_claims(&self, claims: Claims) -> Result<VerifiedToken, AuthError> {
         if claims.iss != self.issuer {
-            return Err(AuthError::Invalid(why(&ErrorKind::InvalidIssuer)));
+            return Err(AuthError::Invalid(reason(&ErrorKind::InvalidIssuer)));
         }
-        // One text for one user, as the database and the logs write it.
+        // Only the canonical decimal form, so that a user has one id.
         let user = claims.sub.parse().ok().filter(|id: &i64| id.to_string() == claims.sub);
         let user = user.filter(|id| limits::USER_ID.contains(id));
-        let subject = user.map(Subject).ok_or(AuthError::Invalid("its sub is no user id"))?;
+        let subject = user.map(Subject).ok_or(AuthError::Invalid("its sub is not a user id"))?;
         let expires_at = claims.exp.as_u64().map_or(0, |exp| exp.saturating_add(self.leeway_seconds));
         Ok(VerifiedToken { subject, expires_at, scope: claims.scope, scp: claims.scp })
     }
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads the header of `token`. Parameters that lead to a key (`jwk`, `jku`, `x5c`, `x5u`) are not looked at.
+    /// Parses the header of `token`. Parameters that refer to a key (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
     pub(super) fn parse(token: &'a str) -> Result<Self, AuthError> {
-        let header = decode_header(token).map_err(|_| {
-            AuthError::Invalid("its header cannot be read, or has an algorithm that nobody knows")
-        })?;
+        let header = decode_header(token)
+            .map_err(|_| AuthError::Invalid("its header is malformed or names an unknown algorithm"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(AuthError::Invalid("its algorithm is not taken here"));
+            return Err(AuthError::Invalid("its algorithm is not supported"));
         }
-        // RFC 7515, section 4.1.11: no extension is understood here.
+        // No extension is supported (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
             return Err(AuthError::Invalid("its header has crit"));
         }
         let typ = header.typ.as_deref();
-        if typ.is_some_and(|typ| !TYPES.iter().any(|taken| typ.eq_ignore_ascii_case(taken))) {
-            return Err(AuthError::Invalid("its typ is of something else than an access token"));
+        if typ.is_some_and(|typ| !TYPES.iter().any(|accepted| typ.eq_ignore_ascii_case(accepted))) {
+            return Err(AuthError::Invalid("its typ is not that of an access token"));
         }
         Ok(Self { token, header })
     }
@@ -129,15 +128,15 @@ impl<'a> UnverifiedToken<'a> {
         self.header.alg == Algorithm::HS256
     }
 
-    /// The keys of a set that it may be signed with.
+    /// The keys of `keys` that may verify it.
     pub(super) fn candidates<'k>(&self, keys: &'k KeySet) -> impl Iterator<Item = &'k Key> {
-        keys.of(self.header.alg, self.header.kid.as_deref())
+        keys.candidates(self.header.alg, self.header.kid.as_deref())
     }
 }
 
 impl VerifiedToken {
-    /// Whether the token is for `scope` (RFC 8693, section 4.2).
-    pub(super) fn permits(&self, scope: &str) -> bool {
+    /// Whether the token has `scope` (RFC 8693, section 4.2).
+    pub(super) fn has_scope(&self, scope: &str) -> bool {
         let among = |text: &str| text.split(' ').any(|granted| granted == scope);
         let listed = match &self.scp {
             Some(Scopes::Text(text)) => among(text),
@@ -148,22 +147,22 @@ impl VerifiedToken {
     }
 }
 
-/// What the library found wrong, in words that hold nothing of the token.
-fn why(kind: &ErrorKind) -> &'static str {
+/// The library's error in words that contain nothing of the token.
+fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::InvalidSignature => "no key that it may be signed with has signed it",
+        ErrorKind::InvalidSignature => "its signature is invalid",
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidIssuer => "it is of another issuer",
-        ErrorKind::InvalidAudience => "it is for another audience",
+        ErrorKind::InvalidIssuer => "its issuer is another one",
+        ErrorKind::InvalidAudience => "its audience is another one",
         ErrorKind::MissingRequiredClaim(_) => "it lacks exp, iss, aud or sub",
-        ErrorKind::InvalidClaimFormat(_) => "its exp or nbf is no time",
-        ErrorKind::Json(_) => "its claims are not of the form that they must have",
-        _ => "it is no signed JWT",
+        ErrorKind::InvalidClaimFormat(_) => "its exp or nbf is not a time",
+        ErrorKind::Json(_) => "its claims have the wrong types",
+        _ => "it is not a signed JWT",
     }
 }
 
-/// A token that was verified, of nothing but this.
+/// A verified token without scopes.
 #[cfg(test)]
 pub(super) fn verified(subject: Subject, expires_at: u64) -> VerifiedToken {
     VerifiedToken { subject, expires_at, scope: None, scp: None }

@@ -1,4 +1,4 @@
-//! Tokens that were found good, so that each signature is checked once and not with every request.
+//! Cache of verified tokens, so that each signature is verified once and not with every request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,8 +11,8 @@ use crate::limits::{CACHED_TOKEN_BYTES_MAX, CACHED_TOKENS_MAX};
 /// Bytes of a token's digest.
 const DIGEST_BYTES: usize = 32;
 
-/// The digests of good tokens, until they expire, and as long as the keys are those that they were checked with. Of too
-/// many, those that were not seen for the longest are forgotten.
+/// Verified tokens by their digests. An entry is valid until its token expires, and while the issuer's keys are those that
+/// verified it. Beyond [`CACHED_TOKENS_MAX`] entries the least recently used one is evicted.
 pub(super) struct TokenCache(Mutex<Entries>);
 
 struct Entries {
@@ -26,42 +26,37 @@ impl Default for TokenCache {
     }
 }
 
-impl std::fmt::Debug for TokenCache {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenCache")
-    }
-}
-
 impl TokenCache {
-    /// What `token` says, if it was found good by these keys, and is so `now`, in seconds since the Unix epoch.
-    pub(super) fn find(
+    /// Returns the entry of `token`, if these keys verified it and it has not expired at `now`, in seconds since the Unix
+    /// epoch.
+    pub(super) fn get(
         &self,
         token: &str,
         keys: Option<&Arc<KeySet>>,
         now: u64,
     ) -> Option<Arc<VerifiedToken>> {
         let digest = digest_of(token)?;
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.is_current(keys) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !entries.is_current(keys) {
             return None;
         }
-        let verified = kept.tokens.get(&digest)?;
+        let verified = entries.tokens.get(&digest)?;
         if now < verified.expires_at {
             return Some(verified.clone());
         }
-        kept.tokens.remove(&digest);
+        entries.tokens.remove(&digest);
         None
     }
 
-    /// Keeps what `token` says, which was found good by these keys.
+    /// Inserts a token that these keys have verified.
     pub(super) fn insert(&self, token: &str, keys: Option<&Arc<KeySet>>, verified: &Arc<VerifiedToken>) {
         let Some(digest) = digest_of(token) else { return };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.is_current(keys) {
-            kept.tokens.clear();
-            kept.keys = keys.cloned();
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !entries.is_current(keys) {
+            entries.tokens.clear();
+            entries.keys = keys.cloned();
         }
-        kept.tokens.insert(digest, verified.clone());
+        entries.tokens.insert(digest, verified.clone());
     }
 }
 
@@ -75,7 +70,7 @@ impl Entries {
     }
 }
 
-/// `None` for a token that is too long to be kept: what it says would be too.
+/// `None` for a token that is too long for the cache, as its claims may be.
 fn digest_of(token: &str) -> Option<[u8; DIGEST_BYTES]> {
     let short = token.len() <= CACHED_TOKEN_BYTES_MAX;
     short.then(|| digest(&SHA256, token.as_bytes()).as_ref().try_into().ok())?
@@ -93,35 +88,35 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_until_it_expires() {
-        let (good, keys) = (TokenCache::default(), keys());
-        assert!(good.find("a", Some(&keys), 0).is_none());
-        good.insert("a", Some(&keys), &Arc::new(verified(Subject(1), 100)));
-        assert_eq!(good.find("a", Some(&keys), 99).unwrap().subject, Subject(1));
-        assert!(good.find("b", Some(&keys), 99).is_none());
-        assert!(good.find("a", Some(&keys), 100).is_none());
-        assert!(good.find("a", Some(&keys), 99).is_none(), "it is forgotten");
+    fn an_entry_is_valid_until_its_token_expires() {
+        let (cache, keys) = (TokenCache::default(), keys());
+        assert!(cache.get("a", Some(&keys), 0).is_none());
+        cache.insert("a", Some(&keys), &Arc::new(verified(Subject(1), 100)));
+        assert_eq!(cache.get("a", Some(&keys), 99).unwrap().subject, Subject(1));
+        assert!(cache.get("b", Some(&keys), 99).is_none());
+        assert!(cache.get("a", Some(&keys), 100).is_none());
+        assert!(cache.get("a", Some(&keys), 99).is_none(), "the expired entry is removed");
     }
 
     #[test]
-    fn other_keys_know_nothing_of_it() {
-        let (good, old, new) = (TokenCache::default(), keys(), keys());
-        good.insert("a", Some(&old), &Arc::new(verified(Subject(1), 100)));
-        assert!(good.find("a", Some(&new), 0).is_none() && good.find("a", None, 0).is_none());
-        good.insert("b", Some(&new), &Arc::new(verified(Subject(2), 100)));
-        assert!(good.find("a", Some(&new), 0).is_none() && good.find("a", Some(&old), 0).is_none());
-        assert!(good.find("b", Some(&new), 0).is_some());
+    fn an_entry_is_valid_only_with_the_keys_that_verified_it() {
+        let (cache, old, new) = (TokenCache::default(), keys(), keys());
+        cache.insert("a", Some(&old), &Arc::new(verified(Subject(1), 100)));
+        assert!(cache.get("a", Some(&new), 0).is_none() && cache.get("a", None, 0).is_none());
+        cache.insert("b", Some(&new), &Arc::new(verified(Subject(2), 100)));
+        assert!(cache.get("a", Some(&new), 0).is_none() && cache.get("a", Some(&old), 0).is_none());
+        assert!(cache.get("b", Some(&new), 0).is_some());
     }
 
     #[test]
-    fn so_many_are_kept_and_none_that_is_long() {
-        let good = TokenCache::default();
+    fn the_cache_is_bounded_in_entries_and_token_length() {
+        let cache = TokenCache::default();
         let long = "x".repeat(CACHED_TOKEN_BYTES_MAX + 1);
-        good.insert(&long, None, &Arc::new(verified(Subject(1), 100)));
-        assert!(good.find(&long, None, 0).is_none());
+        cache.insert(&long, None, &Arc::new(verified(Subject(1), 100)));
+        assert!(cache.get(&long, None, 0).is_none());
         for token in 0..=CACHED_TOKENS_MAX {
-            good.insert(&token.to_string(), None, &Arc::new(verified(Subject(1), 100)));
+            cache.insert(&token.to_string(), None, &Arc::new(verified(Subject(1), 100)));
         }
-        assert!(good.find("0", None, 0).is_none() && good.find("1", None, 0).is_some());
+        assert!(cache.get("0", None, 0).is_none() && cache.get("1", None, 0).is_some());
     }
 }

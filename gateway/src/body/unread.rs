@@ -210,7 +210,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_unread_body_is_discarded_up_to_the_byte_bound() {
-        assert_eq!(connection_after(Body::from_stream(chunks().take(128)), false, StatusCode::NOT_FOUND).await, None);
+        assert_eq!(
+            connection_after(Body::from_stream(chunks().take(128)), false, StatusCode::NOT_FOUND).await,
+            None
+        );
         let endless = Body::from_stream(chunks());
         assert_eq!(connection_after(endless, false, StatusCode::NOT_FOUND).await.unwrap(), "close");
     }

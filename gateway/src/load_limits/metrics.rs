@@ -7,7 +7,7 @@ use service_kit::metrics::Registry;
 pub(super) const BY_ADDRESS: &str = "address";
 pub(super) const BY_SUBJECT: &str = "subject";
 
-/// The metrics of one gateway's load_limits.
+/// The metrics of one gateway's load limits.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) shed: Counter,

@@ -128,7 +128,8 @@ fn origin(text: &str) -> Option<HeaderValue> {
     let uri: Uri = lower.parse().ok()?;
     let authority = uri.authority()?;
     // An origin has no path, query, user or wildcard.
-    let only_origin = authority.as_str() == rest && !rest.contains(['@', '*']) && !authority.host().is_empty();
+    let only_origin =
+        authority.as_str() == rest && !rest.contains(['@', '*']) && !authority.host().is_empty();
     let port = rest.strip_prefix(authority.host())?;
     let port_fits = port.is_empty() || authority.port_u16().is_some();
     let rest = rest.strip_suffix(default_port).unwrap_or(rest);

@@ -1,5 +1,5 @@
-//! What a connection is used for: whether it is idle, how long its client takes to read, and how often it gives up
-//! what it asked for.
+//! The activity of one connection: whether it is idle, how long its client takes to read, and how many requests it
+//! abandons.
 
 use std::{
     pin::Pin,
@@ -20,66 +20,59 @@ use tokio::{
 
 use super::metrics::CloseReason;
 use crate::limits::{
-    ABANDONED_MAX, RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX, CONNECTION_IDLE_MAX, CONNECTION_CHECK_INTERVAL,
+    ABANDONED_MAX, CONNECTION_CHECK_INTERVAL, CONNECTION_IDLE_MAX, RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX,
 };
 
-/// What is known of one connection.
-#[derive(Clone)]
-pub(super) struct Activity(Arc<Shared>);
+/// The activity of one connection. Cheap to clone: clones share the state.
+#[derive(Clone, Default)]
+pub(super) struct Activity(Arc<Inner>);
 
-struct Shared {
+#[derive(Default)]
+struct Inner {
     state: Mutex<State>,
-    abandoning: Notify,
+    abandoned_too_many: Notify,
 }
 
 struct State {
-    /// When there was a request last, or, if there was none, when the connection was opened.
-    used: Instant,
-    /// The number of the last request.
+    /// End of the last request, or start of the connection.
+    last_used: Instant,
+    /// Requests so far; the last one's id.
     requests: u64,
-    /// Requests that are being worked on.
-    in_work: usize,
-    /// The answers that are not read to their end, by their requests' numbers, and when the head of each was made: the
-    /// oldest first.
+    /// Requests without a response.
+    in_flight: usize,
+    /// Responses that the client has not read to their end: request id, and time of the response's head. Oldest first.
     unread: Vec<(u64, Instant)>,
     answered: u64,
     abandoned: u64,
 }
 
-impl Activity {
-    pub(super) fn begin() -> Self {
-        let state = State {
-            used: Instant::now(),
-            requests: 0,
-            in_work: 0,
-            unread: Vec::new(),
-            answered: 0,
-            abandoned: 0,
-        };
-        Self(Arc::new(Shared { state: Mutex::new(state), abandoning: Notify::new() }))
+impl Default for State {
+    fn default() -> Self {
+        let last_used = Instant::now();
+        Self { last_used, requests: 0, in_flight: 0, unread: Vec::new(), answered: 0, abandoned: 0 }
     }
+}
 
-    /// Whether there was a request.
-    pub(super) fn is_used(&self) -> bool {
+impl Activity {
+    pub(super) fn has_requests(&self) -> bool {
         self.state().requests > 0
     }
 
-    /// A request comes.
-    pub(super) fn request(&self) -> Request {
+    pub(super) fn begin_request(&self) -> RequestGuard {
         let mut state = self.state();
         state.requests += 1;
-        state.in_work += 1;
-        Request { id: state.requests, activity: Some(self.clone()) }
+        state.in_flight += 1;
+        RequestGuard { id: state.requests, activity: Some(self.clone()) }
     }
 
-    /// Returns when the connection should be closed, and why.
-    pub(super) async fn ended(&self) -> CloseReason {
-        let mut looks = interval(CONNECTION_CHECK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Completes when the connection exceeds a limit and should close.
+    pub(super) async fn limit_reached(&self) -> CloseReason {
+        let mut checks = interval(CONNECTION_CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.0.abandoning.notified() => return CloseReason::Abandoning,
-                now = looks.tick() => if let Some(why) = self.state().bound_passed(now) { return why },
+                () = self.0.abandoned_too_many.notified() => return CloseReason::Abandoning,
+                now = checks.tick() => if let Some(reason) = self.state().time_limit_exceeded(now) { return reason },
             }
         }
     }
@@ -90,76 +83,77 @@ impl Activity {
 }
 
 impl State {
-    fn bound_passed(&self, now: Instant) -> Option<CloseReason> {
+    fn time_limit_exceeded(&self, now: Instant) -> Option<CloseReason> {
         let unread = self.unread.first().is_some_and(|(_, since)| now - *since > RESPONSE_READ_MAX);
-        let idle = self.in_work == 0 && self.unread.is_empty() && now - self.used > CONNECTION_IDLE_MAX;
+        let idle =
+            self.in_flight == 0 && self.unread.is_empty() && now - self.last_used > CONNECTION_IDLE_MAX;
         unread.then_some(CloseReason::Unread).or(idle.then_some(CloseReason::Idle))
     }
 }
 
-/// A request that is being worked on; dropped before its answer, it was abandoned.
-pub(super) struct Request {
+/// A request in flight. Dropping it without a response counts the request as abandoned.
+pub(super) struct RequestGuard {
     id: u64,
-    /// `None` once it was answered.
+    /// `None` after the response.
     activity: Option<Activity>,
 }
 
-impl Request {
-    /// The answer, which is watched until it is read.
-    pub(super) fn answer(mut self, response: Response) -> http::Response<Watched> {
-        let reading = self.activity.take().map(|activity| Reading::begin(self.id, activity));
-        response.map(|body| Watched { body, rest: Bytes::new(), _reading: reading })
+impl RequestGuard {
+    /// Ends the request, and tracks the response until the client has read it.
+    pub(super) fn track(mut self, response: Response) -> http::Response<ResponseBody> {
+        let guard = self.activity.take().map(|activity| ResponseGuard::begin(self.id, activity));
+        response.map(|body| ResponseBody { body, rest: Bytes::new(), _guard: guard })
     }
 }
 
-impl Drop for Request {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let Some(activity) = &self.activity else { return };
         let mut state = activity.state();
-        state.in_work -= 1;
-        state.used = Instant::now();
+        state.in_flight -= 1;
+        state.last_used = Instant::now();
         state.abandoned += 1;
         if state.abandoned.saturating_sub(state.answered) > ABANDONED_MAX {
-            activity.0.abandoning.notify_one();
+            activity.0.abandoned_too_many.notify_one();
         }
     }
 }
 
-/// An answer that is being read.
-struct Reading {
+/// A response that the client has not read to its end.
+struct ResponseGuard {
     id: u64,
     activity: Activity,
 }
 
-impl Reading {
+impl ResponseGuard {
     fn begin(id: u64, activity: Activity) -> Self {
         let mut state = activity.state();
-        state.in_work -= 1;
+        state.in_flight -= 1;
         state.unread.push((id, Instant::now()));
         drop(state);
         Self { id, activity }
     }
 }
 
-impl Drop for Reading {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         let mut state = self.activity.state();
         state.unread.retain(|(id, _)| *id != self.id);
         state.answered += 1;
-        state.used = Instant::now();
+        state.last_used = Instant::now();
     }
 }
 
-/// A body of an answer; it is dropped when all but the last [`RESPONSE_CHUNK_BYTES`] of it was read, or will not be. (HTTP/2
-/// takes a chunk as a whole, however little its client reads, and then asks for the next.)
-pub(super) struct Watched {
+/// A response body in chunks of at most [`RESPONSE_CHUNK_BYTES`]. It is dropped after the client has read all but the last
+/// chunk, or has disconnected: HTTP/2 buffers a chunk as a whole, and polls for the next one after it was sent.
+pub(super) struct ResponseBody {
     body: Body,
-    /// What of a chunk was not handed out yet.
+    /// The rest of the current chunk of `body`.
     rest: Bytes,
-    _reading: Option<Reading>,
+    _guard: Option<ResponseGuard>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -202,22 +196,22 @@ mod tests {
 
     use super::*;
 
-    /// Far beyond every bound.
+    /// Longer than every limit.
     const LONG: Duration = Duration::from_secs(3600);
 
-    async fn ends(activity: &Activity) -> Option<(CloseReason, Duration)> {
+    async fn closed(activity: &Activity) -> Option<(CloseReason, Duration)> {
         let began = Instant::now();
-        timeout(LONG, activity.ended()).await.ok().map(|why| (why, began.elapsed()))
+        timeout(LONG, activity.limit_reached()).await.ok().map(|reason| (reason, began.elapsed()))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_ends_when_it_is_idle() {
-        let activity = Activity::begin();
-        let working = activity.request();
-        assert_eq!(ends(&activity).await, None);
-        drop(working.answer(Response::new(Body::empty())));
-        let (why, after) = ends(&activity).await.unwrap();
-        assert_eq!(why, CloseReason::Idle);
+    async fn an_idle_connection_closes() {
+        let activity = Activity::default();
+        let request = activity.begin_request();
+        assert_eq!(closed(&activity).await, None);
+        drop(request.track(Response::new(Body::empty())));
+        let (reason, after) = closed(&activity).await.unwrap();
+        assert_eq!(reason, CloseReason::Idle);
         assert!(
             (CONNECTION_IDLE_MAX..=CONNECTION_IDLE_MAX + CONNECTION_CHECK_INTERVAL).contains(&after),
             "{after:?}"
@@ -225,33 +219,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_ends_when_one_answer_is_not_read_whatever_else_is() {
-        let activity = Activity::begin();
-        let _unread = activity.request().answer(Response::new(Body::from("x")));
+    async fn a_connection_closes_when_one_response_stays_unread() {
+        let activity = Activity::default();
+        let _unread = activity.begin_request().track(Response::new(Body::from("x")));
         let others = async {
             loop {
-                drop(activity.request().answer(Response::new(Body::from("y"))));
+                drop(activity.begin_request().track(Response::new(Body::from("y"))));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         };
-        let ended = tokio::select! { ended = ends(&activity) => ended, () = others => None };
-        let (why, after) = ended.unwrap();
-        assert_eq!(why, CloseReason::Unread);
-        assert!((RESPONSE_READ_MAX..=RESPONSE_READ_MAX + CONNECTION_CHECK_INTERVAL).contains(&after), "{after:?}");
+        let outcome = tokio::select! { outcome = closed(&activity) => outcome, () = others => None };
+        let (reason, after) = outcome.unwrap();
+        assert_eq!(reason, CloseReason::Unread);
+        assert!(
+            (RESPONSE_READ_MAX..=RESPONSE_READ_MAX + CONNECTION_CHECK_INTERVAL).contains(&after),
+            "{after:?}"
+        );
     }
 
     #[tokio::test]
-    async fn an_answer_is_unread_until_its_last_part_is_taken() {
-        let activity = Activity::begin();
+    async fn a_response_is_unread_until_its_last_chunk_is_taken() {
+        let activity = Activity::default();
         let bytes = Bytes::from(vec![7; 2 * RESPONSE_CHUNK_BYTES + 1]);
-        let mut body = activity.request().answer(Response::new(Body::from(bytes.clone()))).into_body();
+        let mut body = activity.begin_request().track(Response::new(Body::from(bytes.clone()))).into_body();
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
         let mut read = Vec::new();
         for expected in [RESPONSE_CHUNK_BYTES, RESPONSE_CHUNK_BYTES, 1] {
             assert!(!body.is_end_stream() && !activity.state().unread.is_empty());
-            let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
-            assert_eq!(part.len(), expected);
-            read.extend_from_slice(&part);
+            let chunk = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(chunk.len(), expected);
+            read.extend_from_slice(&chunk);
             assert_eq!(body.size_hint().exact(), Some((bytes.len() - read.len()) as u64));
         }
         assert!(body.is_end_stream() && read == bytes);
@@ -260,17 +257,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_may_give_up_as_much_as_it_waits_for_and_some_more() {
-        let activity = Activity::begin();
+    async fn a_client_may_abandon_as_many_requests_as_it_completes_plus_a_margin() {
+        let activity = Activity::default();
         for _ in 0..10 * ABANDONED_MAX {
-            drop(activity.request());
-            drop(activity.request().answer(Response::new(Body::empty())));
+            drop(activity.begin_request());
+            drop(activity.begin_request().track(Response::new(Body::empty())));
         }
         for _ in 0..ABANDONED_MAX {
-            drop(activity.request());
+            drop(activity.begin_request());
         }
-        assert!(timeout(Duration::from_millis(1), activity.ended()).await.is_err());
-        drop(activity.request());
-        assert_eq!(ends(&activity).await.unwrap().0, CloseReason::Abandoning);
+        assert!(timeout(Duration::from_millis(1), activity.limit_reached()).await.is_err());
+        drop(activity.begin_request());
+        assert_eq!(closed(&activity).await.unwrap().0, CloseReason::Abandoning);
     }
 }

@@ -2,12 +2,6 @@
 
 use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
-use super::{
-    ServerContext,
-    activity::{self, Activity},
-    metrics::CloseReason,
-};
-use crate::{limits, load_limits::PeerAddress};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use grpc_client::tls::ServerTls;
 use http::{HeaderValue, Request, Response, Version, header};
@@ -19,17 +13,24 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
+use super::{
+    ServerContext,
+    activity::{Activity, RequestGuard, ResponseBody},
+    metrics::CloseReason,
+};
+use crate::{limits, load_limits::PeerAddress};
+
 /// Serves a connection from `peer` until it ends.
 pub(super) async fn serve(stream: TcpStream, peer: IpAddr, server: Arc<ServerContext>) {
     let opened = Instant::now();
-    // Without it small answers wait for the client's acknowledgement of the one before.
+    // Without it, a small response waits for the acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection has no TCP_NODELAY");
+        tracing::debug!(%error, "setting TCP_NODELAY failed");
     }
     match &server.tls {
-        None => requests(stream, peer, opened, &server).await,
+        None => serve_requests(stream, peer, opened, &server).await,
         Some(tls) => match tls_handshake(tls, stream).await {
-            Ok(stream) => requests(stream, peer, opened, &server).await,
+            Ok(stream) => serve_requests(stream, peer, opened, &server).await,
             Err(error) => {
                 server.limiter.metrics().handshakes_failed.inc();
                 tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -47,78 +48,78 @@ async fn tls_handshake(
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Serves the requests of a connection that was opened at `opened`.
-async fn requests<IO>(io: IO, peer: IpAddr, opened: Instant, server: &Arc<ServerContext>)
+/// Serves the requests of a connection that was accepted at `opened`.
+async fn serve_requests<IO>(io: IO, peer: IpAddr, opened: Instant, server: &Arc<ServerContext>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Activity::begin();
+    let activity = Activity::default();
     let service = service_fn(|mut request: Request<Incoming>| {
-        let begun = activity.request();
+        let guard = activity.begin_request();
         request.extensions_mut().insert(PeerAddress(peer));
-        answer(server.clone(), request, begun)
+        respond(server.clone(), request, guard)
     });
-    // The library waits for ever for the bytes by which it tells the protocols apart.
-    let silent = async |limit: Duration| {
+    // hyper has no timeout for the first bytes of a connection, by which it detects the protocol.
+    let no_request_within = async |limit: Duration| {
         sleep(limit).await;
-        if activity.is_used() {
+        if activity.has_requests() {
             std::future::pending::<()>().await;
         }
     };
-    let closing = async {
+    let shutdown = async {
         server.closing.cancelled().await;
-        // The first request of one that was just opened is on its way.
+        // The first request of a new connection may be on its way.
         sleep_until(opened + limits::DRAIN_LINGER).await;
     };
-    let cut = async {
+    let close = async {
         tokio::select! {
-            why = activity.ended() => Some(why),
-            () = closing => None,
-            () = silent(limits::HEAD_READ_MAX) => None,
+            reason = activity.limit_reached() => Some(reason),
+            () = shutdown => None,
+            () = no_request_within(limits::HEAD_READ_MAX) => None,
         }
     };
-    // Looked at when something of it happens, and not at every request.
-    let mut cut = FuturesUnordered::from_iter([cut]);
+    // Polled only when it is woken, and not with every request.
+    let mut close = FuturesUnordered::from_iter([close]);
     let mut connection = pin!(server.http.serve_connection(TokioIo::new(io), service));
-    let cut = tokio::select! {
+    let reason = tokio::select! {
         biased;
-        ended = connection.as_mut() => return told(ended),
-        cut = cut.next() => cut.flatten(),
+        outcome = connection.as_mut() => return log_outcome(outcome),
+        reason = close.next() => reason.flatten(),
     };
-    if let Some(why) = cut {
-        server.limiter.metrics().close(why);
-        tracing::debug!(%peer, ?why, "a connection is closed");
+    if let Some(reason) = reason {
+        server.limiter.metrics().count_close(reason);
+        tracing::debug!(%peer, ?reason, "connection closed by a limit");
     }
-    // Whoever does not read would not read that the connection closes.
-    if matches!(cut, Some(CloseReason::Unread | CloseReason::Abandoning)) {
+    // A client that does not read would not read GOAWAY either.
+    if matches!(reason, Some(CloseReason::Unread | CloseReason::Abandoning)) {
         return;
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         biased;
-        ended = connection.as_mut() => told(ended),
-        // Half a head is no request yet.
-        () = silent(limits::DRAIN_LINGER) => {}
-        // Nor is whoever does not take its leave waited for.
-        () = async { sleep(limits::DRAIN_LINGER).await; activity.ended().await; } => {}
+        outcome = connection.as_mut() => log_outcome(outcome),
+        // An incomplete head does not delay the shutdown.
+        () = no_request_within(limits::DRAIN_LINGER) => {}
+        // Nor does a client that ignores the graceful shutdown.
+        () = async { sleep(limits::DRAIN_LINGER).await; activity.limit_reached().await; } => {}
     }
 }
 
-fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
-    if let Err(error) = ended {
-        tracing::debug!(error, "a connection ended early");
+fn log_outcome(outcome: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = outcome {
+        tracing::debug!(error, "connection failed");
     }
 }
 
-async fn answer(
+async fn respond(
     server: Arc<ServerContext>,
     request: Request<Incoming>,
-    begun: activity::Request,
-) -> Result<Response<activity::Watched>, Infallible> {
+    guard: RequestGuard,
+) -> Result<Response<ResponseBody>, Infallible> {
     let version = request.version();
     let mut response = server.gateway.call(request).await;
     if version < Version::HTTP_2 && server.draining.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(begun.answer(response))
+    Ok(guard.track(response))
 }

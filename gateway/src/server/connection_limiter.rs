@@ -1,4 +1,4 @@
-//! The connections that are open, by where they come from.
+//! The limit of connections per client address.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 use super::metrics::{CloseReason, ConnectionMetrics};
 use crate::load_limits::{Config, client_address};
 
-/// Counts them, and refuses those of an address that has its share.
+/// Counts open connections per address. Cheap to clone: clones share the counts.
 #[derive(Clone)]
 pub(crate) struct ConnectionLimiter(Arc<Inner>);
 
@@ -20,10 +20,10 @@ struct Inner {
     metrics: ConnectionMetrics,
 }
 
-/// One connection; it counts until this is dropped.
+/// One counted connection; dropping it ends the count.
 pub(super) struct ConnectionGuard {
     limiter: ConnectionLimiter,
-    /// What it counts as; `None` for one of a trusted proxy.
+    /// The key that it counts for; `None` for a trusted proxy.
     address: Option<IpAddr>,
 }
 
@@ -41,14 +41,15 @@ impl ConnectionLimiter {
         &self.0.metrics
     }
 
-    /// Counts a connection from `peer`; `None` where it has its share.
+    /// Counts a connection from `peer`; `None` where its address has reached the limit.
     pub(super) fn try_acquire(&self, peer: IpAddr) -> Option<ConnectionGuard> {
         let address = (!self.0.proxies.trusts(peer)).then(|| client_address::client_key(peer));
         if let Some(address) = address {
             let mut by_address = self.by_address();
             let count = by_address.entry(address).or_default();
             if *count >= self.0.per_address_max {
-                self.0.metrics.close(CloseReason::Address);
+                tracing::debug!(%peer, "connection limit reached");
+                self.0.metrics.count_close(CloseReason::Address);
                 return None;
             }
             *count += 1;
@@ -83,18 +84,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_its_share_and_a_proxy_any_number() {
+    fn an_address_is_limited_and_a_trusted_proxy_is_not() {
         let config = Config::of(&[("CONNECTIONS_PER_ADDRESS_MAX", "2"), ("TRUSTED_PROXIES", "10.0.0.1")]);
         let limiter = ConnectionLimiter::new(&config, ConnectionMetrics::register(&mut Registry::default()));
         let from = |address: &str| limiter.try_acquire(address.parse().unwrap());
-        let mut kept = vec![from("2001:db8::1").unwrap(), from("2001:db8::2").unwrap()];
+        let mut guards = vec![from("2001:db8::1").unwrap(), from("2001:db8::2").unwrap()];
         assert!(from("2001:db8::3").is_none() && from("2001:db8::1").is_none());
-        kept.push(from("2001:db8:0:1::1").unwrap());
-        kept.extend((0..5).map(|_| from("::ffff:10.0.0.1").unwrap()));
+        guards.push(from("2001:db8:0:1::1").unwrap());
+        guards.extend((0..5).map(|_| from("::ffff:10.0.0.1").unwrap()));
         assert_eq!(limiter.metrics().open.get(), 8);
-        kept.remove(0);
-        kept.push(from("2001:db8::3").unwrap());
-        drop(kept);
+        guards.remove(0);
+        guards.push(from("2001:db8::3").unwrap());
+        drop(guards);
         assert!(limiter.by_address().is_empty());
         assert_eq!(limiter.metrics().open.get(), 0);
     }

@@ -1,4 +1,4 @@
-//! What is counted of connections.
+//! Metrics of connections.
 
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 use service_kit::metrics::Registry;
@@ -11,41 +11,40 @@ pub(crate) struct ConnectionMetrics {
     closed: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
-/// Why a connection was closed that its client would have kept.
+/// Why the server closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CloseReason {
-    /// Its address has as many as it may have.
+    /// Its address has reached its limit.
     Address,
-    /// It was idle.
+    /// It was idle for too long.
     Idle,
-    /// Its client does not read an answer.
+    /// Its client does not read a response.
     Unread,
-    /// Its client asks, and gives up what it asked for.
+    /// Its client abandons too many requests.
     Abandoning,
 }
 
 impl ConnectionMetrics {
-    /// Registers them under their Prometheus names.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics =
             Self { open: Gauge::default(), handshakes_failed: Counter::default(), closed: Family::default() };
-        registry.register("http_server_connections", "ConnectionMetrics that are open", metrics.open.clone());
+        registry.register("http_server_connections", "Open connections", metrics.open.clone());
         registry.register(
             "http_server_tls_handshakes_failed",
-            "ConnectionMetrics that could not be made secure, or not in time",
+            "TLS handshakes that failed or timed out",
             metrics.handshakes_failed.clone(),
         );
         registry.register(
             "http_server_connections_cut",
-            "ConnectionMetrics closed by a bound, by why",
+            "Connections closed by a limit, by reason",
             metrics.closed.clone(),
         );
         metrics
     }
 
-    /// A connection was closed.
-    pub(super) fn close(&self, why: CloseReason) {
-        let why = match why {
+    /// Counts a connection that the server closes.
+    pub(super) fn count_close(&self, reason: CloseReason) {
+        let why = match reason {
             CloseReason::Address => "address",
             CloseReason::Idle => "idle",
             CloseReason::Unread => "unread",

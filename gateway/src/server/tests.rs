@@ -1,4 +1,4 @@
-//! Real connections: what a client reads off its socket.
+//! The server over real connections.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -17,8 +17,8 @@ use tokio::{
 use super::*;
 use crate::{load_limits, routes};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any test takes.
+const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 struct Running {
     address: SocketAddr,
@@ -44,7 +44,7 @@ impl Running {
 
     async fn stop(self) {
         self.shutdown.cancel();
-        timeout(PATIENCE, self.serving).await.unwrap().unwrap();
+        timeout(TEST_TIMEOUT, self.serving).await.unwrap().unwrap();
     }
 }
 
@@ -53,14 +53,14 @@ fn limiter() -> ConnectionLimiter {
     ConnectionLimiter::new(&load_limits::Config::default(), metrics)
 }
 
-/// All that the server sends until it closes.
-async fn rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+/// Reads until the server closes the connection.
+async fn read_to_end(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap().unwrap();
+    timeout(TEST_TIMEOUT, stream.read_to_end(&mut bytes)).await.unwrap().unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
-/// A handler that says when it is entered, and answers when it is let.
+/// A router whose handler signals its start by the first semaphore, and responds when the second has a permit.
 fn gated() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
     let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let inside = (entered.clone(), gate.clone());
@@ -73,7 +73,7 @@ fn gated() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
 }
 
 #[tokio::test]
-async fn a_client_that_is_still_sending_reads_its_413() {
+async fn a_client_that_is_still_sending_receives_413() {
     let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let (mut reader, mut writer) = running.connect().await.into_split();
     let sending = tokio::spawn(async move {
@@ -83,26 +83,29 @@ async fn a_client_that_is_still_sending_reads_its_413() {
         writer.write_all(&vec![b' '; 8_000_000]).await.unwrap();
         writer
     });
-    let answer = rest(&mut reader).await;
-    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
-    assert!(answer.contains("idempotency-key: "));
+    let response = read_to_end(&mut reader).await;
+    assert!(
+        response.starts_with("HTTP/1.1 413 ") && response.contains("\r\nconnection: close\r\n"),
+        "{response}"
+    );
+    assert!(response.contains("idempotency-key: "));
     sending.await.unwrap();
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_that_waits_to_be_asked_for_too_much_is_not_asked() {
+async fn no_100_continue_for_a_body_that_is_too_large() {
     let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let mut stream = running.connect().await;
     let head =
         "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n";
     stream.write_all(format!("{head}content-length: 70000\r\n\r\n").as_bytes()).await.unwrap();
-    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413 "));
+    assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 413 "));
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_that_waits_to_be_asked_for_an_order_is_asked() {
+async fn an_order_with_expect_gets_100_continue() {
     let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let mut stream = running.connect().await;
     let head =
@@ -111,16 +114,16 @@ async fn a_client_that_waits_to_be_asked_for_an_order_is_asked() {
         .write_all(format!("{head}connection: close\r\ncontent-length: 2\r\n\r\n").as_bytes())
         .await
         .unwrap();
-    let mut asked = [0; 25];
-    stream.read_exact(&mut asked).await.unwrap();
-    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"{}").await.unwrap();
-    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 400 "));
+    assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 400 "));
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_stop_answers_what_is_in_flight_and_then_closes() {
+async fn shutdown_completes_requests_in_flight_and_then_closes() {
     let (router, entered, gate) = gated();
     let running = Running::start(router).await;
     let mut stream = running.connect().await;
@@ -128,14 +131,14 @@ async fn a_stop_answers_what_is_in_flight_and_then_closes() {
     drop(entered.acquire().await);
     running.shutdown.cancel();
     gate.add_permits(1);
-    let answer = rest(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("done"), "{answer}");
-    assert!(answer.contains("\r\nconnection: close\r\n"));
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("done"), "{response}");
+    assert!(response.contains("\r\nconnection: close\r\n"));
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_request_that_comes_just_after_the_stop_is_answered() {
+async fn a_request_just_after_the_shutdown_gets_a_response() {
     let running = Running::start(Router::new().route("/", get(async || "here"))).await;
     let mut stream = running.connect().await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
@@ -144,13 +147,13 @@ async fn a_request_that_comes_just_after_the_stop_is_answered() {
     assert!(first[..read].ends_with(b"here"));
     running.shutdown.cancel();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    let answer = rest(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("connection: close"), "{response}");
     running.stop().await;
 }
 
 #[tokio::test]
-async fn idle_connections_do_not_hold_a_stop_up() {
+async fn idle_connections_do_not_delay_a_shutdown() {
     let running = Running::start(Router::new().route("/", get(async || "here"))).await;
     let silent = running.connect().await;
     let mut idle = running.connect().await;
@@ -163,36 +166,36 @@ async fn idle_connections_do_not_hold_a_stop_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_head_does_not_hold_a_stop_up() {
-    for beginning in ["P", "PRI * HTTP/2.0\r\n", "POST /orders HTTP/1.1\r\nhost"] {
+async fn an_incomplete_head_does_not_delay_a_shutdown() {
+    for start in ["P", "PRI * HTTP/2.0\r\n", "POST /orders HTTP/1.1\r\nhost"] {
         let running = Running::start(Router::new()).await;
         let mut stream = running.connect().await;
-        stream.write_all(beginning.as_bytes()).await.unwrap();
+        stream.write_all(start.as_bytes()).await.unwrap();
         let began = Instant::now();
         running.stop().await;
-        assert!(began.elapsed() < 3 * limits::DRAIN_LINGER, "{beginning:?}: {:?}", began.elapsed());
+        assert!(began.elapsed() < 3 * limits::DRAIN_LINGER, "{start:?}: {:?}", began.elapsed());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_opened_while_stopping_has_time_for_a_request() {
+async fn a_connection_opened_during_shutdown_can_send_a_request() {
     let running = Running::start(Router::new().route("/", get(async || "here"))).await;
-    let mut open = running.connect().await;
-    open.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    assert!(open.read(&mut [0; 1024]).await.unwrap() > 0);
+    let mut first = running.connect().await;
+    first.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(first.read(&mut [0; 1024]).await.unwrap() > 0);
     running.shutdown.cancel();
     sleep(limits::DRAIN_LINGER * 3 / 4).await;
     let mut late = running.connect().await;
     sleep(limits::DRAIN_LINGER / 2).await;
     assert!(TcpStream::connect(running.address).await.is_err(), "the listener is open");
     late.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    let answer = rest(&mut late).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    let response = read_to_end(&mut late).await;
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("connection: close"), "{response}");
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
+async fn connections_in_the_backlog_are_accepted_when_the_listener_closes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(async || "here"));
@@ -209,29 +212,29 @@ async fn whoever_has_connected_when_the_listener_closes_is_let_in() {
     for _ in 0..10 {
         clients.push(TcpStream::connect(address).await.unwrap());
     }
-    let mut open = JoinSet::new();
+    let mut connections = JoinSet::new();
     closing.cancel();
-    accept_rest(listener, &server, &mut open);
+    accept_rest(listener, &server, &mut connections);
     for mut client in clients {
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        assert!(rest(&mut client).await.starts_with("HTTP/1.1 200 "));
+        assert!(read_to_end(&mut client).await.starts_with("HTTP/1.1 200 "));
     }
-    while open.join_next().await.is_some() {}
+    while connections.join_next().await.is_some() {}
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_asks_is_let_go() {
+async fn a_connection_without_a_request_is_closed() {
     let running = Running::start(Router::new()).await;
-    for beginning in [&b""[..], b"P", b"POST /orders HTTP/1.1\r\nhost"] {
+    for start in [&b""[..], b"P", b"POST /orders HTTP/1.1\r\nhost"] {
         let mut stream = running.connect().await;
-        stream.write_all(beginning).await.unwrap();
-        // What it reads is nothing, or that its head did not come.
-        rest(&mut stream).await;
+        stream.write_all(start).await.unwrap();
+        // The server sends nothing, or 408 for the incomplete head.
+        read_to_end(&mut stream).await;
     }
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_to_those_who_begin_with_it() {
+async fn a_client_that_begins_with_http_2_is_served_http_2() {
     let running = Running::start(GatewayService::new(routes::tests::state())).await;
     let io = TokioIo::new(running.connect().await);
     let (mut client, connection) =

@@ -1,4 +1,4 @@
-//! What variables go together, and what is said of those that do not.
+//! Combinations of variables, and the faults of invalid ones.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn fault(vars: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn production_demands_keys_or_that_it_may_do_without() {
+fn production_requires_keys_or_an_opt_out() {
     let errors = read_in(Mode::Production, &[]).unwrap_err().to_string();
     assert!(errors.starts_with("AUTH_JWKS_URL environment variable is missing: "), "{errors}");
     assert!(errors.lines().count() == 1 && errors.contains("AUTH=none"), "{errors}");
@@ -40,9 +40,9 @@ fn production_demands_keys_or_that_it_may_do_without() {
 }
 
 #[test]
-fn any_kind_of_keys_will_do() {
-    let place = TempDir::new().unwrap();
-    let file = place.path().join("keys.json");
+fn each_kind_of_keys_is_accepted() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("keys.json");
     fs::write(&file, KEYS).unwrap();
     for (name, value) in [
         ("AUTH_JWKS_FILE", file.to_str().unwrap()),
@@ -64,7 +64,7 @@ fn any_kind_of_keys_will_do() {
 }
 
 #[test]
-fn what_contradicts_is_named() {
+fn contradicting_variables_are_faults() {
     let (url, secret) = (("AUTH_JWKS_URL", "https://issuer.example/keys"), ("AUTH_HS256_SECRET", LONG));
     for (vars, name) in [
         (&[("AUTH", "none"), url][..], "AUTH "),
@@ -81,22 +81,22 @@ fn what_contradicts_is_named() {
     ] {
         assert!(fault(vars).starts_with(name), "{vars:?}: {}", fault(vars));
     }
-    let half = read_in(Mode::Development, &[secret]).unwrap_err().to_string();
-    let named: Vec<&str> = half.lines().filter_map(|line| line.split(' ').next()).collect();
+    let incomplete = read_in(Mode::Development, &[secret]).unwrap_err().to_string();
+    let named: Vec<&str> = incomplete.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(named, ["AUTH_ISSUER", "AUTH_AUDIENCE"]);
-    for lonely in [RULES[0], RULES[1], ("AUTH_LEEWAY_SECONDS", "1")] {
-        assert!(read_in(Mode::Development, &[lonely]).unwrap_err().to_string().starts_with("AUTH_JWKS_URL "));
+    for single in [RULES[0], RULES[1], ("AUTH_LEEWAY_SECONDS", "1")] {
+        assert!(read_in(Mode::Development, &[single]).unwrap_err().to_string().starts_with("AUTH_JWKS_URL "));
     }
 }
 
 #[test]
-fn what_is_out_of_bounds_is_refused_and_a_secret_is_not_shown() {
+fn values_out_of_bounds_are_faults_and_no_secret_is_shown() {
     for bad in ["-1", "61", "1.5", "30s"] {
         let errors = fault(&[("AUTH_HS256_SECRET", LONG), ("AUTH_LEEWAY_SECONDS", bad)]);
         assert!(errors.contains("AUTH_LEEWAY_SECONDS") && errors.contains("from 0 to 60"), "{errors}");
     }
-    for good in ["0", "60"] {
-        assert!(read(&[("AUTH_HS256_SECRET", LONG), ("AUTH_LEEWAY_SECONDS", good)]).is_ok());
+    for valid in ["0", "60"] {
+        assert!(read(&[("AUTH_HS256_SECRET", LONG), ("AUTH_LEEWAY_SECONDS", valid)]).is_ok());
     }
     let errors = fault(&[("AUTH_HS256_SECRET", &LONG[1..])]);
     assert!(errors.contains("32 to 1024 bytes") && !errors.contains(&LONG[1..]), "{errors}");
@@ -113,12 +113,12 @@ fn what_is_out_of_bounds_is_refused_and_a_secret_is_not_shown() {
 }
 
 #[test]
-fn keys_are_not_fetched_in_plain_text_off_loopback() {
+fn plain_text_key_urls_are_loopback_only() {
     assert!(fault(&[("AUTH_JWKS_URL", "http://issuer.example/keys")]).starts_with("AUTH_JWKS_URL "));
     for host in ["127.0.0.1:8", "localhost", "[::1]:8"] {
         assert!(read(&[("AUTH_JWKS_URL", &format!("http://{host}/keys"))]).is_ok(), "{host}");
     }
-    // Nor where plain text between services was asked for, nor in development.
+    // TLS=none does not change that, nor does development.
     let vars = [&[("AUTH_JWKS_URL", "http://issuer.example/keys"), ("TLS", "none")][..], &RULES].concat();
     for mode in [Mode::Development, Mode::Production] {
         assert!(read_in(mode, &vars).unwrap_err().to_string().starts_with("AUTH_JWKS_URL "));
@@ -126,11 +126,11 @@ fn keys_are_not_fetched_in_plain_text_off_loopback() {
 }
 
 #[test]
-fn files_are_read_at_start_and_their_faults_are_named() {
-    let place = TempDir::new().unwrap();
+fn files_are_read_at_start_and_their_faults_name_the_variable() {
+    let dir = TempDir::new().unwrap();
     let file = |name: &str, text: &str| {
-        fs::write(place.path().join(name), text).unwrap();
-        place.path().join(name).to_str().unwrap().to_owned()
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).to_str().unwrap().to_owned()
     };
     for (kind, good) in
         [("unix", format!("{LONG}\n")), ("dos", format!("{LONG}\r\n")), ("bare", LONG.to_owned())]
@@ -146,7 +146,7 @@ fn files_are_read_at_start_and_their_faults_are_named() {
         ("AUTH_JWKS_FILE", file("huge.json", &" ".repeat(300_000))),
     ] {
         let errors = fault(&[(name, &path)]);
-        // What is in the file of a secret is not shown, and whether it was there is no secret.
+        // The content of a secret's file is not shown; whether the file exists is no secret.
         let shown = errors.contains(&path) || errors.contains("a value that is not shown; accepted: 32 to ");
         assert!(errors.starts_with(name) && shown, "{errors}");
         assert!(!errors.contains(&LONG[1..]));

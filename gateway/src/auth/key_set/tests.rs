@@ -1,4 +1,4 @@
-//! Key sets, and the examples of the RFCs by the cryptography that is used.
+//! Key sets, and the RFCs' example signatures with ring.
 
 use jsonwebtoken::crypto::verify;
 use serde_json::{Value, json};
@@ -22,29 +22,29 @@ fn ed() -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
 }
 
-fn with(mut key: Value, further: Value) -> Value {
-    key.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+fn with(mut key: Value, members: Value) -> Value {
+    key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     key
 }
 
-fn read(keys: &[Value]) -> Result<Read, KeySetError> {
+fn parse(keys: &[Value]) -> Result<ParsedKeySet, KeySetError> {
     KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
 }
 
-/// Why the only key of a document is not used.
-fn refused(key: Value) -> String {
-    match read(std::slice::from_ref(&key)) {
+/// Why the only key of a document is ignored.
+fn ignored(key: Value) -> String {
+    match parse(std::slice::from_ref(&key)) {
         Err(KeySetError::Empty(lines)) => lines.concat(),
         other => panic!("{key}: {other:?}"),
     }
 }
 
 #[test]
-fn the_signatures_of_the_rfcs_are_good_by_their_own_keys_and_algorithms_alone() {
+fn the_rfcs_signatures_verify_by_their_own_keys_and_algorithms_only() {
     cryptography::install();
     let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let secret = Jwk::deserialize(json!({ "kty": "oct", "k": secret })).unwrap();
-    let keys = read(&[rsa(), ec(), ed()]).unwrap().keys.0;
+    let keys = parse(&[rsa(), ec(), ed()]).unwrap().keys.0;
     let [rsa, ec, ed] = keys.try_into().unwrap();
     let secret =
         Key { id: None, algorithm: Algorithm::HS256, decoding: DecodingKey::from_jwk(&secret).unwrap() };
@@ -76,40 +76,40 @@ fn the_signatures_of_the_rfcs_are_good_by_their_own_keys_and_algorithms_alone() 
         ),
     ];
     for (key, message, signature) in &examples {
-        let good = |key: &Key, algorithm, message: &str| {
+        let verifies = |key: &Key, algorithm, message: &str| {
             verify(signature, message.as_bytes(), &key.decoding, algorithm).unwrap_or_default()
         };
-        assert!(good(key, key.algorithm, message), "{:?}", key.algorithm);
-        assert!(!good(key, key.algorithm, &message.replacen("ey", "ez", 1)), "{:?}", key.algorithm);
+        assert!(verifies(key, key.algorithm, message), "{:?}", key.algorithm);
+        assert!(!verifies(key, key.algorithm, &message.replacen("ey", "ez", 1)), "{:?}", key.algorithm);
         for (other, ..) in examples.iter().filter(|(other, ..)| other.algorithm != key.algorithm) {
-            assert!(!good(other, other.algorithm, message) && !good(key, other.algorithm, message));
+            assert!(!verifies(other, other.algorithm, message) && !verifies(key, other.algorithm, message));
         }
     }
 }
 
 #[test]
-fn a_key_is_found_by_its_id_and_by_the_one_algorithm_that_it_is_for() {
+fn a_key_is_found_by_its_id_and_its_algorithm() {
     let keys = [with(rsa(), json!({ "kid": "a" })), with(ec(), json!({ "kid": "a" })), ed()];
-    let keys = read(&keys).unwrap().keys;
-    let found = |algorithm, id: Option<&str>| keys.of(algorithm, id).count();
+    let keys = parse(&keys).unwrap().keys;
+    let found = |algorithm, id: Option<&str>| keys.candidates(algorithm, id).count();
     assert_eq!([found(Algorithm::RS256, Some("a")), found(Algorithm::ES256, Some("a"))], [1, 1]);
     assert_eq!([found(Algorithm::RS256, None), found(Algorithm::EdDSA, None)], [1, 1]);
-    // A key without an id is not the one that a token names.
+    // A key without an id is no candidate for a token with one.
     assert_eq!([found(Algorithm::EdDSA, Some("a")), found(Algorithm::RS256, Some("b"))], [0, 0]);
     assert_eq!([found(Algorithm::HS256, None), found(Algorithm::PS256, None)], [0, 0]);
 }
 
 #[test]
-fn what_a_key_says_of_itself_is_heeded() {
-    for further in [
+fn use_key_ops_and_alg_of_a_key_are_respected() {
+    for members in [
         json!({ "use": "sig" }),
         json!({ "alg": "RS256" }),
         json!({ "key_ops": ["verify"] }),
         json!({ "x5c": ["AA=="], "x5t": "AA", "x5u": "https://elsewhere.example/", "extra": 1 }),
     ] {
-        assert!(read(&[with(rsa(), further.clone())]).is_ok(), "{further}");
+        assert!(parse(&[with(rsa(), members.clone())]).is_ok(), "{members}");
     }
-    for further in [
+    for members in [
         json!({ "use": "enc" }),
         json!({ "key_ops": ["encrypt"] }),
         json!({ "key_ops": [] }),
@@ -119,12 +119,12 @@ fn what_a_key_says_of_itself_is_heeded() {
         json!({ "alg": "none" }),
         json!({ "alg": "RSA-OAEP" }),
     ] {
-        assert!(!refused(with(rsa(), further)).is_empty());
+        assert!(!ignored(with(rsa(), members)).is_empty());
     }
 }
 
 #[test]
-fn what_can_verify_nothing_is_not_used() {
+fn a_key_that_can_verify_nothing_is_ignored() {
     let oct = json!({ "kty": "oct", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T" });
     for key in [
         oct,
@@ -140,20 +140,20 @@ fn what_can_verify_nothing_is_not_used() {
         json!("key"),
         json!(null),
     ] {
-        assert!(refused(key).starts_with("key 1: it"));
+        assert!(ignored(key).starts_with("key 1: it"));
     }
 }
 
 #[test]
-fn keys_that_are_not_used_do_not_keep_the_others_from_being() {
-    let keys = read(&[json!({ "kty": "quantum" }), ec(), with(rsa(), json!({ "use": "enc" }))]).unwrap();
+fn ignored_keys_do_not_affect_the_others() {
+    let keys = parse(&[json!({ "kty": "quantum" }), ec(), with(rsa(), json!({ "use": "enc" }))]).unwrap();
     assert_eq!((keys.keys.len(), keys.ignored.len()), (1, 2));
-    let many = read(&vec![ed(); limits::KEYS_MAX + 1]).unwrap();
+    let many = parse(&vec![ed(); limits::KEYS_MAX + 1]).unwrap();
     assert_eq!((many.keys.len(), many.ignored.len()), (limits::KEYS_MAX, 1));
 }
 
 #[test]
-fn what_is_no_key_set_is_refused() {
+fn what_is_no_key_set_is_ignored() {
     for document in ["", "[]", "{}", "{\"keys\":{}}", "<html>", "{\"keys\":[]} x"] {
         assert_eq!(KeySet::parse(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
     }
@@ -161,7 +161,7 @@ fn what_is_no_key_set_is_refused() {
 }
 
 #[test]
-fn a_secret_is_shown_to_nobody() {
+fn debug_output_does_not_contain_the_secret() {
     let key = Key::secret(b"0123456789abcdef0123456789abcdef");
     assert!(!format!("{key:?}").contains("0123") && !format!("{key:?}").contains("48"), "{key:?}");
 }

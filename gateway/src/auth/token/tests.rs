@@ -1,4 +1,4 @@
-//! Tokens that are signed as they should be, and what else must be right about them.
+//! Requirements on tokens with a valid signature.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use jsonwebtoken::get_current_timestamp;
@@ -36,7 +36,7 @@ fn verify_text(header: &str, claims: &str) -> Result<VerifiedToken, AuthError> {
     rules().verify(&UnverifiedToken::parse(&token)?, [Key::secret(SECRET)].iter())
 }
 
-/// What is made of a token whose claims are the good ones but for `changes`; null takes one away.
+/// Verifies a token with valid claims except for `changes`; null removes a claim.
 fn verify(changes: Value) -> Result<VerifiedToken, AuthError> {
     verify_text(&header().to_string(), &changed(claims(), changes).to_string())
 }
@@ -57,22 +57,22 @@ fn changed(mut object: Value, changes: Value) -> Value {
 }
 
 #[test]
-fn a_good_token_is_good_until_the_second_that_the_rules_say() {
+fn a_token_expires_at_exp_plus_leeway() {
     let exp = get_current_timestamp() + 300;
     assert_eq!(verify(json!({ "exp": exp })).unwrap().expires_at, exp + LEEWAY_SECONDS);
-    // What is no whole number is checked each time.
+    // A token with a fractional exp is not cached.
     assert_eq!(verify(json!({ "exp": exp as f64 + 0.5 })).unwrap().expires_at, 0);
 }
 
 #[test]
-fn a_good_token_names_its_user() {
+fn a_valid_token_identifies_its_user() {
     let verified = verify(json!({})).unwrap();
     assert_eq!(verified.subject, Subject(123));
-    assert!(verified.permits("orders:read") && !verified.permits("orders:write"));
+    assert!(verified.has_scope("orders:read") && !verified.has_scope("orders:write"));
 }
 
 #[test]
-fn the_audience_is_one_of_those_that_the_token_is_for() {
+fn the_audience_is_one_of_those_of_the_token() {
     assert!(verify(json!({ "aud": ["others", "orders"] })).is_ok());
     for aud in [json!("Orders"), json!(["others"]), json!([]), json!(7), json!({ "orders": 1 }), Value::Null]
     {
@@ -81,14 +81,14 @@ fn the_audience_is_one_of_those_that_the_token_is_for() {
 }
 
 #[test]
-fn there_is_one_issuer_and_it_is_a_text() {
+fn the_issuer_is_a_single_text() {
     for iss in [json!("https://issuer.example/"), json!(["https://issuer.example"]), json!(""), Value::Null] {
         assert!(verify(json!({ "iss": iss })).is_err(), "{iss}");
     }
 }
 
 #[test]
-fn a_user_has_one_name() {
+fn a_user_id_has_one_form() {
     assert_eq!(verify(json!({ "sub": i64::MAX.to_string() })).unwrap().subject, Subject(i64::MAX));
     for sub in ["0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "", "٣", "alice", "9223372036854775808"] {
         assert!(verify(json!({ "sub": sub })).is_err(), "{sub}");
@@ -99,8 +99,8 @@ fn a_user_has_one_name() {
 }
 
 #[test]
-fn a_token_expires_when_it_says_so_and_the_leeway_has_passed() {
-    // A second may pass between here and there: nothing is asked of the second next to the edge on its far side.
+fn exp_is_checked_with_leeway() {
+    // A second may pass before the check: the second next to the edge is not tested.
     let now = get_current_timestamp();
     assert!(verify(json!({ "exp": now - LEEWAY_SECONDS + 3 })).is_ok());
     assert!(verify(json!({ "exp": now - LEEWAY_SECONDS })).is_err());
@@ -111,7 +111,7 @@ fn a_token_expires_when_it_says_so_and_the_leeway_has_passed() {
 }
 
 #[test]
-fn a_token_is_not_valid_before_it_says_so_but_for_the_leeway() {
+fn nbf_is_checked_with_leeway() {
     let now = get_current_timestamp();
     assert!(verify(json!({ "nbf": now + LEEWAY_SECONDS })).is_ok());
     assert!(verify(json!({ "nbf": now + LEEWAY_SECONDS + 3 })).is_err());
@@ -121,7 +121,7 @@ fn a_token_is_not_valid_before_it_says_so_but_for_the_leeway() {
 }
 
 #[test]
-fn a_claim_that_is_there_twice_is_refused() {
+fn a_duplicate_claim_is_rejected() {
     let claims = claims().to_string();
     for twice in [
         "\"sub\":\"124\"",
@@ -137,7 +137,7 @@ fn a_claim_that_is_there_twice_is_refused() {
 }
 
 #[test]
-fn the_type_is_that_of_a_token_or_none() {
+fn typ_is_absent_or_that_of_a_token() {
     for typ in [
         json!("JWT"),
         json!("jwt"),
@@ -154,7 +154,7 @@ fn the_type_is_that_of_a_token_or_none() {
 }
 
 #[test]
-fn an_extension_that_must_be_understood_is_not() {
+fn a_critical_extension_is_rejected() {
     for crit in [json!(["exp"]), json!(["b64"]), json!(["b64", "x"]), json!([]), json!("b64")] {
         assert!(verify_header(json!({ "crit": crit, "b64": false })).is_err(), "{crit}");
     }
@@ -162,11 +162,11 @@ fn an_extension_that_must_be_understood_is_not() {
 }
 
 #[test]
-fn other_algorithms_are_not_taken() {
+fn unsupported_algorithms_are_rejected() {
     for alg in ["none", "None", "NONE", "", "HS384", "HS512", "RS384", "RS512", "PS256", "ES384", "hs256"] {
         assert!(verify_header(json!({ "alg": alg })).is_err(), "{alg}");
     }
-    // These are, but not with a secret.
+    // Supported, but not with a secret.
     for alg in ["RS256", "ES256", "EdDSA"] {
         assert!(verify_header(json!({ "alg": alg })).is_err(), "{alg}");
     }
@@ -174,9 +174,9 @@ fn other_algorithms_are_not_taken() {
 }
 
 #[test]
-fn what_is_no_token_is_refused() {
-    let good = sign(&header().to_string(), &claims().to_string());
-    let [head, body, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
+fn a_malformed_token_is_rejected() {
+    let valid = sign(&header().to_string(), &claims().to_string());
+    let [head, body, signature]: [&str; 3] = valid.split('.').collect::<Vec<_>>().try_into().unwrap();
     let (rules, secret) = (rules(), Key::secret(SECRET));
     for bad in [
         String::new(),
@@ -191,24 +191,24 @@ fn what_is_no_token_is_refused() {
         format!("{head}..{signature}"),
         format!("{body}.{body}.{signature}"),
     ] {
-        let refused =
+        let outcome =
             UnverifiedToken::parse(&bad).and_then(|token| rules.verify(&token, [&secret].into_iter()));
-        assert!(refused.is_err(), "{bad}");
+        assert!(outcome.is_err(), "{bad}");
     }
 }
 
 #[test]
-fn scopes_are_words_of_a_text_or_members_of_a_list() {
-    let permits = |changes| verify(changes).unwrap().permits("orders:read");
+fn scopes_are_words_of_a_text_or_elements_of_a_list() {
+    let has_scope = |changes| verify(changes).unwrap().has_scope("orders:read");
     for scope in ["orders:read", "a orders:read b", "orders:write orders:read"] {
-        assert!(permits(json!({ "scope": scope })), "{scope}");
+        assert!(has_scope(json!({ "scope": scope })), "{scope}");
     }
     for scope in ["", "orders:rea", "orders:readx", "Orders:read", "orders:read,b", "orders", "orders:*"] {
-        assert!(!permits(json!({ "scope": scope })), "{scope}");
+        assert!(!has_scope(json!({ "scope": scope })), "{scope}");
     }
-    assert!(permits(json!({ "scope": null, "scp": ["a", "orders:read"] })));
-    assert!(permits(json!({ "scope": null, "scp": "a orders:read" })));
-    assert!(!permits(json!({ "scope": null, "scp": ["a orders:read"] })));
-    assert!(!permits(json!({ "scope": null })));
+    assert!(has_scope(json!({ "scope": null, "scp": ["a", "orders:read"] })));
+    assert!(has_scope(json!({ "scope": null, "scp": "a orders:read" })));
+    assert!(!has_scope(json!({ "scope": null, "scp": ["a orders:read"] })));
+    assert!(!has_scope(json!({ "scope": null })));
     assert!(verify(json!({ "scope": ["orders:read"] })).is_err());
 }

@@ -194,13 +194,13 @@ async fn rejection_reason_is_logged_once_without_the_token() {
     let expired = signer.token(changed(claims(), json!({ "exp": 1 })));
     let odd = signer.token(changed(claims(), json!({ "scope": { "canary": "canary" }, "sub": "canary" })));
     for (token, why) in
-        [(&expired, "it has expired"), (&odd, "its claims are not of the form that they must have")]
+        [(&expired, "it has expired"), (&odd, "its claims have the wrong types")]
     {
         let log = LogCapture::start();
         assert_eq!(fixture.list(token).await, 401);
         let lines = log.take_lines();
         let count =
-            lines.iter().filter(|line| line.contains("a token was refused") && line.contains(why)).count();
+            lines.iter().filter(|line| line.contains("access token rejected") && line.contains(why)).count();
         assert_eq!(count, 1, "{lines:#?}");
         for part in token.split('.').chain(["canary", SECRET]) {
             assert!(!lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
