@@ -1,8 +1,8 @@
 //! Admission of requests to `/orders`, in this order:
 //!
 //! 1. the idempotency key of POST: every response has it, whichever layer made the response;
-//! 2. the rate limit of the client's address, then load shedding where every in-flight permit is taken; neither reads
-//!    the body;
+//! 2. the rate limit of the client's address, then load shedding where every in-flight permit is taken;
+//!    neither reads the body;
 //! 3. authentication;
 //! 4. the rate limit of the authenticated user.
 //!

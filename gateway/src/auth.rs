@@ -1,12 +1,13 @@
 //! Authentication: access tokens (JWT) of a trusted issuer, and their scopes.
 //!
-//! `admission` calls `Auth::authenticate`, which accepts a request whose token is valid and has the scope of its method, and
-//! inserts the user as the extension `Subject`. Handlers decide which orders belong to that user. `bearer` reads the
-//! header, `token` verifies the JWT with a key of a `key_set`, which `key_cache` reads from a `source`. `jsonwebtoken`
-//! verifies signatures with the algorithms of `cryptography`, once per token: `token_cache` holds the outcome.
+//! `admission` calls `Auth::authenticate`, which accepts a request whose token is valid and has the scope of
+//! its method, and inserts the user as the extension `Subject`. Handlers decide which orders belong to that
+//! user. `bearer` reads the header, `token` verifies the JWT with a key of a `key_set`, which `key_cache`
+//! reads from a `source`. `jsonwebtoken` verifies signatures with the algorithms of `cryptography`, once per
+//! token: `token_cache` holds the outcome.
 //!
-//! Every rejected token gets the same response, so that a client cannot learn from it what to try next. The reason is
-//! logged, the token is not.
+//! Every rejected token gets the same response, so that a client cannot learn from it what to try next. The
+//! reason is logged, the token is not.
 
 use std::{
     sync::Arc,
@@ -79,8 +80,8 @@ pub(crate) fn user(extensions: &Extensions) -> Option<i64> {
 }
 
 impl Auth {
-    /// Accepts a request whose token is valid and has the scope of the request's method, and inserts its [`Subject`] as an
-    /// extension. Accepts every request where authentication is disabled.
+    /// Accepts a request whose token is valid and has the scope of the request's method, and inserts its
+    /// [`Subject`] as an extension. Accepts every request where authentication is disabled.
     ///
     /// # Errors
     ///
@@ -105,7 +106,8 @@ impl Auth {
         }))
     }
 
-    /// Refreshes the issuer's keys until the returned set is dropped. `readiness` shows whether there are any.
+    /// Refreshes the issuer's keys until the returned set is dropped. `readiness` shows whether there are
+    /// any.
     pub(crate) fn refresh_keys(&self, readiness: &Readiness) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let Some(keys) = self.0.as_ref().and_then(|authenticator| authenticator.keys.clone()) {
@@ -157,8 +159,8 @@ impl Authenticator {
         Ok(verified)
     }
 
-    /// Verifies a token with the issuer's keys, and returns these as well. A token with an unknown key waits for a refresh
-    /// of the keys.
+    /// Verifies a token with the issuer's keys, and returns these as well. A token with an unknown key waits
+    /// for a refresh of the keys.
     async fn verify_by_issuer(
         &self,
         token: &UnverifiedToken<'_>,

@@ -16,13 +16,14 @@ pub(crate) mod unread;
 
 /// Reads the whole body.
 ///
-/// A body whose `Content-Length` is too large is not read at all, so that a client that waits for `100 Continue` does not
-/// send it.
+/// A body whose `Content-Length` is too large is not read at all, so that a client that waits for `100
+/// Continue` does not send it.
 ///
 /// # Errors
 ///
-/// 413 for more than [`BODY_BYTES_MAX`] bytes; 408 where the body is incomplete after [`BODY_READ_MAX`] or at `deadline`;
-/// 503 where all bodies together exceed [`BODIES_BYTES_MAX`](crate::limits::BODIES_BYTES_MAX); 400 where it breaks off.
+/// 413 for more than [`BODY_BYTES_MAX`] bytes; 408 where the body is incomplete after [`BODY_READ_MAX`] or at
+/// `deadline`; 503 where all bodies together exceed [`BODIES_BYTES_MAX`](crate::limits::BODIES_BYTES_MAX);
+/// 400 where it breaks off.
 pub(crate) async fn read(body: Body, deadline: Instant, load_limits: &LoadLimits) -> Result<Bytes, Problem> {
     let declared = HttpBody::size_hint(&body).lower();
     if usize::try_from(declared).is_ok_and(|bytes| bytes > BODY_BYTES_MAX) {

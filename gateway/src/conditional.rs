@@ -1,7 +1,8 @@
 //! Conditional requests: `ETag` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13.1.2).
 //!
-//! Tags are weak: they are equal with and without compression, where strong tags would have to differ. `If-None-Match`
-//! compares weakly in any case, and range requests, which need strong tags, are not supported.
+//! Tags are weak: they are equal with and without compression, where strong tags would have to differ.
+//! `If-None-Match` compares weakly in any case, and range requests, which need strong tags, are not
+//! supported.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -25,7 +26,8 @@ impl Etag {
         HeaderValue::try_from(format!("W/\"{}\"", self.0)).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Whether `If-None-Match` in the request's headers names this tag. A header that does not parse names none.
+    /// Whether `If-None-Match` in the request's headers names this tag. A header that does not parse names
+    /// none.
     fn matches(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(header::IF_NONE_MATCH).iter().map(HeaderValue::as_bytes).peekable();
         let Some(first) = values.peek() else { return false };
@@ -43,7 +45,8 @@ impl Etag {
     }
 }
 
-/// Adds `tag` to the response, and turns it into 304 without a body where the request's `If-None-Match` names the tag.
+/// Adds `tag` to the response, and turns it into 304 without a body where the request's `If-None-Match` names
+/// the tag.
 ///
 /// A 304 keeps all other headers: they replace the stored ones in caches (RFC 9111, section 3.2).
 pub(crate) fn apply_if_none_match(
@@ -61,7 +64,8 @@ pub(crate) fn apply_if_none_match(
     response
 }
 
-/// The opaque tags of a list, without quotes and `W/`, which the weak comparison ignores. `None` for a malformed list.
+/// The opaque tags of a list, without quotes and `W/`, which the weak comparison ignores. `None` for a
+/// malformed list.
 fn tags(mut list: &[u8]) -> Option<Vec<&[u8]>> {
     let mut tags = Vec::new();
     loop {

@@ -1,9 +1,11 @@
-//! The gateway translates between HTTP with JSON and the gRPC contract of Order. It makes no decisions about orders.
+//! The gateway translates between HTTP with JSON and the gRPC contract of Order. It makes no decisions about
+//! orders.
 //!
-//! A request passes `server` (connections), `service` (load shedding), `routes`, `request_context` (trace ids, deadline,
-//! log line), `response_layers` (CORS, compression, security headers), `admission` (`load_limits` and `auth`, for
-//! `/orders` only) and `orders` (with `negotiation`, `body`, `json`, `key` and `timeout`), which calls Order. Failures
-//! become responses in [`problem`]. [`openapi`] describes the API, `docs` serves it, and [`limits`] lists every bound.
+//! A request passes `server` (connections), `service` (load shedding), `routes`, `request_context` (trace
+//! ids, deadline, log line), `response_layers` (CORS, compression, security headers), `admission`
+//! (`load_limits` and `auth`, for `/orders` only) and `orders` (with `negotiation`, `body`, `json`, `key` and
+//! `timeout`), which calls Order. Failures become responses in [`problem`]. [`openapi`] describes the API,
+//! `docs` serves it, and [`limits`] lists every bound.
 
 use std::sync::Arc;
 
@@ -78,7 +80,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(config, sockets, shutdown).await
 }
 
-/// Serves until `shutdown` is cancelled and every request in flight has its response, or [`DRAIN_MAX`] has passed.
+/// Serves until `shutdown` is cancelled and every request in flight has its response, or [`DRAIN_MAX`] has
+/// passed.
 ///
 /// # Errors
 ///

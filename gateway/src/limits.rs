@@ -6,23 +6,23 @@ use std::{ops::RangeInclusive, time::Duration};
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of all request bodies in memory; a request beyond that is rejected with 503.
 pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long a request body may take to arrive; a slower one is rejected with 408. An earlier deadline of the request ends
-/// the wait as well.
+/// How long a request body may take to arrive; a slower one is rejected with 408. An earlier deadline of the
+/// request ends the wait as well.
 pub const BODY_READ_MAX: Duration = Duration::from_secs(5);
-/// Bytes of an unread body that are discarded before the response is sent, so that a client that is still sending
-/// receives the response.
+/// Bytes of an unread body that are discarded before the response is sent, so that a client that is still
+/// sending receives the response.
 pub const DISCARD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long that may take.
 pub const DISCARD_MAX: Duration = Duration::from_secs(2);
 
 /// Deadline of a request, counted from its arrival; default of `REQUEST_TIMEOUT_MS`.
 pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-/// Accepted values of `REQUEST_TIMEOUT_MS`. Less than [`service_kit::process::DRAIN_MAX`], so that a graceful shutdown
-/// outlasts every request.
+/// Accepted values of `REQUEST_TIMEOUT_MS`. Less than [`service_kit::process::DRAIN_MAX`], so that a graceful
+/// shutdown outlasts every request.
 pub const REQUEST_TIMEOUT_MS: RangeInclusive<u64> = 1..=30_000;
 
-/// Concurrent calls of Order; default of `REQUESTS_IN_FLIGHT_MAX`. A further request to `/orders` is rejected with 503. A
-/// request whose body is still arriving does not count.
+/// Concurrent calls of Order; default of `REQUESTS_IN_FLIGHT_MAX`. A further request to `/orders` is rejected
+/// with 503. A request whose body is still arriving does not count.
 pub const REQUESTS_IN_FLIGHT_DEFAULT: usize = 128;
 /// Accepted values of `REQUESTS_IN_FLIGHT_MAX`.
 pub const REQUESTS_IN_FLIGHT_MAX: RangeInclusive<usize> = 1..=65_536;
@@ -30,13 +30,14 @@ pub const REQUESTS_IN_FLIGHT_MAX: RangeInclusive<usize> = 1..=65_536;
 pub const RATE_REQUESTS: RangeInclusive<u32> = 1..=1_000_000;
 /// Seconds of the window of a rate limit.
 pub const RATE_SECONDS: RangeInclusive<u32> = 1..=86_400;
-/// Keys of one rate limit, addresses or users; beyond that the least recently used one is evicted. About 100 bytes each.
+/// Keys of one rate limit, addresses or users; beyond that the least recently used one is evicted. About 100
+/// bytes each.
 pub const RATE_KEYS_MAX: usize = 65_536;
-/// Leading bits of an IPv6 address that identify a client: a client with one address has the 2^64 of its network
-/// (RFC 4291, section 2.5.4; RFC 6177).
+/// Leading bits of an IPv6 address that identify a client: a client with one address has the 2^64 of its
+/// network (RFC 4291, section 2.5.4; RFC 6177).
 pub const IPV6_PREFIX_BITS: u8 = 64;
-/// Verified access tokens in the token cache; beyond that the least recently used one is evicted. Together with
-/// [`CACHED_TOKEN_BYTES_MAX`] this bounds the cache to 32 MiB.
+/// Verified access tokens in the token cache; beyond that the least recently used one is evicted. Together
+/// with [`CACHED_TOKEN_BYTES_MAX`] this bounds the cache to 32 MiB.
 pub const CACHED_TOKENS_MAX: usize = 8_192;
 /// Bytes of a cached token; a longer one is verified with every request.
 pub const CACHED_TOKEN_BYTES_MAX: usize = 4_096;
@@ -45,8 +46,8 @@ pub const TRUSTED_PROXIES_MAX: usize = 1_000;
 
 /// Open connections; the next one waits in the listener's backlog.
 pub const CONNECTIONS_MAX: usize = 8_192;
-/// Open connections per address (IPv6: per /64); default of `CONNECTIONS_PER_ADDRESS_MAX`. A further connection is closed.
-/// Trusted proxies have no such limit.
+/// Open connections per address (IPv6: per /64); default of `CONNECTIONS_PER_ADDRESS_MAX`. A further
+/// connection is closed. Trusted proxies have no such limit.
 pub const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 1_024;
 /// Accepted values of `CONNECTIONS_PER_ADDRESS_MAX`.
 pub const CONNECTIONS_PER_ADDRESS_MAX: RangeInclusive<usize> = 1..=CONNECTIONS_MAX;
@@ -61,33 +62,36 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// HTTP/2 streams that the client has reset before the server accepted them; one more closes the connection
 /// (CVE-2023-44487).
 pub const PENDING_RESETS_MAX: usize = 20;
-/// HTTP/2 streams that the server has reset because of client errors; one more closes the connection (CVE-2025-8671).
+/// HTTP/2 streams that the server has reset because of client errors; one more closes the connection
+/// (CVE-2025-8671).
 pub const ERROR_RESETS_MAX: usize = 256;
-/// By how many a connection's abandoned requests may exceed its answered ones; one more closes the connection. A request
-/// is abandoned if its client resets it before the response.
+/// By how many a connection's abandoned requests may exceed its completed ones; one more closes the
+/// connection. A request is abandoned if its client resets it before the response.
 pub const ABANDONED_MAX: u64 = 256;
-/// Bytes of a response passed to the connection at a time: a client that reads nothing is noticed, and costs no more
-/// memory than this.
+/// Bytes of a response passed to the connection at a time: a client that reads nothing is noticed, and costs
+/// no more memory than this.
 pub const RESPONSE_CHUNK_BYTES: usize = 16 * 1024;
-/// How long a client may take to read one response, from its head to its last byte; then the connection closes.
+/// How long a client may take to read one response, from its head to its last byte; then the connection
+/// closes.
 pub const RESPONSE_READ_MAX: Duration = Duration::from_secs(60);
-/// How long an HTTP/2 connection may be without a request; then it closes. For HTTP/1.1 see [`HEAD_READ_MAX`].
+/// How long an HTTP/2 connection may be without a request; then it closes. For HTTP/1.1 see
+/// [`HEAD_READ_MAX`].
 pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(120);
 /// How often each connection is checked for the two bounds above.
 pub const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// Bytes of a request's head, that is of request line and header fields. hyper rejects a longer one, without a problem
-/// document.
+/// Bytes of a request's head, that is of request line and header fields. hyper rejects a longer one, without
+/// a problem document.
 pub const HEAD_BYTES_MAX: u32 = 64 * 1024;
-/// How long a request's head may take to arrive, how long a new connection may be without a request, and how long an
-/// HTTP/1.1 connection may be idle.
+/// How long a request's head may take to arrive, how long a new connection may be without a request, and how
+/// long an HTTP/1.1 connection may be idle.
 pub const HEAD_READ_MAX: Duration = Duration::from_secs(30);
 /// HTTP/2 keep-alive: time between two PING frames.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// HTTP/2 keep-alive: time to the acknowledgement; then the connection closes.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long connections are served after a shutdown has begun, with `Connection: close` in each response. A client that
-/// sends a request within this time learns to use another gateway; a connection that is idle for longer has nothing in
-/// flight that closing could interrupt.
+/// How long connections are served after a shutdown has begun, with `Connection: close` in each response. A
+/// client that sends a request within this time learns to use another gateway; a connection that is idle for
+/// longer has nothing in flight that closing could interrupt.
 pub const DRAIN_LINGER: Duration = Duration::from_millis(250);
 
 /// Bytes from which on a response is compressed: a shorter one fits into one packet anyway.
@@ -140,7 +144,8 @@ pub const KEY_SET_READ_MAX: Duration = Duration::from_secs(5);
 pub const KEY_SET_URL_INTERVAL: Duration = Duration::from_secs(300);
 /// Refresh interval of a key set from a file.
 pub const KEY_SET_FILE_INTERVAL: Duration = Duration::from_secs(5);
-/// Shortest time between two refreshes forced by tokens with unknown keys, which clients can send at no cost; from a URL.
+/// Shortest time between two refreshes forced by tokens with unknown keys, which clients can send at no cost;
+/// from a URL.
 pub const KEY_SET_URL_FORCED_INTERVAL: Duration = Duration::from_secs(10);
 /// The same, from a file.
 pub const KEY_SET_FILE_FORCED_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,10 +1,11 @@
-//! Limits of load: rate limits by address and by user, a bound on requests in flight, and one on bytes of bodies.
+//! Limits of load: rate limits by address and by user, a bound on requests in flight, and one on bytes of
+//! bodies.
 //!
-//! `admission` and `service` check the rate limits. Handlers take an in-flight permit themselves, after the body has
-//! arrived and right before the call of Order, so that slow bodies take no permits.
+//! `admission` and `service` check the rate limits. Handlers take an in-flight permit themselves, after the
+//! body has arrived and right before the call of Order, so that slow bodies take no permits.
 //!
-//! Every check comes before the first byte is sent to Order: a rejected request leaves no trace, its idempotency key
-//! included.
+//! Every check comes before the first byte is sent to Order: a rejected request leaves no trace, its
+//! idempotency key included.
 
 use std::net::IpAddr;
 

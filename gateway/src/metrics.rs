@@ -5,7 +5,8 @@
 //! | `http_server_request_duration_seconds` | http_request_method, http_route, http_response_status_code | from a request to the head of its response |
 //! | `http_server_active_requests` | | requests without a response yet |
 //!
-//! Status 499 is a client that disconnected. The names are those of OpenTelemetry's semantic conventions for HTTP.
+//! Status 499 is a client that disconnected. The names are those of OpenTelemetry's semantic conventions for
+//! HTTP.
 
 use std::sync::Arc;
 
@@ -17,8 +18,8 @@ use prometheus_client::{
 use service_kit::{metrics::Registry, trace::Span};
 use tokio::time::Instant;
 
-/// HTTP status of a client that disconnected before its response; in logs and metrics only. nginx uses the same number,
-/// and google.rpc.Code gives it for CANCELLED.
+/// HTTP status of a client that disconnected before its response; in logs and metrics only. nginx uses the
+/// same number, and google.rpc.Code gives it for CANCELLED.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// Seconds; from half a millisecond to the longest deadline.
 const LATENCY_BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0];
@@ -101,8 +102,8 @@ impl RequestRecord {
     }
 }
 
-/// Attributes and name by the semantic conventions for HTTP. The query is never recorded, nor the path of an unknown
-/// route: both may contain secrets.
+/// Attributes and name by the semantic conventions for HTTP. The query is never recorded, nor the path of an
+/// unknown route: both may contain secrets.
 fn set_attributes(span: &mut Span, method: &'static str, path: &str, route: Option<&str>) {
     span.set("http.request.method", method);
     // The conventions ask for span names of low cardinality.

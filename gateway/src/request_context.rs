@@ -27,11 +27,12 @@ use crate::{
 /// 3. the [`ProblemContext`](problem::ProblemContext), which gives problems their URLs;
 /// 4. the [`RequestRecord`]: exactly one log line, one count and one span per request, also where the client
 ///    disconnects;
-/// 5. the [`UnreadBody`], outside of the panic handler: after a panic too, a client that is still sending gets its
-///    response;
+/// 5. the [`UnreadBody`], outside of the panic handler: after a panic too, a client that is still sending
+///    gets its response;
 /// 6. the panic handler, inside of everything that the response to a panic needs.
 ///
-/// It also inserts the [`Deadline`](grpc_client::Deadline), counted from the request's arrival, as an extension.
+/// It also inserts the [`Deadline`](grpc_client::Deadline), counted from the request's arrival, as an
+/// extension.
 pub(crate) async fn with_request_context(
     State(state): State<Arc<AppState>>,
     mut request: Request,

@@ -17,9 +17,9 @@ pub(crate) mod security_headers;
 /// 3. compression;
 /// 4. CORS, which answers preflight requests itself.
 ///
-/// Layers that reject requests (authentication, rate limits) belong inside of these, so that a script of another origin
-/// can read the rejection. All but CORS are one axum layer: axum boxes each one, and clones everything inside of it for
-/// every request.
+/// Layers that reject requests (authentication, rate limits) belong inside of these, so that a script of
+/// another origin can read the rejection. All but CORS are one axum layer: axum boxes each one, and clones
+/// everything inside of it for every request.
 pub(crate) fn apply<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     cors: Option<&cors::Config>,

@@ -1,7 +1,8 @@
-//! The public listener: HTTP/1.1 and HTTP/2, distinguished by the first bytes of a connection; over TLS if a certificate
-//! is configured, else in plain text (h2c with prior knowledge).
+//! The public listener: HTTP/1.1 and HTTP/2, distinguished by the first bytes of a connection; over TLS if a
+//! certificate is configured, else in plain text (h2c with prior knowledge).
 //!
-//! Each accepted connection is a task of its own, TLS handshake included, so that a slow client delays no other.
+//! Each accepted connection is a task of its own, TLS handshake included, so that a slow client delays no
+//! other.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -42,17 +43,19 @@ struct ServerContext {
     gateway: GatewayService,
     /// Cancelled at shutdown: from then on HTTP/1.1 responses have `Connection: close`.
     draining: CancellationToken,
-    /// Cancelled [`limits::DRAIN_LINGER`] later: from then on connections close after their requests in flight.
+    /// Cancelled [`limits::DRAIN_LINGER`] later: from then on connections close after their requests in
+    /// flight.
     closing: CancellationToken,
 }
 
-/// Serves until `shutdown` is cancelled and every accepted request has its response. The caller bounds that time: dropping
-/// the future closes the remaining connections.
+/// Serves until `shutdown` is cancelled and every accepted request has its response. The caller bounds that
+/// time: dropping the future closes the remaining connections.
 ///
-/// A graceful shutdown has two steps. For [`limits::DRAIN_LINGER`] the listener goes on, and `Connection: close` in each
-/// response announces the end to HTTP/1.1 clients: a client may send its next request on an open connection at any moment,
-/// and closing at that moment would abort it. Then pending connections are accepted and the listener closes. Idle
-/// connections close too, connections without a request when they are as old, and all others after their last response.
+/// A graceful shutdown has two steps. For [`limits::DRAIN_LINGER`] the listener goes on, and `Connection:
+/// close` in each response announces the end to HTTP/1.1 clients: a client may send its next request on an
+/// open connection at any moment, and closing at that moment would abort it. Then pending connections are
+/// accepted and the listener closes. Idle connections close too, connections without a request when they are
+/// as old, and all others after their last response.
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: GatewayService,
@@ -132,10 +135,11 @@ fn spawn(stream: TcpStream, peer: SocketAddr, server: &Arc<ServerContext>, conne
     }
 }
 
-/// Accepts the connections in the backlog, and closes the listener. Their clients are connected already, and may have sent
-/// a request.
+/// Accepts the connections in the backlog, and closes the listener. Their clients are connected already, and
+/// may have sent a request.
 fn accept_rest(listener: TcpListener, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
-    // tokio may not have been notified of all of them yet; a non-blocking accept of the socket itself finds them.
+    // tokio may not have been notified of all of them yet; a non-blocking accept of the socket itself finds
+    // them.
     let Ok(listener) = listener.into_std() else { return };
     while connections.len() < limits::CONNECTIONS_MAX
         && let Ok((stream, peer)) = listener.accept()
@@ -148,7 +152,8 @@ fn accept_rest(listener: TcpListener, server: &Arc<ServerContext>, connections: 
     }
 }
 
-/// Pauses, unless the client has aborted its connection: for any other error the next accept would fail at once.
+/// Pauses, unless the client has aborted its connection: for any other error the next accept would fail at
+/// once.
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {

@@ -1,7 +1,8 @@
 //! The gateway as a service: the routes, and load shedding in front of them.
 //!
-//! `admission` sheds load as well, where the last permit is taken in between. But by then a request has passed the router
-//! and every middleware, and the cost of a rejection decides how many orders an overloaded machine still places.
+//! `admission` sheds load as well, where the last permit is taken in between. But by then a request has
+//! passed the router and every middleware, and the cost of a rejection decides how many orders an overloaded
+//! machine still places.
 
 use std::{
     convert::Infallible,

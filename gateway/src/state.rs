@@ -54,7 +54,8 @@ impl AppState {
         let scheme = if config.public_tls.is_some() { "https" } else { "http" };
         let orders = config.order.channel(&config.tls, registry)?;
         Ok(Arc::new(Self {
-            // The channel bounds responses itself, and distinguishes one that is too large from other failures.
+            // The channel bounds responses itself, and distinguishes one that is too large from other
+            // failures.
             orders: OrderClient::new(orders).max_decoding_message_size(usize::MAX),
             public_url: config.public_url.clone(),
             request_timeout: config.request_timeout,

@@ -1,5 +1,6 @@
-//! The request header `Grpc-Timeout`: how long the client waits for its response, in the format of gRPC over HTTP/2
-//! ("Requests"), which grpc-gateway accepts over HTTP too. It can lower the gateway's own deadline, not raise it.
+//! The request header `Grpc-Timeout`: how long the client waits for its response, in the format of gRPC over
+//! HTTP/2 ("Requests"), which grpc-gateway accepts over HTTP too. It can lower the gateway's own deadline,
+//! not raise it.
 
 use std::time::Duration;
 

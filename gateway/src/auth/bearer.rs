@@ -9,7 +9,8 @@ use crate::limits;
 ///
 /// # Errors
 ///
-/// [`AuthError::Missing`] for no token; [`AuthError::Invalid`] for several headers or a token that is too long.
+/// [`AuthError::Missing`] for no token; [`AuthError::Invalid`] for several headers or a token that is too
+/// long.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, AuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {

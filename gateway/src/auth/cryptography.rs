@@ -1,5 +1,5 @@
-//! The cryptography of `jsonwebtoken`: ring, which TLS uses too, so that the gateway contains one such library. It supports
-//! verification alone, by the supported algorithms alone.
+//! The cryptography of `jsonwebtoken`: ring, which TLS uses too, so that the gateway contains one such
+//! library. It supports verification alone, by the supported algorithms alone.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
@@ -62,7 +62,8 @@ impl signature::Verifier<Vec<u8>> for Verifier {
     }
 }
 
-/// Why `key` can verify no signature; `None` if it can. ring itself would reject every signature without a reason.
+/// Why `key` can verify no signature; `None` if it can. ring itself would reject every signature without a
+/// reason.
 pub(super) fn fault(key: &DecodingKey) -> Option<&'static str> {
     match (key.family(), key.kind()) {
         (AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, .. }) => {

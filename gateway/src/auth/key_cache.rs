@@ -59,8 +59,9 @@ impl KeyCache {
         self.snapshot.borrow().clone()
     }
 
-    /// Waits for one more refresh, which concurrent callers share, and returns its keys. Between two forced refreshes there is
-    /// a minimum interval, since clients can send tokens with any key id; within it, returns the current keys.
+    /// Waits for one more refresh, which concurrent callers share, and returns its keys. Between two forced
+    /// refreshes there is a minimum interval, since clients can send tokens with any key id; within it,
+    /// returns the current keys.
     pub(super) async fn refresh_once(&self) -> KeySnapshot {
         let mut snapshot = self.snapshot.subscribe();
         let refreshes = snapshot.borrow().refreshes;
@@ -87,8 +88,8 @@ impl KeyCache {
         due
     }
 
-    /// Refreshes the keys at once, and then forever at the source's interval or on request. `readiness` shows whether there
-    /// are any.
+    /// Refreshes the keys at once, and then forever at the source's interval or on request. `readiness` shows
+    /// whether there are any.
     pub(super) async fn refresh_forever(&self, readiness: &Readiness) {
         let mut document = None;
         let mut retry = *limits::KEY_SET_RETRY.start();

@@ -1,5 +1,5 @@
-//! Key sets (JWKS, RFC 7517). Each key verifies by one algorithm, which the key determines and never the token (RFC 8725,
-//! section 3.1).
+//! Key sets (JWKS, RFC 7517). Each key verifies by one algorithm, which the key determines and never the
+//! token (RFC 8725, section 3.1).
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -46,7 +46,8 @@ struct Document {
 }
 
 impl KeySet {
-    /// Parses a document. Keys that are not for signatures by a supported algorithm are ignored (RFC 7517, section 5).
+    /// Parses a document. Keys that are not for signatures by a supported algorithm are ignored (RFC 7517,
+    /// section 5).
     pub(super) fn parse(document: &[u8]) -> Result<ParsedKeySet, KeySetError> {
         let document: Document = serde_json::from_slice(document).map_err(|_| KeySetError::Malformed)?;
         let (mut keys, mut ignored) = (Vec::new(), Vec::new());

@@ -1,4 +1,5 @@
-//! Access tokens: JSON Web Tokens (RFC 7519) in the profile of RFC 9068, verified by the practices of RFC 8725.
+//! Access tokens: JSON Web Tokens (RFC 7519) in the profile of RFC 9068, verified by the practices of RFC
+//! 8725.
 
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
@@ -64,7 +65,8 @@ impl TokenRules {
         let validations = ALGORITHMS.map(|algorithm| {
             let mut validation = Validation::new(algorithm);
             validation.leeway = leeway_seconds;
-            // A token expires *on* `exp` (RFC 7519, section 4.1.4); the library would accept it for one second more.
+            // A token expires *on* `exp` (RFC 7519, section 4.1.4); the library would accept it for one
+            // second more.
             validation.reject_tokens_expiring_in_less_than = 1;
             validation.validate_nbf = true;
             validation.set_audience(&[audience]);

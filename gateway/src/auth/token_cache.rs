@@ -11,8 +11,8 @@ use crate::limits::{CACHED_TOKEN_BYTES_MAX, CACHED_TOKENS_MAX};
 /// Bytes of a token's digest.
 const DIGEST_BYTES: usize = 32;
 
-/// Verified tokens by their digests. An entry is valid until its token expires, and while the issuer's keys are those that
-/// verified it. Beyond [`CACHED_TOKENS_MAX`] entries the least recently used one is evicted.
+/// Verified tokens by their digests. An entry is valid until its token expires, and while the issuer's keys
+/// are those that verified it. Beyond [`CACHED_TOKENS_MAX`] entries the least recently used one is evicted.
 pub(super) struct TokenCache(Mutex<Entries>);
 
 struct Entries {
@@ -27,8 +27,8 @@ impl Default for TokenCache {
 }
 
 impl TokenCache {
-    /// Returns the entry of `token`, if these keys verified it and it has not expired at `now`, in seconds since the Unix
-    /// epoch.
+    /// Returns the entry of `token`, if these keys verified it and it has not expired at `now`, in seconds
+    /// since the Unix epoch.
     pub(super) fn get(
         &self,
         token: &str,

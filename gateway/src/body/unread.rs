@@ -1,8 +1,9 @@
 //! The part of a request's body that its handler did not read.
 //!
-//! A server that responds and closes while a client is still sending makes the client lose the response: its data arrive
-//! at a closed socket, and the reset that follows overtakes the response. The rest of the body is therefore discarded
-//! before the response is sent, within bounds; beyond them the connection closes after the response.
+//! A server that responds and closes while a client is still sending makes the client lose the response: its
+//! data arrive at a closed socket, and the reset that follows overtakes the response. The rest of the body is
+//! therefore discarded before the response is sent, within bounds; beyond them the connection closes after
+//! the response.
 
 use std::{
     pin::Pin,
@@ -85,7 +86,8 @@ impl Sender {
     }
 
     async fn finish(self, body: impl DrainBody, started: bool, response: &mut Response) {
-        // A client that waits for 100 Continue need not be sending, and a body that timed out is not awaited again.
+        // A client that waits for 100 Continue need not be sending, and a body that timed out is not awaited
+        // again.
         let drains = (started || !self.expects_continue) && response.status() != StatusCode::REQUEST_TIMEOUT;
         let complete = drains && discard(body).await;
         let keep_alive = complete && response.status() != StatusCode::PAYLOAD_TOO_LARGE;
@@ -95,7 +97,8 @@ impl Sender {
     }
 }
 
-/// Reads the body to its end; `false` where it exceeds [`DISCARD_BYTES_MAX`] or [`DISCARD_MAX`], or breaks off.
+/// Reads the body to its end; `false` where it exceeds [`DISCARD_BYTES_MAX`] or [`DISCARD_MAX`], or breaks
+/// off.
 async fn discard(mut body: impl DrainBody) -> bool {
     let to_end = async {
         let mut bytes_left = DISCARD_BYTES_MAX;

@@ -14,8 +14,9 @@ const REMOVED_PER_REQUEST: usize = 2;
 
 /// The bucket of each key, for a bounded number of keys.
 ///
-/// A bucket that is unused for a whole window is full, as is the bucket of an unknown key: it is removed. Beyond the bound,
-/// the least recently used bucket is evicted. governor's own stores have no bound, and shrink only by a full scan.
+/// A bucket that is unused for a whole window is full, as is the bucket of an unknown key: it is removed.
+/// Beyond the bound, the least recently used bucket is evicted. governor's own stores have no bound, and
+/// shrink only by a full scan.
 pub(super) struct BucketStore<K> {
     window: Duration,
     buckets: Mutex<LruCache<K, Bucket>>,

@@ -1,11 +1,12 @@
 //! The client address of a request, the key of its rate limit.
 //!
-//! It is the peer's address, unless the peer is a trusted proxy. Then it is the rightmost address in the forwarding header
-//! that belongs to no trusted proxy: each proxy appends the address of its own client, and everything left of the first
-//! untrusted address was written by that untrusted client (RFC 7239, section 8.1).
+//! It is the peer's address, unless the peer is a trusted proxy. Then it is the rightmost address in the
+//! forwarding header that belongs to no trusted proxy: each proxy appends the address of its own client, and
+//! everything left of the first untrusted address was written by that untrusted client (RFC 7239, section
+//! 8.1).
 //!
-//! Only the header that `CLIENT_ADDRESS_HEADER` names is read. A proxy that writes one of the two headers passes the other
-//! one through unchanged, so that reading both would let clients choose their address.
+//! Only the header that `CLIENT_ADDRESS_HEADER` names is read. A proxy that writes one of the two headers
+//! passes the other one through unchanged, so that reading both would let clients choose their address.
 
 use std::{net::IpAddr, str::FromStr, sync::Arc};
 
@@ -79,8 +80,8 @@ impl TrustedProxies {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
-    /// The client address of a request from `peer` with these headers. Where the header ends, or has a hop that is not an
-    /// address, it is that of the last trusted proxy.
+    /// The client address of a request from `peer` with these headers. Where the header ends, or has a hop
+    /// that is not an address, it is that of the last trusted proxy.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if self.trusted.is_empty() || !self.trusts(client) {

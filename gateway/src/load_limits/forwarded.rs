@@ -1,4 +1,5 @@
-//! Parsers of the two headers in which proxies forward their client's address. A hop that is not an address is `None`.
+//! Parsers of the two headers in which proxies forward their client's address. A hop that is not an address
+//! is `None`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,8 +8,8 @@ pub(super) fn x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
     line.split(',').map(|hop| address(hop.trim())).collect()
 }
 
-/// The hops of one line of `Forwarded` (RFC 7239, section 4), in their order. A line with an unmatched quote counts as one
-/// hop that is not an address: its parts cannot be attributed to proxies.
+/// The hops of one line of `Forwarded` (RFC 7239, section 4), in their order. A line with an unmatched quote
+/// counts as one hop that is not an address: its parts cannot be attributed to proxies.
 pub(super) fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
     let Some(elements) = split(line, ',') else { return vec![None] };
     elements.into_iter().map(element).collect()

@@ -1,8 +1,9 @@
 //! One rate limit: a token bucket per key (GCRA, by `governor`), and its response headers.
 //!
-//! The headers are those of draft-ietf-httpapi-ratelimit-headers-11. The "effective window" `t` of a bucket with `r` tokens
-//! is the time in which `r` tokens are refilled: a client that spreads `r` requests over `t` seconds stays within the
-//! policy (section 8.5). Of an empty bucket it is the time to the next token, which is `Retry-After` too (section 6).
+//! The headers are those of draft-ietf-httpapi-ratelimit-headers-11. The "effective window" `t` of a bucket
+//! with `r` tokens is the time in which `r` tokens are refilled: a client that spreads `r` requests over `t`
+//! seconds stays within the policy (section 8.5). Of an empty bucket it is the time to the next token, which
+//! is `Retry-After` too (section 6).
 
 use std::{fmt, hash::Hash, num::NonZeroU32, str::FromStr, time::Duration};
 
@@ -130,7 +131,8 @@ impl RateLimitDecision {
         Duration::from_secs((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
-    /// Adds the limit and what remains of it in front of existing values: responses pass the limits in reverse order.
+    /// Adds the limit and what remains of it in front of existing values: responses pass the limits in
+    /// reverse order.
     pub(super) fn apply_headers(&self, headers: &mut HeaderMap) {
         let window = match self.wait {
             Some(_) => self.retry_after().as_secs(),

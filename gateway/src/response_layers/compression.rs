@@ -1,6 +1,7 @@
 //! Compression of responses: gzip, for texts above a minimum length.
 //!
-//! Brotli would save a tenth more, at the cost of a dictionary in the binary and megabytes of memory per response.
+//! Brotli would save a tenth more, at the cost of a dictionary in the binary and megabytes of memory per
+//! response.
 
 use axum::extract::Request;
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -33,8 +34,9 @@ fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bo
     COMPRESSED.iter().any(|text| essence.eq_ignore_ascii_case(text))
 }
 
-/// Removes from `Accept-Encoding` the elements that reject an uncompressed response. A server may disregard them (RFC 9110,
-/// section 12.4.1); the compression layer would turn an order that was placed and charged into a 406.
+/// Removes from `Accept-Encoding` the elements that reject an uncompressed response. A server may disregard
+/// them (RFC 9110, section 12.4.1); the compression layer would turn an order that was placed and charged
+/// into a 406.
 pub(super) fn accept_identity(mut request: Request) -> Request {
     let headers = request.headers_mut();
     if !headers.contains_key(header::ACCEPT_ENCODING) {

@@ -25,10 +25,11 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
 ];
 
-/// Inserts the security headers; `Content-Security-Policy` and `Cache-Control` only where the handler set none.
+/// Inserts the security headers; `Content-Security-Policy` and `Cache-Control` only where the handler set
+/// none.
 ///
-/// `https` is whether clients reach the gateway by TLS: plain HTTP must not carry Strict-Transport-Security (RFC 6797,
-/// section 7.2).
+/// `https` is whether clients reach the gateway by TLS: plain HTTP must not carry Strict-Transport-Security
+/// (RFC 6797, section 7.2).
 pub(crate) fn insert(headers: &mut HeaderMap, https: bool) {
     headers.extend(ALWAYS);
     if https {

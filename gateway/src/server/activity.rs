@@ -1,5 +1,5 @@
-//! The activity of one connection: whether it is idle, how long its client takes to read, and how many requests it
-//! abandons.
+//! The activity of one connection: whether it is idle, how long its client takes to read, and how many
+//! requests it abandons.
 
 use std::{
     pin::Pin,
@@ -40,16 +40,17 @@ struct State {
     requests: u64,
     /// Requests without a response.
     in_flight: usize,
-    /// Responses that the client has not read to their end: request id, and time of the response's head. Oldest first.
+    /// Responses that the client has not read to their end: request id, and time of the response's head.
+    /// Oldest first.
     unread: Vec<(u64, Instant)>,
-    answered: u64,
+    completed: u64,
     abandoned: u64,
 }
 
 impl Default for State {
     fn default() -> Self {
         let last_used = Instant::now();
-        Self { last_used, requests: 0, in_flight: 0, unread: Vec::new(), answered: 0, abandoned: 0 }
+        Self { last_used, requests: 0, in_flight: 0, unread: Vec::new(), completed: 0, abandoned: 0 }
     }
 }
 
@@ -113,7 +114,7 @@ impl Drop for RequestGuard {
         state.in_flight -= 1;
         state.last_used = Instant::now();
         state.abandoned += 1;
-        if state.abandoned.saturating_sub(state.answered) > ABANDONED_MAX {
+        if state.abandoned.saturating_sub(state.completed) > ABANDONED_MAX {
             activity.0.abandoned_too_many.notify_one();
         }
     }
@@ -139,13 +140,14 @@ impl Drop for ResponseGuard {
     fn drop(&mut self) {
         let mut state = self.activity.state();
         state.unread.retain(|(id, _)| *id != self.id);
-        state.answered += 1;
+        state.completed += 1;
         state.last_used = Instant::now();
     }
 }
 
-/// A response body in chunks of at most [`RESPONSE_CHUNK_BYTES`]. It is dropped after the client has read all but the last
-/// chunk, or has disconnected: HTTP/2 buffers a chunk as a whole, and polls for the next one after it was sent.
+/// A response body in chunks of at most [`RESPONSE_CHUNK_BYTES`]. It is dropped after the client has read all
+/// but the last chunk, or has disconnected: HTTP/2 buffers a chunk as a whole, and polls for the next one
+/// after it was sent.
 pub(super) struct ResponseBody {
     body: Body,
     /// The rest of the current chunk of `body`.

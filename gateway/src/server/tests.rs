@@ -60,7 +60,8 @@ async fn read_to_end(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String
     String::from_utf8(bytes).unwrap()
 }
 
-/// A router whose handler signals its start by the first semaphore, and responds when the second has a permit.
+/// A router whose handler signals its start by the first semaphore, and responds when the second has a
+/// permit.
 fn gated() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
     let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let inside = (entered.clone(), gate.clone());
