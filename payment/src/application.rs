@@ -15,8 +15,8 @@ use crate::{
 
 pub use accounts::{AccountService, LimitError, SetLimit, ShowError};
 
-/// Limit of attempts with new ids. Two instances that draw an id in the same millisecond draw the same one with a
-/// probability of about 1 in 2,000.
+/// Limit of attempts with new ids. Two instances that draw an id in the same millisecond draw the same one
+/// with a probability of about 1 in 2,000.
 pub const ID_ATTEMPTS_MAX: usize = 8;
 
 /// The use cases of the service over its ports. Clones share the ports.
@@ -117,8 +117,8 @@ impl Application {
         }
     }
 
-    /// Records a VOIDED payment (a tombstone) unless a payment exists for the order, so that a late charge is rejected.
-    /// Returns the order's payment.
+    /// Records a VOIDED payment (a tombstone) unless a payment exists for the order, so that a late charge is
+    /// rejected. Returns the order's payment.
     ///
     /// # Errors
     ///

@@ -63,8 +63,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Serv
     serve(config, sockets, shutdown).await
 }
 
-/// Serves on `sockets` until `shutdown` is cancelled, then drains: waits for the charges in flight, for at most
-/// [`DRAIN_MAX`](service_kit::process::DRAIN_MAX).
+/// Serves on `sockets` until `shutdown` is cancelled, then drains: waits for the charges in flight, for at
+/// most [`DRAIN_MAX`](service_kit::process::DRAIN_MAX).
 ///
 /// # Errors
 ///

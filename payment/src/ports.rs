@@ -50,16 +50,16 @@ pub struct NewVoid {
 
 /// Stores accounts and payments.
 ///
-/// - An order has at most one payment, which never changes. Of concurrent writers on any number of instances the first
-///   wins; the others get its payment.
+/// - An order has at most one payment, which never changes. Of concurrent writers on any number of instances
+///   the first wins; the others get its payment.
 /// - `Ok` means durably committed. Every field reads back as it was written.
-/// - The charged amount of an account is always the sum of its CHARGED payments, and no charge raises it above the
-///   credit limit.
+/// - The charged amount of an account is always the sum of its CHARGED payments, and no charge raises it
+///   above the credit limit.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Returns the payment of the order, even if its amount or user differs. If there is none, records one in one
-    /// transaction: CHARGED, and debits the customer's account in that currency (opening it if necessary), or DECLINED,
-    /// with the account unchanged, if the amount exceeds the limit.
+    /// Returns the payment of the order, even if its amount or user differs. If there is none, records one in
+    /// one transaction: CHARGED, and debits the customer's account in that currency (opening it if
+    /// necessary), or DECLINED, with the account unchanged, if the amount exceeds the limit.
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError>;
 
     /// Returns the payment of the order. If there is none, records a VOIDED one.
@@ -98,8 +98,8 @@ pub trait Accounts: Send + Sync {
     /// [`CHANGES_MAX`] changes.
     async fn find(&self, user: UserId, currency: Option<Currency>) -> Result<Vec<Account>, LedgerError>;
 
-    /// Sets the limit of the customer's account in the limit's currency (opening it if necessary) and records the change,
-    /// in one transaction. The charged amount does not change, even if it exceeds the new limit.
+    /// Sets the limit of the customer's account in the limit's currency (opening it if necessary) and records
+    /// the change, in one transaction. The charged amount does not change, even if it exceeds the new limit.
     async fn set_limit(&self, limit: &NewLimit) -> Result<LimitChange, LedgerError>;
 }
 

@@ -1,16 +1,16 @@
-//! The language between the services: stubs of the Order and Payment contracts, generated from
-//! `protos/` and committed, so that building needs no protoc.
+//! Messages, clients and servers of the gRPC contracts, generated from `protos/` and committed, so that a
+//! build needs no protoc.
 //!
-//! `tests/generated.rs` keeps them equal to their sources; `UPDATE_GENERATED=1 cargo test -p proto`
-//! writes them anew.
+//! `tests/generated.rs` compares them with their sources; `UPDATE_GENERATED=1 cargo test -p proto`
+//! regenerates them.
 
-/// Client, server and messages of the Order service (`protos/order.proto`).
+/// The Order service (`protos/order.proto`).
 #[rustfmt::skip]
 #[path = "generated/order/_.rs"]
 #[allow(missing_docs, clippy::all, unreachable_pub)]
 pub mod order;
 
-/// Client, server and messages of the Payment service (`protos/payment.proto`).
+/// The Payment service (`protos/payment.proto`).
 #[rustfmt::skip]
 #[path = "generated/payment/_.rs"]
 #[allow(missing_docs, clippy::all, unreachable_pub)]
@@ -22,8 +22,8 @@ pub mod payment;
 #[allow(missing_docs, clippy::all, unreachable_pub)]
 pub mod google_type;
 
-/// A serialized `FileDescriptorSet` of the Order service and what it imports, for reflection.
+/// The serialized `FileDescriptorSet` of the Order service and its imports, for reflection.
 pub const ORDER_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/order.binpb");
 
-/// A serialized `FileDescriptorSet` of the Payment service and what it imports, for reflection.
+/// The serialized `FileDescriptorSet` of the Payment service and its imports, for reflection.
 pub const PAYMENT_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/payment.binpb");

@@ -1,4 +1,4 @@
-//! Keeps the committed stubs and descriptor sets equal to what their sources generate.
+//! Compares the committed code and descriptor sets with what the `.proto` files generate.
 
 use std::{error::Error, fs, path::Path};
 
@@ -6,13 +6,13 @@ use prost::Message;
 
 const FILES: [&str; 5] = ["order/_.rs", "payment/_.rs", "google.r#type.rs", "order.binpb", "payment.binpb"];
 
-/// Generates into `out` the layout of `src/generated`: each package-less file in a directory of its
-/// own, since both would be called `_.rs`.
+/// Generates the layout of `src/generated` into `out`: each file without a package in its own directory,
+/// since both would be called `_.rs`.
 fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
     let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("protos");
     for service in ["order", "payment"] {
         let compiled = protox::compile([format!("{service}.proto")], [&protos])?;
-        // Comments are for the stubs; reflection does without them, and the set stays small.
+        // Without comments: reflection does not need them.
         let mut bare = compiled.clone();
         bare.file.iter_mut().for_each(|file| file.source_code_info = None);
         fs::write(out.join(format!("{service}.binpb")), bare.encode_to_vec())?;
@@ -29,8 +29,8 @@ fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "the one switch that turns the comparison into an update")]
-fn the_committed_stubs_are_what_their_sources_generate() -> Result<(), Box<dyn Error>> {
+#[allow(clippy::disallowed_methods, reason = "the switch that turns the comparison into an update")]
+fn generated_files_are_current() -> Result<(), Box<dyn Error>> {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated");
     let fresh = tempfile::tempdir()?;
     generate(fresh.path())?;

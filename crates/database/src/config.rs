@@ -87,8 +87,8 @@ impl Waiver {
 }
 
 impl Config {
-    /// Reads the configuration of a one-off command (a migration, an operator's command). Durability findings are
-    /// warnings, since the command does not serve requests.
+    /// Reads the configuration of a one-off command (a migration, an operator's command). Durability findings
+    /// are warnings, since the command does not serve requests.
     ///
     /// # Errors
     ///
@@ -131,8 +131,8 @@ impl Config {
         }
     }
 
-    /// Reads the variables. `mode` is the value of `ENV`. Returns `None` where a variable, or `ENV`, is missing or
-    /// invalid; `reader` has recorded the error.
+    /// Reads the variables. `mode` is the value of `ENV`. Returns `None` where a variable, or `ENV`, is
+    /// missing or invalid; `reader` has recorded the error.
     pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
         let url = url(reader);
         let wait = reader.optional_with(

@@ -1,4 +1,4 @@
-//! Which database a service was given, as its configuration names it.
+//! Database URLs: `sqlite://…`, `mysql://…`, `postgres://…`, and the DSN form of Go's MySQL driver.
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
@@ -17,10 +17,10 @@ pub(crate) use server::Server;
 
 use crate::dialect::Dialect;
 
-/// The kinds of database that configuration may name.
+/// The kinds of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
-    /// A file of this process's own machine.
+    /// A SQLite file.
     Sqlite,
     /// A MySQL or MariaDB server.
     MySql,
@@ -29,10 +29,10 @@ pub enum Driver {
 }
 
 impl Driver {
-    /// What [`Driver::from_str`] reads, to complete the sentence "accepted: …".
+    /// The names that [`Driver::from_str`] accepts, to complete the sentence "accepted: …".
     pub const ACCEPTED: &'static str = "sqlite, mysql or postgres";
 
-    /// The name that configuration uses.
+    /// The value of `DB_DRIVER`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -41,7 +41,7 @@ impl Driver {
         }
     }
 
-    /// [`NOW_MS`](crate::NOW_MS) as its databases write it.
+    /// The SQL expression for [`NOW_MS`](crate::NOW_MS).
     pub fn now_ms(self) -> &'static str {
         let dialect = match self {
             Self::Sqlite => Dialect::Sqlite,
@@ -51,8 +51,8 @@ impl Driver {
         dialect.now_ms()
     }
 
-    /// What its URLs look like.
-    fn urls(self) -> &'static str {
+    /// The accepted forms of URL.
+    fn url_forms(self) -> &'static str {
         match self {
             Self::Sqlite => {
                 "sqlite:///absolute/path/to/file or sqlite://relative/path/to/file, without parameters"
@@ -77,7 +77,7 @@ impl FromStr for Driver {
     }
 }
 
-/// One database. Neither `Display` nor `Debug` ever shows a password.
+/// The URL of a database. `Display` and `Debug` omit the password and the parameters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(pub(crate) Arc<Location>);
 
@@ -91,86 +91,85 @@ pub(crate) enum Location {
     Postgres(Server),
 }
 
-/// Why a driver and a URL name no database. Repeats nothing of the URL that could be part of a password.
+/// Why a driver and a URL are invalid. Shows no part of the URL that may belong to a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    /// No driver has this name.
+    /// There is no driver with this name.
     #[error("found {}; accepted: {accepted}", shown(.0), accepted = Driver::ACCEPTED)]
     UnknownDriver(String),
-    /// The URL is none of this driver's.
+    /// The URL is invalid for this driver.
     #[error(
         "found a value that is not shown: {}; accepted with the driver {}: {}",
-        faults.join(", "), .driver.name(), .driver.urls()
+        errors.join(", "), .driver.name(), .driver.url_forms()
     )]
     Url {
-        /// Whose URL it should be.
+        /// The driver.
         driver: Driver,
-        /// Everything that is wrong with it.
-        faults: Vec<String>,
+        /// Every error in the URL.
+        errors: Vec<String>,
     },
 }
 
-/// A driver's name, unless it looks like a URL that was put into the wrong variable, password and all.
+/// Quotes a driver name, unless it looks like a URL in the wrong variable, with its password.
 fn shown(driver: &str) -> String {
     if driver.contains('@') { "a value that is not shown".to_owned() } else { format!("{driver:?}") }
 }
 
 impl DatabaseUrlError {
-    /// Whether the driver is at fault, rather than the URL.
+    /// Whether the driver, not the URL, is invalid.
     pub fn is_about_driver(&self) -> bool {
         !matches!(self, Self::Url { .. })
     }
 }
 
 impl DatabaseUrl {
-    /// The database that `driver` ([`Driver::ACCEPTED`]) and `url` name.
+    /// Parses the URL of a database of this `driver` ([`Driver::ACCEPTED`]).
     ///
-    /// - `sqlite`: what follows `sqlite://` is the path of a file, taken as it stands: nothing in it is
-    ///   percent-decoded. Parameters (`?…`), directories and `:memory:` are refused, since none of them would
-    ///   be the durable file that was asked for.
-    /// - `mysql`: `mysql://user:password@host:3306/database`, percent-decoded, or the form that Go's driver
-    ///   reads, `user:password@tcp(host:3306)/database`, whose password is taken as it stands.
+    /// - `sqlite`: `sqlite://` and the path of a file, which is not percent-decoded. Parameters (`?…`),
+    ///   directories and `:memory:` are rejected, since they do not name a durable file.
+    /// - `mysql`: `mysql://user:password@host:3306/database`, percent-decoded, or the DSN of Go's driver,
+    ///   `user:password@tcp(host:3306)/database`, whose password is not decoded.
     /// - `postgres`: `postgres://user:password@host:5432/database`, percent-decoded.
     ///
     /// # Errors
     ///
-    /// [`DatabaseUrlError`] names everything that is wrong, and what is accepted.
+    /// [`DatabaseUrlError`] lists every error and the accepted forms.
     pub fn parse(driver: &str, url: &str) -> Result<Self, DatabaseUrlError> {
         Self::for_driver(driver.parse()?, url)
     }
 
     pub(crate) fn for_driver(driver: Driver, url: &str) -> Result<Self, DatabaseUrlError> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let location = match driver {
-            Driver::Sqlite => sqlite(url, &mut faults),
-            Driver::MySql => mysql(url, &mut faults),
-            Driver::Postgres => postgres(url, &mut faults),
+            Driver::Sqlite => sqlite(url, &mut errors),
+            Driver::MySql => mysql(url, &mut errors),
+            Driver::Postgres => postgres(url, &mut errors),
         };
         match location {
-            Some(location) if faults.is_empty() => Ok(Self(Arc::new(location))),
-            _ => Err(DatabaseUrlError::Url { driver, faults }),
+            Some(location) if errors.is_empty() => Ok(Self(Arc::new(location))),
+            _ => Err(DatabaseUrlError::Url { driver, errors }),
         }
     }
 }
 
-fn sqlite(url: &str, faults: &mut Vec<String>) -> Option<Location> {
+fn sqlite(url: &str, errors: &mut Vec<String>) -> Option<Location> {
     let path = url.strip_prefix("sqlite://").unwrap_or_default();
     let is_file = !path.is_empty() && !path.ends_with('/') && path != ":memory:";
     if is_file && !path.contains(['?', '\0', '\n', '\r']) {
         return Some(Location::Sqlite(path.into()));
     }
-    faults.push("it names no file".to_owned());
+    errors.push("it names no file".to_owned());
     None
 }
 
-fn mysql(url: &str, faults: &mut Vec<String>) -> Option<Location> {
+fn mysql(url: &str, errors: &mut Vec<String>) -> Option<Location> {
     let server = match url.strip_prefix("mysql://") {
-        Some(rest) => url::parse(Driver::MySql, rest, faults),
-        None => go_dsn::parse(url, faults),
+        Some(rest) => url::parse(Driver::MySql, rest, errors),
+        None => go_dsn::parse(url, errors),
     }?;
-    // sqlx checks it against the URL's host, where no address of this kind can stand without its brackets.
+    // sqlx checks the certificate against the URL's host, in which an IPv6 address keeps its brackets.
     if server.relayed().is_some() && server.settings.checks_name() {
-        faults.push(
+        errors.push(
             "tls=true and ssl-mode=VERIFY_IDENTITY check a certificate against a name: give one that resolves to \
              the IPv6 address, or check its authority alone (mysql://…?ssl-mode=VERIFY_CA)"
                 .to_owned(),
@@ -179,13 +178,13 @@ fn mysql(url: &str, faults: &mut Vec<String>) -> Option<Location> {
     Some(Location::MySql(server))
 }
 
-fn postgres(url: &str, faults: &mut Vec<String>) -> Option<Location> {
+fn postgres(url: &str, errors: &mut Vec<String>) -> Option<Location> {
     let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme))
     else {
-        faults.push("it does not start with postgres:// or postgresql://".to_owned());
+        errors.push("it does not start with postgres:// or postgresql://".to_owned());
         return None;
     };
-    url::parse(Driver::Postgres, rest, faults).map(Location::Postgres)
+    url::parse(Driver::Postgres, rest, errors).map(Location::Postgres)
 }
 
 impl fmt::Display for DatabaseUrl {

@@ -49,7 +49,8 @@ impl Dialect {
         }
     }
 
-    /// Translates portable SQL: `?` for each parameter (no other question mark may occur), [`NOW_MS`] for the clock.
+    /// Translates portable SQL: `?` for each parameter (no other question mark may occur), [`NOW_MS`] for the
+    /// clock.
     pub(crate) fn query(self, sql: impl SqlSafeStr) -> Query<'static, Any, sqlx::any::AnyArguments> {
         let mut sql = sql.into_sql_str();
         if sql.as_str().contains(NOW_MS) {
@@ -61,8 +62,8 @@ impl Dialect {
         })
     }
 
-    /// This database's expression for [`NOW_MS`]. It is constant within a statement, so that an index can be searched
-    /// by it. (sqlx sets the time zone of MySQL sessions to UTC.)
+    /// This database's expression for [`NOW_MS`]. It is constant within a statement, so that an index can be
+    /// searched by it. (sqlx sets the time zone of MySQL sessions to UTC.)
     pub(crate) fn now_ms(self) -> &'static str {
         match self {
             Self::Sqlite => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
@@ -71,8 +72,8 @@ impl Dialect {
         }
     }
 
-    /// Begins a transaction that will write. SQLite fails a deferred transaction that upgrades from reading to writing
-    /// after another commit, regardless of the busy timeout.
+    /// Begins a transaction that will write. SQLite fails a deferred transaction that upgrades from reading
+    /// to writing after another commit, regardless of the busy timeout.
     pub(crate) fn begin(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
@@ -82,9 +83,10 @@ impl Dialect {
 
     /// Statements sent on every new connection.
     ///
-    /// SQLite: the busy timeout waits for other processes (an operator's shell). In WAL mode `synchronous = NORMAL`
-    /// loses the last commits in a power failure; FULL syncs each commit. MySQL: strict mode rejects a text that does
-    /// not fit instead of truncating it. READ COMMITTED: the loser of a compare-and-set reads what the winner wrote.
+    /// SQLite: the busy timeout waits for other processes (an operator's shell). In WAL mode
+    /// `synchronous = NORMAL` loses the last commits in a power failure; FULL syncs each commit. MySQL:
+    /// strict mode rejects a text that does not fit instead of truncating it. READ COMMITTED: the loser of a
+    /// compare-and-set reads what the winner wrote.
     pub(crate) fn session_settings(self) -> SqlStr {
         match self {
             Self::Sqlite => {
@@ -124,8 +126,8 @@ impl Dialect {
         }
     }
 
-    /// Whether a retry of the transaction that failed with `error` may succeed: a deadlock, a serialization failure or
-    /// a lock timeout.
+    /// Whether a retry of the transaction that failed with `error` may succeed: a deadlock, a serialization
+    /// failure or a lock timeout.
     pub(crate) fn is_transient(self, error: &sqlx::Error) -> bool {
         let Some(error) = error.as_database_error() else { return false };
         match self {

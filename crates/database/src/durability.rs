@@ -13,8 +13,8 @@ pub(crate) struct Finding {
     pub(crate) wanted: &'static str,
 }
 
-/// A query that returns rows of setting and value, and the accepted values of each setting. A setting that the
-/// database does not have (another engine with the same protocol) is not checked.
+/// A query that returns rows of setting and value, and the accepted values of each setting. A setting that
+/// the database does not have (another engine with the same protocol) is not checked.
 fn requirements(dialect: Dialect) -> (&'static str, &'static [(&'static str, &'static [&'static str])]) {
     match dialect {
         Dialect::Sqlite => (
@@ -55,8 +55,8 @@ pub(crate) async fn findings(connection: &mut Connection) -> Result<Vec<Finding>
     Ok(findings)
 }
 
-/// In production, rejects findings that are not waived; logs a warning for the others. The settings of a SQLite file
-/// are set by this crate and cannot be waived.
+/// In production, rejects findings that are not waived; logs a warning for the others. The settings of a
+/// SQLite file are set by this crate and cannot be waived.
 pub(crate) fn enforce_durability(config: &Config, findings: &[Finding]) -> Result<(), OpenError> {
     let is_waived = |finding: &&Finding| config.waived.iter().any(|waiver| waiver.name() == finding.setting);
     let own_file = matches!(*config.url.0, Location::Sqlite(_));

@@ -75,8 +75,8 @@ async fn roll_back(connector: &Connector, mut pooled: PooledConnection) {
     }
 }
 
-/// Takes a connection and begins a transaction. After a failure, all idle connections are evicted and a new one is
-/// tried.
+/// Takes a connection and begins a transaction. After a failure, all idle connections are evicted and a new
+/// one is tried.
 async fn begin(pool: &Pool) -> Result<PooledConnection, sqlx::Error> {
     let connector = pool.connector();
     for may_retry in [true, false] {

@@ -1,11 +1,12 @@
 //! Group commit for SQLite: queued transactions run inside one SQLite transaction and share its sync.
 //!
-//! One task owns the only connection that writes; each caller gets its response after the commit. If a transaction of
-//! the group fails, the group runs again with a savepoint for each, so that only the failed one is rolled back. If
-//! SQLite ends the whole transaction, or code panics (which costs the connection), the others run again one by one.
+//! One task owns the only connection that writes; each caller gets its response after the commit. If a
+//! transaction of the group fails, the group runs again with a savepoint for each, so that only the failed
+//! one is rolled back. If SQLite ends the whole transaction, or code panics (which costs the connection), the
+//! others run again one by one.
 //!
-//! This is the hardest concurrency code of the crate, and it serves SQLite alone: with 64 writers it is 4.5 times as
-//! fast as one commit each (see the benchmark `commits`).
+//! This is the hardest concurrency code of the crate, and it serves SQLite alone: with 64 writers it is 4.5
+//! times as fast as one commit each (see the benchmark `commits`).
 
 use std::{
     mem,
@@ -32,8 +33,8 @@ use crate::{
 /// Limit of queued transactions. Further callers wait for a place for at most [`POOL_WAIT_MAX`].
 const QUEUE_MAX: usize = 1024;
 
-/// For how long BEGIN is retried while another process (an operator's shell) writes; each attempt waits for the busy
-/// timeout as well.
+/// For how long BEGIN is retried while another process (an operator's shell) writes; each attempt waits for
+/// the busy timeout as well.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 /// Limit of the random pause between these attempts.
 const BUSY_PAUSE_MAX: Duration = Duration::from_millis(100);

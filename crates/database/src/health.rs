@@ -13,8 +13,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const HEALTH_QUERY: &str = "SELECT MAX(version) FROM _sqlx_migrations";
 
 impl Database {
-    /// Spawns a task that queries the database every second and sets the condition `database` of `readiness`. The
-    /// task ends when the database is closed.
+    /// Spawns a task that queries the database every second and sets the condition `database` of `readiness`.
+    /// The task ends when the database is closed.
     pub fn spawn_health_check(&self, readiness: Readiness) -> JoinHandle<()> {
         let database = self.clone();
         tokio::spawn(async move {
@@ -40,8 +40,8 @@ impl Database {
     }
 }
 
-/// The health check's own connection. It does not wait for the pool: a pool without idle connections is load, not an
-/// outage.
+/// The health check's own connection. It does not wait for the pool: a pool without idle connections is load,
+/// not an outage.
 struct Probe {
     connector: Connector,
     connection: Option<Connection>,

@@ -1,9 +1,10 @@
 //! Opens a SQLite, MySQL or PostgreSQL database and runs transactions on it.
 //!
-//! [`Config`] names the database. [`Database::open`] connects, checks that commits are durable and applies migrations.
-//! A service reads and writes with [`Transaction`]s: portable SQL over sqlx's `Any` driver, with `?` for parameters
-//! and only BIGINT, text and blob columns. `dialect` and `durability` hold the differences between the databases.
-//! `execute` commits on a server, `group_commit` on SQLite, where many transactions share one commit.
+//! [`Config`] names the database. [`Database::open`] connects, checks that commits are durable and applies
+//! migrations. A service reads and writes with [`Transaction`]s: portable SQL over sqlx's `Any` driver, with
+//! `?` for parameters and only BIGINT, text and blob columns. `dialect` and `durability` hold the differences
+//! between the databases. `execute` commits on a server, `group_commit` on SQLite, where many transactions
+//! share one commit.
 
 mod commit;
 mod config;

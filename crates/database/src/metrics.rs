@@ -2,8 +2,8 @@
 //!
 //! | metric | what |
 //! |---|---|
-//! | `db_client_operation_duration_seconds` | duration of a transaction, including the wait for a connection |
-//! | `db_client_connection_count` | connections of the pool, by state (`used`, `idle`); SQLite's writer has one of its own |
+//! | `db_client_operation_duration_seconds` | duration of a transaction, with the wait for a connection |
+//! | `db_client_connection_count` | connections of the pool, by state (`used`, `idle`); without SQLite's writer |
 //! | `db_client_connection_max` | limit of the pool |
 //! | `db_client_connection_pending_requests` | callers that wait for a connection |
 //! | `db_client_connection_wait_time_seconds` | time to get a connection |

@@ -1,8 +1,8 @@
 //! Schema migrations: applied by one process at a time; a schema that is too new is rejected.
 //!
-//! The version of a program is the newest migration it contains. Each migration writes into `schema_versions` the
-//! oldest program that can use the new schema. During a rolling deploy, older programs keep running (and may start)
-//! on a newer schema that allows them.
+//! The version of a program is the newest migration it contains. Each migration writes into `schema_versions`
+//! the oldest program that can use the new schema. During a rolling deploy, older programs keep running (and
+//! may start) on a newer schema that allows them.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::{
 
 /// The migrations of one service, with the same versions for each kind of database.
 ///
-/// MySQL commits schema changes implicitly, so that an interrupted migration is run again from its start: migrations
-/// for MySQL must be idempotent.
+/// MySQL commits schema changes implicitly, so that an interrupted migration is run again from its start:
+/// migrations for MySQL must be idempotent.
 #[derive(Debug)]
 pub struct Migrations {
     /// For SQLite.
@@ -114,9 +114,9 @@ pub(crate) async fn migrate(
     }
 }
 
-/// Applies the pending migrations while holding the lock. Reads the schema state again: another process may have
-/// migrated during the wait, so that a user without the right to change the schema succeeds, or the schema may have
-/// become too new.
+/// Applies the pending migrations while holding the lock. Reads the schema state again: another process may
+/// have migrated during the wait, so that a user without the right to change the schema succeeds, or the
+/// schema may have become too new.
 async fn migrate_locked(
     url: &DatabaseUrl,
     connection: &mut AnyConnection,

@@ -35,8 +35,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database: retries while a server is down, creates a missing SQLite file, checks that commits are
-    /// durable, and applies pending migrations.
+    /// Opens the database: retries while a server is down, creates a missing SQLite file, checks that commits
+    /// are durable, and applies pending migrations.
     ///
     /// # Errors
     ///
@@ -72,12 +72,12 @@ impl Database {
 
     /// Runs `transaction` and returns its output after the commit.
     ///
-    /// On SQLite queued transactions share one commit. On a server each is committed alone, and is run again after a
-    /// deadlock or a serialization failure.
+    /// On SQLite queued transactions share one commit. On a server each is committed alone, and is run again
+    /// after a deadlock or a serialization failure.
     ///
     /// # Errors
     ///
-    /// [`WriteError`] says whether nothing was written or the outcome is unknown.
+    /// [`WriteError`] distinguishes "nothing written" from "outcome unknown".
     pub async fn write<T: Transaction>(&self, transaction: T) -> Result<T::Output, WriteError> {
         let mut span = self.span::<T>();
         let written = match &self.writer {
@@ -125,7 +125,8 @@ impl Database {
     }
 }
 
-/// Applies pending migrations and does nothing else: for a deployment whose service user may not change the schema.
+/// Applies pending migrations and does nothing else: for a deployment whose service user may not change the
+/// schema.
 ///
 /// # Errors
 ///
@@ -154,7 +155,8 @@ async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, 
     closed.map(|()| regular).map_err(OpenError::connect(url))
 }
 
-/// Connects and reads settings and schema version, within time limits: a server that stops responding is retried.
+/// Connects and reads settings and schema version, within time limits: a server that stops responding is
+/// retried.
 async fn inspect(
     connector: &Connector,
     url: &DatabaseUrl,

@@ -1,4 +1,5 @@
-//! The trace span and the metrics of one transaction. They never contain parameters or the URL of the database.
+//! The trace span and the metrics of one transaction. They never contain parameters or the URL of the
+//! database.
 
 use std::borrow::Cow;
 

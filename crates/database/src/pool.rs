@@ -1,7 +1,8 @@
 //! The connection pool.
 //!
-//! Built on deadpool instead of sqlx's pool, which pings a connection on every release without a time limit, keeps the
-//! slot of a hanging connection until TCP gives it up, and replaces every connect error by a timeout.
+//! Built on deadpool instead of sqlx's pool, which pings a connection on every release without a time limit,
+//! keeps the slot of a hanging connection until TCP gives it up, and replaces every connect error by a
+//! timeout.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -115,7 +116,7 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build();
         #[allow(clippy::expect_used, reason = "a build fails only where a timeout has no runtime")]
-        let pool = pool.expect("a runtime was given");
+        let pool = pool.expect("a runtime is set");
         let weak = pool.weak();
         pool.manager().metrics.observe_pool(move || weak.upgrade().map(|pool| pool.status()));
         Self(pool)
@@ -125,8 +126,8 @@ impl Pool {
         self.0.manager()
     }
 
-    /// Returns a connection. Waits at most [`POOL_WAIT_MAX`] for a free one plus the time limit for a new one; pings
-    /// of idle connections count as part of either.
+    /// Returns a connection. Waits at most [`POOL_WAIT_MAX`] for a free one plus the time limit for a new
+    /// one; pings of idle connections count as part of either.
     pub(crate) async fn get(&self) -> Result<PooledConnection, sqlx::Error> {
         let Connector { connect_max, metrics, .. } = self.connector();
         let (limit, started) = (POOL_WAIT_MAX + *connect_max, Instant::now());
@@ -143,7 +144,8 @@ impl Pool {
         }
     }
 
-    /// Drops every idle connection. Called after one of them turned out to be dead: the others probably are too.
+    /// Drops every idle connection. Called after one of them turned out to be dead: the others probably are
+    /// too.
     pub(crate) fn evict_idle(&self) {
         self.0.retain(|_, _| false);
     }

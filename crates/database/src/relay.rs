@@ -1,8 +1,10 @@
-//! Connects to a MySQL server at an IPv6 address, which sqlx 0.9 cannot do from a URL: it keeps the brackets around the
-//! address, and the resolver looks that up as a host name. sqlx's `Any` driver accepts nothing but a URL.
+//! Connects to a MySQL server at an IPv6 address, which sqlx 0.9 cannot do from a URL: it keeps the brackets
+//! around the address, and the resolver looks that up as a host name. sqlx's `Any` driver accepts nothing but
+//! a URL.
 //!
-//! This module dials the address and relays the bytes to a Unix socket, which sqlx connects to. The socket has an
-//! abstract name (Linux), needs no file, and serves one connection of this process. Delete it once sqlx dials IPv6.
+//! This module dials the address and relays the bytes to a Unix socket, which sqlx connects to. The socket
+//! has an abstract name (Linux), needs no file, and serves one connection of this process. Delete it once
+//! sqlx dials IPv6.
 
 use std::{future, io, net::SocketAddr, process};
 
@@ -13,8 +15,8 @@ use tokio::{
     net::{TcpStream, UnixListener, UnixStream},
 };
 
-/// Connects to `server`; `options` contain everything but the address. A refused connection is the same error as from
-/// sqlx.
+/// Connects to `server`; `options` contain everything but the address. A refused connection is the same error
+/// as from sqlx.
 pub(crate) async fn connect(
     server: SocketAddr,
     options: &AnyConnectOptions,
@@ -46,8 +48,8 @@ async fn accept_own(listener: &UnixListener) -> io::Result<UnixStream> {
     }
 }
 
-/// Copies bytes in both directions until the near end closes. Keeps writing to a server that has closed its side, as TCP
-/// does: TLS sends close_notify.
+/// Copies bytes in both directions until the near end closes. Keeps writing to a server that has closed its
+/// side, as TCP does: TLS sends close_notify.
 async fn relay(mut near: UnixStream, mut far: TcpStream) {
     let (mut from_near, mut to_near) = near.split();
     let (mut from_far, mut to_far) = far.split();

@@ -12,8 +12,8 @@ use crate::{DatabaseUrl, OpenError};
 /// Connections for reads. In WAL mode they neither block the writer nor wait for it.
 pub(crate) const READERS_MAX: usize = 4;
 
-/// The options of the first connection, which may create the file, and of later ones: these fail where the file has
-/// disappeared, instead of creating an empty one.
+/// The options of the first connection, which may create the file, and of later ones: these fail where the
+/// file has disappeared, instead of creating an empty one.
 pub(crate) fn options(
     url: &DatabaseUrl,
     path: &Path,

@@ -17,8 +17,8 @@ pub struct Connection {
 impl Connection {
     /// Prepares `sql`, to be bound and then executed on [`executor`](Self::executor).
     ///
-    /// Each parameter is written `?`; no other question mark may occur. `NOW_MS()` is the database's clock, in
-    /// milliseconds since the Unix epoch.
+    /// Each parameter is written `?`; no other question mark may occur. `NOW_MS()` is the database's clock,
+    /// in milliseconds since the Unix epoch.
     pub fn query(&self, sql: impl SqlSafeStr) -> Query<'static, Any, AnyArguments> {
         self.dialect.query(sql)
     }
@@ -64,8 +64,8 @@ pub trait Transaction: Send + Sync + 'static {
         false
     }
 
-    /// Sends the statements. Called again after a rollback, so that it may have no effect but on the database. An
-    /// error rolls everything back.
+    /// Sends the statements. Called again after a rollback, so that it may have no effect but on the
+    /// database. An error rolls everything back.
     async fn run(&self, connection: &mut Connection) -> Result<Self::Output, sqlx::Error>;
 }
 
@@ -81,8 +81,8 @@ pub enum WriteError {
     /// Nothing was written: the database rejected a statement, and the transaction was rolled back.
     #[error("refused: {0}")]
     Refused(Arc<sqlx::Error>),
-    /// Nothing was written: the transaction panicked on SQLite and was rolled back. (On a server the panic unwinds
-    /// into the caller.)
+    /// Nothing was written: the transaction panicked on SQLite and was rolled back. (On a server the panic
+    /// unwinds into the caller.)
     #[error("panicked")]
     Panicked,
     /// In doubt: the connection failed before the outcome was known.
@@ -95,8 +95,8 @@ impl WriteError {
         Self::NotStarted(Arc::new(error))
     }
 
-    /// Whether the database rejected a row because of a unique key. sqlx does not report which key on SQLite and
-    /// MySQL.
+    /// Whether the database rejected a row because of a unique key. sqlx does not report which key on SQLite
+    /// and MySQL.
     pub fn is_unique_violation(&self) -> bool {
         let Self::Refused(error) = self else { return false };
         error.as_database_error().is_some_and(|error| error.is_unique_violation())

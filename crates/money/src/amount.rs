@@ -1,4 +1,4 @@
-//! Amounts in whole minor units, from 0 up to 2^53 − 1.
+//! Amounts in whole minor units, from 0 to 2^53 − 1.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub struct Money {
     minor: i64,
 }
 
-/// Why something is no amount of money, in words fit for whoever sent it.
+/// Why a value is not a valid amount. The messages are shown to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// The text or float is not a number.
@@ -35,10 +35,10 @@ pub enum AmountError {
 }
 
 impl Money {
-    /// The largest amount, in minor units: the largest whole number that a double holds exactly, 2^53 − 1.
+    /// The largest amount, in minor units: 2^53 − 1, the largest integer that a double represents exactly.
     pub const MINOR_MAX: i64 = (1 << 53) - 1;
 
-    /// An amount of `minor` minor units.
+    /// Creates an amount of `minor` minor units.
     ///
     /// # Errors
     ///
@@ -51,41 +51,41 @@ impl Money {
         }
     }
 
-    /// Nothing.
+    /// The amount 0.
     pub fn zero(currency: Currency) -> Self {
         Self { currency, minor: 0 }
     }
 
-    /// The amount that `text` gives in major units: a number as JSON writes it, sign and exponent included.
-    /// Zeros at its end do not count as decimals.
+    /// Parses an amount in major units: a number in the grammar of JSON, with optional sign and exponent.
+    /// Trailing zeros do not count as decimals.
     ///
     /// # Errors
     ///
     /// Any [`AmountError`] but [`CurrencyMismatch`](AmountError::CurrencyMismatch).
     pub fn parse(currency: Currency, text: &str) -> Result<Self, AmountError> {
-        let written = decimal::read(text).ok_or(AmountError::NotANumber)?;
-        if written.digits.is_empty() {
+        let decimal = decimal::parse(text).ok_or(AmountError::NotANumber)?;
+        if decimal.digits.is_empty() {
             return Ok(Self::zero(currency));
         }
-        if written.negative {
+        if decimal.negative {
             return Err(AmountError::Negative);
         }
-        let shift = written.scale.saturating_add(currency.exponent().into());
-        let zeros = u32::try_from(shift).map_err(|_| match written.scale {
+        let shift = decimal.scale.saturating_add(currency.exponent().into());
+        let zeros = u32::try_from(shift).map_err(|_| match decimal.scale {
             ..0 => AmountError::TooPrecise { currency },
             0.. => AmountError::TooLarge,
         })?;
-        let shifted = 10_i64.checked_pow(zeros).zip(written.digits.parse().ok());
+        let shifted = 10_i64.checked_pow(zeros).zip(decimal.digits.parse().ok());
         let minor = shifted.and_then(|(power, digits): (i64, i64)| digits.checked_mul(power));
         Self::from_minor(currency, minor.ok_or(AmountError::TooLarge)?)
     }
 
-    /// The amount of a `google.type.Money`: whole major units and billionths of one.
+    /// Converts from `google.type.Money`: whole major units and billionths of one.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse); [`AmountError::NotANumber`] where the two have different signs or the
-    /// billionths make a whole unit.
+    /// As [`parse`](Self::parse); [`AmountError::NotANumber`] if the two have different signs or the
+    /// billionths reach a whole unit.
     pub fn from_units_nanos(currency: Currency, units: i64, nanos: i32) -> Result<Self, AmountError> {
         const NANOS_PER_UNIT: u32 = 1_000_000_000;
         if nanos.unsigned_abs() >= NANOS_PER_UNIT || (units > 0 && nanos < 0) || (units < 0 && nanos > 0) {
@@ -95,7 +95,7 @@ impl Money {
         Self::parse(currency, &format!("{sign}{}.{:09}", units.unsigned_abs(), nanos.unsigned_abs()))
     }
 
-    /// Whole major units and billionths of one, as `google.type.Money` has them.
+    /// Converts to `google.type.Money`: whole major units and billionths of one.
     pub fn to_units_nanos(self) -> (i64, i32) {
         let unit = self.minor_per_major();
         let billionths = self.minor % unit * (1_000_000_000 / unit);
@@ -108,17 +108,17 @@ impl Money {
         self.minor
     }
 
-    /// What it is an amount of.
+    /// The currency.
     pub fn currency(self) -> Currency {
         self.currency
     }
 
-    /// Whether it is nothing.
+    /// Whether the amount is 0.
     pub fn is_zero(self) -> bool {
         self.minor == 0
     }
 
-    /// The sum of both.
+    /// The sum of two amounts of one currency.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Money {
         Self::from_minor(self.currency, self.minor.checked_add(other.minor).ok_or(AmountError::TooLarge)?)
     }
 
-    /// The price of `quantity` pieces at this price each.
+    /// The price of `quantity` pieces at this unit price.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Money {
 }
 
 impl fmt::Display for Money {
-    /// The amount in major units, with all of the currency's decimals and without its code: `0.12`.
+    /// Writes the amount in major units with all decimals of the currency, without its code: `0.12`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, width) = (self.minor_per_major(), self.currency.exponent() as usize);
         match width {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_and_products_stop_at_the_largest_amount() {
+    fn sums_and_products_are_limited_to_the_largest_amount() {
         assert_eq!(usd(Money::MINOR_MAX).checked_add(usd(1)), Err(AmountError::TooLarge));
         assert_eq!(usd(Money::MINOR_MAX - 1).checked_add(usd(1)), Ok(usd(Money::MINOR_MAX)));
         assert_eq!(usd(i64::from(u32::MAX)).checked_mul(u32::MAX), Err(AmountError::TooLarge));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn units_and_nanos_go_both_ways() {
+    fn units_and_nanos_round_trip() {
         for minor in [0, 1, 12, 99, 100, 12_345, Money::MINOR_MAX] {
             let (units, nanos) = usd(minor).to_units_nanos();
             assert_eq!(Money::from_units_nanos(Currency::USD, units, nanos), Ok(usd(minor)));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn units_and_nanos_that_are_no_amount_are_refused() {
+    fn invalid_units_and_nanos_are_rejected() {
         let read = |units, nanos| Money::from_units_nanos(Currency::USD, units, nanos);
         assert_eq!(read(0, 1_000_000_000), Err(AmountError::NotANumber));
         assert_eq!(read(1, -1), Err(AmountError::NotANumber));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_shown_with_all_its_decimals() {
+    fn display_writes_all_decimals_of_the_currency() {
         let show =
             |code, minor| Money::from_minor(Currency::from_code(code).unwrap(), minor).unwrap().to_string();
         assert_eq!(show("USD", 12), "0.12");

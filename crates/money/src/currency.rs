@@ -1,30 +1,30 @@
-//! Currencies by ISO 4217.
+//! Currencies of ISO 4217.
 
 use std::fmt;
 
-/// A currency of ISO 4217 that has a minor unit, and so can be counted in whole ones.
+/// A currency of ISO 4217 that has a minor unit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency {
     iso: iso_currency::Currency,
     exponent: u32,
 }
 
-/// A code that ISO 4217 does not list, or lists without a minor unit (gold, for instance).
+/// A code that ISO 4217 does not contain, or that has no minor unit (gold, for instance).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 4217 currency code in capitals, USD for instance")]
 pub struct UnknownCurrency;
 
 impl Currency {
-    /// The US dollar, which an order is in unless it says otherwise.
+    /// The US dollar, the default currency of orders.
     pub const USD: Self = Self { iso: iso_currency::Currency::USD, exponent: 2 };
 
-    /// The currency that `code` names, in capitals.
+    /// The currency with this code, in capitals.
     ///
     /// # Errors
     ///
     /// [`UnknownCurrency`] for any other text.
     pub fn from_code(code: &str) -> Result<Self, UnknownCurrency> {
-        // The library reads lower case too; the wire does not, so that one currency has one spelling.
+        // iso_currency also accepts lower case.
         let iso = iso_currency::Currency::from_code(code)
             .filter(|iso| iso.code() == code)
             .ok_or(UnknownCurrency)?;
@@ -32,12 +32,12 @@ impl Currency {
         Ok(Self { iso, exponent: exponent.into() })
     }
 
-    /// The three capitals of ISO 4217.
+    /// The code: three capitals.
     pub fn code(self) -> &'static str {
         self.iso.code()
     }
 
-    /// How many decimals a major unit has: 2 for USD, 0 for JPY, 3 for KWD.
+    /// The number of decimals of a major unit: 2 for USD, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
         self.exponent
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_currency_knows_its_decimals() {
+    fn exponents_follow_iso_4217() {
         let exponent = |code| Currency::from_code(code).map(Currency::exponent);
         assert_eq!(exponent("USD"), Ok(2));
         assert_eq!(exponent("JPY"), Ok(0));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_code_or_has_no_minor_unit_is_refused() {
+    fn unknown_codes_and_currencies_without_a_minor_unit_are_rejected() {
         for code in ["", "usd", "US", "USDX", "ZZZ", "XAU", "XXX"] {
             assert_eq!(Currency::from_code(code), Err(UnknownCurrency), "{code}");
         }

@@ -1,18 +1,16 @@
-//! Decimal text, read without losing a digit.
-//!
-//! The decimal library rounds what is longer than its 28 digits and reads an exponent only after rounding,
-//! so digits and exponent are taken apart here, and only integers are computed with.
+//! Parses decimal text without losing a digit: digits and exponent are separated as text, and only integers
+//! are computed.
 
-/// A number as it was written: `digits` times ten to the power of `scale`.
-pub(crate) struct Written {
+/// A decimal number: `digits` × 10^`scale`.
+pub(crate) struct Decimal {
     pub(crate) negative: bool,
-    /// Without zeros at either end; empty for 0.
+    /// Without leading and trailing zeros; empty for 0.
     pub(crate) digits: String,
     pub(crate) scale: i64,
 }
 
-/// Reads a number as JSON writes it (RFC 8259, section 6); `None` for any other text.
-pub(crate) fn read(text: &str) -> Option<Written> {
+/// Parses a number in the grammar of JSON (RFC 8259, section 6).
+pub(crate) fn parse(text: &str) -> Option<Decimal> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -31,19 +29,19 @@ pub(crate) fn read(text: &str) -> Option<Written> {
     }
     let all = format!("{whole}{}", fraction.unwrap_or_default());
     let trimmed = all.trim_end_matches('0');
-    let shift = trailing(all.len() - trimmed.len()) - trailing(fraction.map_or(0, str::len));
+    let shift = as_i64(all.len() - trimmed.len()) - as_i64(fraction.map_or(0, str::len));
     let digits = trimmed.trim_start_matches('0').to_owned();
-    Some(Written { negative, digits, scale: read_exponent(exponent).saturating_add(shift) })
+    Some(Decimal { negative, digits, scale: parse_exponent(exponent).saturating_add(shift) })
 }
 
-fn trailing(count: usize) -> i64 {
+fn as_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// An exponent that no integer holds is as good as the largest: both are beyond any amount.
-fn read_exponent(text: &str) -> i64 {
-    let beyond = if text.starts_with('-') { i64::from(i32::MIN) } else { i64::from(i32::MAX) };
-    text.parse::<i32>().map_or(beyond, i64::from)
+/// Saturates: an exponent outside of `i32` is outside of any amount.
+fn parse_exponent(text: &str) -> i64 {
+    let limit = if text.starts_with('-') { i64::from(i32::MIN) } else { i64::from(i32::MAX) };
+    text.parse::<i32>().map_or(limit, i64::from)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -59,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn decimal_text_is_read_exactly() {
+    fn decimal_text_is_parsed_exactly() {
         for (text, want) in [
             ("0", 0),
             ("-0", 0),
@@ -79,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_amount_says_why() {
+    fn numbers_out_of_range_or_too_precise_are_rejected() {
         let precise = AmountError::TooPrecise { currency: Currency::USD };
         for (text, want) in [
             ("-0.01", AmountError::Negative),
@@ -98,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_does_not_write_as_a_number_is_none() {
+    fn texts_that_are_no_json_number_are_rejected() {
         for text in [
             "", " ", "-", "+1", "01", ".5", "1.", "1e", "1e+", "NaN", "Infinity", "0x1", "1_0", "1,0", " 1",
             "１",

@@ -1,43 +1,37 @@
-//! The two floats of the old contract: the only place where an amount meets one.
-
-use rust_decimal::{Decimal, RoundingStrategy};
+//! The float fields of the old contract.
 
 use crate::{AmountError, Currency, Money};
 
-/// What to do with more decimals than the currency has.
+/// How to treat a float with more decimals than the currency has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
-    /// Refuse them; the float is read as its shortest decimal, so that 0.12 is 0.12 exactly.
+    /// Reject it. The float is read as its shortest decimal: 0.12f32 is exactly 0.12.
     Exact,
-    /// Round the float's exact value half-even to the minor unit: for sums that were computed in floats.
+    /// Round its exact value half-even to the minor unit. For sums that were computed in floats.
     HalfEven,
 }
 
 impl Money {
-    /// The amount that a float of the old contract gives in major units.
+    /// Converts a float in major units.
     ///
     /// # Errors
     ///
     /// [`AmountError::NotANumber`] for NaN and infinities, else as [`parse`](Self::parse).
-    pub fn from_float(currency: Currency, major: f32, excess: Rounding) -> Result<Self, AmountError> {
+    pub fn from_float(currency: Currency, major: f32, rounding: Rounding) -> Result<Self, AmountError> {
         if !major.is_finite() {
             return Err(AmountError::NotANumber);
         }
-        match excess {
+        match rounding {
             Rounding::Exact => Self::parse(currency, &major.to_string()),
             Rounding::HalfEven => {
-                // What a Decimal cannot hold is beyond 2^96.
-                let out =
-                    if major.is_sign_negative() { AmountError::Negative } else { AmountError::TooLarge };
-                let exact = Decimal::from_f32_retain(major).ok_or(out)?;
-                let rounded =
-                    exact.round_dp_with_strategy(currency.exponent(), RoundingStrategy::MidpointNearestEven);
-                Self::parse(currency, &rounded.to_string())
+                // std formats the exact value of a float and rounds ties to even.
+                let decimals = currency.exponent() as usize;
+                Self::parse(currency, &format!("{major:.decimals$}"))
             }
         }
     }
 
-    /// The amount in major units as the nearest float: what clients of the old contract are shown.
+    /// The nearest float to the amount in major units, for clients of the old contract.
     pub fn to_float(self) -> f32 {
         self.to_string().parse().unwrap_or(f32::NAN)
     }
@@ -47,46 +41,47 @@ impl Money {
 mod tests {
     use super::*;
 
-    fn refusing(major: f32) -> Result<i64, AmountError> {
-        Money::from_float(Currency::USD, major, Rounding::Exact).map(Money::minor)
-    }
-
-    fn rounding(major: f32) -> Result<i64, AmountError> {
-        Money::from_float(Currency::USD, major, Rounding::HalfEven).map(Money::minor)
+    fn minor(major: f32, rounding: Rounding) -> Result<i64, AmountError> {
+        Money::from_float(Currency::USD, major, rounding).map(Money::minor)
     }
 
     #[test]
-    fn a_float_is_read_as_its_shortest_decimal() {
-        assert_eq!(refusing(0.12), Ok(12));
-        assert_eq!(refusing(32.0), Ok(3_200));
-        assert_eq!(refusing(0.0), Ok(0));
-        assert_eq!(refusing(-0.0), Ok(0));
-        assert_eq!(refusing(99_999.99), Ok(9_999_999));
-    }
-
-    #[test]
-    fn a_float_that_is_no_amount_says_why() {
-        assert_eq!(refusing(0.001), Err(AmountError::TooPrecise { currency: Currency::USD }));
-        assert_eq!(refusing(-0.01), Err(AmountError::Negative));
-        assert_eq!(refusing(f32::MAX), Err(AmountError::TooLarge));
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(refusing(bad), Err(AmountError::NotANumber));
-            assert_eq!(rounding(bad), Err(AmountError::NotANumber));
+    fn exact_reads_the_shortest_decimal() {
+        for (major, want) in [(0.12, 12), (32.0, 3_200), (0.0, 0), (-0.0, 0), (99_999.99, 9_999_999)] {
+            assert_eq!(minor(major, Rounding::Exact), Ok(want), "{major}");
         }
     }
 
     #[test]
-    fn a_float_sum_is_rounded_half_even() {
-        // The float32 sum of ten times 0.1 is slightly off; the customer owes one dollar.
-        assert_eq!(rounding(1.000_000_1), Ok(100));
-        assert_eq!(rounding(0.125), Ok(12));
-        assert_eq!(rounding(0.375), Ok(38));
-        assert_eq!(rounding(f32::MAX), Err(AmountError::TooLarge));
-        assert_eq!(rounding(f32::MIN), Err(AmountError::Negative));
+    fn half_even_rounds_the_exact_value() {
+        // 1.000_000_1 is the float32 sum of ten times 0.1.
+        for (major, want) in [(1.000_000_1, 100), (0.125, 12), (0.375, 38)] {
+            assert_eq!(minor(major, Rounding::HalfEven), Ok(want), "{major}");
+        }
+        let rounded = |code, major| {
+            let currency = Currency::from_code(code).unwrap();
+            Money::from_float(currency, major, Rounding::HalfEven).map(Money::minor)
+        };
+        assert_eq!((rounded("JPY", 0.5), rounded("JPY", 1.5), rounded("JPY", 2.5)), (Ok(0), Ok(2), Ok(2)));
+        assert_eq!((rounded("KWD", 0.0625), rounded("KWD", 0.1875)), (Ok(62), Ok(188)));
+        assert_eq!(rounded("USD", -0.001), Ok(0));
     }
 
     #[test]
-    fn an_amount_becomes_the_nearest_float() {
+    fn floats_that_are_no_amount_are_rejected() {
+        assert_eq!(minor(0.001, Rounding::Exact), Err(AmountError::TooPrecise { currency: Currency::USD }));
+        assert_eq!(minor(-0.01, Rounding::Exact), Err(AmountError::Negative));
+        assert_eq!(minor(f32::MIN, Rounding::HalfEven), Err(AmountError::Negative));
+        for rounding in [Rounding::Exact, Rounding::HalfEven] {
+            assert_eq!(minor(f32::MAX, rounding), Err(AmountError::TooLarge));
+            for major in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                assert_eq!(minor(major, rounding), Err(AmountError::NotANumber));
+            }
+        }
+    }
+
+    #[test]
+    fn an_amount_converts_to_the_nearest_float() {
         assert_eq!(Money::from_minor(Currency::USD, 12).map(Money::to_float), Ok(0.12));
     }
 }

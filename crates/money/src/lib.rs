@@ -1,8 +1,8 @@
-//! Exact money: the one value that gateway, order and payment mean the same by.
+//! Exact amounts of money, shared by gateway, order and payment.
 //!
-//! [`Money`] is a whole number of a currency's minor units from 0 up to 2^53 − 1, built only by checked
-//! constructors; sums and products are checked too. Decimal text enters by [`Money::parse`] and leaves by
-//! `Display`. The only floats are those of the old contract, in [`float`](Money::from_float).
+//! [`Money`] is a whole number of a currency's minor units, from 0 to 2^53 − 1. Constructors, sums and
+//! products are checked. [`Money::parse`] reads decimal text, `Display` writes it. Floats occur only in the
+//! fields of the old contract ([`Money::from_float`]).
 
 mod amount;
 mod currency;

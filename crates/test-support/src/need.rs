@@ -15,7 +15,8 @@ pub enum Need {
     Redocly,
     /// `openapi-spec-validator`, of the Python package of that name.
     OpenapiSpecValidator,
-    /// `openapi-python-client`, of the Python package of that name, and the dependencies of the clients it generates.
+    /// `openapi-python-client`, of the Python package of that name, and the dependencies of the clients it
+    /// generates.
     OpenapiPythonClient,
     /// `schemathesis`, of the Python package of that name.
     Schemathesis,
@@ -25,8 +26,8 @@ pub enum Need {
     Chromium,
     /// The programs of a MariaDB server and its client.
     MariaDb,
-    /// The programs of a PostgreSQL server and its client. PostgreSQL refuses to run as root: root also needs `setpriv`
-    /// and a user `postgres`.
+    /// The programs of a PostgreSQL server and its client. PostgreSQL refuses to run as root: root also needs
+    /// `setpriv` and a user `postgres`.
     Postgres,
     /// The right to mount file systems.
     Mounts,
@@ -44,14 +45,15 @@ pub enum Need {
     KubernetesValidate,
     /// Prometheus's `promtool`.
     Promtool,
-    /// A Docker engine and Compose. Building images takes minutes: counts as missing unless `REQUIRE` names it.
+    /// A Docker engine and Compose. Building images takes minutes: counts as missing unless `REQUIRE` names
+    /// it.
     Docker,
     /// The programs of a plain `cargo build`, without fault injection, in the directory `PLAIN_PROGRAMS`.
     PlainPrograms,
 }
 
-/// Prints the path of the first of its arguments that is a program. Also searches the directories of servers, which
-/// Debian keeps out of PATH.
+/// Prints the path of the first of its arguments that is a program. Also searches the directories of servers,
+/// which Debian keeps out of PATH.
 const FIND_PROGRAM: &str = r#"
 PATH="$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV | tr '\n' ':')$PATH:/usr/local/sbin:/usr/sbin"
 for name; do command -v "$name" && exit; done

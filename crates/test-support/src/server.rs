@@ -62,15 +62,16 @@ impl Kind {
     }
 }
 
-/// A running server. It is killed and its directory removed when this is dropped or the test process ends, even by
-/// SIGKILL.
+/// A running server. It is killed and its directory removed when this is dropped or the test process ends,
+/// even by SIGKILL.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
     port: u16,
     options: Vec<String>,
     databases: AtomicU32,
-    // Declared before the directory, since fields are dropped in order: the server ends before its files are removed.
+    // Declared before the directory, since fields are dropped in order: the server ends before its files are
+    // removed.
     supervisor: Mutex<Supervisor>,
     directory: TempDir,
 }
@@ -123,8 +124,8 @@ impl Server {
         Ok(server)
     }
 
-    /// The server that all trials of the process share; the first call starts it. A trial creates its own databases
-    /// on it, and may not kill or freeze it.
+    /// The server that all trials of the process share; the first call starts it. A trial creates its own
+    /// databases on it, and may not kill or freeze it.
     ///
     /// # Errors
     ///
@@ -195,8 +196,8 @@ impl Server {
         self.execute("", &sql).await.map(drop)
     }
 
-    /// Runs a script in `database` (an empty name selects none) as the administrator, with the server's command-line
-    /// client. Returns one line per row, columns separated by tabs.
+    /// Runs a script in `database` (an empty name selects none) as the administrator, with the server's
+    /// command-line client. Returns one line per row, columns separated by tabs.
     ///
     /// # Errors
     ///
@@ -235,8 +236,8 @@ impl Server {
         self.supervisor().signal("CONT")
     }
 
-    /// Kills the server if it still runs, starts it again on the same port and data, and waits until it accepts
-    /// connections.
+    /// Kills the server if it still runs, starts it again on the same port and data, and waits until it
+    /// accepts connections.
     ///
     /// # Errors
     ///
@@ -247,7 +248,8 @@ impl Server {
             self.kill()?;
             self.run_again()?;
             let ready = self.ready().await;
-            // An outgoing connection may use the port as its local port, and PostgreSQL may still detect its old process.
+            // An outgoing connection may use the port as its local port, and PostgreSQL may still detect its
+            // old process.
             if ready.is_ok() || Instant::now() >= deadline {
                 return ready;
             }
@@ -296,7 +298,8 @@ fn run(kind: Kind, port: u16, directory: &Path, options: &[String]) -> Result<Su
     Supervisor::start(directory, &command)
 }
 
-/// A directory directly below /tmp, since the path of a socket is limited to 107 bytes; readable by the user `postgres`.
+/// A directory directly below /tmp, since the path of a socket is limited to 107 bytes; readable by the user
+/// `postgres`.
 fn directory() -> Result<TempDir, Failed> {
     let directory = tempfile::Builder::new().prefix("trials-").tempdir_in("/tmp")?;
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;

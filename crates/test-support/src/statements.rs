@@ -41,7 +41,7 @@ pub fn capture_statements() -> Result<StatementLog, Failed> {
     Ok(log)
 }
 
-/// Runs the trial `name` in a process of its own: the statement log cannot tell the statements of two trials apart.
+/// Runs the trial `name` in a process of its own: the statement log does not separate trials.
 /// Returns true in that process, and false in the calling one after the other has succeeded.
 ///
 /// # Errors
@@ -174,7 +174,7 @@ impl Plan {
         })
     }
 
-    /// Whether the plan reads a whole table or index, or does not say.
+    /// Whether the plan reads a whole table or index, or is inconclusive.
     fn scans(&self) -> bool {
         match self {
             Self::Sqlite(plan) => plan.contains("SCAN"),
@@ -211,8 +211,8 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Checks that no statement scans a table or sorts more than a page, and that the check detects each of `planted`,
-    /// which do.
+    /// Checks that no statement scans a table or sorts more than a page, and that the check detects each of
+    /// `planted`, which do.
     ///
     /// # Errors
     ///

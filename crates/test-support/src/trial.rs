@@ -6,7 +6,8 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::Need;
 
-/// A trial of `body` on a multi-threaded runtime. Ignored if one of `needs` is missing, unless `REQUIRE` names it.
+/// A trial of `body` on a multi-threaded runtime. Ignored if one of `needs` is missing, unless `REQUIRE`
+/// names it.
 pub fn trial<F>(name: &str, needs: &[Need], body: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = Result<(), Failed>>,
@@ -30,17 +31,35 @@ pub fn test<F>(path: &str, body: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = ()>,
 {
-    let name = path.split_once("::").map_or(path, |(_, name)| name);
-    Trial::test(name, move || {
+    Trial::test(without_crate(path), move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(body());
         Ok(())
     })
 }
 
-/// Trials of these `async fn()`s of the calling module: [`test`] for each.
+/// As [`test()`], on a multi-threaded runtime.
+pub fn multi_thread_test<F>(path: &str, body: impl FnOnce() -> F + Send + 'static) -> Trial
+where
+    F: Future<Output = ()>,
+{
+    trial(without_crate(path), &[], || async {
+        body().await;
+        Ok(())
+    })
+}
+
+fn without_crate(path: &str) -> &str {
+    path.split_once("::").map_or(path, |(_, name)| name)
+}
+
+/// Trials of these `async fn()`s of the calling module: [`test()`] for each, or with `multi_thread;` in front
+/// [`multi_thread_test`].
 #[macro_export]
 macro_rules! tests {
+    (multi_thread; $($name:ident),* $(,)?) => {
+        [$($crate::multi_thread_test(concat!(module_path!(), "::", stringify!($name)), $name)),*]
+    };
     ($($name:ident),* $(,)?) => {
         [$($crate::test(concat!(module_path!(), "::", stringify!($name)), $name)),*]
     };

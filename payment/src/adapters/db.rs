@@ -21,12 +21,12 @@ pub static MIGRATIONS: Migrations = Migrations {
     postgres: sqlx::migrate!("migrations/postgres"),
 };
 
-/// Finds accounts (user id, currency) whose charged amount is not the sum of their CHARGED payments. It must find none;
-/// operators run the same file.
+/// Finds accounts (user id, currency) whose charged amount is not the sum of their CHARGED payments. It must
+/// find none; operators run the same file.
 pub const AUDIT: &str = include_str!("../../audit.sql");
 
-/// Attempts before a unique violation counts as [`LedgerError::Conflict`]. The first may be the key of an account that
-/// another writer opened concurrently; the second attempt finds that account.
+/// Attempts before a unique violation counts as [`LedgerError::Conflict`]. The first may be the key of an
+/// account that another writer opened concurrently; the second attempt finds that account.
 const ATTEMPTS: usize = 2;
 
 /// Adds to the charged amount of an existing account, if it stays within the credit limit.
@@ -91,7 +91,7 @@ impl DbLedger {
     }
 }
 
-/// Logs `error` and maps it to what it says about the outcome.
+/// Logs `error` and maps it to what is known about the outcome.
 fn write_error(error: &WriteError) -> LedgerError {
     tracing::error!(%error, "database write failed");
     match error {
@@ -183,8 +183,8 @@ impl Transaction for RecordVoid {
     }
 }
 
-/// Debits the account and inserts the payment. If the order already has a payment, the insert fails and rolls back the
-/// debit.
+/// Debits the account and inserts the payment. If the order already has a payment, the insert fails and rolls
+/// back the debit.
 #[derive(Clone, Copy)]
 struct RecordCharge(NewCharge);
 
@@ -201,8 +201,8 @@ impl Transaction for RecordCharge {
             if !is_open(connection, user, total).await? {
                 open(connection, user, charge.opening_limit, charge.now_ms).await?;
             }
-            // Another writer may have opened the account after the first debit. If this debit fails too, the limit
-            // is exceeded.
+            // Another writer may have opened the account after the first debit. If this debit fails too, the
+            // limit is exceeded.
             debited = debit(connection, user, total).await?;
         }
         let outcome = match debited {

@@ -1,6 +1,7 @@
 //! The gRPC service: parses requests, calls the application, renders responses.
 //!
-//! Calls that write run in their own task, so that a client that disconnects, or its deadline, cannot cancel them.
+//! Calls that write run in their own task, so that a client that disconnects, or its deadline, cannot cancel
+//! them.
 
 mod parse;
 mod render;

@@ -2,11 +2,11 @@
 //!
 //! | metric | labels | what |
 //! |---|---|---|
-//! | `payment_charges_total` | outcome (`charged`, `declined`) | recorded charges; a repeated request is not counted again |
+//! | `payment_charges_total` | outcome (`charged`, `declined`) | recorded charges, without repeated requests |
 //! | `payment_charged_minor_units_total` | currency | charged amounts, in the currency's minor units |
 //!
-//! Counted since the start of this process. A charge whose result was lost, and which a later call finds, is not counted:
-//! audit the database for exact sums.
+//! Counted since the start of this process. A charge whose result was lost, and which a later call finds, is
+//! not counted: audit the database for exact sums.
 
 use std::sync::Arc;
 

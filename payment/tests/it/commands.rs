@@ -1,8 +1,21 @@
-//! The commands of the binary: what they print, what they refuse, and how they exit.
+//! The commands of the binary: output, rejected arguments, exit codes.
 
 use std::{path::Path, process::Command};
+use test_support::{Trial, tests};
 
-/// Runs the binary over the database in `directory`; returns its exit code, stdout and stderr.
+pub(crate) fn trials() -> Vec<Trial> {
+    tests![
+        a_limit_is_set_shown_and_kept,
+        showing_a_missing_account_exits_69,
+        invalid_arguments_print_one_line_exit_64_and_create_no_file,
+        help_and_repeated_migrations_exit_0,
+        a_command_without_a_database_lists_the_missing_variables,
+        version_prints_the_build_and_healthcheck_exits_1_without_a_service,
+    ]
+    .into()
+}
+
+/// Runs the binary with the database in `directory`; returns exit code, stdout and stderr.
 fn run(directory: &Path, args: &[&str]) -> (i32, String, String) {
     let url = format!("sqlite://{}/payment.db", directory.display());
     let output = Command::new(env!("CARGO_BIN_EXE_payment"))
@@ -19,8 +32,7 @@ fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }
 
-#[test]
-fn a_limit_is_set_shown_and_remembered() {
+async fn a_limit_is_set_shown_and_kept() {
     let directory = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| run(directory.path(), args);
     let set = "account set-limit --user 123 --currency USD --by anna --limit";
@@ -39,22 +51,20 @@ fn a_limit_is_set_shown_and_remembered() {
     }
 }
 
-#[test]
-fn an_account_that_is_not_there_is_said_to_be_so() {
+async fn showing_a_missing_account_exits_69() {
     let directory = tempfile::tempdir().unwrap();
     for (args, want) in [
         ("account show --user 5", "user 5 has no account\n"),
         ("account show --user 5 --currency EUR", "user 5 has no account in EUR\n"),
     ] {
-        let ended = run(directory.path(), &words(args));
-        assert_eq!(ended, (69, String::new(), want.to_owned()));
+        let result = run(directory.path(), &words(args));
+        assert_eq!(result, (69, String::new(), want.to_owned()));
     }
 }
 
-#[test]
-fn what_is_typed_wrongly_is_one_line_and_touches_nothing() {
+async fn invalid_arguments_print_one_line_exit_64_and_create_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    for (args, tells) in [
+    for (args, message) in [
         ("account", "subcommand"),
         ("acount", "acount"),
         ("account show", "--user <ID>"),
@@ -70,13 +80,12 @@ fn what_is_typed_wrongly_is_one_line_and_touches_nothing() {
     ] {
         let (code, out, err) = run(directory.path(), &words(args));
         assert_eq!((code, out.as_str(), err.lines().count()), (64, "", 1), "{args}: {err}");
-        assert!(err.contains(tells) && !err.contains("error:"), "{args}: {err}");
+        assert!(err.contains(message) && !err.contains("error:"), "{args}: {err}");
     }
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
 }
 
-#[test]
-fn help_is_no_fault_and_migrating_twice_neither() {
+async fn help_and_repeated_migrations_exit_0() {
     let directory = tempfile::tempdir().unwrap();
     let (code, out, _) = run(directory.path(), &["--help"]);
     assert!(code == 0 && out.contains("migrate") && out.contains("69"), "{out}");
@@ -87,8 +96,7 @@ fn help_is_no_fault_and_migrating_twice_neither() {
     }
 }
 
-#[test]
-fn a_command_without_a_database_names_what_is_missing() {
+async fn a_command_without_a_database_lists_the_missing_variables() {
     let output = Command::new(env!("CARGO_BIN_EXE_payment")).arg("migrate").env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(64));
     let want =
@@ -96,17 +104,16 @@ fn a_command_without_a_database_names_what_is_missing() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), want);
 }
 
-#[test]
-fn it_tells_its_build_and_its_health() {
+async fn version_prints_the_build_and_healthcheck_exits_1_without_a_service() {
     let directory = tempfile::tempdir().unwrap();
     let (code, version, _) = run(directory.path(), &["--version"]);
     assert_eq!(code, 0);
     assert!(version.starts_with(&format!("payment {} (", env!("CARGO_PKG_VERSION"))), "{version}");
-    let nobody = Command::new(env!("CARGO_BIN_EXE_payment"))
+    let unhealthy = Command::new(env!("CARGO_BIN_EXE_payment"))
         .args(["healthcheck", "--live"])
         .env_clear()
         .env("ADMIN_ADDRESS", "127.0.0.1:1")
         .output()
         .unwrap();
-    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+    assert_eq!(unhealthy.status.code(), Some(1), "{unhealthy:?}");
 }

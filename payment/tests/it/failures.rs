@@ -1,4 +1,4 @@
-//! A database that fails at each point of a charge: what is said of the outcome, and what is left behind.
+//! Failures of the database at each point of a charge: the reported outcome and the remaining rows.
 
 use std::{
     future::Future,
@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
     task::{Context, Waker},
 };
+use test_support::{Trial, tests};
 
 use money::Currency;
 use payment::{
@@ -22,7 +23,20 @@ use tokio_util::task::TaskTracker;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
-use crate::books::{Books, DbBooks, execute, money, order, request, user};
+use crate::fixtures::{TestDatabase, execute, money, order, request, user};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    tests![
+        a_closed_database_returns_not_started,
+        a_failed_transaction_returns_its_certainty_and_leaves_no_rows,
+        an_invalid_row_is_an_error,
+        the_audit_finds_each_kind_of_tampering,
+        a_taken_id_is_replaced_by_a_new_one,
+        a_dropped_call_does_not_cancel_the_charge,
+        ids_below_one_are_rejected,
+    ]
+    .into()
+}
 
 fn application(ledger: Arc<dyn Ledger>) -> Application {
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(TimeOrderedIds::default()));
@@ -33,11 +47,10 @@ fn create(order_id: i64) -> Request<CreatePaymentRequest> {
     Request::new(CreatePaymentRequest { user_id: 123, order_id, total_price: 32.0, total: None })
 }
 
-#[tokio::test]
-async fn a_database_that_is_gone_is_not_started_and_told_so() {
-    let books = DbBooks::in_file().await;
-    books.database.close().await;
-    let application = application(Arc::new(books.ledger));
+async fn a_closed_database_returns_not_started() {
+    let database = TestDatabase::in_file().await;
+    database.database.close().await;
+    let application = application(Arc::new(database.ledger));
     assert_eq!(application.charge(request(1, 1, money("USD", 1))).await, Err(ChargeError::NotStarted));
     assert_eq!(application.void(order(1)).await, Err(VoidError::NotStarted));
     assert_eq!(application.payment(order(1)).await, Err(ReadError::Unavailable));
@@ -55,61 +68,59 @@ async fn a_database_that_is_gone_is_not_started_and_told_so() {
     }
 }
 
-/// What a charge and a void come to that were refused and undone.
-const NOTHING: (ChargeError, VoidError) = (ChargeError::NotStarted, VoidError::NotStarted);
-const ANYTHING: (ChargeError, VoidError) = (ChargeError::Unknown, VoidError::Unknown);
+/// The errors of a charge and a void that were rolled back, and of those in doubt.
+const ROLLED_BACK: (ChargeError, VoidError) = (ChargeError::NotStarted, VoidError::NotStarted);
+const IN_DOUBT: (ChargeError, VoidError) = (ChargeError::Unknown, VoidError::Unknown);
 
-/// Each fails the charge of order 666 at another point: before the payment is written, while SQLite ends the
-/// transaction by itself, and at the commit; with what is certain then.
-const SABOTAGE: [(&str, (ChargeError, VoidError)); 3] = [
+/// Triggers that fail the charge of order 666: before the INSERT, with a rollback by SQLite itself, and at
+/// COMMIT; with the expected errors.
+const FAILURES: [(&str, (ChargeError, VoidError)); 3] = [
     (
-        "CREATE TRIGGER sabotage BEFORE INSERT ON payments WHEN NEW.order_id = 666
-     BEGIN SELECT RAISE(ABORT, 'sabotage'); END",
-        NOTHING,
+        "CREATE TRIGGER failure BEFORE INSERT ON payments WHEN NEW.order_id = 666
+     BEGIN SELECT RAISE(ABORT, 'injected failure'); END",
+        ROLLED_BACK,
     ),
     (
-        "CREATE TRIGGER sabotage AFTER INSERT ON payments WHEN NEW.order_id = 666
-     BEGIN SELECT RAISE(ROLLBACK, 'sabotage'); END",
-        NOTHING,
+        "CREATE TRIGGER failure AFTER INSERT ON payments WHEN NEW.order_id = 666
+     BEGIN SELECT RAISE(ROLLBACK, 'injected failure'); END",
+        ROLLED_BACK,
     ),
     (
         "CREATE TABLE parent (k BIGINT PRIMARY KEY);
      CREATE TABLE child (k BIGINT REFERENCES parent (k) DEFERRABLE INITIALLY DEFERRED);
-     CREATE TRIGGER sabotage AFTER INSERT ON payments WHEN NEW.order_id = 666
+     CREATE TRIGGER failure AFTER INSERT ON payments WHEN NEW.order_id = 666
      BEGIN INSERT INTO child VALUES (1); END",
-        ANYTHING,
+        IN_DOUBT,
     ),
 ];
 
-#[tokio::test]
-async fn a_failure_after_the_first_statement_tells_what_is_certain_and_leaves_nothing() {
-    for (sabotage, (charge, void)) in SABOTAGE {
-        let books = DbBooks::in_file().await;
-        execute(&books.database, sabotage).await;
-        let application = application(Arc::new(books.ledger.clone()));
+async fn a_failed_transaction_returns_its_certainty_and_leaves_no_rows() {
+    for (trigger, (charge, void)) in FAILURES {
+        let database = TestDatabase::in_file().await;
+        execute(&database.database, trigger).await;
+        let application = application(Arc::new(database.ledger.clone()));
         let failed = application.charge(request(666, 123, money("USD", 3_200))).await;
-        assert_eq!(failed, Err(charge), "{sabotage}");
-        assert_eq!(application.void(order(666)).await, Err(void), "{sabotage}");
+        assert_eq!(failed, Err(charge), "{trigger}");
+        assert_eq!(application.void(order(666)).await, Err(void), "{trigger}");
         let service = PaymentService::new(application.clone(), TaskTracker::new());
         let status = service.create(create(666)).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable, "{sabotage}");
-        // Details would say that nothing happened.
-        assert_eq!(status.details().is_empty(), charge == ChargeError::Unknown, "{sabotage}");
-        assert!(!status.message().contains("sabotage"));
+        assert_eq!(status.code(), Code::Unavailable, "{trigger}");
+        // Details would claim that nothing was charged.
+        assert_eq!(status.details().is_empty(), charge == ChargeError::Unknown, "{trigger}");
+        assert!(!status.message().contains("injected failure"));
 
         assert_eq!(application.payment(order(666)).await, Err(ReadError::NotFound { order: order(666) }));
-        assert_eq!(books.charged_minor(user(123), Currency::USD).await, None);
+        assert_eq!(database.charged_minor(user(123), Currency::USD).await, None);
         application.charge(request(12, 123, money("USD", 3_200))).await.unwrap();
-        assert_eq!(books.charged_minor(user(123), Currency::USD).await, Some(3_200));
-        assert_eq!(books.discrepancies().await, 0);
+        assert_eq!(database.charged_minor(user(123), Currency::USD).await, Some(3_200));
+        assert_eq!(database.discrepancies().await, 0);
     }
 }
 
-#[tokio::test]
-async fn a_row_that_no_payment_has_is_no_answer() {
-    let books = DbBooks::in_file().await;
+async fn an_invalid_row_is_an_error() {
+    let database = TestDatabase::in_file().await;
     execute(
-        &books.database,
+        &database.database,
         "INSERT INTO payments VALUES (1, 1, 'PAID', NULL, NULL, NULL, NULL, NULL, 0);
          INSERT INTO payments VALUES (2, 2, 'CHARGED', NULL, 1, 'USD', 1, NULL, 0);
          INSERT INTO payments VALUES (3, 3, 'CHARGED', 3, 1, 'USD', -1, NULL, 0);
@@ -117,40 +128,39 @@ async fn a_row_that_no_payment_has_is_no_answer() {
          INSERT INTO payments VALUES (5, 5, 'DECLINED', NULL, 1, 'XAU', 1, 'INSUFFICIENT_BALANCE', 0)",
     )
     .await;
-    let application = application(Arc::new(books.ledger));
+    let application = application(Arc::new(database.ledger));
     for id in 1..=5 {
         assert_eq!(application.payment(order(id)).await, Err(ReadError::Unavailable), "{id}");
         assert_eq!(application.charge(request(id, 1, money("USD", 1))).await, Err(ChargeError::Unknown));
     }
 }
 
-#[tokio::test]
-async fn the_audit_finds_an_account_that_does_not_add_up() {
+async fn the_audit_finds_each_kind_of_tampering() {
     for tampering in [
         "UPDATE accounts SET charged_minor = charged_minor + 1 WHERE user_id = 1",
         "UPDATE payments SET amount_minor = amount_minor - 1 WHERE user_id = 1",
         "DELETE FROM payments WHERE user_id = 1",
         "DELETE FROM accounts WHERE user_id = 1",
     ] {
-        let books = DbBooks::in_file().await;
-        let application = application(Arc::new(books.ledger.clone()));
+        let database = TestDatabase::in_file().await;
+        let application = application(Arc::new(database.ledger.clone()));
         for id in 1..=3 {
             application.charge(request(id, id, money("USD", 1))).await.unwrap();
         }
-        assert_eq!(books.discrepancies().await, 0);
-        execute(&books.database, tampering).await;
-        assert_eq!(books.discrepancies().await, 1, "{tampering}");
+        assert_eq!(database.discrepancies().await, 0);
+        execute(&database.database, tampering).await;
+        assert_eq!(database.discrepancies().await, 1, "{tampering}");
     }
 }
 
-/// IdGenerator of another instance first, as often as told.
-struct Drawn {
+/// Returns a taken payment id `times` times, then new ids.
+struct TakenIds {
     taken: PaymentId,
     times: std::sync::atomic::AtomicI64,
     then: TimeOrderedIds,
 }
 
-impl IdGenerator for Drawn {
+impl IdGenerator for TakenIds {
     fn payment_id(&self) -> PaymentId {
         let left = self.times.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         if left > 0 { self.taken } else { self.then.payment_id() }
@@ -165,12 +175,11 @@ impl IdGenerator for Drawn {
     }
 }
 
-#[tokio::test]
-async fn an_id_that_another_instance_drew_is_drawn_again() {
-    let books = DbBooks::in_file().await;
-    let mut application = application(Arc::new(books.ledger.clone()));
+async fn a_taken_id_is_replaced_by_a_new_one() {
+    let database = TestDatabase::in_file().await;
+    let mut application = application(Arc::new(database.ledger.clone()));
     let taken = application.charge(request(1, 1, money("USD", 1))).await.unwrap().payment;
-    let with = |times: i64| Drawn { taken, times: times.into(), then: TimeOrderedIds::default() };
+    let with = |times: i64| TakenIds { taken, times: times.into(), then: TimeOrderedIds::default() };
     application.ids = Arc::new(with(3));
     let Receipt { payment, .. } = application.charge(request(2, 1, money("USD", 1))).await.unwrap();
     assert_ne!(payment, taken);
@@ -178,13 +187,12 @@ async fn an_id_that_another_instance_drew_is_drawn_again() {
     assert_ne!(application.void(order(3)).await.unwrap().id, taken);
     application.ids = Arc::new(with(i64::MAX));
     assert_eq!(application.charge(request(4, 1, money("USD", 1))).await, Err(ChargeError::NotStarted));
-    assert_eq!(books.charged_minor(user(1), Currency::USD).await, Some(2));
+    assert_eq!(database.charged_minor(user(1), Currency::USD).await, Some(2));
 }
 
-#[tokio::test]
-async fn a_caller_that_leaves_does_not_cut_the_charge() {
-    let books = DbBooks::in_file().await;
-    let application = application(Arc::new(books.ledger.clone()));
+async fn a_dropped_call_does_not_cancel_the_charge() {
+    let database = TestDatabase::in_file().await;
+    let application = application(Arc::new(database.ledger.clone()));
     let tasks = TaskTracker::new();
     let service = PaymentService::new(application.clone(), tasks.clone());
     {
@@ -194,10 +202,9 @@ async fn a_caller_that_leaves_does_not_cut_the_charge() {
     tasks.close();
     tasks.wait().await;
     application.payment(order(12)).await.unwrap();
-    assert_eq!(books.charged_minor(user(123), Currency::USD).await, Some(3_200));
+    assert_eq!(database.charged_minor(user(123), Currency::USD).await, Some(3_200));
 }
 
-#[test]
-fn ids_below_one_do_not_exist() {
+async fn ids_below_one_are_rejected() {
     assert_eq!((PaymentId::new(0), payment::domain::BillId::new(-1)), (None, None));
 }

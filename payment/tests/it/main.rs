@@ -1,4 +1,5 @@
-//! Payment from its failures to its process: the service over a real socket, and the binary.
+//! Tests of Payment: the contracts of its ports on every store, failures of the database, the service over a
+//! socket, and the binary.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,11 +7,25 @@
     reason = "clippy's own exception covers test functions, not what they call"
 )]
 
-#[path = "../stores/books.rs"]
-mod books;
+use std::process::ExitCode;
+
 mod commands;
+mod contract;
 mod failures;
-mod given;
+mod fixtures;
 mod process;
 mod restart;
+mod running_service;
 mod service;
+mod statements;
+
+fn main() -> ExitCode {
+    let mut trials = contract::trials();
+    trials.extend(statements::trials());
+    trials.extend(commands::trials());
+    trials.extend(failures::trials());
+    trials.extend(process::trials());
+    trials.extend(restart::trials());
+    trials.extend(service::trials());
+    test_support::run(trials)
+}

@@ -1,8 +1,19 @@
-//! The binary: what it says and how it exits where it cannot start.
+//! The binary: messages and exit codes if it cannot start.
 
 use std::{path::Path, process::Command};
+use test_support::{Trial, tests};
 
-/// Runs the binary with this environment and nothing else; returns its exit code and what it said on stderr.
+pub(crate) fn trials() -> Vec<Trial> {
+    tests![
+        missing_variables_print_one_line_each_and_exit_64,
+        an_unusable_database_prints_one_line_and_exits_69,
+        no_error_shows_a_password,
+        a_service_that_waits_for_its_database_is_live_not_ready_and_stoppable,
+    ]
+    .into()
+}
+
+/// Runs the binary with exactly this environment; returns exit code and stderr.
 fn run(vars: &[(&str, &str)]) -> (Option<i32>, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_payment")).env_clear().envs(vars.iter().copied()).output().unwrap();
@@ -22,8 +33,7 @@ fn with<'a>(url: &'a str, extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str
     needed.into_iter().chain(extra.iter().copied()).collect()
 }
 
-#[test]
-fn every_missing_variable_has_a_line_and_the_exit_code_is_64() {
+async fn missing_variables_print_one_line_each_and_exit_64() {
     let (code, stderr) = run(&[]);
     assert_eq!(code, Some(64));
     let missing = ["APPLICATION_PORT", "ENV", "DB_DRIVER", "DATA_SOURCE_URL"];
@@ -31,8 +41,7 @@ fn every_missing_variable_has_a_line_and_the_exit_code_is_64() {
     assert_eq!(stderr, want);
 }
 
-#[test]
-fn a_database_that_cannot_be_opened_is_one_line_and_the_exit_code_is_69() {
+async fn an_unusable_database_prints_one_line_and_exits_69() {
     let directory = tempfile::tempdir().unwrap();
     let text = directory.path().join("text.db");
     std::fs::write(&text, "this is not a database, but a text of some length").unwrap();
@@ -43,9 +52,8 @@ fn a_database_that_cannot_be_opened_is_one_line_and_the_exit_code_is_69() {
     }
 }
 
-#[test]
-fn a_password_is_never_shown() {
-    // Nobody listens on port 1.
+async fn no_error_shows_a_password() {
+    // No server listens on port 1.
     let url = "root:verysecretpass@tcp(127.0.0.1:1)/payment";
     for (driver, want) in [("mysql", 69), ("sqlite", 64), ("postgres", 64), ("oracle", 64)] {
         let (code, stderr) = run(&with(url, &[("DB_DRIVER", driver), ("DB_WAIT_SECONDS", "0")]));
@@ -54,9 +62,8 @@ fn a_password_is_never_shown() {
     }
 }
 
-/// A database that never answers: a port that listens and says nothing.
-#[tokio::test]
-async fn a_service_that_waits_for_its_database_is_alive_not_ready_and_ends_when_told() {
+/// The database is a port that accepts connections and never responds.
+async fn a_service_that_waits_for_its_database_is_live_not_ready_and_stoppable() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("mysql://root:pass@{}/payment", silent.local_addr().unwrap());
     let vars = with(&url, &[("DB_DRIVER", "mysql")]);
@@ -66,7 +73,7 @@ async fn a_service_that_waits_for_its_database_is_alive_not_ready_and_ends_when_
     let admin = sockets.admin.local_addr().unwrap();
     let shutdown = service_kit::CancellationToken::new();
     let serving = tokio::spawn(payment::serve(config, sockets, shutdown.clone()));
-    let _asked = silent.accept().await.unwrap();
+    let _connection = silent.accept().await.unwrap();
     assert!(crate::service::get(admin, "/livez").await.starts_with("HTTP/1.1 200"));
     let readiness = crate::service::get(admin, "/readyz").await;
     assert!(

@@ -1,20 +1,29 @@
-//! What was answered survives: a restart on the same file, and a stop in the middle of many charges.
+//! Acknowledged payments survive a restart, and a shutdown during charges.
 
 use proto::payment::{CreatePaymentRequest, GetPaymentRequest, PaymentStatus, VoidPaymentRequest};
+use test_support::{Trial, tests};
 use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::{
-    books::discrepancies,
-    given::{Service, open},
+    fixtures::discrepancies,
+    running_service::{Service, open},
 };
+
+pub(crate) fn trials() -> Vec<Trial> {
+    tests![
+        multi_thread;
+        a_restart_keeps_every_payment,
+        a_shutdown_during_charges_loses_no_acknowledged_charge,
+    ]
+    .into()
+}
 
 fn request(order_id: i64) -> CreatePaymentRequest {
     CreatePaymentRequest { user_id: order_id % 7 + 1, order_id, total_price: 0.12, total: None }
 }
 
-#[tokio::test]
-async fn a_restart_on_the_same_file_loses_nothing() {
+async fn a_restart_keeps_every_payment() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
@@ -27,15 +36,14 @@ async fn a_restart_on_the_same_file_loses_nothing() {
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
     assert_eq!(client.create(request(1)).await.unwrap().into_inner(), charged);
-    let again = client.create(over).await.unwrap_err();
-    assert_eq!((again.message(), again.details()), (declined.message(), declined.details()));
+    let repeated = client.create(over).await.unwrap_err();
+    assert_eq!((repeated.message(), repeated.details()), (declined.message(), declined.details()));
     let found = client.get(GetPaymentRequest { order_id: 3 }).await.unwrap().into_inner();
     assert_eq!(Some(found), voided);
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_in_the_middle_of_many_charges_loses_no_answer() {
+async fn a_shutdown_during_charges_loses_no_acknowledged_charge() {
     const ORDERS: i64 = 300;
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
@@ -44,15 +52,15 @@ async fn a_stop_in_the_middle_of_many_charges_loses_no_answer() {
         let mut client = service.client.clone();
         calls.spawn(async move { (order_id, client.create(request(order_id)).await.is_ok()) });
     }
-    let mut answered = Vec::new();
+    let mut acknowledged = Vec::new();
     while let Some(ended) = calls.join_next().await {
         let (order_id, ok) = ended.unwrap();
-        answered.extend(ok.then_some(order_id));
-        if answered.len() == 20 {
-            service.tell_to_stop();
+        acknowledged.extend(ok.then_some(order_id));
+        if acknowledged.len() == 20 {
+            service.start_shutdown();
         }
     }
-    assert!(answered.len() >= 20);
+    assert!(acknowledged.len() >= 20);
     service.stop().await;
 
     let service = Service::start(directory.path()).await;
@@ -62,7 +70,7 @@ async fn a_stop_in_the_middle_of_many_charges_loses_no_answer() {
             Ok(payment) => assert_eq!(payment.into_inner().status(), PaymentStatus::Charged),
             Err(status) => {
                 assert_eq!(status.code(), Code::NotFound);
-                assert!(!answered.contains(&order_id), "order {order_id} was answered and is lost");
+                assert!(!acknowledged.contains(&order_id), "order {order_id} was acknowledged and is lost");
             }
         }
     }

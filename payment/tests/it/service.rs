@@ -1,6 +1,7 @@
-//! The service over a real socket, called by its generated client: codes, messages and details to the letter.
+//! The service over a socket: exact codes, messages and details.
 
 use std::net::SocketAddr;
+use test_support::{Trial, tests};
 
 use proto::{
     google_type::Money,
@@ -18,9 +19,23 @@ use tonic_health::pb::{
 };
 use tonic_types::StatusExt;
 
-use crate::given::Service;
+use crate::running_service::Service;
 
-/// The request of the old contract.
+pub(crate) fn trials() -> Vec<Trial> {
+    tests![
+        a_repeated_charge_returns_the_same_payment,
+        a_decline_has_the_status_of_the_old_contract_and_is_final,
+        another_amount_currency_or_user_is_a_mismatch_that_charges_nothing,
+        a_void_records_a_tombstone_only_without_a_payment,
+        get_without_a_payment_is_not_found,
+        every_invalid_field_is_reported_at_once_and_nothing_is_recorded,
+        the_limit_counts_major_units_of_each_currency,
+        health_and_readiness_report_serving,
+    ]
+    .into()
+}
+
+/// A request of the old contract.
 fn old(user_id: i64, order_id: i64, total_price: f32) -> CreatePaymentRequest {
     CreatePaymentRequest { user_id, order_id, total_price, total: None }
 }
@@ -34,24 +49,23 @@ async fn recorded(service: &Service, order_id: i64) -> Result<GetPaymentResponse
     service.client.clone().get(GetPaymentRequest { order_id }).await.map(tonic::Response::into_inner)
 }
 
-/// Domain and reason of what a status carries.
+/// Domain and reason of the status's ErrorInfo.
 fn reason(status: &Status) -> (String, String) {
     let info = status.get_details_error_info().unwrap();
     (info.domain, info.reason)
 }
 
-/// What the operators' listener answers, head and all.
+/// The response of the admin listener, with its head.
 pub(crate) async fn get(admin: SocketAddr, path: &str) -> String {
     let mut admin = TcpStream::connect(admin).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     admin.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    admin.read_to_string(&mut answer).await.unwrap();
-    answer
+    let mut response = String::new();
+    admin.read_to_string(&mut response).await.unwrap();
+    response
 }
 
-#[tokio::test]
-async fn a_charge_has_one_payment_however_often_it_is_asked_for() {
+async fn a_repeated_charge_returns_the_same_payment() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
@@ -76,8 +90,7 @@ async fn a_charge_has_one_payment_however_often_it_is_asked_for() {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn a_decline_is_told_as_the_old_clients_expect_it_and_stays() {
+async fn a_decline_has_the_status_of_the_old_contract_and_is_final() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
@@ -102,12 +115,11 @@ async fn a_decline_is_told_as_the_old_clients_expect_it_and_stays() {
     assert_eq!((payment.bill_id, payment.user_id), (0, 123));
     assert_eq!(payment.decline_reason, "INSUFFICIENT_BALANCE");
     assert_eq!(payment.total, Some(Money { currency_code: "USD".to_owned(), units: 2, nanos: 0 }));
-    // The account is as it was: there is room for what was left.
+    // The account was not debited: the rest of the limit is available.
     client.create(old(123, 3, 1.0)).await.unwrap();
     service.stop().await;
 }
 
-#[tokio::test]
 async fn another_amount_currency_or_user_is_a_mismatch_that_charges_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
@@ -123,14 +135,13 @@ async fn another_amount_currency_or_user_is_a_mismatch_that_charges_nothing() {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn a_void_is_a_tombstone_only_where_nothing_was_recorded() {
+async fn a_void_records_a_tombstone_only_without_a_payment() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
     let void = async |order_id| {
-        let answer = service.client.clone().void(VoidPaymentRequest { order_id }).await;
-        answer.unwrap().into_inner().payment.unwrap()
+        let response = service.client.clone().void(VoidPaymentRequest { order_id }).await;
+        response.unwrap().into_inner().payment.unwrap()
     };
     let tombstone = void(12).await;
     assert_eq!(tombstone.status(), PaymentStatus::Voided);
@@ -153,8 +164,7 @@ async fn a_void_is_a_tombstone_only_where_nothing_was_recorded() {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn what_was_never_recorded_is_not_found() {
+async fn get_without_a_payment_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let status = recorded(&service, 12).await.unwrap_err();
@@ -165,8 +175,7 @@ async fn what_was_never_recorded_is_not_found() {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn every_fault_of_a_request_is_named_at_once_and_nothing_is_recorded() {
+async fn every_invalid_field_is_reported_at_once_and_nothing_is_recorded() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
@@ -174,10 +183,10 @@ async fn every_fault_of_a_request_is_named_at_once_and_nothing_is_recorded() {
     assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "the request is invalid"));
     let violations = status.get_details_bad_request().unwrap().field_violations;
     let named: Vec<(&str, &str)> =
-        violations.iter().map(|fault| (fault.field.as_str(), fault.description.as_str())).collect();
+        violations.iter().map(|one| (one.field.as_str(), one.description.as_str())).collect();
     let above = "must be above 0";
     assert_eq!(named, [("user_id", above), ("order_id", above), ("total_price", "must be a decimal number")]);
-    // No outcome: the caller of a charge must not take it for a decline.
+    // No ErrorInfo: the caller must not take it for a decline.
     assert!(status.get_details_error_info().is_none());
     for order_id in [0, -1, i64::MIN] {
         for status in [
@@ -193,8 +202,7 @@ async fn every_fault_of_a_request_is_named_at_once_and_nothing_is_recorded() {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn a_limit_counts_in_major_units_of_each_currency() {
+async fn the_limit_counts_major_units_of_each_currency() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let mut client = service.client.clone();
@@ -206,20 +214,19 @@ async fn a_limit_counts_in_major_units_of_each_currency() {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn health_and_readiness_tell_that_the_service_serves() {
+async fn health_and_readiness_report_serving() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start(directory.path()).await;
     let channel =
         Channel::from_shared(format!("http://{}", service.address)).unwrap().connect().await.unwrap();
     let mut health = HealthClient::new(channel);
     for name in ["", "Payment"] {
-        let asked = HealthCheckRequest { service: name.to_owned() };
-        let answer = health.check(asked).await.unwrap().into_inner();
-        assert_eq!(answer.status(), ServingStatus::Serving, "{name}");
+        let request = HealthCheckRequest { service: name.to_owned() };
+        let response = health.check(request).await.unwrap().into_inner();
+        assert_eq!(response.status(), ServingStatus::Serving, "{name}");
     }
-    let answer = get(service.admin, "/readyz").await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ready\n"), "{answer}");
+    let response = get(service.admin, "/readyz").await;
+    assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("ready\n"), "{response}");
     drop(health);
     service.stop().await;
 }

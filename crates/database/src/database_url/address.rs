@@ -1,22 +1,43 @@
-//! The parts that every form of a server's URL has, and what each may hold.
+//! The parts of a server's URL that all forms share.
 //!
-//! A function here that meets a fault records it, and returns something that is not used.
+//! On an error, a function here adds a message to `errors` and returns a placeholder.
 
-use super::server::Host;
+use std::{fmt, net::Ipv6Addr};
 
-/// What precedes the first `:`, and what follows it.
+/// The address of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Host {
+    /// A host name or an IPv4 address: letters, digits, `-`, `.` and `_`.
+    Name(String),
+    /// An IPv6 address, without a zone.
+    Ipv6(Ipv6Addr),
+    /// An absolute path: MySQL's socket, or the directory of PostgreSQL's socket.
+    Socket(String),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Ipv6(address) => write!(f, "[{address}]"),
+            Self::Socket(path) => f.write_str(&encoded(path)),
+        }
+    }
+}
+
+/// Splits at the first `:`.
 pub(super) fn credentials(text: &str) -> (&str, &str) {
     text.split_once(':').unwrap_or((text, ""))
 }
 
-/// The server at `host`, `host:port` or `[IPv6]:port`. A socket is dialled instead where one is given.
+/// Parses `host`, `host:port` or `[IPv6]:port`. A `socket` replaces the host.
 pub(super) fn host_and_port(
     address: &str,
     socket: Option<String>,
     port_default: u16,
-    faults: &mut Vec<String>,
+    errors: &mut Vec<String>,
 ) -> (Host, u16) {
-    // The colons of an IPv6 address stand before its closing bracket.
+    // Skips the colons of an IPv6 address in brackets.
     let end = address.rfind(']').map_or(0, |bracket| bracket + 1);
     let (host, port) = match address[end..].rfind(':') {
         Some(colon) => (&address[..end + colon], &address[end + colon + 1..]),
@@ -27,16 +48,16 @@ pub(super) fn host_and_port(
     } else {
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         port.parse().ok().filter(|port| digits && *port > 0).unwrap_or_else(|| {
-            faults.push("the port is not a number from 1 to 65535".to_owned());
+            errors.push("the port is not a number from 1 to 65535".to_owned());
             port_default
         })
     };
-    (socket.map_or_else(|| host_of(host, faults), Host::Socket), port)
+    (socket.map_or_else(|| host_of(host, errors), Host::Socket), port)
 }
 
-fn host_of(text: &str, faults: &mut Vec<String>) -> Host {
+fn host_of(text: &str, errors: &mut Vec<String>) -> Host {
     if text.starts_with("%2F") || text.starts_with("%2f") {
-        return Host::Socket(decoded(text, "the socket's path", faults));
+        return Host::Socket(decoded(text, "the socket's path", errors));
     }
     if let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'))
         && let Ok(address) = inner.parse()
@@ -44,35 +65,35 @@ fn host_of(text: &str, faults: &mut Vec<String>) -> Host {
         return Host::Ipv6(address);
     }
     if text.is_empty() {
-        faults.push("the host is missing".to_owned());
+        errors.push("the host is missing".to_owned());
     } else if text.contains(['[', ']', ':']) {
-        faults.push("the host is no IPv6 address in brackets".to_owned());
+        errors.push("the host is no IPv6 address in brackets".to_owned());
     } else if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
-        faults.push("the host holds other characters than letters, digits, - . and _".to_owned());
+        errors.push("the host holds other characters than letters, digits, - . and _".to_owned());
     }
     Host::Name(text.to_owned())
 }
 
-/// The database's name, percent-decoded.
-pub(super) fn database(text: &str, faults: &mut Vec<String>) -> String {
-    let name = required(decoded(text, "the database's name", faults), "the database's name", faults);
-    // A URL's path would lose them, even escaped.
+/// Decodes the name of the database.
+pub(super) fn database(text: &str, errors: &mut Vec<String>) -> String {
+    let name = required(decoded(text, "the database's name", errors), "the database's name", errors);
+    // URL parsers remove these path segments, even if encoded.
     if name == "." || name == ".." {
-        faults.push("the database's name is . or ..".to_owned());
+        errors.push("the database's name is . or ..".to_owned());
     }
     name
 }
 
-/// A part that may not be empty. A decoded part that is at fault is empty too, and has its line already.
-pub(super) fn required(text: String, what: &str, faults: &mut Vec<String>) -> String {
-    if text.is_empty() && !faults.iter().any(|fault| fault.starts_with(what)) {
-        faults.push(format!("{what} is missing"));
+/// Checks that a part is not empty. An invalid part is empty as well and already has its message.
+pub(super) fn required(text: String, what: &str, errors: &mut Vec<String>) -> String {
+    if text.is_empty() && !errors.iter().any(|error| error.starts_with(what)) {
+        errors.push(format!("{what} is missing"));
     }
     text
 }
 
-/// A part with its `%XX` decoded, of any Unicode but control characters. `what` names it in a fault.
-pub(super) fn decoded(text: &str, what: &str, faults: &mut Vec<String>) -> String {
+/// Percent-decodes a part; rejects control characters. `what` names the part in messages.
+pub(super) fn decoded(text: &str, what: &str, errors: &mut Vec<String>) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -83,25 +104,37 @@ pub(super) fn decoded(text: &str, what: &str, faults: &mut Vec<String>) -> Strin
         let digits =
             [rest.next(), rest.next()].map(|digit| digit.and_then(|digit| (digit as char).to_digit(16)));
         let [Some(high), Some(low)] = digits else {
-            faults.push(format!("{what} has a % without two hexadecimal digits (write % itself as %25)"));
+            errors.push(format!("{what} has a % without two hexadecimal digits (write % itself as %25)"));
             return String::new();
         };
         bytes.extend(u8::try_from(high * 16 + low));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => plain(&text, what, faults),
+        Ok(text) => plain(&text, what, errors),
         Err(_) => {
-            faults.push(format!("{what} is not UTF-8 once it is percent-decoded"));
+            errors.push(format!("{what} is not UTF-8 once it is percent-decoded"));
             String::new()
         }
     }
 }
 
-/// A part that is taken as it stands, of any Unicode but control characters.
-pub(super) fn plain(text: &str, what: &str, faults: &mut Vec<String>) -> String {
+/// Copies a part without decoding; rejects control characters.
+pub(super) fn plain(text: &str, what: &str, errors: &mut Vec<String>) -> String {
     if text.contains(char::is_control) {
-        faults.push(format!("{what} holds a control character"));
+        errors.push(format!("{what} holds a control character"));
         return String::new();
     }
     text.to_owned()
+}
+
+/// Percent-encodes every byte but the unreserved characters of RFC 3986 §2.3.
+pub(super) fn encoded(text: &str) -> String {
+    let mut url = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(byte.into()),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
 }

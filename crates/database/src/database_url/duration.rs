@@ -1,15 +1,15 @@
-//! Durations as Go writes them: `30s`, `1m30s`, `500ms`, `1.5h`, `0`.
+//! Durations in Go's syntax: `30s`, `1m30s`, `500ms`, `1.5h`, `0`.
 
 use std::time::Duration;
 
-/// The longest that is accepted.
+/// The longest accepted duration.
 const HOURS_MAX: u64 = 24;
 
-/// What [`parse`] reads.
+/// The accepted texts.
 pub(super) const ACCEPTED: &str =
     "a duration such as 30s, 1m30s or 500ms, up to 24h, or 0 for the default of 5 s";
 
-/// `time.ParseDuration`, without the negative ones.
+/// As Go's `time.ParseDuration`, without negative durations.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -42,7 +42,7 @@ fn nanos_of(unit: &str) -> Option<u64> {
     })
 }
 
-/// A decimal times `unit`, cut to whole nanoseconds. Digits after the ninth of a fraction are not read.
+/// A decimal times `unit`, truncated to nanoseconds. Ignores fraction digits after the ninth.
 fn scaled(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.contains('.') || number == "." || number.is_empty() {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_reads_them() {
+    fn durations_are_parsed_as_in_go() {
         for (text, millis) in [
             ("0", 0),
             ("0s", 0),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_or_too_long_is_refused() {
+    fn invalid_and_too_long_durations_are_rejected() {
         for text in ["", "5", "s", "1x", "-1s", "1s2", ".s", "1.2.3s", "25h", "99999999999999999999h", "1 s"]
         {
             assert_eq!(parse(text), None, "{text}");

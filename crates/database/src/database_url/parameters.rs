@@ -1,45 +1,45 @@
-//! What may follow the `?` of a server's URL, and what sqlx is told of it.
+//! The parameters of a server's URL, and their translation to sqlx's.
 
 use std::time::Duration;
 
 use super::{address, duration};
 
-/// What the parameters say.
+/// The parsed parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// What sqlx is told, by its own names.
-    pub(super) passed_on: Vec<(&'static str, String)>,
-    /// The socket to dial in place of the host.
+    /// Parameters for sqlx, by its names.
+    pub(super) sqlx_parameters: Vec<(&'static str, String)>,
+    /// The Unix socket that replaces the host.
     pub(super) socket: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
-    /// The longer of Go's two, since one exchange may take up either.
+    /// The longer one of `readTimeout` and `writeTimeout`, since a transaction does both.
     pub(super) io_timeout: Option<Duration>,
     tls: Option<&'static str>,
     has_authority: bool,
 }
 
 impl Settings {
-    /// Whether MySQL's certificate must hold the host's name.
+    /// Whether the host name is checked against MySQL's certificate.
     pub(super) fn checks_name(&self) -> bool {
         self.tls == Some("VERIFY_IDENTITY")
     }
 }
 
-/// The parameters of one form of URL.
+/// The parameters of one URL form.
 pub(super) struct Form {
     accepted: &'static str,
-    apply: fn(&mut Settings, &str, &str) -> Result<(), Refused>,
-    /// sqlx's name for the TLS mode.
+    apply: fn(&mut Settings, &str, &str) -> Result<(), ParameterError>,
+    /// sqlx's name of the TLS mode.
     tls: &'static str,
-    /// The mode where none is asked for.
+    /// The default mode.
     tls_default: &'static str,
-    /// The mode where a certificate authority is given, which would otherwise not be looked at.
+    /// The default mode if a certificate authority is given.
     tls_verified: &'static str,
 }
 
-enum Refused {
+enum ParameterError {
     Unknown,
-    /// What is accepted instead.
+    /// Invalid; contains the accepted values.
     Value(&'static str),
 }
 
@@ -69,42 +69,42 @@ pub(super) const POSTGRES: Form = Form {
     tls_verified: "verify-ca",
 };
 
-/// Reads `name=value&…`, percent-decoded. The last of several with the same name counts.
-pub(super) fn read(query: &str, form: &Form, faults: &mut Vec<String>) -> Settings {
+/// Parses `name=value&…`, percent-decoded. The last parameter of a name counts.
+pub(super) fn parse(query: &str, form: &Form, errors: &mut Vec<String>) -> Settings {
     let mut settings = Settings::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let what = format!("the parameter {}", shown(name));
-        let faults_before = faults.len();
-        let value = address::decoded(value, &what, faults);
-        if faults.len() > faults_before {
+        let errors_before = errors.len();
+        let value = address::decoded(value, &what, errors);
+        if errors.len() > errors_before {
             continue;
         }
         match (form.apply)(&mut settings, name, &value) {
             Ok(()) => {}
-            Err(Refused::Unknown) => {
-                faults.push(format!("{what} is unknown (accepted: {})", form.accepted));
+            Err(ParameterError::Unknown) => {
+                errors.push(format!("{what} is unknown (accepted: {})", form.accepted));
             }
-            Err(Refused::Value(accepted)) => faults.push(format!("{what} is not {accepted}")),
+            Err(ParameterError::Value(accepted)) => errors.push(format!("{what} is not {accepted}")),
         }
     }
     let mode = match settings.tls {
-        // libpq reads `require` so.
+        // As libpq treats `require`.
         None | Some("require") if settings.has_authority => form.tls_verified,
         mode => mode.unwrap_or(form.tls_default),
     };
-    settings.passed_on.push((form.tls, mode.to_owned()));
+    settings.sqlx_parameters.push((form.tls, mode.to_owned()));
     settings
 }
 
-/// A parameter's name, unless it looks like none: then it may be a part of the password.
+/// The name of a parameter, unless it does not look like a name and may be part of a password.
 fn shown(name: &str) -> &str {
     let is_name =
         name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte));
     if is_name { name } else { "whose name is not shown" }
 }
 
-fn go(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refused> {
+fn go(settings: &mut Settings, name: &str, value: &str) -> Result<(), ParameterError> {
     match name {
         "charset" => charset(value),
         "collation" => collation(settings, value),
@@ -114,7 +114,7 @@ fn go(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refused> {
                 "false" | "0" => "DISABLED",
                 "skip-verify" => "REQUIRED",
                 "preferred" => "PREFERRED",
-                _ => return Err(Refused::Value("true, false, skip-verify or preferred")),
+                _ => return Err(ParameterError::Value("true, false, skip-verify or preferred")),
             });
             Ok(())
         }
@@ -136,17 +136,17 @@ fn go(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refused> {
         | "maxAllowedPacket"
         | "multiStatements"
         | "rejectReadOnly" => Ok(()),
-        _ => Err(Refused::Unknown),
+        _ => Err(ParameterError::Unknown),
     }
 }
 
-fn mysql(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refused> {
+fn mysql(settings: &mut Settings, name: &str, value: &str) -> Result<(), ParameterError> {
     const MODES: [&str; 5] = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
     match name {
         "ssl-mode" => {
             let mode = MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(value));
             let accepted = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-            settings.tls = Some(mode.ok_or(Refused::Value(accepted))?);
+            settings.tls = Some(mode.ok_or(ParameterError::Value(accepted))?);
             Ok(())
         }
         "ssl-ca" => authority(settings, "ssl-ca", value),
@@ -155,17 +155,17 @@ fn mysql(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refused
         "charset" => charset(value),
         "collation" => collation(settings, value),
         "socket" => socket(settings, value),
-        _ => Err(Refused::Unknown),
+        _ => Err(ParameterError::Unknown),
     }
 }
 
-fn postgres(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refused> {
+fn postgres(settings: &mut Settings, name: &str, value: &str) -> Result<(), ParameterError> {
     const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
     match name {
         "sslmode" => {
             let accepted = "disable, allow, prefer, require, verify-ca or verify-full";
             let mode = MODES.into_iter().find(|mode| *mode == value);
-            settings.tls = Some(mode.ok_or(Refused::Value(accepted))?);
+            settings.tls = Some(mode.ok_or(ParameterError::Value(accepted))?);
             Ok(())
         }
         "sslrootcert" => authority(settings, "sslrootcert", value),
@@ -179,54 +179,54 @@ fn postgres(settings: &mut Settings, name: &str, value: &str) -> Result<(), Refu
             Ok(())
         }
         "application_name" => {
-            settings.passed_on.push(("application_name", value.to_owned()));
+            settings.sqlx_parameters.push(("application_name", value.to_owned()));
             Ok(())
         }
         "host" => socket(settings, value),
-        _ => Err(Refused::Unknown),
+        _ => Err(ParameterError::Unknown),
     }
 }
 
-/// Texts of orders are any Unicode, which no other character set of MySQL's can hold.
-fn charset(value: &str) -> Result<(), Refused> {
-    // sqlx's own choice, so that it need not be told.
+/// Accepts utf8mb4 alone: other character sets of MySQL do not cover Unicode.
+fn charset(value: &str) -> Result<(), ParameterError> {
+    // sqlx's default, so that nothing is passed on.
     let is_listed = value.split(',').any(|charset| charset.trim() == "utf8mb4");
-    is_listed.then_some(()).ok_or(Refused::Value("utf8mb4 or a list with it: texts are any Unicode"))
+    is_listed.then_some(()).ok_or(ParameterError::Value("utf8mb4 or a list with it: texts are any Unicode"))
 }
 
-fn collation(settings: &mut Settings, value: &str) -> Result<(), Refused> {
+fn collation(settings: &mut Settings, value: &str) -> Result<(), ParameterError> {
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    // sqlx puts it into a statement as it stands.
+    // sqlx inserts it into a statement without quoting.
     if !value.starts_with("utf8mb4_") || !value.bytes().all(is_name) {
-        return Err(Refused::Value("a collation of utf8mb4, such as utf8mb4_bin, in lower case"));
+        return Err(ParameterError::Value("a collation of utf8mb4, such as utf8mb4_bin, in lower case"));
     }
-    settings.passed_on.push(("collation", value.to_owned()));
+    settings.sqlx_parameters.push(("collation", value.to_owned()));
     Ok(())
 }
 
-fn authority(settings: &mut Settings, name: &'static str, value: &str) -> Result<(), Refused> {
+fn authority(settings: &mut Settings, name: &'static str, value: &str) -> Result<(), ParameterError> {
     settings.has_authority = true;
     file(settings, name, value)
 }
 
-fn file(settings: &mut Settings, name: &'static str, value: &str) -> Result<(), Refused> {
+fn file(settings: &mut Settings, name: &'static str, value: &str) -> Result<(), ParameterError> {
     if value.is_empty() {
-        return Err(Refused::Value("the path of a PEM file"));
+        return Err(ParameterError::Value("the path of a PEM file"));
     }
-    settings.passed_on.push((name, value.to_owned()));
+    settings.sqlx_parameters.push((name, value.to_owned()));
     Ok(())
 }
 
-fn socket(settings: &mut Settings, value: &str) -> Result<(), Refused> {
+fn socket(settings: &mut Settings, value: &str) -> Result<(), ParameterError> {
     if !value.starts_with('/') {
-        return Err(Refused::Value("the absolute path of a socket"));
+        return Err(ParameterError::Value("the absolute path of a socket"));
     }
     settings.socket = Some(value.to_owned());
     Ok(())
 }
 
-/// Zero leaves the default.
-fn limit(duration: Option<Duration>, accepted: &'static str) -> Result<Option<Duration>, Refused> {
-    let duration = duration.ok_or(Refused::Value(accepted))?;
+/// A time limit; zero selects the default.
+fn limit(duration: Option<Duration>, accepted: &'static str) -> Result<Option<Duration>, ParameterError> {
+    let duration = duration.ok_or(ParameterError::Value(accepted))?;
     Ok((!duration.is_zero()).then_some(duration))
 }

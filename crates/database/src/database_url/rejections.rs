@@ -1,4 +1,4 @@
-//! What is refused of a server's URL, in which words, and that none of them is the password.
+//! Tests of the messages for invalid URLs; none may show the password.
 
 use super::*;
 
@@ -11,8 +11,8 @@ pub(super) fn error(driver: &str, url: &str) -> String {
 }
 
 #[test]
-fn each_fault_has_its_words() {
-    for (driver, url, fault) in [
+fn each_error_has_its_message() {
+    for (driver, url, message) in [
         ("mysql", "", "the / before the database's name is missing"),
         ("mysql", "u:hunter2@tcp(h:1)", "the / before"),
         ("mysql", "u:hunter2@tcp(h:1)/", "the database's name is missing"),
@@ -49,14 +49,14 @@ fn each_fault_has_its_words() {
         ("postgres", "postgres://u:1#hunter2@h/d", "/ ? # @ in a user, a password"),
     ] {
         let error = error(driver, url);
-        assert!(error.contains(fault), "{url}: {error}");
+        assert!(error.contains(message), "{url}: {error}");
         assert!(error.contains(&format!("accepted with the driver {driver}: ")), "{error}");
     }
 }
 
 #[test]
-fn each_parameter_that_is_wrong_is_named_without_its_value() {
-    for (driver, url, fault) in [
+fn an_invalid_parameter_is_named_without_its_value() {
+    for (driver, url, message) in [
         ("mysql", "u@/d?charset=utf8", "the parameter charset is not utf8mb4 or a list with it"),
         ("mysql", "u@/d?collation=utf8mb4_bin;DROP", "the parameter collation is not a collation of utf8mb4"),
         ("mysql", "u@/d?collation=latin1_bin", "the parameter collation is not"),
@@ -78,17 +78,18 @@ fn each_parameter_that_is_wrong_is_named_without_its_value() {
         ("postgres", "postgres://u@h/d?application_name=%0a", "application_name holds a control character"),
     ] {
         let error = error(driver, url);
-        assert!(error.contains(fault), "{url}: {error}");
+        assert!(error.contains(message), "{url}: {error}");
     }
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn every_error_is_reported_at_once() {
     let error = error("mysql", "mysql://:%ffhunter2@:0/?charset=latin1&x=y&ssl-mode=z");
-    for fault in ["user", "password", "host", "port", "database's name", "charset", "parameter x", "ssl-mode"]
+    for message in
+        ["user", "password", "host", "port", "database's name", "charset", "parameter x", "ssl-mode"]
     {
         assert!(
-            error.contains(&format!("the {fault}")) || error.contains(&format!("parameter {fault}")),
+            error.contains(&format!("the {message}")) || error.contains(&format!("parameter {message}")),
             "{error}"
         );
     }

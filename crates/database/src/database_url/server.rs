@@ -1,14 +1,14 @@
-//! A database server, and the URL that sqlx reads it from.
+//! A database on a server, and its URL for sqlx.
 
-use std::{
-    fmt,
-    net::{Ipv6Addr, SocketAddr},
-    time::Duration,
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use super::{
+    Driver,
+    address::{Host, encoded},
+    parameters::Settings,
 };
 
-use super::{Driver, parameters::Settings};
-
-/// A text that is never shown. Empty where there is none.
+/// A password, possibly empty. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password(String);
 
@@ -18,28 +18,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Where a server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Host {
-    /// A host name or an IPv4 address: letters, digits, `-`, `.` and `_`.
-    Name(String),
-    /// An IPv6 address, without a zone.
-    Ipv6(Ipv6Addr),
-    /// An absolute path on this machine: MySQL's socket, or the directory of PostgreSQL's.
-    Socket(String),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Ipv6(address) => write!(f, "[{address}]"),
-            Self::Socket(path) => f.write_str(&encoded(path)),
-        }
-    }
-}
-
-/// One database of a server. `Display` shows neither its password nor its parameters.
+/// One database of a server. `Display` omits the password and the parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(super) driver: Driver,
@@ -52,16 +31,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The URL from which sqlx makes what was configured. It holds the password: never show it.
+    /// The URL for sqlx. It contains the password.
     pub(crate) fn url(&self) -> String {
-        // A name for the parts of a URL and a certificate to go by, where something else says what is dialled.
+        // A placeholder host where a socket or the relay is dialled.
         let host = match self.host {
             Host::Socket(_) => "localhost".to_owned(),
-            // That of no server (RFC 6761 §6.4): sqlx wants a name for TLS even where it checks none.
+            // Never resolves (RFC 6761 §6.4): sqlx requires a name for TLS even if it does not check it.
             _ if self.relayed().is_some() => "relayed.invalid".to_owned(),
             _ => self.host.to_string(),
         };
-        // MySQL takes an empty password for a wrong one.
+        // MySQL rejects an empty password where none is set.
         let password = Some(encoded(&self.password.0)).filter(|password| !password.is_empty());
         let mut url = format!(
             "{}://{}{}@{host}:{}/{}",
@@ -79,7 +58,7 @@ impl Server {
         url
     }
 
-    /// The address of a server that sqlx cannot dial (see `relay`); `None` where it can.
+    /// The address of a server that sqlx cannot dial (see `relay`).
     pub(crate) fn relayed(&self) -> Option<SocketAddr> {
         match (&self.host, self.driver) {
             (Host::Ipv6(address), Driver::MySql) => Some((*address, self.port).into()),
@@ -87,27 +66,27 @@ impl Server {
         }
     }
 
-    /// How long connecting may take; `None` where the configuration does not limit it.
+    /// The configured time limit for connecting.
     pub(crate) fn connect_timeout(&self) -> Option<Duration> {
         self.settings.connect_timeout
     }
 
-    /// How long the server's answer may take; `None` where the configuration does not limit it.
+    /// The configured time limit for a transaction.
     pub(crate) fn io_timeout(&self) -> Option<Duration> {
         self.settings.io_timeout
     }
 
     fn parameters(&self) -> Vec<(&'static str, String)> {
-        let mut parameters = self.settings.passed_on.clone();
+        let mut parameters = self.settings.sqlx_parameters.clone();
         match (&self.host, self.driver) {
             (Host::Socket(path), Driver::Postgres) => parameters.push(("host", path.clone())),
             (Host::Socket(path), _) => parameters.push(("socket", path.clone())),
-            // The resolver knows no brackets.
+            // The resolver rejects brackets.
             (Host::Ipv6(address), Driver::Postgres) => parameters.push(("host", address.to_string())),
             (Host::Ipv6(_) | Host::Name(_), _) => {}
         }
         if self.driver == Driver::Postgres && self.password.0.is_empty() {
-            // Or sqlx would take one from PGPASSWORD or a passfile, of which the configuration says nothing.
+            // Without it sqlx would use PGPASSWORD or a passfile.
             parameters.push(("password", String::new()));
         }
         parameters
@@ -125,16 +104,4 @@ impl From<String> for Password {
     fn from(text: String) -> Self {
         Self(text)
     }
-}
-
-/// The text with every byte escaped but RFC 3986's unreserved ones (§2.3), so that no part of a URL ends in it.
-fn encoded(text: &str) -> String {
-    let mut url = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(byte.into()),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    url
 }

@@ -1,4 +1,4 @@
-//! What the forms of a URL mean, and what sqlx makes of them.
+//! Tests of the URL forms, and of sqlx's reading of the result.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sqlx::{
 
 use super::{rejections::error, *};
 
-/// Everything that means something in a URL, and more.
+/// Characters with a meaning in URLs, and others.
 const AWKWARD: &str = "a@b/c:d%e\\f#g?h&i='\"+ é😀%20[.]~,;(x)";
 
 fn encoded(text: &str) -> String {
@@ -31,27 +31,27 @@ fn postgres(url: &str) -> PgConnectOptions {
     server("postgres", url).url().parse().unwrap()
 }
 
-/// sqlx has no getter for a password.
+/// Checks the password by `Debug`: sqlx has no getter.
 fn has_password(options: &impl fmt::Debug, password: &str) -> bool {
     format!("{options:?}").contains(&format!("password: Some({password:?})"))
 }
 
 #[test]
-fn what_follows_the_scheme_of_sqlite_is_the_path() {
+fn a_sqlite_url_is_a_literal_path() {
     for (url, path) in [
         ("sqlite:///data/x.db", "/data/x.db"),
         ("sqlite://./data/x.db", "./data/x.db"),
         ("sqlite://x.db", "x.db"),
         ("sqlite:///a b/%20#1.db", "/a b/%20#1.db"),
     ] {
-        let target = DatabaseUrl::parse("sqlite", url).unwrap();
-        assert!(target == DatabaseUrl(Arc::new(Location::Sqlite(path.into()))), "{url}");
-        assert_eq!(target.to_string(), url);
+        let parsed = DatabaseUrl::parse("sqlite", url).unwrap();
+        assert!(parsed == DatabaseUrl(Arc::new(Location::Sqlite(path.into()))), "{url}");
+        assert_eq!(parsed.to_string(), url);
     }
 }
 
 #[test]
-fn a_url_that_names_no_file_is_refused_without_being_repeated() {
+fn a_url_without_a_file_is_rejected_without_being_shown() {
     for url in [
         "",
         "x.db",
@@ -70,7 +70,7 @@ fn a_url_that_names_no_file_is_refused_without_being_repeated() {
 }
 
 #[test]
-fn an_unknown_driver_is_named_unless_it_may_be_a_url() {
+fn an_unknown_driver_is_shown_unless_it_may_be_a_url() {
     let error = DatabaseUrl::parse("oracle", "x").unwrap_err().to_string();
     assert_eq!(error, "found \"oracle\"; accepted: sqlite, mysql or postgres");
     let error = DatabaseUrl::parse("root:hunter2@tcp(db:3306)/order", "mysql").unwrap_err();
@@ -78,7 +78,7 @@ fn an_unknown_driver_is_named_unless_it_may_be_a_url() {
 }
 
 #[test]
-fn the_example_of_the_go_form_is_read() {
+fn the_example_of_the_go_form_is_parsed() {
     let url = "user:pass@tcp(host:3306)/db?charset=utf8mb4&parseTime=True&loc=Local";
     assert_eq!(DatabaseUrl::parse("mysql", url).unwrap().to_string(), "mysql://user@host:3306/db");
     let options = mysql(url);
@@ -92,11 +92,11 @@ fn the_example_of_the_go_form_is_read() {
 }
 
 #[test]
-fn any_password_and_any_name_survive() {
+fn any_password_and_name_round_trip() {
     let part = encoded(AWKWARD);
     for url in [
         format!("mysql://{part}:{part}@host:1/{part}"),
-        // A user ends at the first colon there, and nothing but the database's name is decoded.
+        // In the DSN a user ends at the first colon, and only the database's name is decoded.
         format!("a@b:{AWKWARD}@tcp(host:1)/{part}"),
     ] {
         let options = mysql(&url);
@@ -114,7 +114,7 @@ fn any_password_and_any_name_survive() {
 }
 
 #[test]
-fn every_single_character_survives_in_a_password() {
+fn every_character_round_trips_in_a_password() {
     for character in "@/:%\\#?&='\"+ é😀()[]{}<>|^`~!$*,;.-_".chars() {
         for password in [format!("{character}"), format!("a{character}b{character}")] {
             assert!(has_password(&mysql(&format!("u:{password}@tcp(h)/d")), &password), "{password}");
@@ -133,15 +133,15 @@ fn neither_password_nor_parameters_are_shown() {
         ("mysql", "u:hunter2@unix(/run/x.sock)/d", "mysql://u@%2Frun%2Fx.sock:3306/d"),
         ("postgres", "postgresql://u:hunter2@[::1]/d?sslmode=require", "postgres://u@[::1]:5432/d"),
     ] {
-        let target = DatabaseUrl::parse(driver, url).unwrap();
-        assert_eq!(target.to_string(), display);
-        assert_eq!(format!("{target:?}"), display);
+        let parsed = DatabaseUrl::parse(driver, url).unwrap();
+        assert_eq!(parsed.to_string(), display);
+        assert_eq!(format!("{parsed:?}"), display);
         assert!(!format!("{:?}", server(driver, url)).contains("hunter2"));
     }
 }
 
 #[test]
-fn what_the_go_form_leaves_out_has_its_defaults() {
+fn the_go_form_has_defaults() {
     for (url, host, port) in [
         ("u@/d", "127.0.0.1", 3306),
         ("u:p@tcp/d", "127.0.0.1", 3306),
@@ -157,7 +157,7 @@ fn what_the_go_form_leaves_out_has_its_defaults() {
 }
 
 #[test]
-fn sockets_are_dialled_in_place_of_hosts() {
+fn a_socket_replaces_the_host() {
     for url in [
         "u:p@unix(/run/my sql.sock)/d",
         "mysql://u:p@%2Frun%2Fmy%20sql.sock/d",
@@ -177,19 +177,19 @@ fn sockets_are_dialled_in_place_of_hosts() {
 }
 
 #[test]
-fn ipv6_addresses_are_given_to_postgres_as_the_resolver_knows_them() {
+fn postgres_gets_ipv6_addresses_without_brackets() {
     let options = postgres("postgres://u:p@[2001:db8::1]:1/d");
     assert_eq!((options.get_host(), options.get_port()), ("2001:db8::1", 1));
     assert_eq!(server("postgres", "postgres://u:p@[::1]/d").relayed(), None);
 }
 
 #[test]
-fn ipv6_addresses_are_kept_from_mysql_which_cannot_dial_them() {
+fn mysql_reaches_ipv6_addresses_through_the_relay() {
     for url in ["u:p@tcp([2001:db8::1])/d", "mysql://u:p@[2001:db8::1]:3306/d", "u:p@tcp([2001:DB8:0::1])/d"]
     {
         let relayed = server("mysql", url).relayed().map(|address| address.to_string());
         assert_eq!(relayed.as_deref(), Some("[2001:db8::1]:3306"), "{url}");
-        // A name that TLS takes and no resolver knows.
+        // A name that TLS accepts and that never resolves.
         assert_eq!((mysql(url).get_host(), mysql(url).get_socket()), ("relayed.invalid", None));
         assert_eq!(DatabaseUrl::parse("mysql", url).unwrap().to_string(), "mysql://u@[2001:db8::1]:3306/d");
     }
@@ -209,7 +209,7 @@ fn no_certificate_is_checked_against_an_ipv6_address() {
 }
 
 #[test]
-fn a_password_is_never_taken_from_elsewhere() {
+fn no_password_is_taken_from_the_environment() {
     assert!(has_password(&postgres("postgres://u@h/d"), ""));
     for url in ["u@/d", "u:@/d", "mysql://u@h/d", "mysql://u:@h/d"] {
         assert!(format!("{:?}", mysql(url)).contains("password: None"), "{url}");
@@ -217,7 +217,7 @@ fn a_password_is_never_taken_from_elsewhere() {
 }
 
 #[test]
-fn tls_is_as_demanded() {
+fn tls_modes_are_passed_to_sqlx() {
     use MySqlSslMode as My;
     for (query, mode) in [
         ("u@/d?tls=true", My::VerifyIdentity),
@@ -249,7 +249,7 @@ fn tls_is_as_demanded() {
 }
 
 #[test]
-fn the_other_parameters_are_passed_on() {
+fn other_parameters_are_passed_to_sqlx() {
     let options = mysql("u@/d?charset=utf8mb4,utf8&collation=utf8mb4_0900_ai_ci&multiStatements=true");
     assert_eq!(options.get_collation(), Some("utf8mb4_0900_ai_ci"));
     let options = postgres("postgres://u@h/d?application_name=order%20%26%20co");
@@ -257,7 +257,7 @@ fn the_other_parameters_are_passed_on() {
 }
 
 #[test]
-fn timeouts_are_read_in_their_forms_units() {
+fn timeouts_have_the_units_of_their_form() {
     for (driver, url, connect, io) in [
         ("mysql", "u@/d", None, None),
         ("mysql", "u@/d?timeout=1m30s", Some(90), None),

@@ -11,8 +11,8 @@ use libtest_mimic::Failed;
 
 const SCRIPT: &str = include_str!("supervise.sh");
 
-/// The parent shell of one run of a server. Dropping this kills the server, and removes its directory unless the
-/// server was killed before.
+/// The parent shell of one run of a server. Dropping this kills the server, and removes its directory unless
+/// the server was killed before.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     shell: Child,
@@ -74,8 +74,8 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        // Closing the input without `end` makes the shell remove the directory, even if this process is killed now.
-        // The wait fails only if the shell is gone.
+        // Closing the input without `end` makes the shell remove the directory, even if this process is
+        // killed now. The wait fails only if the shell is gone.
         drop(self.commands.take());
         let _ = self.shell.wait();
     }

@@ -114,7 +114,8 @@ pub(crate) fn run_server(kind: &str) -> ExitCode {
 #[allow(clippy::print_stdout, reason = "the process that started this one reads it")]
 async fn start_and_wait(kind: Kind) -> ExitCode {
     let Ok(server) = Server::start(kind).await else { return ExitCode::FAILURE };
-    // Frozen, the harder case: the kernel sends SIGHUP to a process group with stopped members when its parent ends.
+    // Frozen, the harder case: the kernel sends SIGHUP to a process group with stopped members when its
+    // parent ends.
     if server.freeze().is_err() {
         return ExitCode::FAILURE;
     }

@@ -7,19 +7,19 @@ pub struct CreateOrderRequest {
     /// 1 to 100 items.
     #[prost(message, repeated, tag = "2")]
     pub order_items: ::prost::alloc::vec::Vec<OrderItem>,
-    /// ISO 4217 code of every price. Empty: that of the items' price, else USD.
+    /// ISO 4217 code of every price. Default: the currency of the items' prices, else USD.
     #[prost(string, tag = "16")]
     pub currency_code: ::prost::alloc::string::String,
-    /// 1 to 255 visible ASCII characters, scoped to the user. Empty: one is made.
+    /// 1 to 255 visible ASCII characters, scoped to the user. Default: a generated key.
     #[prost(string, tag = "17")]
     pub idempotency_key: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OrderItem {
-    /// 1 to 100 characters, none of them a control character.
+    /// 1 to 100 characters without control characters.
     #[prost(string, tag = "1")]
     pub product_code: ::prost::alloc::string::String,
-    /// Price of one piece in major units, read as its shortest decimal. Ignored where price is set.
+    /// Price of one piece in major units, read as its shortest decimal. Ignored if price is set.
     #[prost(float, tag = "2")]
     pub unit_price: f32,
     /// 1 to 1,000,000.
@@ -28,9 +28,9 @@ pub struct OrderItem {
     /// Exact price of one piece, 0 or more, in whole minor units of the currency.
     #[prost(message, optional, tag = "16")]
     pub price: ::core::option::Option<crate::google_type::Money>,
-    /// In a request: the price is that of Order's price list; price is not set then, and unit_price neither, or NaN, which a
-    /// server without this field refuses. Refused where Order keeps no list. (A unit_price that is not set does not mean
-    /// this: it is 0, and a price of 0 is a price.)
+    /// In a request: use the price of Order's price list. Leave price unset and unit_price 0 or NaN; NaN
+    /// makes servers without this field reject the request. Rejected if Order has no list. (An unset
+    /// unit_price alone is the price 0.)
     #[prost(bool, tag = "17")]
     pub price_from_list: bool,
 }
@@ -40,15 +40,15 @@ pub struct CreateOrderResponse {
     pub order_id: i64,
     #[prost(enumeration = "OrderStatus", tag = "16")]
     pub status: i32,
-    /// The sum that was charged.
+    /// The charged sum.
     #[prost(message, optional, tag = "17")]
     pub total: ::core::option::Option<crate::google_type::Money>,
     #[prost(message, optional, tag = "18")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// True where this answer repeats that of an earlier request with the same idempotency key.
+    /// True if this is the response of an earlier request with the same idempotency key.
     #[prost(bool, tag = "19")]
     pub replayed: bool,
-    /// The items as they were saved, in the order of the request. Set where the request left a price to the price list.
+    /// The saved items, in the order of the request. Set if a price came from the price list.
     #[prost(message, repeated, tag = "20")]
     pub order_items: ::prost::alloc::vec::Vec<OrderItem>,
 }
@@ -56,7 +56,7 @@ pub struct CreateOrderResponse {
 pub struct GetOrderRequest {
     #[prost(int64, tag = "1")]
     pub order_id: i64,
-    /// Where set, an order of another user is NOT_FOUND.
+    /// If set, an order of another user is NOT_FOUND.
     #[prost(int64, tag = "16")]
     pub user_id: i64,
 }
@@ -74,19 +74,19 @@ pub struct GetOrderResponse {
     pub total: ::core::option::Option<crate::google_type::Money>,
     #[prost(message, optional, tag = "19")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Why Payment declined, as in PAYMENT_DECLINED's metadata; empty unless the status is DECLINED.
+    /// The decline_reason of PAYMENT_DECLINED; empty unless the status is DECLINED.
     #[prost(string, tag = "20")]
     pub decline_reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListOrdersRequest {
-    /// Whose orders. Above 0.
+    /// The customer. Above 0.
     #[prost(int64, tag = "1")]
     pub user_id: i64,
-    /// At most this many: 0 means 50, above 1000 means 1000. A page may hold fewer and not be the last.
+    /// Limit of orders: 0 means 50, above 1000 means 1000. A page that is not the last may have fewer.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
-    /// next_page_token of the page before; empty for the first.
+    /// next_page_token of the previous page; empty for the first page.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
 }
@@ -98,21 +98,21 @@ pub struct ListOrdersResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
-/// What became of an order. PAID, DECLINED and VOIDED are final.
+/// The status of an order. PAID, DECLINED and VOIDED are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum OrderStatus {
-    /// Never sent by this service; what a server of the old contract leaves.
+    /// Not sent by this service. Servers of the old contract do not set the status.
     Unspecified = 0,
     /// The outcome of the charge is not known yet.
     Pending = 1,
     /// The customer was charged the total.
     Paid = 2,
-    /// Payment refused the charge.
+    /// Payment declined the charge.
     Declined = 3,
-    /// No charge happened, nor will one by itself; the same idempotency key may try again.
+    /// Not charged. A retry with the same idempotency key may charge.
     NotCharged = 4,
-    /// Given up after a long PENDING; Payment will refuse any late charge.
+    /// Given up after a long PENDING. Payment rejects a late charge.
     Voided = 5,
 }
 impl OrderStatus {
@@ -154,10 +154,10 @@ pub mod order_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Places orders and tells what became of them.
+    /// Places and returns orders.
     ///
-    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; what has come
-    /// since starts at 16. A client of the old contract works unmodified.
+    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; newer fields
+    /// start at 16. Clients of the old contract work unmodified.
     #[derive(Debug, Clone)]
     pub struct OrderClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -241,27 +241,27 @@ pub mod order_client {
         /// Saves the order, charges the customer through Payment, and settles the order.
         ///
         /// OK means that the customer was charged. Every other outcome carries google.rpc.ErrorInfo with
-        /// domain "order" and one of the reasons below, and, where it is about the charge,
+        /// domain "order" and one of the reasons below. Outcomes of the charge also carry
         /// google.rpc.BadRequest with the field "payment".
         ///
         ///   INVALID_ARGUMENT    PAYMENT_DECLINED        not charged, final
-        ///   UNAVAILABLE         NOT_CHARGED             not charged, nor will be unless the key is tried again
-        ///   DEADLINE_EXCEEDED   OUTCOME_UNKNOWN         may have been charged; Get shows how it ended
-        ///   ABORTED             IDEMPOTENCY_IN_PROGRESS the first request with this key is still worked on
+        ///   UNAVAILABLE         NOT_CHARGED             not charged, unless the key is retried
+        ///   DEADLINE_EXCEEDED   OUTCOME_UNKNOWN         may have been charged; Get returns the outcome
+        ///   ABORTED             IDEMPOTENCY_IN_PROGRESS the first request with this key is in progress
         ///   FAILED_PRECONDITION IDEMPOTENCY_KEY_REUSED  the key belongs to another request
-        ///   FAILED_PRECONDITION ORDER_VOIDED            given up; a new key is needed
+        ///   FAILED_PRECONDITION ORDER_VOIDED            voided; use a new key
         ///   UNAVAILABLE or RESOURCE_EXHAUSTED NOT_STARTED  this request did nothing
         ///
-        /// INVALID_ARGUMENT without a reason means that the request itself was wrong; google.rpc.BadRequest
-        /// names every offending field, or as many as fit an answer and the number of the others. A request
+        /// INVALID_ARGUMENT without a reason means that the request is invalid. google.rpc.BadRequest lists
+        /// every invalid field, or as many as fit into a response and the number of the others. A request
         /// of more than 1 MiB is OUT_OF_RANGE.
         ///
-        /// Where Order keeps a price list, a price must be the list's. The violation then has a reason:
+        /// If Order has a price list, prices must equal the list's. Otherwise the violation has a reason:
         ///
         ///   PRICE_MISMATCH  on the unit_price of an item: the list has another price
-        ///   NO_PRICE        on the product_code of an item: the list has none in the currency of the order
+        ///   NO_PRICE        on the product_code of an item: the list has no price in the order's currency
         ///
-        /// A request that repeats an earlier one is answered as that was, whatever the list has become since.
+        /// A repeated request gets the response of the first one, even if the list has changed.
         pub async fn create(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateOrderRequest>,
@@ -283,7 +283,7 @@ pub mod order_client {
             req.extensions_mut().insert(GrpcMethod::new("Order", "Create"));
             self.inner.unary(req, path, codec).await
         }
-        /// Returns one order. NOT_FOUND where there is none, or it is another user's.
+        /// Returns an order. NOT_FOUND if there is none or it belongs to another user.
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetOrderRequest>,
@@ -345,27 +345,27 @@ pub mod order_server {
         /// Saves the order, charges the customer through Payment, and settles the order.
         ///
         /// OK means that the customer was charged. Every other outcome carries google.rpc.ErrorInfo with
-        /// domain "order" and one of the reasons below, and, where it is about the charge,
+        /// domain "order" and one of the reasons below. Outcomes of the charge also carry
         /// google.rpc.BadRequest with the field "payment".
         ///
         ///   INVALID_ARGUMENT    PAYMENT_DECLINED        not charged, final
-        ///   UNAVAILABLE         NOT_CHARGED             not charged, nor will be unless the key is tried again
-        ///   DEADLINE_EXCEEDED   OUTCOME_UNKNOWN         may have been charged; Get shows how it ended
-        ///   ABORTED             IDEMPOTENCY_IN_PROGRESS the first request with this key is still worked on
+        ///   UNAVAILABLE         NOT_CHARGED             not charged, unless the key is retried
+        ///   DEADLINE_EXCEEDED   OUTCOME_UNKNOWN         may have been charged; Get returns the outcome
+        ///   ABORTED             IDEMPOTENCY_IN_PROGRESS the first request with this key is in progress
         ///   FAILED_PRECONDITION IDEMPOTENCY_KEY_REUSED  the key belongs to another request
-        ///   FAILED_PRECONDITION ORDER_VOIDED            given up; a new key is needed
+        ///   FAILED_PRECONDITION ORDER_VOIDED            voided; use a new key
         ///   UNAVAILABLE or RESOURCE_EXHAUSTED NOT_STARTED  this request did nothing
         ///
-        /// INVALID_ARGUMENT without a reason means that the request itself was wrong; google.rpc.BadRequest
-        /// names every offending field, or as many as fit an answer and the number of the others. A request
+        /// INVALID_ARGUMENT without a reason means that the request is invalid. google.rpc.BadRequest lists
+        /// every invalid field, or as many as fit into a response and the number of the others. A request
         /// of more than 1 MiB is OUT_OF_RANGE.
         ///
-        /// Where Order keeps a price list, a price must be the list's. The violation then has a reason:
+        /// If Order has a price list, prices must equal the list's. Otherwise the violation has a reason:
         ///
         ///   PRICE_MISMATCH  on the unit_price of an item: the list has another price
-        ///   NO_PRICE        on the product_code of an item: the list has none in the currency of the order
+        ///   NO_PRICE        on the product_code of an item: the list has no price in the order's currency
         ///
-        /// A request that repeats an earlier one is answered as that was, whatever the list has become since.
+        /// A repeated request gets the response of the first one, even if the list has changed.
         async fn create(
             &self,
             request: tonic::Request<super::CreateOrderRequest>,
@@ -373,7 +373,7 @@ pub mod order_server {
             tonic::Response<super::CreateOrderResponse>,
             tonic::Status,
         >;
-        /// Returns one order. NOT_FOUND where there is none, or it is another user's.
+        /// Returns an order. NOT_FOUND if there is none or it belongs to another user.
         async fn get(
             &self,
             request: tonic::Request<super::GetOrderRequest>,
@@ -390,10 +390,10 @@ pub mod order_server {
             tonic::Status,
         >;
     }
-    /// Places orders and tells what became of them.
+    /// Places and returns orders.
     ///
-    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; what has come
-    /// since starts at 16. A client of the old contract works unmodified.
+    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; newer fields
+    /// start at 16. Clients of the old contract work unmodified.
     #[derive(Debug)]
     pub struct OrderServer<T> {
         inner: Arc<T>,

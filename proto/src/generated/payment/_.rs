@@ -4,10 +4,10 @@ pub struct CreatePaymentRequest {
     /// The customer. Above 0.
     #[prost(int64, tag = "1")]
     pub user_id: i64,
-    /// The order that is paid; the key of the charge. Above 0.
+    /// The order; the idempotency key of the charge. Above 0.
     #[prost(int64, tag = "2")]
     pub order_id: i64,
-    /// Total in major units of USD, rounded half-even to the cent. Ignored where total is set.
+    /// Total in major units of USD, rounded half-even to the cent. Ignored if total is set.
     #[prost(float, tag = "3")]
     pub total_price: f32,
     /// Exact total, above 0, in whole minor units of the currency.
@@ -18,7 +18,7 @@ pub struct CreatePaymentRequest {
 pub struct CreatePaymentResponse {
     #[prost(int64, tag = "1")]
     pub payment_id: i64,
-    /// The bill that the charge is on.
+    /// The bill of the charge.
     #[prost(int64, tag = "2")]
     pub bill_id: i64,
 }
@@ -35,16 +35,16 @@ pub struct GetPaymentResponse {
     pub payment_id: i64,
     #[prost(int64, tag = "3")]
     pub order_id: i64,
-    /// 0 for a VOIDED payment, which has no customer.
+    /// 0 if VOIDED.
     #[prost(int64, tag = "4")]
     pub user_id: i64,
     /// 0 unless CHARGED.
     #[prost(int64, tag = "5")]
     pub bill_id: i64,
-    /// Unset for a VOIDED payment, which has no amount.
+    /// Unset if VOIDED.
     #[prost(message, optional, tag = "6")]
     pub total: ::core::option::Option<crate::google_type::Money>,
-    /// Why the charge was declined, INSUFFICIENT_BALANCE for instance; empty unless DECLINED.
+    /// The reason, INSUFFICIENT_BALANCE for instance; empty unless DECLINED.
     #[prost(string, tag = "7")]
     pub decline_reason: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "8")]
@@ -57,18 +57,18 @@ pub struct VoidPaymentRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoidPaymentResponse {
-    /// The record there is now, VOIDED or what was there before.
+    /// The order's payment: VOIDED or the existing one.
     #[prost(message, optional, tag = "1")]
     pub payment: ::core::option::Option<GetPaymentResponse>,
 }
-/// What was recorded for an order. Never changes.
+/// The outcome of an order's payment. It never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum PaymentStatus {
     Unspecified = 0,
     Charged = 1,
     Declined = 2,
-    /// A tombstone: the order was given up before any charge.
+    /// A tombstone: the order was voided before any charge.
     Voided = 3,
 }
 impl PaymentStatus {
@@ -108,11 +108,11 @@ pub mod payment_client {
     use tonic::codegen::http::Uri;
     /// Charges customers, at most once per order.
     ///
-    /// The answer for an order id never changes: CHARGED, DECLINED or VOIDED, whichever was recorded
-    /// first. Repeating a call is therefore always safe.
+    /// The outcome of an order never changes: CHARGED, DECLINED or VOIDED, whichever was recorded first.
+    /// Repeating a call is therefore always safe.
     ///
-    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; what has come
-    /// since starts at 16.
+    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; newer fields
+    /// start at 16.
     #[derive(Debug, Clone)]
     pub struct PaymentClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -198,12 +198,12 @@ pub mod payment_client {
         /// OK means charged, now or by an earlier call for the same order. The other outcomes carry
         /// google.rpc.ErrorInfo with domain "payment":
         ///
-        ///   INVALID_ARGUMENT    DECLINED  refused, final; metadata decline_reason
-        ///   FAILED_PRECONDITION VOIDED    the order was given up before; nothing is charged
-        ///   FAILED_PRECONDITION MISMATCH  the order is known with another amount, currency or user
-        ///   UNAVAILABLE         NOT_STARTED  refused before anything was done
+        ///   INVALID_ARGUMENT    DECLINED     not charged, final; metadata decline_reason
+        ///   FAILED_PRECONDITION VOIDED       the order was voided before; not charged
+        ///   FAILED_PRECONDITION MISMATCH     the order's payment has another amount, currency or user
+        ///   UNAVAILABLE         NOT_STARTED  this call did nothing
         ///
-        /// Any other failure tells nothing about whether the customer was charged.
+        /// After any other failure the customer may or may not have been charged.
         pub async fn create(
             &mut self,
             request: impl tonic::IntoRequest<super::CreatePaymentRequest>,
@@ -225,7 +225,7 @@ pub mod payment_client {
             req.extensions_mut().insert(GrpcMethod::new("Payment", "Create"));
             self.inner.unary(req, path, codec).await
         }
-        /// Returns what was recorded for an order. NOT_FOUND is no promise: a charge may be on its way.
+        /// Returns the payment of an order. NOT_FOUND is no evidence: a charge may be in progress.
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPaymentRequest>,
@@ -247,8 +247,8 @@ pub mod payment_client {
             req.extensions_mut().insert(GrpcMethod::new("Payment", "Get"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes sure that an order without a record is never charged. Returns the record there is now:
-        /// VOIDED where there was none, else the earlier one, unchanged.
+        /// Records a VOIDED payment if the order has none, so that it is never charged. Returns the order's
+        /// payment: the new one or the existing one, unchanged.
         pub async fn void(
             &mut self,
             request: impl tonic::IntoRequest<super::VoidPaymentRequest>,
@@ -290,12 +290,12 @@ pub mod payment_server {
         /// OK means charged, now or by an earlier call for the same order. The other outcomes carry
         /// google.rpc.ErrorInfo with domain "payment":
         ///
-        ///   INVALID_ARGUMENT    DECLINED  refused, final; metadata decline_reason
-        ///   FAILED_PRECONDITION VOIDED    the order was given up before; nothing is charged
-        ///   FAILED_PRECONDITION MISMATCH  the order is known with another amount, currency or user
-        ///   UNAVAILABLE         NOT_STARTED  refused before anything was done
+        ///   INVALID_ARGUMENT    DECLINED     not charged, final; metadata decline_reason
+        ///   FAILED_PRECONDITION VOIDED       the order was voided before; not charged
+        ///   FAILED_PRECONDITION MISMATCH     the order's payment has another amount, currency or user
+        ///   UNAVAILABLE         NOT_STARTED  this call did nothing
         ///
-        /// Any other failure tells nothing about whether the customer was charged.
+        /// After any other failure the customer may or may not have been charged.
         async fn create(
             &self,
             request: tonic::Request<super::CreatePaymentRequest>,
@@ -303,7 +303,7 @@ pub mod payment_server {
             tonic::Response<super::CreatePaymentResponse>,
             tonic::Status,
         >;
-        /// Returns what was recorded for an order. NOT_FOUND is no promise: a charge may be on its way.
+        /// Returns the payment of an order. NOT_FOUND is no evidence: a charge may be in progress.
         async fn get(
             &self,
             request: tonic::Request<super::GetPaymentRequest>,
@@ -311,8 +311,8 @@ pub mod payment_server {
             tonic::Response<super::GetPaymentResponse>,
             tonic::Status,
         >;
-        /// Makes sure that an order without a record is never charged. Returns the record there is now:
-        /// VOIDED where there was none, else the earlier one, unchanged.
+        /// Records a VOIDED payment if the order has none, so that it is never charged. Returns the order's
+        /// payment: the new one or the existing one, unchanged.
         async fn void(
             &self,
             request: tonic::Request<super::VoidPaymentRequest>,
@@ -323,11 +323,11 @@ pub mod payment_server {
     }
     /// Charges customers, at most once per order.
     ///
-    /// The answer for an order id never changes: CHARGED, DECLINED or VOIDED, whichever was recorded
-    /// first. Repeating a call is therefore always safe.
+    /// The outcome of an order never changes: CHARGED, DECLINED or VOIDED, whichever was recorded first.
+    /// Repeating a call is therefore always safe.
     ///
-    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; what has come
-    /// since starts at 16.
+    /// Fields 1 to 15 of the messages of the old contract keep their numbers and meaning; newer fields
+    /// start at 16.
     #[derive(Debug)]
     pub struct PaymentServer<T> {
         inner: Arc<T>,

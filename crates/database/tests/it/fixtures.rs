@@ -1,4 +1,4 @@
-//! Schemas and work that the tests of both binaries use.
+//! Schemas and transactions for tests.
 
 use async_trait::async_trait;
 use database::{Config, Connection, Database, DatabaseUrl, Migrations, Transaction, WriteError};
@@ -7,18 +7,18 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-/// The first version of a schema, and where versions are written down.
+/// The first version of a schema, with the table of versions.
 pub(crate) const FIRST: &str = "CREATE TABLE IF NOT EXISTS t (k BIGINT PRIMARY KEY, v VARCHAR(20));
      CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY NOT NULL, oldest_program BIGINT NOT NULL);
      DELETE FROM schema_versions; INSERT INTO schema_versions VALUES (1, 1)";
-/// A second, on which programs of the first may run.
+/// A second version that programs of the first can use.
 pub(crate) const COMPATIBLE: &str =
     "CREATE TABLE IF NOT EXISTS u (k BIGINT PRIMARY KEY); INSERT INTO schema_versions VALUES (2, 1)";
-/// A second, on which they may not.
+/// A second version that programs of the first cannot use.
 pub(crate) const INCOMPATIBLE: &str =
     "CREATE TABLE IF NOT EXISTS u (k BIGINT PRIMARY KEY); INSERT INTO schema_versions VALUES (2, 2)";
 
-/// These scripts as migrations 1, 2, … of every kind of database. They live as long as the test.
+/// These scripts as migrations 1, 2, … for every kind of database, with a static lifetime.
 pub(crate) fn migrations(scripts: &[&'static str]) -> &'static Migrations {
     let migrator = || {
         let migrations = scripts.iter().zip(1..).map(|(sql, version)| {
@@ -33,7 +33,7 @@ pub(crate) fn config(driver: &str, url: &str) -> Config {
     Config::new(DatabaseUrl::parse(driver, url).unwrap())
 }
 
-/// Inserts a row into `t`; two where there is a second key.
+/// Inserts a row into `t`, and another one if there is a second key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Insert {
     pub(crate) keys: (i64, Option<i64>),
@@ -63,14 +63,14 @@ impl Transaction for Insert {
     }
 }
 
-/// Panics: the test's log shows it each time.
+/// A transaction that panics (the test's output shows the panic).
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Panics {
-    /// When it is asked whether it may begin.
+    /// In `may_begin`.
     NotBegun,
-    /// With a row written.
+    /// After it has written a row.
     Written,
-    /// As a work of a single statement, which was not sent yet.
+    /// As a single statement, before it is sent.
     Alone,
 }
 
@@ -79,7 +79,7 @@ impl Transaction for Panics {
     type Output = ();
 
     fn may_begin(&self) -> bool {
-        assert!(!matches!(self, Self::NotBegun), "as it should, before it begins");
+        assert!(!matches!(self, Self::NotBegun), "expected panic in may_begin");
         true
     }
 
@@ -91,15 +91,15 @@ impl Transaction for Panics {
         if matches!(self, Self::Written) {
             Insert::of(1000).run(connection).await?;
         }
-        panic!("as it should, once it has begun");
+        panic!("expected panic in run");
     }
 }
 
-/// Any statement, which answers with the first column of its first row as a number or a text.
-pub(crate) struct Ask(pub(crate) &'static str);
+/// A statement that returns the first column of its first row, a number or a text.
+pub(crate) struct Select(pub(crate) &'static str);
 
 #[async_trait]
-impl Transaction for Ask {
+impl Transaction for Select {
     type Output = Option<String>;
 
     async fn run(&self, connection: &mut Connection) -> Result<Option<String>, sqlx::Error> {
@@ -114,21 +114,21 @@ pub(crate) async fn insert(database: &Database, key: i64) -> Result<i64, WriteEr
 }
 
 pub(crate) async fn count(database: &Database) -> i64 {
-    database.read(Ask("SELECT COUNT(*) FROM t")).await.unwrap().unwrap().parse().unwrap()
+    database.read(Select("SELECT COUNT(*) FROM t")).await.unwrap().unwrap().parse().unwrap()
 }
 
-/// The keys of 64 works at once that are refused, where each of `keys` is inserted by one of them.
-pub(crate) async fn at_once(database: &Database, works: Vec<Insert>) -> Vec<Result<i64, WriteError>> {
-    let running: Vec<_> = works
+/// Writes the transactions concurrently; returns the results in their order.
+pub(crate) async fn at_once(database: &Database, transactions: Vec<Insert>) -> Vec<Result<i64, WriteError>> {
+    let tasks: Vec<_> = transactions
         .into_iter()
-        .map(|work| {
+        .map(|transaction| {
             let database = database.clone();
-            tokio::spawn(async move { database.write(work).await })
+            tokio::spawn(async move { database.write(transaction).await })
         })
         .collect();
-    let mut ended = Vec::new();
-    for task in running {
-        ended.push(task.await.unwrap());
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
     }
-    ended
+    results
 }

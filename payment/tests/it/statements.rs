@@ -1,4 +1,5 @@
-//! What the store of payments asks of each database: written down, cheap, and taken from a program one version older.
+//! The SQL statements of the adapters: equal to the committed list, with cheap plans, and those of the
+//! previous version accepted by the current schema.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,27 +15,28 @@ use test_support::{
 };
 
 use crate::{
-    accounts,
-    books::{CHARGED, DbBooks, execute},
-    ledger,
-    stores::{Place, Store},
+    contract::{
+        self,
+        stores::{Backend, Store},
+    },
+    fixtures::{SELECT_CHARGED, TestDatabase, execute},
 };
 
-/// Where the statements of this version are, which is called after its newest migration.
+/// The statements of this version; the file is named after the newest migration.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/statements/0002.sql");
 const VALUES: &[(&str, &str)] = &[("currency = ?", "currency = 'EUR'"), ("LIMIT ?", "LIMIT 10")];
 const NEWEST: Statements =
     Statements { text: include_str!("../statements/0002.sql"), values: VALUES, page: None };
-const BEFORE: Statements =
+const PREVIOUS: Statements =
     Statements { text: include_str!("../statements/0001.sql"), values: VALUES, page: None };
 const PLANTED: &[&str] = &[
     "SELECT * FROM payments WHERE status = 'CHARGED' ORDER BY created_at_ms",
     "SELECT * FROM account_changes WHERE user_id = 1 ORDER BY changed_at_ms",
     "SELECT order_id FROM payments ORDER BY order_id LIMIT 10",
 ];
-const WRITTEN_DOWN: &str = "the statements of the contract are written down";
+const COMMITTED: &str = "statements::the_committed_statements_are_current";
 
-/// A hundred payments and changes of each of 200 customers, and 20,000 accounts.
+/// 100 payments and limit changes of each of 200 customers, and 20,000 accounts.
 const FILL: &str = "
 INSERT INTO payments (order_id, payment_id, status, bill_id, user_id, currency, amount_minor, created_at_ms)
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
@@ -48,19 +50,19 @@ SELECT payment_id, user_id, 'EUR', 1, 'o', 1 FROM payments;
 ";
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
-    let of_each = Place::DATABASES.into_iter().flat_map(|place| {
-        let cheap = format!("{place:?} scans no table and sorts no more than a page");
-        let taken = format!("{place:?} takes the statements of the version before");
+    let of_each = Backend::DATABASES.into_iter().flat_map(|backend| {
+        let plans = format!("statements::{backend:?}::no_statement_scans_a_table_or_sorts");
+        let previous = format!("statements::{backend:?}::statements_of_the_previous_version_are_accepted");
         [
-            trial(&cheap, place.needs(), move || are_cheap(place)),
-            trial(&taken, place.needs(), move || are_taken(place)),
+            trial(&plans, backend.needs(), move || have_cheap_plans(backend)),
+            trial(&previous, backend.needs(), move || are_accepted(backend)),
         ]
     });
-    of_each.chain([trial(WRITTEN_DOWN, &[], are_written_down)])
+    of_each.chain([trial(COMMITTED, &[], are_committed)])
 }
 
-async fn are_written_down() -> Result<(), Failed> {
-    if !isolate(WRITTEN_DOWN).await? {
+async fn are_committed() -> Result<(), Failed> {
+    if !isolate(COMMITTED).await? {
         return Ok(());
     }
     let newest = MIGRATIONS.sqlite.iter().map(|migration| migration.version).max().unwrap();
@@ -68,54 +70,53 @@ async fn are_written_down() -> Result<(), Failed> {
         format!("{FILE} is not that of migration {newest}")
     })?;
     let mut stores = Vec::new();
-    for &(_, clause) in ledger::CLAUSES.iter().chain(accounts::CLAUSES) {
-        stores.push((clause, Store::new(Place::Sqlite).await?));
+    for (_, test) in contract::tests() {
+        stores.push((test, Store::new(Backend::Sqlite).await?));
     }
-    let sent = capture_statements()?;
-    for (clause, store) in stores {
-        clause(store).await;
+    let log = capture_statements()?;
+    for (test, store) in stores {
+        test(store).await;
     }
-    // What the contract itself looks into the books with.
-    sent.compare(Path::new(FILE), &[AUDIT, CHARGED], (Driver::Sqlite.now_ms(), NOW_MS))
+    log.compare(Path::new(FILE), &[AUDIT, SELECT_CHARGED], (Driver::Sqlite.now_ms(), NOW_MS))
 }
 
-async fn are_cheap(place: Place) -> Result<(), Failed> {
-    let filled = Asked::of(place).await?;
+async fn have_cheap_plans(backend: Backend) -> Result<(), Failed> {
+    let filled = Schema::of(backend).await?;
     filled.fill().await?;
     NEWEST.check_plans(PLANTED, async |statement| filled.plan(statement).await).await
 }
 
-async fn are_taken(place: Place) -> Result<(), Failed> {
-    let empty = Asked::of(place).await?;
-    BEFORE.check_accepted("accounts", async |statement| empty.execute(statement).await).await
+async fn are_accepted(backend: Backend) -> Result<(), Failed> {
+    let empty = Schema::of(backend).await?;
+    PREVIOUS.check_accepted("accounts", async |statement| empty.execute(statement).await).await
 }
 
-/// A database of its own, after the migrations.
-enum Asked {
-    File(DbBooks),
-    Served(Arc<Server>, String),
+/// A new database with the schema.
+enum Schema {
+    File(TestDatabase),
+    Server(Arc<Server>, String),
 }
 
-impl Asked {
-    async fn of(place: Place) -> Result<Self, Failed> {
-        let (kind, driver) = match place {
-            Place::MariaDb => (Kind::MariaDb, "mysql"),
-            Place::Postgres => (Kind::Postgres, "postgres"),
-            _ => return Ok(Self::File(DbBooks::in_file().await)),
+impl Schema {
+    async fn of(backend: Backend) -> Result<Self, Failed> {
+        let (kind, driver) = match backend {
+            Backend::MariaDb => (Kind::MariaDb, "mysql"),
+            Backend::Postgres => (Kind::Postgres, "postgres"),
+            _ => return Ok(Self::File(TestDatabase::in_file().await)),
         };
         let server = Server::shared(kind).await?;
         let name = server.new_database().await?;
-        DbBooks::over(&DatabaseUrl::parse(driver, &server.url(&name))?).await;
-        Ok(Self::Served(server, name))
+        TestDatabase::open(&DatabaseUrl::parse(driver, &server.url(&name))?).await;
+        Ok(Self::Server(server, name))
     }
 
     async fn fill(&self) -> Result<(), Failed> {
         match self {
-            Self::File(books) => {
-                execute(&books.database, FILL).await;
-                execute(&books.database, "ANALYZE").await;
+            Self::File(file) => {
+                execute(&file.database, FILL).await;
+                execute(&file.database, "ANALYZE").await;
             }
-            Self::Served(server, name) => {
+            Self::Server(server, name) => {
                 let analyze = match server.kind() {
                     Kind::MariaDb => "ANALYZE TABLE accounts, payments, account_changes",
                     Kind::Postgres => "ANALYZE",
@@ -128,16 +129,16 @@ impl Asked {
 
     async fn execute(&self, statement: String) -> Result<(), Failed> {
         match self {
-            Self::File(books) => execute(&books.database, statement).await,
-            Self::Served(server, name) => drop(server.execute(name, &statement).await?),
+            Self::File(file) => execute(&file.database, statement).await,
+            Self::Server(server, name) => drop(server.execute(name, &statement).await?),
         }
         Ok(())
     }
 
     async fn plan(&self, statement: String) -> Result<Plan, Failed> {
         match self {
-            Self::File(books) => Ok(Plan::Sqlite(books.database.read(Explain(statement)).await?)),
-            Self::Served(server, name) => Plan::explain(server, name, &statement).await,
+            Self::File(file) => Ok(Plan::Sqlite(file.database.read(Explain(statement)).await?)),
+            Self::Server(server, name) => Plan::explain(server, name, &statement).await,
         }
     }
 }

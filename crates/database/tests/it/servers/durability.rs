@@ -1,4 +1,4 @@
-//! Servers that would lose what they commit.
+//! Servers whose settings may lose commits.
 
 use database::{Config, Database, OpenError, Waiver};
 use service_kit::env::Mode;
@@ -7,12 +7,13 @@ use test_support::{
     server::{Kind, Server},
 };
 
-use super::{config, driver, given::FIRST, given::migrations, on};
+use super::{config, driver, on};
+use crate::fixtures::{FIRST, migrations};
 
 pub(super) fn trials(kind: Kind) -> Vec<Trial> {
     vec![
-        on(kind, "production_refuses_a_server_that_loses_commits", refused),
-        on(kind, "production_takes_a_server_as_it_comes", taken),
+        on(kind, "production_rejects_a_server_that_may_lose_commits", refused),
+        on(kind, "production_accepts_default_settings", taken),
     ]
 }
 
@@ -35,9 +36,9 @@ async fn refused(kind: Kind) -> Result<(), Failed> {
         let waived = waivers.iter().filter(|waiver| *waiver != missing).copied().collect();
         let production = Config { mode: Mode::Production, waived, ..development.clone() };
         let error = Database::open(&production, migrations(&[FIRST])).await.unwrap_err();
-        let told = error.to_string();
-        let named: Vec<_> = waivers.iter().filter(|waiver| told.contains(waiver.name())).collect();
-        check(matches!(error, OpenError::Settings { .. }) && named == [missing], || told.clone())?;
+        let message = error.to_string();
+        let named: Vec<_> = waivers.iter().filter(|waiver| message.contains(waiver.name())).collect();
+        check(matches!(error, OpenError::Settings { .. }) && named == [missing], || message.clone())?;
     }
     let production = Config { mode: Mode::Production, waived: waivers.to_vec(), ..development };
     Database::open(&production, migrations(&[FIRST])).await?;

@@ -1,16 +1,12 @@
-//! Databases on servers of the test's own: opened by many at once, deadlocked, killed, stopped, misconfigured.
+//! Databases on MariaDB and PostgreSQL servers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
-
-#[path = "../support/given.rs"]
-mod given;
-mod gone;
+mod durability;
 mod ipv6;
 mod migrating;
 mod opening;
-mod settings;
+mod outage;
 
-use std::{process::ExitCode, sync::Arc};
+use std::sync::Arc;
 
 use database::{Config, Database};
 use test_support::{
@@ -19,27 +15,27 @@ use test_support::{
     trial,
 };
 
-use given::{FIRST, config, migrations};
+use crate::fixtures::{FIRST, config, migrations};
 
-fn main() -> ExitCode {
+pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     let trials = Kind::ALL.into_iter().flat_map(|kind| {
         [
             opening::trials(kind),
             migrating::trials(kind),
-            gone::trials(kind),
+            outage::trials(kind),
             ipv6::trials(kind),
-            settings::trials(kind),
+            durability::trials(kind),
         ]
     });
-    test_support::run(trials.flatten())
+    trials.flatten()
 }
 
-/// A trial of `body` for this kind of server.
+/// A trial of `body` on this kind of server.
 fn on<F>(kind: Kind, name: &str, body: impl FnOnce(Kind) -> F + Send + 'static) -> Trial
 where
     F: Future<Output = Result<(), Failed>>,
 {
-    trial(&format!("{}::{name}", kind.name()), &[kind.need()], move || body(kind))
+    trial(&format!("servers::{}::{name}", kind.name()), &[kind.need()], move || body(kind))
 }
 
 fn driver(kind: Kind) -> &'static str {
@@ -49,7 +45,7 @@ fn driver(kind: Kind) -> &'static str {
     }
 }
 
-/// How to use a fresh database on the shared server.
+/// A new database on the shared server.
 async fn fresh(kind: Kind) -> Result<(Arc<Server>, String, Config), Failed> {
     let server = Server::shared(kind).await?;
     let name = server.new_database().await?;

@@ -1,4 +1,4 @@
-//! A server that is down at start, dies, or hangs, and comes back; and work that dies on it.
+//! Servers that are down at start, killed or frozen and come back; transactions that panic.
 
 use std::time::{Duration, Instant};
 
@@ -9,36 +9,33 @@ use test_support::{
     server::{Kind, Server},
 };
 
-use super::{
-    config, driver, fresh,
-    given::{Ask, FIRST, Insert, Panics, at_once, count, insert, migrations},
-    on, open,
-};
+use super::{config, driver, fresh, on, open};
+use crate::fixtures::{FIRST, Insert, Panics, Select, at_once, count, insert, migrations};
 
-/// How soon work must be possible again once the server is.
-const BACK_MAX: Duration = Duration::from_secs(5);
-/// How long anybody may be left without an answer: a turn, a new connection and an answer, twice.
-const ANSWERED_MAX: Duration = Duration::from_secs(30);
+/// Time limit for a write after the server is back.
+const RECOVERY_MAX: Duration = Duration::from_secs(5);
+/// Time limit for any result: the wait for the pool, a new connection and a transaction, twice.
+const RESULT_MAX: Duration = Duration::from_secs(30);
 
 pub(super) fn trials(kind: Kind) -> Vec<Trial> {
     vec![
-        on(kind, "a_server_that_is_down_at_start_is_waited_for", waited_for),
-        on(kind, "a_database_whose_connections_are_all_in_use_is_not_gone", busy_is_not_gone),
-        on(kind, "work_goes_on_after_the_server_was_killed", killed),
-        on(kind, "a_server_that_hangs_leaves_nobody_without_an_answer", hung),
-        on(kind, "work_that_panics_writes_nothing_and_costs_no_connection", panicked),
+        on(kind, "opening_waits_for_a_server_that_is_down", waited_for),
+        on(kind, "a_busy_pool_is_not_an_outage", busy_pool),
+        on(kind, "writes_recover_after_a_kill_of_the_server", killed),
+        on(kind, "a_frozen_server_fails_every_write_in_time", hung),
+        on(kind, "a_panic_writes_nothing_and_loses_no_connection", panicked),
     ]
 }
 
-/// Longer than the watch waits for an answer.
-fn busy(kind: Kind) -> Ask {
-    Ask(match kind {
+/// A query that takes longer than the health check's time limit.
+fn busy(kind: Kind) -> Select {
+    Select(match kind {
         Kind::MariaDb => "SELECT CAST(SLEEP(3) AS SIGNED)",
         Kind::Postgres => "SELECT CAST(1 AS BIGINT) FROM pg_sleep(3)",
     })
 }
 
-async fn busy_is_not_gone(kind: Kind) -> Result<(), Failed> {
+async fn busy_pool(kind: Kind) -> Result<(), Failed> {
     let (_server, _, mut config) = fresh(kind).await?;
     config.connections_max = 1;
     let database = Database::open(&config, migrations(&[FIRST])).await?;
@@ -46,10 +43,10 @@ async fn busy_is_not_gone(kind: Kind) -> Result<(), Failed> {
     let mut conditions = readiness.subscribe();
     database.spawn_health_check(readiness);
     conditions.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
-    let gone = conditions.wait_for(|conditions| conditions.get("database") == Some(&false));
+    let unavailable = conditions.wait_for(|conditions| conditions.get("database") == Some(&false));
     tokio::select! {
-        asked = database.read(busy(kind)) => drop(asked?),
-        _ = gone => return Err("a database whose only connection was in use was called gone".into()),
+        read = database.read(busy(kind)) => drop(read?),
+        _ = unavailable => return Err("reported as unavailable while its only connection was in use".into()),
     }
     Ok(())
 }
@@ -67,7 +64,7 @@ async fn waited_for(kind: Kind) -> Result<(), Failed> {
     config.wait = Duration::ZERO;
     let refused = Database::open(&config, migrations(&[FIRST])).await;
     check(matches!(refused, Err(OpenError::Connect { .. })), || format!("{refused:?}"))?;
-    config.wait = ANSWERED_MAX;
+    config.wait = RESULT_MAX;
     let (opened, restarted) = tokio::join!(Database::open(&config, migrations(&[FIRST])), server.restart());
     restarted?;
     insert(&opened?, 1).await?;
@@ -79,7 +76,7 @@ async fn killed(kind: Kind) -> Result<(), Failed> {
     let database = open(&config).await;
     let readiness = Readiness::default();
     let mut changes = readiness.subscribe();
-    let watcher = database.spawn_health_check(readiness);
+    let health_check = database.spawn_health_check(readiness);
     let first = at_once(&database, (0..64).map(Insert::of).collect()).await;
     check(first.iter().all(Result::is_ok), || format!("{first:?}"))?;
     server.kill()?;
@@ -90,9 +87,9 @@ async fn killed(kind: Kind) -> Result<(), Failed> {
     let back = Instant::now();
     insert(&database, 101).await?;
     changes.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
-    check(back.elapsed() < BACK_MAX, || format!("{:?}", back.elapsed()))?;
-    watcher.abort();
-    check(count(&database).await == 65, || "what was answered is gone".to_owned())
+    check(back.elapsed() < RECOVERY_MAX, || format!("{:?}", back.elapsed()))?;
+    health_check.abort();
+    check(count(&database).await == 65, || "an acknowledged row is missing".to_owned())
 }
 
 async fn hung(kind: Kind) -> Result<(), Failed> {
@@ -100,31 +97,31 @@ async fn hung(kind: Kind) -> Result<(), Failed> {
     let database = open(&config).await;
     at_once(&database, (0..64).map(Insert::of).collect()).await;
     server.freeze()?;
-    let asked = Instant::now();
-    let answers = at_once(&database, (100..164).map(Insert::of).collect()).await;
-    let waited = asked.elapsed();
+    let started = Instant::now();
+    let results = at_once(&database, (100..164).map(Insert::of).collect()).await;
+    let waited = started.elapsed();
     server.thaw()?;
-    check(answers.iter().all(Result::is_err) && waited < ANSWERED_MAX, || format!("{waited:?} {answers:?}"))?;
+    check(results.iter().all(Result::is_err) && waited < RESULT_MAX, || format!("{waited:?} {results:?}"))?;
     insert(&database, 200).await?;
-    // What was never begun is not there, whatever became of the rest.
-    let begun = answers.iter().filter(|answer| !matches!(answer, Err(WriteError::NotStarted(_)))).count();
-    let there = count(&database).await - 65;
-    check(usize::try_from(there).is_ok_and(|there| there <= begun), || format!("{there} of {begun}"))
+    // NotStarted guarantees that nothing was written; the others are in doubt.
+    let started = results.iter().filter(|result| !matches!(result, Err(WriteError::NotStarted(_)))).count();
+    let rows = count(&database).await - 65;
+    check(usize::try_from(rows).is_ok_and(|rows| rows <= started), || format!("{rows} rows of {started}"))
 }
 
 async fn panicked(kind: Kind) -> Result<(), Failed> {
     let (_, _, mut config) = super::fresh(kind).await?;
     config.connections_max = 2;
     let database = open(&config).await;
-    for works in [Panics::Written, Panics::NotBegun, Panics::Alone].into_iter().cycle().take(12) {
+    for panicking in [Panics::Written, Panics::NotBegun, Panics::Alone].into_iter().cycle().take(12) {
         let (writing, reading) = (database.clone(), database.clone());
-        let written = tokio::spawn(async move { writing.write(works).await });
+        let written = tokio::spawn(async move { writing.write(panicking).await });
         let read = tokio::spawn(async move { reading.read(Panics::Alone).await });
         let both = [written.await.map(drop), read.await.map(drop)];
-        let all = both.iter().all(|ended| ended.as_ref().is_err_and(tokio::task::JoinError::is_panic));
-        check(all, || format!("{works:?}: {both:?}"))?;
+        let all = both.iter().all(|result| result.as_ref().is_err_and(tokio::task::JoinError::is_panic));
+        check(all, || format!("{panicking:?}: {both:?}"))?;
     }
-    let answers = at_once(&database, (0..64).map(Insert::of).collect()).await;
-    check(answers.iter().all(Result::is_ok), || format!("{answers:?}"))?;
-    check(count(&database).await == 64, || "a row of work that panicked".to_owned())
+    let results = at_once(&database, (0..64).map(Insert::of).collect()).await;
+    check(results.iter().all(Result::is_ok), || format!("{results:?}"))?;
+    check(count(&database).await == 64, || "a panicking transaction has written a row".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Instances that start while another migrates for longer than anybody waits for a lock otherwise.
+//! Instances that start while another one runs a migration longer than the lock timeout.
 
 use std::time::Duration;
 
@@ -9,18 +9,15 @@ use test_support::{
 };
 use tokio::task::JoinHandle;
 
-use super::{
-    driver, fresh,
-    given::{FIRST, INCOMPATIBLE, insert, migrations},
-    on,
-};
+use super::{driver, fresh, on};
+use crate::fixtures::{FIRST, INCOMPATIBLE, insert, migrations};
 
 pub(super) fn trials(kind: Kind) -> Vec<Trial> {
     vec![
-        on(kind, "a_long_migration_is_waited_for", waited_for),
-        on(kind, "whoever_waited_is_told_that_the_schema_became_too_new", too_new),
-        on(kind, "whoever_waited_need_not_be_allowed_to_migrate", unprivileged),
-        on(kind, "no_open_database_shows_its_password", no_password),
+        on(kind, "opening_waits_for_a_long_migration", waited_for),
+        on(kind, "a_schema_that_became_too_new_during_the_wait_is_rejected", too_new),
+        on(kind, "after_the_wait_a_user_without_ddl_rights_succeeds", unprivileged),
+        on(kind, "debug_output_shows_no_password", no_password),
     ]
 }
 
@@ -34,7 +31,7 @@ fn slow(kind: Kind) -> &'static str {
 
 type Opening = JoinHandle<Result<Database, OpenError>>;
 
-/// Opens the database with these migrations after the slow one, which has begun when this returns.
+/// Opens the database with a slow migration followed by these; returns once the slow one has begun.
 async fn migrating(
     (server, name): (&Server, &str),
     config: &Config,
@@ -44,7 +41,7 @@ async fn migrating(
     let config = config.clone();
     let opening = tokio::spawn(async move { Database::open(&config, all).await });
     while server.execute(name, "SELECT COUNT(*) FROM _sqlx_migrations").await.is_err() {
-        check(!opening.is_finished(), || "it is over before it was seen to begin".to_owned())?;
+        check(!opening.is_finished(), || "the migration ended before its begin was seen".to_owned())?;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(opening)

@@ -1,4 +1,4 @@
-//! Services that the tests start from.
+//! The service in this process, for tests.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -13,16 +13,16 @@ use service_kit::{
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-/// The database that the tests keep in `directory`.
-pub(crate) fn target(directory: &Path) -> DatabaseUrl {
+/// The URL of the database in `directory`.
+fn url(directory: &Path) -> DatabaseUrl {
     DatabaseUrl::parse("sqlite", &format!("sqlite://{}/payment.db", directory.display())).unwrap()
 }
 
 pub(crate) async fn open(directory: &Path) -> Database {
-    Database::open(&database::Config::new(target(directory)), &MIGRATIONS).await.unwrap()
+    Database::open(&database::Config::new(url(directory)), &MIGRATIONS).await.unwrap()
 }
 
-/// The service on free ports, over the database in a directory.
+/// A running service on free ports.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -38,7 +38,7 @@ impl Service {
         let (address, admin) = (sockets.service.local_addr(), sockets.admin.local_addr().unwrap());
         let config = Config {
             process,
-            database: database::Config::new(target(directory)),
+            database: database::Config::new(url(directory)),
             credit_limit: "100".parse().unwrap(),
             tls: service_kit::tls::Config::default(),
             traces: service_kit::trace::Config::default(),
@@ -49,8 +49,8 @@ impl Service {
         Self { address, admin, client, shutdown, serving }
     }
 
-    /// Tells the service to stop, and returns at once.
-    pub(crate) fn tell_to_stop(&self) {
+    /// Starts a graceful shutdown and returns at once.
+    pub(crate) fn start_shutdown(&self) {
         self.shutdown.cancel();
     }
 
@@ -61,10 +61,10 @@ impl Service {
     }
 }
 
-/// How long the service may take to listen.
+/// Time limit for the start of the service.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// A client of the service at `address`, once it listens.
+/// Connects to the service at `address` as soon as it listens.
 async fn connected(address: SocketAddr) -> PaymentClient<Channel> {
     loop {
         if let Ok(client) = PaymentClient::connect(format!("http://{address}")).await {

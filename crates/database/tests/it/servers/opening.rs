@@ -1,4 +1,4 @@
-//! Opening and migrating, and transactions that get in each other's way.
+//! Opening and migrating; deadlocks and unique keys.
 
 use std::sync::{
     Arc,
@@ -10,23 +10,20 @@ use database::{Config, Connection, Database, DatabaseUrl, Driver, OpenError, Tra
 use test_support::{Failed, Trial, check, server::Kind};
 use tokio::sync::Barrier;
 
-use super::{
-    driver, fresh,
-    given::{Ask, COMPATIBLE, FIRST, INCOMPATIBLE, Insert, at_once, count, insert, migrations},
-    on, open,
-};
+use super::{driver, fresh, on, open};
+use crate::fixtures::{COMPATIBLE, FIRST, INCOMPATIBLE, Insert, Select, at_once, count, insert, migrations};
 
 pub(super) fn trials(kind: Kind) -> Vec<Trial> {
     let mut trials = vec![
-        on(kind, "all_that_open_a_new_database_at_once_succeed", all_at_once),
-        on(kind, "a_user_who_may_not_change_the_schema_opens_what_another_migrated", least_privilege),
-        on(kind, "an_older_program_runs_on_a_newer_schema_only_where_that_lets_it", older_program),
-        on(kind, "transactions_that_deadlock_are_run_again", deadlocks),
-        on(kind, "a_taken_key_is_told_from_other_failures", taken_key),
-        on(kind, "a_wrong_password_and_a_missing_database_are_refused_at_once", refused),
+        on(kind, "concurrent_opens_of_a_new_database_succeed", all_at_once),
+        on(kind, "a_user_without_ddl_rights_opens_a_migrated_database", least_privilege),
+        on(kind, "an_older_program_runs_only_on_a_compatible_newer_schema", older_program),
+        on(kind, "deadlocked_transactions_are_retried", deadlocks),
+        on(kind, "a_taken_key_is_a_unique_violation", taken_key),
+        on(kind, "a_wrong_password_and_a_missing_database_fail_at_once", refused),
     ];
     if kind == Kind::MariaDb {
-        trials.push(on(kind, "a_migration_that_was_interrupted_is_run_again", interrupted));
+        trials.push(on(kind, "an_interrupted_migration_is_run_again", interrupted));
         trials.push(on(kind, "the_go_form_opens_the_same_database", go_form));
     }
     trials
@@ -53,7 +50,7 @@ async fn least_privilege(kind: Kind) -> Result<(), Failed> {
     };
     server.execute(&name, &rights).await?;
     let url = match kind {
-        // The password as it stands.
+        // The password without encoding.
         Kind::MariaDb => format!("service:a@b/c:d%e\\f@tcp(127.0.0.1:{})/{name}", server.port()),
         Kind::Postgres => {
             format!("postgres://service:a%40b%2Fc%3Ad%25e%5Cf@127.0.0.1:{}/{name}", server.port())
@@ -61,7 +58,7 @@ async fn least_privilege(kind: Kind) -> Result<(), Failed> {
     };
     let own = Config::new(DatabaseUrl::parse(driver(kind), &url)?);
     insert(&open(&own).await, 1).await?;
-    // What is lacking, it cannot add.
+    // It cannot apply a missing migration.
     let lacking = Database::open(&own, migrations(&[FIRST, COMPATIBLE])).await;
     check(matches!(lacking, Err(OpenError::Migrate { .. })), || format!("{lacking:?}"))
 }
@@ -78,7 +75,7 @@ async fn older_program(kind: Kind) -> Result<(), Failed> {
     })
 }
 
-/// Touches two rows in this order; the first time, not the second before the other has touched its first.
+/// Updates two rows in this order. The first run waits at the barrier after its first row.
 struct Touch {
     keys: [i64; 2],
     met: Arc<Barrier>,
@@ -111,24 +108,26 @@ async fn deadlocks(kind: Kind) -> Result<(), Failed> {
     let touch = |keys| database.write(Touch { keys, met: met.clone(), runs: AtomicUsize::new(0) });
     let (one, other) = tokio::join!(touch([1, 2]), touch([2, 1]));
     let runs = one? + other?;
-    check(runs == 3, || format!("{runs} runs of two that must deadlock once"))
+    check(runs == 3, || format!("{runs} runs of two transactions that deadlock once"))
 }
 
 async fn taken_key(kind: Kind) -> Result<(), Failed> {
     let (_, _, config) = fresh(kind).await?;
     let database = open(&config).await;
-    let answers = at_once(&database, vec![Insert::of(7); 64]).await;
-    let won = answers.iter().filter(|answer| answer.is_ok()).count();
-    let lost = answers
+    let results = at_once(&database, vec![Insert::of(7); 64]).await;
+    let won = results.iter().filter(|result| result.is_ok()).count();
+    let lost = results
         .iter()
-        .filter_map(|answer| answer.as_ref().err())
+        .filter_map(|result| result.as_ref().err())
         .all(database::WriteError::is_unique_violation);
-    check(won == 1 && lost, || format!("{answers:?}"))?;
+    check(won == 1 && lost, || format!("{results:?}"))?;
     let second = database.write(Insert { keys: (8, Some(7)), permitted: true }).await;
-    check(second.is_err() && count(&database).await == 1, || "half of it was written".to_owned())?;
+    check(second.is_err() && count(&database).await == 1, || "one of two rows was written".to_owned())?;
     let withdrawn = database.write(Insert { permitted: false, ..Insert::of(9) }).await;
-    check(withdrawn.is_err() && count(&database).await == 1, || "it was withdrawn".to_owned())?;
-    let other = database.write(Ask("SELECT nothing FROM t")).await.unwrap_err();
+    check(withdrawn.is_err() && count(&database).await == 1, || {
+        "a withdrawn transaction was written".to_owned()
+    })?;
+    let other = database.write(Select("SELECT nothing FROM t")).await.unwrap_err();
     check(!other.is_unique_violation(), || other.to_string())
 }
 
@@ -137,9 +136,9 @@ async fn refused(kind: Kind) -> Result<(), Failed> {
     for url in [server.url("nothing_here"), server.url(&name).replace("verysecretpass", "hunter2")] {
         let error =
             Database::open(&super::config(driver(kind), &url), migrations(&[FIRST])).await.unwrap_err();
-        let told = format!("{error} {error:?}");
-        check(!told.contains("hunter2") && !told.contains("verysecretpass"), || told.clone())?;
-        check(matches!(error, OpenError::Connect { .. }), || told.clone())?;
+        let texts = format!("{error} {error:?}");
+        check(!texts.contains("hunter2") && !texts.contains("verysecretpass"), || texts.clone())?;
+        check(matches!(error, OpenError::Connect { .. }), || texts.clone())?;
     }
     Ok(())
 }

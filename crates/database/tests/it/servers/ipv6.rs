@@ -1,4 +1,4 @@
-//! A server at an IPv6 address, which on MySQL is reached through a relay of this process.
+//! Servers at an IPv6 address; connections to MySQL go through the relay.
 
 use std::{path::Path, time::Duration};
 
@@ -13,31 +13,28 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    config, driver,
-    given::{Ask, FIRST, Insert, at_once, count, insert, migrations},
-    open,
-};
+use super::{config, driver, open};
+use crate::fixtures::{FIRST, Insert, Select, at_once, count, insert, migrations};
 
 const PASSWORD: &str = "hunter2@[::1]:1/";
-/// How soon a server must see that a connection is gone.
-const GONE_MAX: Duration = Duration::from_secs(5);
+/// Time limit for a server to notice closed connections.
+const CLOSED_MAX: Duration = Duration::from_secs(5);
 
 pub(super) fn trials(kind: Kind) -> Vec<Trial> {
     let needs = [kind.need(), Need::Ipv6];
-    let on = |name: &str| format!("{}::{name}", kind.name());
+    let on = |name: &str| format!("servers::{}::{name}", kind.name());
     let mut trials = vec![
-        trial(&on("a_server_at_an_ipv6_address_is_used_like_any_other"), &needs, move || used(kind)),
-        trial(&on("a_server_at_an_ipv6_address_is_waited_for_and_may_be_killed"), &needs, move || gone(kind)),
+        trial(&on("a_server_at_an_ipv6_address_is_usable"), &needs, move || used(kind)),
+        trial(&on("a_server_at_an_ipv6_address_recovers_after_a_kill"), &needs, move || gone(kind)),
     ];
     if kind == Kind::MariaDb {
         let needs = [kind.need(), Need::Ipv6, Need::Openssl];
-        trials.push(trial(&on("tls_is_spoken_with_a_server_at_an_ipv6_address"), &needs, encrypted));
+        trials.push(trial(&on("tls_works_with_a_server_at_an_ipv6_address"), &needs, encrypted));
     }
     trials
 }
 
-/// A server at `::1` alone, and the configurations that name it.
+/// A server that listens only at `::1`, and configurations for it.
 async fn own(kind: Kind) -> Result<(Server, Vec<Config>), Failed> {
     own_with(kind, &[]).await
 }
@@ -69,17 +66,17 @@ async fn used(kind: Kind) -> Result<(), Failed> {
     let mut written = 0;
     for (config, first) in configs.iter().zip((0..).step_by(100)) {
         let database = open(config).await;
-        let answers = at_once(&database, (first..first + 64).map(Insert::of).collect()).await;
-        check(answers.iter().all(Result::is_ok), || format!("{answers:?}"))?;
+        let results = at_once(&database, (first..first + 64).map(Insert::of).collect()).await;
+        check(results.iter().all(Result::is_ok), || format!("{results:?}"))?;
         written += 64;
         check(count(&database).await == written, || format!("not {written} rows"))?;
-        check(connected(&server).await? > 0, || "not by this user".to_owned())?;
+        check(connected(&server).await? > 0, || "no connection of this user".to_owned())?;
         database.close().await;
-        nobody_connected(&server).await?;
+        no_connections(&server).await?;
     }
     let url = format!("{}://orders:hunter3@[::1]:{}/d", driver(kind), server.port());
     let refused = Config::new(DatabaseUrl::parse(driver(kind), &url)?);
-    let error = told(Database::open(&refused, migrations(&[FIRST])).await)?;
+    let error = open_error(Database::open(&refused, migrations(&[FIRST])).await)?;
     check(error.to_lowercase().contains("password") || error.contains("Access denied"), || error.clone())
 }
 
@@ -90,13 +87,13 @@ async fn gone(kind: Kind) -> Result<(), Failed> {
     server.kill()?;
     for database in &databases {
         let error = insert(database, 2).await.unwrap_err();
-        let told = format!("{error} {error:?}");
-        check(matches!(error, WriteError::NotStarted(_)) && told.contains("refused"), || told.clone())?;
-        check(!told.contains("hunter"), || told.clone())?;
+        let texts = format!("{error} {error:?}");
+        check(matches!(error, WriteError::NotStarted(_)) && texts.contains("refused"), || texts.clone())?;
+        check(!texts.contains("hunter"), || texts.clone())?;
     }
     for config in &mut configs {
         config.wait = Duration::ZERO;
-        let error = told(Database::open(config, migrations(&[FIRST])).await)?;
+        let error = open_error(Database::open(config, migrations(&[FIRST])).await)?;
         let address = format!("@[::1]:{}/d", server.port());
         check(error.contains(&address) && error.contains("refused"), || error.clone())?;
         config.wait = Duration::from_secs(30);
@@ -122,18 +119,18 @@ async fn encrypted() -> Result<(), Failed> {
     let authority = format!("{url}?ssl-mode=VERIFY_CA&ssl-ca={}", path("ca.pem"));
     let configs = configs.into_iter().chain([config("mysql", &authority)]);
     for config in configs {
-        let asked = open(&config).await.read(Ask(IS_ENCRYPTED)).await?;
-        check(asked.as_deref() == Some("yes"), || format!("{config:?}: {asked:?}"))?;
+        let encrypted = open(&config).await.read(Select(IS_ENCRYPTED)).await?;
+        check(encrypted.as_deref() == Some("yes"), || format!("{config:?}: {encrypted:?}"))?;
     }
     let unknown = config("mysql", &format!("{url}?ssl-mode=VERIFY_CA"));
-    let error = told(Database::open(&unknown, migrations(&[FIRST])).await)?;
+    let error = open_error(Database::open(&unknown, migrations(&[FIRST])).await)?;
     check(error.contains("certificate"), || error.clone())
 }
 
 const IS_ENCRYPTED: &str = "SELECT CASE variable_value WHEN '' THEN 'no' ELSE 'yes' END
      FROM information_schema.session_status WHERE variable_name = 'SSL_CIPHER'";
 
-/// An authority (`ca.pem`), and a certificate of its (`cert.pem`, `key.pem`) for a name that nobody dials.
+/// Creates an authority (`ca.pem`) and a certificate (`cert.pem`, `key.pem`) for a name that is not dialled.
 async fn certify(directory: &Path) -> Result<(), Failed> {
     let authority = "-keyout ca.key -out ca.pem -subj /CN=authority";
     let server = "-keyout key.pem -out cert.pem -subj /CN=server -CA ca.pem -CAkey ca.key \
@@ -147,8 +144,8 @@ async fn certify(directory: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What an operator reads of a database that cannot be opened.
-fn told(opened: Result<Database, OpenError>) -> Result<String, Failed> {
+/// The message of a failed connection, without a password.
+fn open_error(opened: Result<Database, OpenError>) -> Result<String, Failed> {
     let Err(error) = opened else { return Err("it was opened".into()) };
     let all = format!("{error} {error:?}");
     check(matches!(error, OpenError::Connect { .. }) && !all.contains("hunter"), || all.clone())?;
@@ -163,11 +160,11 @@ async fn connected(server: &Server) -> Result<u32, Failed> {
     Ok(server.execute("", sql).await?.trim().parse()?)
 }
 
-/// Waits until the server has seen that its clients left.
-async fn nobody_connected(server: &Server) -> Result<(), Failed> {
-    let deadline = Instant::now() + GONE_MAX;
+/// Waits until the server has closed the connections of its clients.
+async fn no_connections(server: &Server) -> Result<(), Failed> {
+    let deadline = Instant::now() + CLOSED_MAX;
     while connected(server).await? > 0 {
-        check(Instant::now() < deadline, || "somebody is still connected".to_owned())?;
+        check(Instant::now() < deadline, || "a connection is still open".to_owned())?;
         sleep(Duration::from_millis(20)).await;
     }
     Ok(())
