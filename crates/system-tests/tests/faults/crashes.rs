@@ -1,162 +1,170 @@
-//! Every crash point of placing an order, hit on purpose: what its caller was told, and how it ends.
+//! Every point at which placing an order can fail: the response at that moment, and the final state of the order.
 //!
-//! | where it goes wrong | trial |
+//! | where it fails | trial |
 //! |---|---|
-//! | before, at and after the INSERT and its COMMIT | `saving` |
-//! | before the charge, in it, and with the reply in hand | `charging` |
-//! | before, at and after settling | `settling` |
-//! | the reconciler, after its claim, charge and settle | `reconciling` |
-//! | Payment, before, at and after its COMMIT | `paying` |
-//! | giving up: Void, before and after; a charge that comes too late | `voiding`, `late` |
-//! | two instances on one order; the client gone; connections cut | `together`, `gone`, `cuts` |
+//! | before, at and after the INSERT and its COMMIT | `order_insert` |
+//! | before, during and after the call that charges | `charge` |
+//! | before, at and after the settlement | `settlement` |
+//! | the reconciler, around its claim, charge and settlement | `reconciler` |
+//! | Payment, before, at and after its COMMIT | `payment_commit` |
+//! | Void, before and after; a charge that arrives too late | `voiding`, `late_duplicate` |
+//! | two instances with one order; a client that disconnects; connections that are cut | `two_instances`, `client_disconnect`, `connection_cuts` |
 
 use std::time::{Duration, Instant};
 
+use system_tests::client::{History, Response};
 use test_support::{Failed, Trial, check};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    books::{On, OrderRow, Whose},
-    customer::{Answer, Record},
-    house::{House, Plan, fails},
-    judge::judge,
+    cluster::{Cluster, ClusterConfig, fault_vars},
+    db_snapshot::{DatabaseKind, OrderRow, ServiceName},
+    invariants::check_invariants,
 };
 
-mod charging;
-mod cuts;
-mod gone;
-mod late;
-mod paying;
-mod reconciling;
-mod saving;
-mod settling;
-mod together;
+mod charge;
+mod client_disconnect;
+mod connection_cuts;
+mod late_duplicate;
+mod order_insert;
+mod payment_commit;
+mod reconciler;
+mod settlement;
+mod two_instances;
 mod voiding;
 
-/// How soon an order stands as it should, a restart of what died included.
-const STANDS_MAX: Duration = Duration::from_secs(20);
-const POLL: Duration = Duration::from_millis(25);
-/// `REQUEST_TIMEOUT_MS` for a customer who is to be answered in time, also on a machine that is busy.
-const IN_TIME: Duration = Duration::from_secs(10);
-/// What every case buys.
+/// How long anything may take that a test waits for, the restart of a process included.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
+/// `REQUEST_TIMEOUT_MS` where the response must not be late, even on a busy machine.
+const LONG_TIMEOUT: Duration = Duration::from_secs(10);
+/// The price of every order.
 const MINOR: i64 = 12;
 
-/// What a customer is told.
+/// An expected response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    /// 201, now.
+enum Expected {
+    /// 201, not a replay.
     Paid,
-    /// 201, as an earlier request was or would have been told.
+    /// 201, a replay.
     Replayed,
-    /// 503: this request did nothing.
+    /// 503: the request had no effect.
     NotStarted,
-    /// 503: recorded as not charged.
+    /// 503: saved as NOT_CHARGED.
     NotCharged,
-    /// 504, with the id of the order.
+    /// 504 with the order's id.
     Unknown,
-    /// 504 from a gateway whose Order is gone.
-    UnknownUnnamed,
+    /// 504 of a gateway that lost its connection to Order.
+    UnknownWithoutId,
     /// 410.
     Voided,
 }
 
-impl Told {
-    fn is(self, answer: &Answer) -> bool {
-        let Answer { status, reason, order, replayed, retry_after, .. } = answer;
-        let (named, again) = (order.is_some(), retry_after.is_some());
+impl Expected {
+    fn matches(self, response: &Response) -> bool {
+        let Response { status, reason, order, replayed, retry_after, .. } = response;
+        let (has_id, retryable) = (order.is_some(), retry_after.is_some());
         match self {
-            Self::Paid => *status == 201 && named && !replayed,
-            Self::Replayed => *status == 201 && named && *replayed,
-            Self::NotStarted => *status == 503 && reason == "NOT_STARTED" && again,
-            Self::NotCharged => *status == 503 && reason == "NOT_CHARGED" && again && named,
-            Self::Unknown => *status == 504 && reason == "OUTCOME_UNKNOWN" && named,
-            Self::UnknownUnnamed => *status == 504 && reason == "OUTCOME_UNKNOWN" && !named,
-            Self::Voided => *status == 410 && reason == "ORDER_VOIDED" && named,
+            Self::Paid => *status == 201 && has_id && !replayed,
+            Self::Replayed => *status == 201 && has_id && *replayed,
+            Self::NotStarted => is_not_started(response) && retryable,
+            Self::NotCharged => *status == 503 && reason == "NOT_CHARGED" && retryable && has_id,
+            Self::Unknown => *status == 504 && reason == "OUTCOME_UNKNOWN" && has_id,
+            Self::UnknownWithoutId => *status == 504 && reason == "OUTCOME_UNKNOWN" && !has_id,
+            Self::Voided => *status == 410 && reason == "ORDER_VOIDED" && has_id,
         }
     }
 }
 
-/// One way to go wrong.
+fn is_not_started(response: &Response) -> bool {
+    response.status == 503 && response.reason == "NOT_STARTED"
+}
+
+/// One failure.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     /// `FAULT_INJECTION` of Order and of Payment.
     order: &'static str,
     payment: &'static str,
-    /// Who dies of it.
-    dies: Option<Whose>,
-    /// What the customer is told at first.
-    told: Told,
-    /// How the order stands then, without anybody's trying again; `None` where there is none.
-    stands: Option<&'static str>,
-    /// What the same key is told after that.
-    again: Told,
+    /// The service that the failure kills.
+    killed: Option<ServiceName>,
+    /// The first response.
+    first: Expected,
+    /// The order's status then, without a retry; `None` where there is no row.
+    status: Option<&'static str>,
+    /// The response to the retry after that.
+    retry: Expected,
 }
 
 impl Case {
-    /// Order fails at `points`, the customer is told so, and the order ends PAID.
-    const fn order(points: &'static str, told: Told) -> Self {
-        let again = Told::Replayed;
-        Self { order: points, payment: "", dies: None, told, stands: Some("PAID"), again }
+    /// A failure of Order. The order ends PAID.
+    const fn order(rules: &'static str, first: Expected) -> Self {
+        let retry = Expected::Replayed;
+        Self { order: rules, payment: "", killed: None, first, status: Some("PAID"), retry }
     }
 
-    const fn payment(points: &'static str, told: Told) -> Self {
-        Self { order: "", payment: points, ..Self::order("", told) }
+    /// A failure of Payment. The order ends PAID.
+    const fn payment(rules: &'static str, first: Expected) -> Self {
+        Self { order: "", payment: rules, ..Self::order("", first) }
     }
 
-    const fn dies(self, whose: Whose) -> Self {
-        Self { dies: Some(whose), ..self }
+    const fn kills(self, service: ServiceName) -> Self {
+        Self { killed: Some(service), ..self }
     }
 
-    /// Nothing is kept of it, and the same key starts anew.
-    const fn absent(self) -> Self {
-        Self { stands: None, again: Told::Paid, ..self }
+    /// No row is left, and a retry places the order.
+    const fn without_row(self) -> Self {
+        Self { status: None, retry: Expected::Paid, ..self }
     }
 
-    /// It stands as NOT_CHARGED, and the same key tries again.
+    /// The order ends NOT_CHARGED, and a retry charges it.
     const fn not_charged(self) -> Self {
-        Self { stands: Some("NOT_CHARGED"), again: Told::Paid, ..self }
+        Self { status: Some("NOT_CHARGED"), retry: Expected::Paid, ..self }
     }
 
-    /// Whether the customer is to be told in time how it ended. In every other case it is late on purpose, or not known.
-    fn in_time(self) -> bool {
-        let delayed = [self.order, self.payment].iter().any(|points| points.contains("delay"));
-        !delayed && ![self.told, self.again].contains(&Told::Unknown)
+    /// Whether every response precedes the deadline: no delay, and no outcome that stays unknown until then.
+    fn responds_in_time(self) -> bool {
+        let delayed = [self.order, self.payment].iter().any(|rules| rules.contains("delay"));
+        !delayed && ![self.first, self.retry].contains(&Expected::Unknown)
     }
 
-    /// The names of the points.
+    /// The names of its fault injection points.
     fn points(self) -> impl Iterator<Item = &'static str> {
         let rules = self.order.split(',').chain(self.payment.split(','));
         rules.filter_map(|rule| rule.split_once('=')).map(|(point, _)| point.trim())
     }
 }
 
-pub(crate) fn trials(on: On) -> Vec<Trial> {
-    let of = |room: &str, cases: &'static [Case]| {
-        let name = format!("{}::crashes::{room}", on.name());
-        crate::shared(&name, &on.needs(), move || all(cases, move |case| one(on, case)))
+pub(crate) fn trials(database: DatabaseKind) -> Vec<Trial> {
+    let of = |name: &str, cases: &'static [Case]| {
+        let name = format!("{}::crashes::{name}", database.name());
+        crate::shared(&name, &database.needs(), move || run_all(cases, move |case| run(database, case)))
     };
     let mut trials = vec![
-        of("saving", saving::CASES),
-        of("charging", charging::CASES),
-        of("settling", settling::CASES),
-        of("reconciling", reconciling::CASES),
-        of("paying", paying::CASES),
+        of("order_insert", order_insert::CASES),
+        of("charge", charge::CASES),
+        of("settlement", settlement::CASES),
+        of("reconciler", reconciler::CASES),
+        of("payment_commit", payment_commit::CASES),
+        voiding::trial(database),
+        late_duplicate::trial(database),
+        client_disconnect::trial(database),
+        connection_cuts::trial(database),
     ];
-    trials.extend([voiding::trial(on), late::trial(on), gone::trial(on), cuts::trial(on)]);
-    trials.extend(together::trial(on));
+    trials.extend(two_instances::trial(database));
     trials
 }
 
-/// Runs every case, some at a time; fails with all that failed.
-async fn all<C, F>(cases: &'static [C], run: impl Fn(C) -> F) -> Result<(), Failed>
+/// Runs every case, four at a time, and reports every failure.
+async fn run_all<C, F>(cases: &'static [C], run: impl Fn(C) -> F) -> Result<(), Failed>
 where
     C: std::fmt::Debug + Copy + Send + 'static,
     F: Future<Output = Result<(), Failed>> + Send + 'static,
 {
-    const AT_ONCE: usize = 4;
+    const CONCURRENCY: usize = 4;
     let (mut waiting, mut running, mut failed) = (cases.iter().copied(), JoinSet::new(), Vec::new());
     loop {
-        while running.len() < AT_ONCE
+        while running.len() < CONCURRENCY
             && let Some(case) = waiting.next()
         {
             let run = run(case);
@@ -172,73 +180,112 @@ where
     }
 }
 
-async fn one(on: On, case: Case) -> Result<(), Failed> {
-    let mut plan = Plan::on(on).without_retries().order_fails(case.order).payment_fails(case.payment);
-    if case.in_time() {
-        plan = plan.request_timeout(IN_TIME);
+async fn run(database: DatabaseKind, case: Case) -> Result<(), Failed> {
+    let mut config =
+        ClusterConfig::new(database).without_retries().order_faults(case.order).payment_faults(case.payment);
+    if case.responds_in_time() {
+        config = config.request_timeout(LONG_TIMEOUT);
     }
-    let mut house = House::build(plan).await?;
-    let mut record = Record::of(1, "key", MINOR);
-    expect(&house, &mut record, case.told).await?;
-    match case.dies {
-        Some(Whose::Order) => house.orders[0].died().await?,
-        Some(Whose::Payment) => house.payments[0].died().await?,
+    let mut cluster = Cluster::start(config).await?;
+    let mut history = History::new(1, "key", MINOR);
+    let points: Vec<_> = case.points().collect();
+    expect_first(&mut cluster, &mut history, case.first, &points).await?;
+    match case.killed {
+        Some(ServiceName::Order) => cluster.orders[0].wait_until_killed().await?,
+        Some(ServiceName::Payment) => cluster.payments[0].wait_until_killed().await?,
         None => {}
     }
-    house.revive().await?;
-    stands(&house, case.stands).await?;
-    expect(&house, &mut record, case.again).await?;
-    let logged = house.services().map(|service| service.logged()).collect::<String>();
-    for point in case.points() {
-        check(logged.contains(&format!("\"point\":\"{point}\"")), || format!("{point} was not passed"))?;
+    cluster.restart_stopped().await?;
+    wait_for_status(&cluster, case.status).await?;
+    expect(&cluster, &mut history, case.retry).await?;
+    for point in points {
+        check(is_passed(&mut cluster, point), || format!("{point} was not passed"))?;
     }
     if case.order.contains("twice") {
-        delivered_twice(&house).await?;
+        wait_for_second_delivery(&cluster).await?;
     }
-    conclude(house, &[record]).await
+    finish(cluster, &[history]).await
 }
 
-/// Tries once, and is told this.
-async fn expect(house: &House, record: &mut Record, told: Told) -> Result<(), Failed> {
-    let answer = house.customers.attempt_at(0, record).await;
-    let as_expected = answer.as_ref().is_some_and(|answer| told.is(answer));
-    check(as_expected, || format!("not {told:?}, but {answer:?}"))
-}
-
-/// Waits until the only order has this status; `None`: there is none now.
-async fn stands(house: &House, status: Option<&str>) -> Result<(), Failed> {
-    let deadline = Instant::now() + STANDS_MAX;
+/// Sends the order until it passes a point: on a busy machine, a request may be rejected as NOT_STARTED before that.
+/// Then the response must be `expected`.
+async fn expect_first(
+    cluster: &mut Cluster,
+    history: &mut History,
+    expected: Expected,
+    points: &[&str],
+) -> Result<(), Failed> {
+    let deadline = Instant::now() + WAIT_MAX;
     loop {
-        let rows = house.books.orders().await?;
+        let response = cluster.client.attempt_at(0, history).await;
+        if response.as_ref().is_some_and(|response| expected.matches(response)) {
+            return Ok(());
+        }
+        let too_early = response.as_ref().is_some_and(is_not_started)
+            && !points.iter().any(|point| is_passed(cluster, point))
+            && Instant::now() < deadline;
+        check(too_early, || format!("expected {expected:?}, got {response:?}"))?;
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Sends the order; the response must be `expected`. Retries for a final outcome, which a busy machine may return late.
+async fn expect(cluster: &Cluster, history: &mut History, expected: Expected) -> Result<(), Failed> {
+    let is_final = matches!(expected, Expected::Replayed | Expected::Voided);
+    let deadline = Instant::now() + WAIT_MAX;
+    loop {
+        let response = cluster.client.attempt_at(0, history).await;
+        if response.as_ref().is_some_and(|response| expected.matches(response)) {
+            return Ok(());
+        }
+        let late = response.as_ref().is_none_or(|response| {
+            is_not_started(response) || (is_final && matches!(response.status, 409 | 504))
+        });
+        check(late && Instant::now() < deadline, || format!("expected {expected:?}, got {response:?}"))?;
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Whether a service has logged that it passed this fault injection point.
+fn is_passed(cluster: &mut Cluster, point: &str) -> bool {
+    let entry = format!("\"point\":\"{point}\"");
+    cluster.services().any(|service| service.log().contains(&entry))
+}
+
+/// Waits until the only order has this status. With `None`, there must be no row now.
+async fn wait_for_status(cluster: &Cluster, status: Option<&str>) -> Result<(), Failed> {
+    let deadline = Instant::now() + WAIT_MAX;
+    loop {
+        let rows = cluster.databases.orders().await?;
         let found = rows.first().map(|row: &OrderRow| row.status.as_str());
         if found == status {
             return Ok(());
         }
         let waiting = status.is_some() && Instant::now() < deadline;
-        check(waiting, || format!("stands as {found:?}, and not as {status:?}"))?;
-        tokio::time::sleep(POLL).await;
+        check(waiting, || format!("the status is {found:?}, expected {status:?}"))?;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-async fn delivered_twice(house: &House) -> Result<(), Failed> {
-    let deadline = Instant::now() + STANDS_MAX;
-    while !house.orders[0].logged().contains("a charge was delivered twice") {
+async fn wait_for_second_delivery(cluster: &Cluster) -> Result<(), Failed> {
+    let deadline = Instant::now() + WAIT_MAX;
+    while !cluster.orders[0].log().contains("a charge was delivered twice") {
         check(Instant::now() < deadline, || "no charge was delivered twice".to_owned())?;
-        tokio::time::sleep(POLL).await;
+        sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }
 
-/// Ends the house once everything is settled and the books were judged.
-async fn conclude(house: House, records: &[Record]) -> Result<(), Failed> {
-    house.settle().await?;
-    judge(records, &house.books.entries().await?)?;
-    house.leave();
+/// Waits until everything is settled, and checks the invariants.
+async fn finish(cluster: Cluster, histories: &[History]) -> Result<(), Failed> {
+    cluster.wait_until_settled().await?;
+    check_invariants(histories, &cluster.databases.snapshot().await?)?;
+    cluster.finish();
     Ok(())
 }
 
-/// Ends Order as a crash would, and starts it so that it fails at `points`.
-async fn restart_order(house: &mut House, index: usize, points: &str) -> Result<(), Failed> {
-    house.orders[index].kill().await?;
-    house.orders[index].start(&fails(points)).await
+/// Kills an Order and starts it with these fault injection rules.
+async fn restart_order(cluster: &mut Cluster, index: usize, rules: &str) -> Result<(), Failed> {
+    cluster.orders[index].kill().await?;
+    cluster.orders[index].start(&fault_vars(rules)).await
 }

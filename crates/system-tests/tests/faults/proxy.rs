@@ -1,4 +1,4 @@
-//! A TCP proxy between two processes, which delays, cuts, refuses and holds back on command.
+//! A TCP proxy between two processes, which delays, cuts, refuses and withholds on command.
 
 use std::{
     io,
@@ -20,88 +20,84 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Between two attempts to listen again where a proxy refused: a connection may still hold the port.
-const LISTEN_PAUSE: Duration = Duration::from_millis(5);
+/// The delay between two attempts to listen again: a connection may still hold the port.
+const LISTEN_RETRY_DELAY: Duration = Duration::from_millis(5);
 
-/// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// From the caller to the callee.
-    Out,
-    /// From the callee to the caller.
-    Back,
+pub(crate) enum Direction {
+    ToServer,
+    ToClient,
 }
 
-/// How a proxy treats connections, until it is told otherwise.
+/// How the proxy treats connections.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Conduct {
-    /// Nobody listens: who connects is refused by the system.
+pub(crate) struct ProxyMode {
+    /// The port is closed: the kernel refuses connections.
     pub(crate) refuses: bool,
-    /// Bytes are taken and held back, as on a network that is partitioned.
-    pub(crate) holds: bool,
-    /// Every piece takes so much longer.
+    /// Bytes are read and withheld, as in a network partition.
+    pub(crate) withholds: bool,
+    /// The delay of every chunk.
     pub(crate) delay: Duration,
     /// Every connection is reset when this number changes.
     resets: usize,
 }
 
-/// A proxy; gone, with its connections, when dropped.
+/// A proxy; dropping it closes its connections.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
-    conduct: watch::Sender<Conduct>,
-    wire: Arc<Wire>,
+    mode: watch::Sender<ProxyMode>,
+    cuts: Arc<Cuts>,
     serving: JoinHandle<()>,
 }
 
-/// What the connections of one proxy share.
+/// The state that all connections of a proxy share.
 #[derive(Debug, Default)]
-struct Wire {
-    /// So many bytes go through yet this way, then their connection is reset.
-    cut: Mutex<Option<(Way, usize)>>,
-    cuts: AtomicUsize,
+struct Cuts {
+    /// After so many more bytes in this direction, the connection that carries them is reset.
+    next: Mutex<Option<(Direction, usize)>>,
+    count: AtomicUsize,
 }
 
 impl Proxy {
-    /// A proxy on a free port before `callee`.
-    pub(crate) async fn before(callee: SocketAddr) -> io::Result<Self> {
+    /// Starts a proxy of `server` on a free port.
+    pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (conduct, changes) = watch::channel(Conduct::default());
-        let wire = Arc::new(Wire::default());
-        let serving = tokio::spawn(serve(listener, callee, changes, wire.clone()));
-        Ok(Self { address, conduct, wire, serving })
+        let (mode, changes) = watch::channel(ProxyMode::default());
+        let cuts = Arc::new(Cuts::default());
+        let serving = tokio::spawn(serve(listener, server, changes, cuts.clone()));
+        Ok(Self { address, mode, cuts, serving })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Changes its conduct.
-    pub(crate) fn set(&self, change: impl FnOnce(&mut Conduct)) {
-        self.conduct.send_modify(change);
+    pub(crate) fn set(&self, change: impl FnOnce(&mut ProxyMode)) {
+        self.mode.send_modify(change);
     }
 
-    /// Resets the connection that next passes so many bytes this way in all.
-    pub(crate) fn cut_after(&self, way: Way, bytes: usize) {
-        *self.wire.cut.lock().expect("no panic while it is held") = Some((way, bytes));
+    /// Resets the connection that carries the last of the next `bytes` bytes in this direction.
+    pub(crate) fn cut_after(&self, direction: Direction, bytes: usize) {
+        *self.cuts.next.lock().expect("no panic while it is held") = Some((direction, bytes));
     }
 
     /// Resets every connection.
     pub(crate) fn reset(&self) {
-        self.set(|conduct| conduct.resets += 1);
-        self.wire.cuts.fetch_add(1, Ordering::Relaxed);
+        self.set(|mode| mode.resets += 1);
+        self.cuts.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Lets everything through again.
+    /// Forwards everything again.
     pub(crate) fn heal(&self) {
-        *self.wire.cut.lock().expect("no panic while it is held") = None;
-        self.set(|conduct| *conduct = Conduct { resets: conduct.resets, ..Conduct::default() });
+        *self.cuts.next.lock().expect("no panic while it is held") = None;
+        self.set(|mode| *mode = ProxyMode { resets: mode.resets, ..ProxyMode::default() });
     }
 
-    /// How often connections were cut.
+    /// How often this proxy cut connections.
     pub(crate) fn cuts(&self) -> usize {
-        self.wire.cuts.load(Ordering::Relaxed)
+        self.cuts.count.load(Ordering::Relaxed)
     }
 }
 
@@ -113,19 +109,19 @@ impl Drop for Proxy {
 
 async fn serve(
     listener: TcpListener,
-    callee: SocketAddr,
-    mut conduct: watch::Receiver<Conduct>,
-    wire: Arc<Wire>,
+    server: SocketAddr,
+    mut mode: watch::Receiver<ProxyMode>,
+    cuts: Arc<Cuts>,
 ) {
     let address = listener.local_addr().expect("a bound socket has an address");
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     loop {
-        let refuses = conduct.borrow_and_update().refuses;
+        let refuses = mode.borrow_and_update().refuses;
         listener = match listener {
             Some(_) if refuses => None,
             None if !refuses => Some(listen_again(address).await),
-            as_it_was => as_it_was,
+            unchanged => unchanged,
         };
         let accepted = async {
             match &listener {
@@ -134,10 +130,10 @@ async fn serve(
             }
         };
         tokio::select! {
-            accepted = accepted => if let Ok((caller, _)) = accepted {
-                connections.spawn(join(caller, callee, conduct.clone(), wire.clone()));
+            accepted = accepted => if let Ok((client, _)) = accepted {
+                connections.spawn(forward(client, server, mode.clone(), cuts.clone()));
             },
-            changed = conduct.changed() => if changed.is_err() { return },
+            changed = mode.changed() => if changed.is_err() { return },
             _ = connections.join_next(), if !connections.is_empty() => {}
         }
     }
@@ -147,44 +143,44 @@ async fn listen_again(address: SocketAddr) -> TcpListener {
     loop {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
-            Err(_) => tokio::time::sleep(LISTEN_PAUSE).await,
+            Err(_) => tokio::time::sleep(LISTEN_RETRY_DELAY).await,
         }
     }
 }
 
-/// Carries bytes both ways until one side ends, or the connection is cut: then both sides see a reset.
-async fn join(
-    mut caller: TcpStream,
-    callee: SocketAddr,
-    mut conduct: watch::Receiver<Conduct>,
-    wire: Arc<Wire>,
+/// Forwards bytes in both directions until one side closes, or the connection is cut: then both sides get a reset.
+async fn forward(
+    mut client: TcpStream,
+    server: SocketAddr,
+    mut mode: watch::Receiver<ProxyMode>,
+    cuts: Arc<Cuts>,
 ) {
-    let resets = conduct.borrow().resets;
-    let Ok(mut callee) = TcpStream::connect(callee).await else {
-        let _ = caller.set_zero_linger();
+    let resets = mode.borrow().resets;
+    let Ok(mut server) = TcpStream::connect(server).await else {
+        let _ = client.set_zero_linger();
         return;
     };
-    let _ = (caller.set_nodelay(true), callee.set_nodelay(true));
-    let whole = {
-        let ((caller_read, caller_write), (callee_read, callee_write)) = (caller.split(), callee.split());
-        let out = pump(caller_read, callee_write, Way::Out, conduct.clone(), &wire);
-        let back = pump(callee_read, caller_write, Way::Back, conduct.clone(), &wire);
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let complete = {
+        let ((client_read, client_write), (server_read, server_write)) = (client.split(), server.split());
+        let requests = copy(client_read, server_write, Direction::ToServer, mode.clone(), &cuts);
+        let responses = copy(server_read, client_write, Direction::ToClient, mode.clone(), &cuts);
         tokio::select! {
-            ended = async { tokio::try_join!(out, back) } => ended.is_ok(),
-            _ = conduct.wait_for(|conduct| conduct.resets != resets) => false,
+            ended = async { tokio::try_join!(requests, responses) } => ended.is_ok(),
+            _ = mode.wait_for(|mode| mode.resets != resets) => false,
         }
     };
-    if !whole {
-        let _ = (caller.set_zero_linger(), callee.set_zero_linger());
+    if !complete {
+        let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }
 
-async fn pump(
+async fn copy(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    way: Way,
-    mut conduct: watch::Receiver<Conduct>,
-    wire: &Wire,
+    direction: Direction,
+    mut mode: watch::Receiver<ProxyMode>,
+    cuts: &Cuts,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -192,11 +188,11 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
-        let delay = conduct.wait_for(|conduct| !conduct.holds).await.map_or(Duration::ZERO, |now| now.delay);
+        let delay = mode.wait_for(|mode| !mode.withholds).await.map_or(Duration::ZERO, |mode| mode.delay);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        match wire.passes(way, read) {
+        match cuts.cut_within(direction, read) {
             None => to.write_all(&buffer[..read]).await?,
             Some(left) => {
                 to.write_all(&buffer[..left]).await?;
@@ -206,18 +202,18 @@ async fn pump(
     }
 }
 
-impl Wire {
-    /// Lets a piece through; where it is to be cut, only so many bytes of it.
-    fn passes(&self, way: Way, bytes: usize) -> Option<usize> {
-        let mut cut = self.cut.lock().expect("no panic while it is held");
-        match &mut *cut {
-            Some((cut_way, left)) if *cut_way == way && *left <= bytes => {
+impl Cuts {
+    /// Counts `bytes` bytes of this direction. Where the cut is among them, returns how many bytes precede it.
+    fn cut_within(&self, direction: Direction, bytes: usize) -> Option<usize> {
+        let mut next = self.next.lock().expect("no panic while it is held");
+        match &mut *next {
+            Some((cut, left)) if *cut == direction && *left <= bytes => {
                 let left = *left;
-                *cut = None;
-                self.cuts.fetch_add(1, Ordering::Relaxed);
+                *next = None;
+                self.count.fetch_add(1, Ordering::Relaxed);
                 Some(left)
             }
-            Some((cut_way, left)) if *cut_way == way => {
+            Some((cut, left)) if *cut == direction => {
                 *left -= bytes;
                 None
             }

@@ -1,163 +1,158 @@
-//! Random schedules: a seed draws the databases, the instances, what goes wrong and when; 200 orders are placed
-//! meanwhile, then everything is healed, everything settles, and what customers were told is held against the books.
+//! Random schedules. A seed draws the databases, the number of instances, the faults and their times. Clients place 200
+//! orders during the faults; then the nemesis heals everything, all orders settle, and the invariants are checked.
 //!
-//! A seed draws the same schedule again; how processes are scheduled, it cannot.
+//! One seed draws the same schedule again. It does not determine how the operating system schedules the processes.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use test_support::{Failed, Trial, check, server::Kind};
+use system_tests::{client::History, rng::Rng};
+use test_support::{Failed, Trial, check, server::Kind, variable};
 use tokio::task::JoinSet;
 
 use crate::{
-    books::On,
-    dice::Dice,
-    house::{CREDIT_LIMIT, House, Plan},
-    judge::judge,
+    cluster::{Cluster, ClusterConfig},
+    db_snapshot::DatabaseKind,
+    invariants::check_invariants,
 };
 
-mod mischief;
-mod points;
-mod shoppers;
+mod fault_rules;
+mod nemesis;
+mod workload;
 
-use mischief::{Mischief, Tally};
+use nemesis::{FaultCounts, Nemesis};
 
-/// Schedules on SQLite that are run unless `SCHEDULES` says otherwise.
+/// Schedules, all on SQLite, unless `SCHEDULES` is set.
 const SCHEDULES_DEFAULT: u64 = 20;
-/// Schedules that run at once: each waits most of the time.
-const AT_ONCE: usize = 6;
-/// How long things go wrong, unless all orders are placed before.
-const MISCHIEF_MAX: Duration = Duration::from_secs(8);
-/// How soon after that every customer who insists knows how it ended.
-const ENDED_MAX: Duration = Duration::from_secs(90);
+/// A schedule waits most of the time.
+const CONCURRENCY: usize = 6;
+/// How long the faults last, unless all orders are placed before.
+const FAULTS_MAX: Duration = Duration::from_secs(8);
+/// How long after that every client that retries has a final response.
+const FINAL_MAX: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1500);
 
 pub(crate) fn trials() -> Vec<Trial> {
     let seeds = seeds();
-    let kinds = Kind::ALL.into_iter().filter(|kind| seeds.iter().any(|seed| on(*seed) == On::Server(*kind)));
-    let needs: Vec<_> = kinds.map(Kind::need).collect();
-    vec![crate::shared("random::schedules_end_well", &needs, || run(seeds))]
+    let uses = |kind: Kind| seeds.iter().any(|seed| database(*seed) == DatabaseKind::Server(kind));
+    let needs: Vec<_> = Kind::ALL.into_iter().filter(|kind| uses(*kind)).map(Kind::need).collect();
+    vec![crate::shared("random::schedules_keep_the_invariants", &needs, || run(seeds))]
 }
 
-/// `SCHEDULE_SEED` names one schedule, `SCHEDULES` how many over all databases; else there are some on SQLite.
+/// `SCHEDULE_SEED` names one schedule, `SCHEDULES` their number over all databases; the default is all on SQLite.
 fn seeds() -> Vec<u64> {
-    let number = |name: &str| crate::variable(name).parse().ok();
+    let number = |name: &str| variable(name).parse().ok();
     match (number("SCHEDULE_SEED"), number("SCHEDULES")) {
         (Some(seed), _) => vec![seed],
         (None, Some(schedules)) => (0..schedules).collect(),
-        (None, None) => (0..SCHEDULES_DEFAULT).map(|schedule| schedule * On::ALL.len() as u64).collect(),
+        (None, None) => {
+            (0..SCHEDULES_DEFAULT).map(|schedule| schedule * DatabaseKind::ALL.len() as u64).collect()
+        }
     }
 }
 
-/// The databases of this schedule: those of one seed never change.
-fn on(seed: u64) -> On {
-    On::ALL[usize::try_from(seed % On::ALL.len() as u64).expect("an index")]
+/// The database of a seed, always the same.
+fn database(seed: u64) -> DatabaseKind {
+    DatabaseKind::ALL[usize::try_from(seed % DatabaseKind::ALL.len() as u64).expect("an index")]
 }
 
 async fn run(seeds: Vec<u64>) -> Result<(), Failed> {
     let (started, schedules) = (Instant::now(), seeds.len());
     let (mut waiting, mut running) = (seeds.into_iter(), JoinSet::new());
-    let (mut sum, mut failed) = (Outcome::default(), Vec::new());
+    let (mut total, mut failed) = (Summary::default(), Vec::new());
     loop {
-        while running.len() < AT_ONCE
+        while running.len() < CONCURRENCY
             && let Some(seed) = waiting.next()
         {
-            running.spawn(async move { (seed, tokio::spawn(schedule(seed)).await) });
+            running.spawn(async move { (seed, tokio::spawn(run_schedule(seed)).await) });
         }
         let Some(ended) = running.join_next().await else { break };
         let (seed, ended) = ended?;
-        match ended.map_err(Failed::from).and_then(|outcome| outcome) {
-            Ok(outcome) => sum.add(outcome),
+        match ended.map_err(Failed::from).and_then(|summary| summary) {
+            Ok(summary) => total.add(summary),
             Err(error) => {
-                let why = error.message().unwrap_or("failed").to_owned();
-                let why = format!("SCHEDULE_SEED={seed} ({}): {why}", on(seed).name());
-                crate::say(&why);
-                failed.push(why);
+                let message = error.message().unwrap_or("failed");
+                let message = format!("SCHEDULE_SEED={seed} ({}): {message}", database(seed).name());
+                crate::print_figure(&message);
+                failed.push(message);
             }
         }
     }
-    crate::say(&format!("{schedules} schedules in {:.0?}: {sum}", started.elapsed()));
+    crate::print_figure(&format!("{schedules} schedules in {:.0?}: {total}", started.elapsed()));
     check(failed.is_empty(), || failed.join("\n"))
 }
 
-/// One schedule, from building the house to judging it.
-async fn schedule(seed: u64) -> Result<Outcome, Failed> {
-    let mut dice = Dice::of(seed);
-    let on = on(seed);
-    let instances = if on == On::Sqlite { 1 } else { usize::try_from(dice.within(1..=2))? };
-    let mut plan = Plan::on(on).instances(instances).request_timeout(REQUEST_TIMEOUT);
-    if dice.within(0..=1) == 1 {
-        plan = plan.balanced();
+async fn run_schedule(seed: u64) -> Result<Summary, Failed> {
+    let mut rng = Rng::new(seed);
+    let database = database(seed);
+    let instances = if database == DatabaseKind::Sqlite { 1 } else { usize::try_from(rng.in_range(1..=2))? };
+    let mut config = ClusterConfig::new(database).instances(instances).request_timeout(REQUEST_TIMEOUT);
+    if rng.in_range(0..=1) == 1 {
+        config = config.balanced();
     }
-    if dice.percent(70) {
-        plan = plan.proxied();
+    if rng.chance_percent(70) {
+        config = config.proxied();
     }
-    let mut mischief = Mischief::drawn(&mut dice);
-    let plan = plan.order_fails(mischief.order_points()).payment_fails(mischief.payment_points());
-    let mut house = House::build(plan).await?;
-    let shopping = shoppers::start(&house.customers, &mut dice);
-    let until = Instant::now() + MISCHIEF_MAX;
-    while Instant::now() < until && !shopping.is_over() {
-        mischief.make(&mut house).await?;
+    let mut nemesis = Nemesis::new(&mut rng);
+    let config = config.order_faults(nemesis.order_rules()).payment_faults(nemesis.payment_rules());
+    let mut cluster = Cluster::start(config).await?;
+    let workload = workload::start(&cluster.client, &mut rng);
+    let until = Instant::now() + FAULTS_MAX;
+    while Instant::now() < until && !workload.is_finished() {
+        nemesis.cause_fault(&mut cluster).await?;
     }
-    mischief.heal(&mut house).await?;
+    nemesis.heal(&mut cluster).await?;
     let healed = Instant::now();
-    let records = shopping.end(healed + ENDED_MAX).await?;
-    house.settle().await?;
+    let histories = workload.finish(healed + FINAL_MAX).await?;
+    cluster.wait_until_settled().await?;
     let settled = healed.elapsed();
-    let entries = house.books.entries().await?;
-    judge(&records, &entries)?;
-    shoppers::see_what_they_bought(&house.customers, &records).await?;
-    let tally = mischief.tally(&house);
-    house.leave();
-    Ok(Outcome::of(&records, entries.orders.len(), tally, settled))
+    let snapshot = cluster.databases.snapshot().await?;
+    check_invariants(&histories, &snapshot)?;
+    workload::read_paid_orders(&cluster.client, &histories).await?;
+    let faults = nemesis.counts(&cluster);
+    cluster.finish();
+    Ok(Summary::new(&histories, snapshot.orders.len(), faults, settled))
 }
 
-/// What came of one schedule, or of all.
+/// The results of one schedule, or of all.
 #[derive(Debug, Default)]
-struct Outcome {
+struct Summary {
     orders: usize,
-    answers: BTreeMap<String, usize>,
-    tally: Tally,
-    /// The longest time from healing to the last customer's last answer.
+    responses: BTreeMap<String, usize>,
+    faults: FaultCounts,
+    /// The longest time from healing to the last final response.
     settled: Duration,
 }
 
-impl Outcome {
-    fn of(records: &[crate::customer::Record], orders: usize, tally: Tally, settled: Duration) -> Self {
-        let mut answers = BTreeMap::new();
-        for attempt in records.iter().flat_map(|record| &record.attempts) {
-            let name = attempt.answer.as_ref().map_or_else(
-                || "no answer".to_owned(),
-                |answer| format!("{} {}", answer.status, answer.reason).trim().to_owned(),
+impl Summary {
+    fn new(histories: &[History], orders: usize, faults: FaultCounts, settled: Duration) -> Self {
+        let mut responses = BTreeMap::new();
+        for attempt in histories.iter().flat_map(|history| &history.attempts) {
+            let name = attempt.response.as_ref().map_or_else(
+                || "no response".to_owned(),
+                |response| format!("{} {}", response.status, response.reason).trim().to_owned(),
             );
-            *answers.entry(name).or_default() += 1;
+            *responses.entry(name).or_default() += 1;
         }
-        Self { orders, answers, tally, settled }
+        Self { orders, responses, faults, settled }
     }
 
     fn add(&mut self, other: Self) {
         self.orders += other.orders;
-        for (name, count) in other.answers {
-            *self.answers.entry(name).or_default() += count;
+        for (name, count) in other.responses {
+            *self.responses.entry(name).or_default() += count;
         }
-        self.tally.add(&other.tally);
+        self.faults.add(&other.faults);
         self.settled = self.settled.max(other.settled);
     }
 }
 
-impl std::fmt::Display for Outcome {
+impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} orders; {}; all ended at most {:.1?} after healing; answers:",
-            self.orders, self.tally, self.settled
-        )?;
-        self.answers.iter().try_for_each(|(name, count)| write!(f, " {count} × {name},"))
+        let Self { orders, responses, faults, settled } = self;
+        write!(f, "{orders} orders; {faults}; settled at most {settled:.1?} after healing; responses:")?;
+        responses.iter().try_for_each(|(name, count)| write!(f, " {count} × {name},"))
     }
 }
-
-/// What nobody has the credit for, in minor units.
-const TOO_DEAR: i64 = CREDIT_LIMIT * 100 + 1;

@@ -1,8 +1,8 @@
-//! What can go wrong, and how often it does in a run.
+//! The kinds of fault, and their rates in a run.
 
-use crate::random::Random;
+use system_tests::rng::Rng;
 
-/// Declares the kinds of fault with a range of rates for each.
+/// Declares the kinds of fault, each with its range of rates.
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident: $range:expr,)*) => {
         /// A kind of fault.
@@ -12,7 +12,7 @@ macro_rules! faults {
         impl Fault {
             pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// How often in a thousand times it strikes: from this in mild weather to that in rough.
+            /// The lowest and the highest rate, per mille.
             fn rates(self) -> (u64, u64) {
                 match self { $(Self::$name => $range),* }
             }
@@ -21,72 +21,72 @@ macro_rules! faults {
 }
 
 faults! {
-    /// A store does not do what it is asked, and says so.
+    /// A store call fails, and the error says that nothing was done.
     StoreRefuses: (5, 80),
-    /// A store does not do what it is asked, and does not answer.
-    StoreForgets: (5, 60),
-    /// A store does what it is asked, and does not answer.
-    StoreAnswerLost: (5, 60),
-    /// A store does not answer, and does what it is asked later.
+    /// A store call does nothing, and its outcome is unknown.
+    StoreCallLost: (5, 60),
+    /// A store call succeeds, and its outcome is unknown.
+    StoreReplyLost: (5, 60),
+    /// A store call succeeds after its caller got an unknown outcome.
     StoreLate: (5, 60),
-    /// A store takes its time.
+    /// A store call is slow.
     StoreSlow: (5, 60),
-    /// Nobody listens where Payment should be.
+    /// Payment refuses the connection.
     CallRefused: (10, 300),
-    /// A call of Payment is lost on its way.
+    /// A call of Payment is lost.
     CallLost: (10, 150),
-    /// A call of Payment is under way for long, perhaps for longer than its caller waits.
+    /// A call of Payment is delayed, perhaps for longer than its caller's timeout.
     CallDelayed: (10, 150),
-    /// A call of Payment arrives once more, later.
+    /// A call of Payment is delivered twice.
     CallRepeated: (10, 150),
-    /// An answer of Payment is lost on its way.
-    CallAnswerLost: (10, 150),
-    /// Payment is overloaded, or stopping, and refuses before it does anything.
+    /// The reply of a call of Payment is lost.
+    CallReplyLost: (10, 150),
+    /// Payment is overloaded or shutting down, and rejects the call before it has an effect.
     CallOverloaded: (10, 150),
-    /// The calls between an Order and a Payment are lost for a while.
+    /// All calls from an Order to a Payment are lost for a while.
     Partition: (20, 150),
     /// An Order is killed.
     OrderCrash: (20, 150),
-    /// An Order is killed right before, or after, a call of its store or of Payment has done its work.
+    /// An Order is killed directly before or after a call of its store or of Payment takes effect.
     OrderCrashInCall: (1, 12),
-    /// An Order is stopped: it takes no more requests, and ends what it began.
+    /// An Order shuts down gracefully.
     OrderStop: (20, 100),
     /// A Payment is killed.
     PaymentCrash: (20, 150),
-    /// A Payment is killed right before, or after, a call of its store has done its work.
+    /// A Payment is killed directly before or after a call of its store takes effect.
     PaymentCrashInCall: (1, 25),
-    /// A Payment is stopped.
+    /// A Payment shuts down gracefully.
     PaymentStop: (20, 100),
-    /// The clock of an instance is set forwards or back, by up to hours.
+    /// The wall clock of an instance jumps, by up to six hours.
     ClockJump: (20, 150),
-    /// An instance draws an id that another one drew.
+    /// An instance generates an id that another one has generated.
     IdRepeated: (5, 400),
-    /// A customer leaves before there is an answer.
-    HangUp: (20, 200),
-    /// Somebody else charges the order, with another amount or for another user.
-    Stray: (5, 60),
+    /// A client disconnects before the response.
+    Disconnect: (20, 200),
+    /// Another caller charges the order, with another amount or another user.
+    ConflictingCharge: (5, 60),
 }
 
-/// How often each kind strikes.
+/// The rate of each kind, per mille.
 #[derive(Debug, Clone)]
 pub(crate) struct Rates(Vec<u64>);
 
 impl Rates {
-    /// Nothing goes wrong but that customers leave.
+    /// No faults, except clients that disconnect.
     pub(crate) fn calm() -> Self {
-        let rate = |fault: &Fault| if *fault == Fault::HangUp { 400 } else { 0 };
+        let rate = |fault: &Fault| if *fault == Fault::Disconnect { 400 } else { 0 };
         Self(Fault::ALL.iter().map(rate).collect())
     }
 
-    /// Some kinds of fault and not others, since those that are frequent keep rarer ones from happening.
-    pub(crate) fn drawn(random: &mut Random) -> Self {
+    /// A run has some kinds of fault only: frequent ones would prevent rarer ones.
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let mut rate = |fault: &Fault| {
-            let (mild, rough) = fault.rates();
-            match random.within(0..=19) {
+            let (lowest, highest) = fault.rates();
+            match rng.in_range(0..=19) {
                 0..=7 => 0,
-                8..=18 => random.within(mild..=rough),
-                // Far too often, so that it meets whatever else is rare.
-                _ => (rough * 4).min(600),
+                8..=18 => rng.in_range(lowest..=highest),
+                // Very often, so that it coincides with rare events.
+                _ => (highest * 4).min(600),
             }
         };
         Self(Fault::ALL.iter().map(&mut rate).collect())

@@ -1,4 +1,4 @@
-//! The machines that instances run on: each starts its instance again whenever that has ended.
+//! Hosts of instances: each restarts its instance whenever that has ended.
 
 use std::{
     future::Future,
@@ -15,24 +15,24 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     faults::Fault,
-    network::PaymentFromSite,
+    faulty_stores::{FaultyLedger, FaultyOrders},
+    instance::{Clock, IdSource, Tasks, ViolationMonitor},
+    network::FaultyPayments,
     plan::{CREDIT_LIMIT_MAJOR, Outage},
     process::Process,
-    store::Site,
-    stores::{LedgerFromSite, OrdersFromSite},
-    system::{Alarms, Clock, Minter, Tasks},
-    world::World,
+    simulation::Simulation,
+    store_calls::InstanceContext,
 };
 
-/// How far a clock is set forwards or back.
+/// The largest clock jump, in either direction.
 const JUMP_MS_MAX: u64 = 6 * 60 * 60 * 1000;
-/// How long an instance that was killed is away.
-const AWAY_MS_MAX: u64 = 5_000;
+/// The time between the end of an instance and its restart.
+const DOWN_MS_MAX: u64 = 5_000;
 
-/// A machine with an instance of `A`.
+/// A host of an instance of `A`.
 pub(crate) struct Host<A> {
-    running: Mutex<Option<(A, Arc<Process>)>>,
-    offset_ms: Arc<AtomicI64>,
+    instance: Mutex<Option<(A, Arc<Process>)>>,
+    clock_offset_ms: Arc<AtomicI64>,
 }
 
 pub(crate) type OrderHost = Host<order::application::Application>;
@@ -40,52 +40,52 @@ pub(crate) type PaymentHost = Host<payment::application::Application>;
 
 impl<A> Default for Host<A> {
     fn default() -> Self {
-        Self { running: Mutex::default(), offset_ms: Arc::default() }
+        Self { instance: Mutex::default(), clock_offset_ms: Arc::default() }
     }
 }
 
 impl<A: Clone> Host<A> {
-    /// The instance, if it takes requests.
-    pub(crate) fn up(&self) -> Option<(A, Arc<Process>)> {
-        self.running.lock().unwrap().clone().filter(|(_, process)| process.accepts())
+    /// The instance, if it accepts requests.
+    pub(crate) fn running(&self) -> Option<(A, Arc<Process>)> {
+        self.instance.lock().unwrap().clone().filter(|(_, process)| process.accepts_requests())
     }
 
-    pub(crate) fn is_up(&self) -> bool {
-        self.up().is_some()
+    pub(crate) fn is_running(&self) -> bool {
+        self.running().is_some()
     }
 
-    /// Ends the instance for good.
-    pub(crate) fn switch_off(&self) {
-        if let Some((_, process)) = self.running.lock().unwrap().take() {
+    /// Kills the instance without a restart.
+    pub(crate) fn stop_for_good(&self) {
+        if let Some((_, process)) = self.instance.lock().unwrap().take() {
             process.kill();
         }
     }
 
-    fn clock(&self, world: &Arc<World>) -> Arc<Clock> {
-        let offset_ms = self.offset_ms.clone();
-        Arc::new(Clock { world: world.clone(), started: Instant::now(), offset_ms })
+    fn clock(&self, sim: &Arc<Simulation>) -> Arc<Clock> {
+        let offset_ms = self.clock_offset_ms.clone();
+        Arc::new(Clock { sim: sim.clone(), started: Instant::now(), offset_ms })
     }
 
-    /// Kills, stops and confuses the instance now and then, until all is well.
-    async fn trouble(&self, world: &World, [crash, stop]: [Fault; 2]) {
-        while !world.is_healed() {
-            let pause = world.ms(200..=2_000);
-            world.sleep_in_chaos(pause).await;
-            if world.strikes(Fault::ClockJump) {
-                let jump = i64::try_from(world.within(0..=2 * JUMP_MS_MAX)).unwrap();
-                self.offset_ms.store(jump - i64::try_from(JUMP_MS_MAX).unwrap(), Ordering::Relaxed);
+    /// Kills and stops the instance and moves its clock, until the faults end.
+    async fn cause_faults(&self, sim: &Simulation, [crash, stop]: [Fault; 2]) {
+        while !sim.is_healed() {
+            let pause = sim.ms(200..=2_000);
+            sim.sleep_until_healed(pause).await;
+            if sim.strikes(Fault::ClockJump) {
+                let jump = i64::try_from(sim.in_range(0..=2 * JUMP_MS_MAX)).unwrap();
+                self.clock_offset_ms.store(jump - i64::try_from(JUMP_MS_MAX).unwrap(), Ordering::Relaxed);
             }
-            let Some((_, process)) = self.up() else { continue };
-            if world.strikes(crash) {
-                world.log(format_args!("{} is killed", process.name));
+            let Some((_, process)) = self.running() else { continue };
+            if sim.strikes(crash) {
+                sim.log(format_args!("{} is killed", process.name));
                 process.kill();
-            } else if world.strikes(stop) {
-                world.log(format_args!("{} is stopped", process.name));
+            } else if sim.strikes(stop) {
+                sim.log(format_args!("{} is stopped", process.name));
                 tokio::select! {
                     biased;
                     () = process.stop() => {}
-                    // All is well means that all are up.
-                    () = world.healed.cancelled() => process.kill(),
+                    // After healing, every instance must run.
+                    () = sim.healed.cancelled() => process.kill(),
                 }
             }
         }
@@ -93,115 +93,117 @@ impl<A: Clone> Host<A> {
 }
 
 impl OrderHost {
-    fn start(&self, world: &Arc<World>, number: usize) -> Arc<Process> {
+    fn start(&self, sim: &Arc<Simulation>, number: usize) -> Arc<Process> {
         let process = Process::start(format!("order {number}"));
-        let site = Site { world: world.clone(), process: process.clone(), crash: Fault::OrderCrashInCall };
-        let clock = self.clock(world);
+        let context =
+            InstanceContext { sim: sim.clone(), process: process.clone(), crash: Fault::OrderCrashInCall };
+        let clock = self.clock(sim);
         let application = order::application::Application {
-            orders: Arc::new(OrdersFromSite(site.clone())),
+            orders: Arc::new(FaultyOrders(context.clone())),
             price_list: None,
-            payments: Arc::new(PaymentFromSite { site: site.clone(), number }),
+            payments: Arc::new(FaultyPayments { context: context.clone(), number }),
             clock: clock.clone(),
-            ids: Arc::new(Minter::new(site.clone(), clock)),
-            tasks: Arc::new(Tasks(site.clone())),
-            monitor: Arc::new(Alarms(site)),
+            ids: Arc::new(IdSource::new(context.clone(), clock)),
+            tasks: Arc::new(Tasks(context.clone())),
+            monitor: Arc::new(ViolationMonitor(context)),
         };
-        let reconciling = application.clone();
-        process.spawn_background(world.watched(async move { reconciling.reconcile().await }));
-        world.log(format_args!("{} starts", process.name));
-        *self.running.lock().unwrap() = Some((application, process.clone()));
+        let reconciler = application.clone();
+        process.spawn_background(sim.watched(async move { reconciler.reconcile().await }));
+        sim.log(format_args!("{} starts", process.name));
+        *self.instance.lock().unwrap() = Some((application, process.clone()));
         process
     }
 
-    /// Keeps an instance running, until the run ends.
-    pub(crate) async fn run(world: Arc<World>, number: usize) {
-        let host = &world.order_hosts[number];
-        let keep = async {
+    /// Runs an instance again and again, until the run ends.
+    pub(crate) async fn run(sim: Arc<Simulation>, number: usize) {
+        let host = &sim.order_hosts[number];
+        let restart = async {
             loop {
-                host.start(&world, number).ended().await;
-                let away = world.ms(50..=AWAY_MS_MAX);
-                world.sleep_in_chaos(away).await;
-                if world.plan.is_dark(world.now()) {
-                    world.sleep_in_chaos(world.plan.outage_ends() - world.now()).await;
+                host.start(&sim, number).ended().await;
+                let down = sim.ms(50..=DOWN_MS_MAX);
+                sim.sleep_until_healed(down).await;
+                if sim.plan.all_orders_down(sim.now()) {
+                    sim.sleep_until_healed(sim.plan.outage_ends() - sim.now()).await;
                 }
             }
         };
-        tokio::join!(keep, host.trouble(&world, [Fault::OrderCrash, Fault::OrderStop]));
+        tokio::join!(restart, host.cause_faults(&sim, [Fault::OrderCrash, Fault::OrderStop]));
     }
 }
 
 impl PaymentHost {
-    fn start(&self, world: &Arc<World>, number: usize) -> Arc<Process> {
+    fn start(&self, sim: &Arc<Simulation>, number: usize) -> Arc<Process> {
         let process = Process::start(format!("payment {number}"));
-        let site = Site { world: world.clone(), process: process.clone(), crash: Fault::PaymentCrashInCall };
-        let clock = self.clock(world);
+        let context =
+            InstanceContext { sim: sim.clone(), process: process.clone(), crash: Fault::PaymentCrashInCall };
+        let clock = self.clock(sim);
         let credit_limit: CreditLimit = CREDIT_LIMIT_MAJOR.to_string().parse().unwrap();
         let application = payment::application::Application {
-            ledger: Arc::new(LedgerFromSite(site.clone())),
+            ledger: Arc::new(FaultyLedger(context.clone())),
             clock: clock.clone(),
-            ids: Arc::new(Minter::new(site, clock)),
+            ids: Arc::new(IdSource::new(context, clock)),
             credit_limit,
         };
-        world.log(format_args!("{} starts", process.name));
-        *self.running.lock().unwrap() = Some((application, process.clone()));
+        sim.log(format_args!("{} starts", process.name));
+        *self.instance.lock().unwrap() = Some((application, process.clone()));
         process
     }
 
-    /// Keeps an instance running, until the run ends.
-    pub(crate) async fn run(world: Arc<World>, number: usize) {
-        let host = &world.payment_hosts[number];
-        let keep = async {
+    /// Runs an instance again and again, until the run ends.
+    pub(crate) async fn run(sim: Arc<Simulation>, number: usize) {
+        let host = &sim.payment_hosts[number];
+        let restart = async {
             loop {
-                host.start(&world, number).ended().await;
-                let away = world.ms(50..=AWAY_MS_MAX);
-                world.sleep_in_chaos(away).await;
+                host.start(&sim, number).ended().await;
+                let down = sim.ms(50..=DOWN_MS_MAX);
+                sim.sleep_until_healed(down).await;
             }
         };
-        tokio::join!(keep, host.trouble(&world, [Fault::PaymentCrash, Fault::PaymentStop]));
+        tokio::join!(restart, host.cause_faults(&sim, [Fault::PaymentCrash, Fault::PaymentStop]));
     }
 
-    /// Runs what is asked to its end, whoever waits for it; `None` where the instance is not there, or is killed.
+    /// Runs a call to its end, even where its caller has gone. `None` where the instance is down or is killed.
     pub(crate) async fn serve<T: Send + 'static>(
         &self,
-        world: &Arc<World>,
-        ask: &(dyn Fn(payment::application::Application) -> Pin<Box<dyn Future<Output = T> + Send>> + Sync),
+        sim: &Arc<Simulation>,
+        call: &(dyn Fn(payment::application::Application) -> Pin<Box<dyn Future<Output = T> + Send>> + Sync),
     ) -> Option<T> {
-        let (application, process) = self.up()?;
-        process.spawn(world.watched(ask(application))).await.ok()
+        let (application, process) = self.running()?;
+        process.spawn(sim.watched(call(application))).await.ok()
     }
 }
 
-/// Cuts an Order from a Payment now and then, until all is well.
-pub(crate) async fn part(world: Arc<World>) {
-    while !world.is_healed() {
-        let pause = world.ms(500..=3_000);
-        world.sleep_in_chaos(pause).await;
-        let rate = world.plan.rates.of(Fault::Partition);
-        if world.chance(rate) {
-            let order = world.index(world.order_hosts.len());
-            let payment = world.index(world.payment_hosts.len());
-            let until = world.now() + world.ms(500..=10_000);
-            world.log(format_args!("order {order} and payment {payment} are parted until {until:?}"));
-            world.partitions.part(order, payment, until);
+/// Cuts the link from an Order to a Payment now and then, until the faults end.
+pub(crate) async fn cut_links(sim: Arc<Simulation>) {
+    while !sim.is_healed() {
+        let pause = sim.ms(500..=3_000);
+        sim.sleep_until_healed(pause).await;
+        let rate = sim.plan.rates.of(Fault::Partition);
+        if sim.chance_per_mille(rate) {
+            let order = sim.index(sim.order_hosts.len());
+            let payment = sim.index(sim.payment_hosts.len());
+            let until = sim.now() + sim.ms(500..=10_000);
+            sim.log(format_args!("the link from order {order} to payment {payment} is cut until {until:?}"));
+            sim.partitions.cut(order, payment, until);
         }
     }
 }
 
-/// The long trouble of the plan: it begins once customers have placed orders.
-pub(crate) async fn outage(world: Arc<World>) {
-    if world.plan.outage == Outage::None {
+/// Causes the outage of the plan.
+pub(crate) async fn cause_outage(sim: Arc<Simulation>) {
+    if sim.plan.outage == Outage::None {
         return;
     }
-    sleep(world.plan.outage_begins()).await;
-    world.log(format_args!("{:?} begins", world.plan.outage));
-    for (number, host) in world.order_hosts.iter().enumerate() {
-        if world.plan.outage == Outage::Dark
-            && let Some((_, process)) = host.up()
+    sleep(sim.plan.outage_starts()).await;
+    sim.log(format_args!("{:?} starts", sim.plan.outage));
+    for (number, host) in sim.order_hosts.iter().enumerate() {
+        if sim.plan.outage == Outage::AllOrdersDown
+            && let Some((_, process)) = host.running()
         {
             process.kill();
         }
-        for payment in 0..world.payment_hosts.len() {
-            world.partitions.part(number, payment, world.plan.outage_ends() + Duration::from_secs(20));
+        for payment in 0..sim.payment_hosts.len() {
+            sim.partitions.cut(number, payment, sim.plan.outage_ends() + Duration::from_secs(20));
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The network between Order and Payment: calls that are refused, lost, late, or arrive twice.
+//! The network between Order and Payment: calls are refused, lost, delayed, or delivered twice.
 //!
-//! A call that was sent arrives when it arrives, whatever became of whoever made it. Only a call of which no copy
-//! can have arrived provably never ran.
+//! A call that was sent may arrive after its caller has died. It provably never ran only if no copy of it can arrive.
 
 use std::{
     collections::BTreeMap,
@@ -29,84 +28,83 @@ use tokio::{
 use crate::{
     faults::Fault,
     plan::Outage,
-    store::{Site, pass},
-    world::World,
+    simulation::Simulation,
+    store_calls::{InstanceContext, pass},
 };
 
-/// How late a call may arrive, and how late its copy.
+/// The longest delay of a call, and of its copy.
 const DELAY_MS_MAX: u64 = 30_000;
-/// How long a connection is tried.
+/// The longest attempt to connect.
 const CONNECT_MS_MAX: u64 = 1_000;
 
-/// From when until when no call gets from an Order to a Payment, by their numbers.
+/// The links that are cut, by the numbers of Order and Payment, and until when.
 #[derive(Debug, Default)]
 pub(crate) struct Partitions(Mutex<BTreeMap<(usize, usize), Duration>>);
 
 impl Partitions {
-    /// Nothing passes until then.
-    pub(crate) fn part(&self, order: usize, payment: usize, until: Duration) {
+    pub(crate) fn cut(&self, order: usize, payment: usize, until: Duration) {
         let mut partitions = self.0.lock().unwrap();
-        let parted = partitions.entry((order, payment)).or_default();
-        *parted = until.max(*parted);
+        let end = partitions.entry((order, payment)).or_default();
+        *end = until.max(*end);
     }
 
-    fn parted(&self, order: usize, payment: usize, now: Duration) -> bool {
+    fn is_cut(&self, order: usize, payment: usize, now: Duration) -> bool {
         self.0.lock().unwrap().get(&(order, payment)).is_some_and(|until| now < *until)
     }
 }
 
-/// Payment, as one instance of Order reaches it.
-pub(crate) struct PaymentFromSite {
-    pub(crate) site: Site,
-    /// Which Order this is.
+/// The port of Payment of one Order, with faults.
+pub(crate) struct FaultyPayments {
+    pub(crate) context: InstanceContext,
+    /// The number of the Order.
     pub(crate) number: usize,
 }
 
-/// What is asked of whichever Payment a call arrives at.
-type Ask<T> = Arc<dyn Fn(Application) -> Pin<Box<dyn Future<Output = T> + Send>> + Send + Sync>;
+/// A call, run by the Payment that it arrives at.
+type Call<T> = Arc<dyn Fn(Application) -> Pin<Box<dyn Future<Output = T> + Send>> + Send + Sync>;
 
-/// What the caller has of a call.
+/// The result of a call for its caller.
 enum Reply<T> {
     NeverRan,
     Lost,
-    /// `true` where no copy of the call is under way.
-    Answered(T, bool),
+    /// `true` where no copy of the call is in flight.
+    Received(T, bool),
 }
 
 #[async_trait]
-impl Payments for PaymentFromSite {
+impl Payments for FaultyPayments {
     async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome {
-        let asked = translated(request);
-        let ask: Ask<Result<Receipt, ChargeError>> =
-            Arc::new(move |payment| Box::pin(async move { payment.charge(asked).await }));
-        let outcome = match self.call(time_left, ask).await {
+        let request_to_payment = to_payment_request(request);
+        let call: Call<Result<Receipt, ChargeError>> =
+            Arc::new(move |payment| Box::pin(async move { payment.charge(request_to_payment).await }));
+        let outcome = match self.call(time_left, call).await {
             Reply::NeverRan => ChargeOutcome::NeverRan,
             Reply::Lost => ChargeOutcome::Unknown,
-            Reply::Answered(answer, sole) => outcome_of(answer, sole),
+            Reply::Received(result, only_copy) => outcome_of(result, only_copy),
         };
-        self.site
-            .world
-            .log(format_args!("{}: charge {}: {outcome:?}", self.site.process.name, request.order));
+        self.context
+            .sim
+            .log(format_args!("{}: charge {}: {outcome:?}", self.context.process.name, request.order));
         outcome
     }
 
     async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome {
-        let asked = domain::OrderId::new(order.get()).unwrap();
-        let ask: Ask<Result<Payment, VoidError>> =
-            Arc::new(move |payment| Box::pin(async move { payment.void(asked).await }));
-        let outcome = match self.call(time_left, ask).await {
-            Reply::Answered(Ok(recorded), _) if recorded.outcome == Outcome::Voided => VoidOutcome::Voided,
-            Reply::Answered(Ok(_), _) => VoidOutcome::Answered,
-            Reply::NeverRan | Reply::Lost | Reply::Answered(Err(_), _) => VoidOutcome::Unknown,
+        let order_in_payment = domain::OrderId::new(order.get()).unwrap();
+        let call: Call<Result<Payment, VoidError>> =
+            Arc::new(move |payment| Box::pin(async move { payment.void(order_in_payment).await }));
+        let outcome = match self.call(time_left, call).await {
+            Reply::Received(Ok(recorded), _) if recorded.outcome == Outcome::Voided => VoidOutcome::Voided,
+            Reply::Received(Ok(_), _) => VoidOutcome::Answered,
+            Reply::NeverRan | Reply::Lost | Reply::Received(Err(_), _) => VoidOutcome::Unknown,
         };
-        self.site.world.log(format_args!("{}: void {order}: {outcome:?}", self.site.process.name));
+        self.context.sim.log(format_args!("{}: void {order}: {outcome:?}", self.context.process.name));
         outcome
     }
 }
 
-/// The table of `order/src/adapters/payment.rs`, without the wire between.
-fn outcome_of(answer: Result<Receipt, ChargeError>, sole: bool) -> ChargeOutcome {
-    match answer {
+/// The mapping of `order/src/adapters/payment.rs`, without gRPC.
+fn outcome_of(result: Result<Receipt, ChargeError>, only_copy: bool) -> ChargeOutcome {
+    match result {
         Ok(_) => ChargeOutcome::Charged,
         Err(ChargeError::Declined { reason, .. }) => ChargeOutcome::Declined(Decline {
             reason: reason.name().to_owned(),
@@ -114,13 +112,13 @@ fn outcome_of(answer: Result<Receipt, ChargeError>, sole: bool) -> ChargeOutcome
         }),
         Err(ChargeError::Voided { .. }) => ChargeOutcome::Voided,
         Err(ChargeError::Mismatch { .. }) => ChargeOutcome::Mismatch,
-        Err(ChargeError::NotStarted) if sole => ChargeOutcome::NeverRan,
+        Err(ChargeError::NotStarted) if only_copy => ChargeOutcome::NeverRan,
         Err(ChargeError::NotStarted | ChargeError::Unknown) => ChargeOutcome::Unknown,
     }
 }
 
-/// What Order asks for, in Payment's words.
-pub(crate) fn translated(request: &ChargeRequest) -> domain::ChargeRequest {
+/// Order's request as a type of Payment.
+pub(crate) fn to_payment_request(request: &ChargeRequest) -> domain::ChargeRequest {
     domain::ChargeRequest {
         order: domain::OrderId::new(request.order.get()).unwrap(),
         user: domain::UserId::new(request.user.get()).unwrap(),
@@ -128,70 +126,70 @@ pub(crate) fn translated(request: &ChargeRequest) -> domain::ChargeRequest {
     }
 }
 
-impl PaymentFromSite {
-    async fn call<T: Send + 'static>(&self, time_left: Duration, ask: Ask<T>) -> Reply<T> {
-        let world = &self.site.world;
-        let crash_after = world.strikes(self.site.crash);
-        if crash_after && world.chance(500) {
-            self.site.process.die().await;
+impl FaultyPayments {
+    async fn call<T: Send + 'static>(&self, time_left: Duration, call: Call<T>) -> Reply<T> {
+        let sim = &self.context.sim;
+        let crash_after = sim.strikes(self.context.crash);
+        if crash_after && sim.chance_per_mille(500) {
+            self.context.process.die().await;
         }
-        let target = world.index(world.payment_hosts.len());
-        let sent = self.send(target, time_left, ask);
+        let target = sim.index(sim.payment_hosts.len());
+        let sent = self.send(target, time_left, call);
         let reply = timeout(time_left, sent).await.unwrap_or(Reply::Lost);
         if crash_after {
-            self.site.process.die().await;
+            self.context.process.die().await;
         }
         reply
     }
 
-    async fn send<T: Send + 'static>(&self, target: usize, time_left: Duration, ask: Ask<T>) -> Reply<T> {
-        let world = &self.site.world;
-        if let Some(reply) = self.obstructed(target, time_left).await {
+    async fn send<T: Send + 'static>(&self, target: usize, time_left: Duration, call: Call<T>) -> Reply<T> {
+        let sim = &self.context.sim;
+        if let Some(reply) = self.fail_before_delivery(target, time_left).await {
             return reply;
         }
-        let repeated = world.strikes(Fault::CallRepeated);
+        let repeated = sim.strikes(Fault::CallRepeated);
         if repeated {
-            let (late, other) = (late(world), world.index(world.payment_hosts.len()));
-            spawn_delivery(world, other, late, ask.clone());
+            let (delay, other) = (long_delay(sim), sim.index(sim.payment_hosts.len()));
+            spawn_delivery(sim, other, delay, call.clone());
         }
-        let lost = world.strikes(Fault::CallAnswerLost);
-        let delay = if world.strikes(Fault::CallDelayed) { late(world) } else { world.ms(0..=5) };
-        let answered = spawn_delivery(world, target, delay, ask);
+        let lost = sim.strikes(Fault::CallReplyLost);
+        let delay = if sim.strikes(Fault::CallDelayed) { long_delay(sim) } else { sim.ms(0..=5) };
+        let reply = spawn_delivery(sim, target, delay, call);
         if lost {
-            let noticed = world.ms(5..=2_000);
+            let noticed = sim.ms(5..=2_000);
             sleep(noticed).await;
             return Reply::Lost;
         }
-        match answered.await {
-            Ok(answer) => {
-                pass(world.ms(0..=5)).await;
-                Reply::Answered(answer, !repeated)
+        match reply.await {
+            Ok(result) => {
+                pass(sim.ms(0..=5)).await;
+                Reply::Received(result, !repeated)
             }
             Err(_) => Reply::Lost,
         }
     }
 
-    /// How the call ends without having been delivered, if it does.
-    async fn obstructed<T>(&self, target: usize, time_left: Duration) -> Option<Reply<T>> {
-        let world = &self.site.world;
-        if world.partitions.parted(self.number, target, world.now()) && !world.is_healed() {
-            world.count(Fault::Partition);
-            // A connection that is there goes silent; a new one is not made.
-            if world.chance(500) {
+    /// Draws whether the call fails before it is delivered; returns its result then.
+    async fn fail_before_delivery<T>(&self, target: usize, time_left: Duration) -> Option<Reply<T>> {
+        let sim = &self.context.sim;
+        if sim.partitions.is_cut(self.number, target, sim.now()) && !sim.is_healed() {
+            sim.count(Fault::Partition);
+            // An open connection goes silent; a new one is not established.
+            if sim.chance_per_mille(500) {
                 sleep(time_left).await;
                 return Some(Reply::Lost);
             }
-            let connecting = world.ms(100..=CONNECT_MS_MAX);
+            let connecting = sim.ms(100..=CONNECT_MS_MAX);
             sleep(connecting).await;
             return Some(Reply::NeverRan);
         }
-        let refused = world.strikes(Fault::CallRefused) || !world.payment_hosts[target].is_up();
-        if refused || world.strikes(Fault::CallOverloaded) {
-            pass(world.ms(0..=5)).await;
+        let refused = sim.strikes(Fault::CallRefused) || !sim.payment_hosts[target].is_running();
+        if refused || sim.strikes(Fault::CallOverloaded) {
+            pass(sim.ms(0..=5)).await;
             return Some(Reply::NeverRan);
         }
-        if world.strikes(Fault::CallLost) {
-            let noticed = world.ms(5..=5_000);
+        if sim.strikes(Fault::CallLost) {
+            let noticed = sim.ms(5..=5_000);
             sleep(noticed).await;
             return Some(Reply::Lost);
         }
@@ -199,48 +197,48 @@ impl PaymentFromSite {
     }
 }
 
-/// How late a call arrives that is late: in a long outage perhaps after the order was given up.
-fn late(world: &World) -> Duration {
-    let mut random = world.random();
-    let late = random.ms(10..=DELAY_MS_MAX);
-    if world.plan.outage != Outage::None && random.chance(500) { late + VOID_AFTER } else { late }
+/// The delay of a late call. In a long outage, it may arrive after the order was voided.
+fn long_delay(sim: &Simulation) -> Duration {
+    let mut rng = sim.rng();
+    let delay = rng.ms(10..=DELAY_MS_MAX);
+    if sim.plan.outage != Outage::None && rng.chance_per_mille(500) { delay + VOID_AFTER } else { delay }
 }
 
-/// Lets the call arrive after so long, and returns where its answer will be.
+/// Delivers the call after `delay`; the receiver gets its result.
 fn spawn_delivery<T: Send + 'static>(
-    world: &Arc<World>,
+    sim: &Arc<Simulation>,
     target: usize,
     delay: Duration,
-    ask: Ask<T>,
+    call: Call<T>,
 ) -> oneshot::Receiver<T> {
-    let (tell, told) = oneshot::channel();
-    let arrives_at = world.clone();
-    world.calls.spawn(world.watched(async move {
+    let (sender, receiver) = oneshot::channel();
+    let owned = sim.clone();
+    sim.calls.spawn(sim.watched(async move {
         pass(delay).await;
-        if let Some(answer) = arrives_at.payment_hosts[target].serve(&arrives_at, &*ask).await {
-            drop(tell.send(answer));
+        if let Some(result) = owned.payment_hosts[target].serve(&owned, &*call).await {
+            drop(sender.send(result));
         }
     }));
-    told
+    receiver
 }
 
-/// An old client's mistake: a charge for the order with another amount, or for another user.
-pub(crate) fn stray(world: &Arc<World>, order: &Order) {
-    world.record().touched.insert(order.id);
-    let mut asked = order.charge();
+/// Another caller charges the order, with another amount or for another user.
+pub(crate) fn charge_conflicting(sim: &Arc<Simulation>, order: &Order) {
+    sim.record().charged_by_others.insert(order.id);
+    let mut request = order.charge();
     let target = {
-        let mut random = world.random();
-        if random.chance(300) {
-            asked.user = order::domain::UserId::new(asked.user.get() + 1).unwrap();
+        let mut rng = sim.rng();
+        if rng.chance_per_mille(300) {
+            request.user = order::domain::UserId::new(request.user.get() + 1).unwrap();
         } else {
-            let minor = asked.total.minor() + 1;
-            asked.total = money::Money::from_minor(asked.total.currency(), minor).unwrap();
+            let minor = request.total.minor() + 1;
+            request.total = money::Money::from_minor(request.total.currency(), minor).unwrap();
         }
-        random.index(world.payment_hosts.len())
+        rng.index(sim.payment_hosts.len())
     };
-    let asked = translated(&asked);
-    world.log(format_args!("somebody else charges {asked:?}"));
-    let ask: Ask<Result<Receipt, ChargeError>> =
-        Arc::new(move |payment| Box::pin(async move { payment.charge(asked).await }));
-    drop(spawn_delivery(world, target, Duration::ZERO, ask));
+    let request = to_payment_request(&request);
+    sim.log(format_args!("another caller charges {request:?}"));
+    let call: Call<Result<Receipt, ChargeError>> =
+        Arc::new(move |payment| Box::pin(async move { payment.charge(request).await }));
+    drop(spawn_delivery(sim, target, Duration::ZERO, call));
 }

@@ -1,4 +1,4 @@
-//! What a seed stands for: how many instances, what weather, and what customers want.
+//! What a seed determines: the number of instances, the rates of faults, and the orders that clients place.
 
 use std::time::Duration;
 
@@ -7,147 +7,149 @@ use order::{
     application::VOID_AFTER,
     domain::{Draft, IdempotencyKey, Item, ProductCode, Quantity, UserId},
 };
+use system_tests::rng::Rng;
 
-use crate::{faults::Rates, random::Random};
+use crate::faults::Rates;
 
-/// The credit limit of every account, in major units. The largest amounts are above 2^24 minor units, so that
-/// no float32 holds them.
+/// The credit limit of every account, in major units. The largest amounts exceed 2^24 minor units, which a float32 cannot
+/// represent exactly.
 pub(crate) const CREDIT_LIMIT_MAJOR: i64 = 500_000;
 
-/// A run before it begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Nothing goes wrong but that customers leave.
+    /// No faults, except clients that disconnect.
     pub(crate) calm: bool,
     pub(crate) order_instances: usize,
     pub(crate) payment_instances: usize,
     pub(crate) rates: Rates,
-    /// How long things go wrong.
-    pub(crate) chaos: Duration,
+    /// How long there are faults.
+    pub(crate) faults_for: Duration,
     pub(crate) outage: Outage,
-    pub(crate) wishes: Vec<Wish>,
+    pub(crate) intents: Vec<OrderIntent>,
 }
 
-/// Trouble that lasts for longer than an order may be PENDING.
+/// An outage that is longer than an order may be PENDING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outage {
     None,
-    /// No Order is up: whatever was PENDING is old when they are back, and still cannot be asked about.
-    Dark,
+    /// No Order runs. PENDING orders are old when it ends, and Payment is unreachable for longer.
+    AllOrdersDown,
     /// No Order reaches any Payment.
     Partition,
 }
 
-/// What a customer wants.
+/// An order that a client wants to place.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct OrderIntent {
     pub(crate) draft: Draft,
     pub(crate) key: Option<IdempotencyKey>,
-    pub(crate) habit: Habit,
-    pub(crate) begins: Duration,
+    pub(crate) retry_policy: RetryPolicy,
+    pub(crate) starts_at: Duration,
 }
 
-/// What a customer does who was told nothing final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Habit {
-    /// Leaves it at that.
-    Once,
-    /// Asks again with the same key, until there is a final answer.
-    Insists,
-    /// Asks once, and again when all is well.
-    Returns,
+pub(crate) enum RetryPolicy {
+    Never,
+    /// Retries with the same key until a final outcome.
+    UntilFinal,
+    /// Sends once, and retries after healing.
+    AfterHealing,
 }
 
 impl Plan {
-    pub(crate) fn drawn(random: &mut Random) -> Self {
-        let calm = random.chance(100);
-        let outage = match random.within(0..=99) {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let calm = rng.chance_per_mille(100);
+        let outage = match rng.in_range(0..=99) {
             _ if calm => Outage::None,
-            0..=9 => Outage::Dark,
+            0..=9 => Outage::AllOrdersDown,
             10 => Outage::Partition,
             _ => Outage::None,
         };
-        let storm = random.ms(8_000..=25_000);
+        let short = rng.ms(8_000..=25_000);
         Self {
             calm,
-            order_instances: random.within(2..=3).try_into().unwrap(),
-            payment_instances: random.within(1..=2).try_into().unwrap(),
-            rates: if calm { Rates::calm() } else { Rates::drawn(random) },
-            chaos: if outage == Outage::None { storm } else { storm + VOID_AFTER + Duration::from_secs(60) },
+            order_instances: rng.in_range(2..=3).try_into().unwrap(),
+            payment_instances: rng.in_range(1..=2).try_into().unwrap(),
+            rates: if calm { Rates::calm() } else { Rates::draw(rng) },
+            faults_for: if outage == Outage::None {
+                short
+            } else {
+                short + VOID_AFTER + Duration::from_secs(60)
+            },
             outage,
-            wishes: wishes(random),
+            intents: intents(rng),
         }
     }
 
-    /// When the outage begins: some orders are placed, and some are not.
-    pub(crate) fn outage_begins(&self) -> Duration {
+    /// The start of the outage: some orders are placed before it, and some after.
+    pub(crate) fn outage_starts(&self) -> Duration {
         Duration::from_secs(6)
     }
 
-    /// When Orders are up again after a dark time; Payment is out of reach for longer.
+    /// When Orders start again. Payment is unreachable for longer.
     pub(crate) fn outage_ends(&self) -> Duration {
-        self.outage_begins() + VOID_AFTER + Duration::from_secs(5)
+        self.outage_starts() + VOID_AFTER + Duration::from_secs(5)
     }
 
-    /// Whether no Order may be up at this moment.
-    pub(crate) fn is_dark(&self, now: Duration) -> bool {
-        self.outage == Outage::Dark && (self.outage_begins()..self.outage_ends()).contains(&now)
+    /// Whether no Order may run now.
+    pub(crate) fn all_orders_down(&self, now: Duration) -> bool {
+        self.outage == Outage::AllOrdersDown && (self.outage_starts()..self.outage_ends()).contains(&now)
     }
 }
 
-/// 20 to 40 orders, some of them wanted twice, and some keys used for more than one.
-fn wishes(random: &mut Random) -> Vec<Wish> {
-    let users = random.within(3..=5);
-    let mut wishes = Vec::new();
-    for number in 0..random.within(20..=40) {
-        let user = UserId::new(random.within(1..=users).try_into().unwrap()).unwrap();
-        let wish = Wish {
-            draft: draft(random, user),
-            key: (!random.chance(50)).then(|| key(number)),
-            habit: habit(random),
-            begins: random.ms(0..=10_000),
+/// 20 to 40 orders. Some are placed twice, and some keys are used for several orders.
+fn intents(rng: &mut Rng) -> Vec<OrderIntent> {
+    let users = rng.in_range(3..=5);
+    let mut intents = Vec::new();
+    for number in 0..rng.in_range(20..=40) {
+        let user = UserId::new(rng.in_range(1..=users).try_into().unwrap()).unwrap();
+        let intent = OrderIntent {
+            draft: draft(rng, user),
+            key: (!rng.chance_per_mille(50)).then(|| key(number)),
+            retry_policy: retry_policy(rng),
+            starts_at: rng.ms(0..=10_000),
         };
-        if wish.key.is_some() && random.chance(400) {
-            wishes.push(relative(random, &wish));
+        if intent.key.is_some() && rng.chance_per_mille(400) {
+            intents.push(with_same_key(rng, &intent));
         }
-        wishes.push(wish);
+        intents.push(intent);
     }
-    wishes
+    intents
 }
 
-/// Another request under the same key.
-fn relative(random: &mut Random, wish: &Wish) -> Wish {
-    let mut other = Wish { habit: habit(random), ..wish.clone() };
-    let user = wish.draft.user();
-    match random.within(0..=4) {
-        // At once, or nearly.
-        0 => other.begins += random.ms(0..=50),
-        // At once, with another meaning.
+/// Another intent with the same key.
+fn with_same_key(rng: &mut Rng, intent: &OrderIntent) -> OrderIntent {
+    let mut other = OrderIntent { retry_policy: retry_policy(rng), ..intent.clone() };
+    let user = intent.draft.user();
+    match rng.in_range(0..=4) {
+        // The same order, concurrently.
+        0 => other.starts_at += rng.ms(0..=50),
+        // Another order, concurrently.
         1 => {
-            other.draft = draft(random, user);
-            other.begins += random.ms(0..=10);
+            other.draft = draft(rng, user);
+            other.starts_at += rng.ms(0..=10);
         }
-        // Long after, perhaps: a request that was under way for long.
-        2 => other.begins += random.ms(0..=20_000),
-        // With another meaning.
+        // The same order, perhaps much later: a request that was in flight for long.
+        2 => other.starts_at += rng.ms(0..=20_000),
+        // Another order, later.
         3 => {
-            other.draft = draft(random, user);
-            other.begins += random.ms(0..=5_000);
+            other.draft = draft(rng, user);
+            other.starts_at += rng.ms(0..=5_000);
         }
-        // By another customer, who happens to have the same key.
+        // The order of another user with an equal key.
         _ => {
             let user = UserId::new(user.get() + 1).unwrap();
-            other.draft = draft(random, user);
+            other.draft = draft(rng, user);
         }
     }
     other
 }
 
-fn habit(random: &mut Random) -> Habit {
-    match random.within(0..=9) {
-        0..=2 => Habit::Once,
-        3..=7 => Habit::Insists,
-        _ => Habit::Returns,
+fn retry_policy(rng: &mut Rng) -> RetryPolicy {
+    match rng.in_range(0..=9) {
+        0..=2 => RetryPolicy::Never,
+        3..=7 => RetryPolicy::UntilFinal,
+        _ => RetryPolicy::AfterHealing,
     }
 }
 
@@ -155,20 +157,21 @@ fn key(number: u64) -> IdempotencyKey {
     IdempotencyKey::new(format!("key-{number}")).unwrap()
 }
 
-/// One to three items that cost from next to nothing to more than any account has.
-fn draft(random: &mut Random, user: UserId) -> Draft {
-    let currency = if random.chance(700) { Currency::USD } else { Currency::from_code("KWD").unwrap() };
+/// One to three items, with a total between a small amount and twice the credit limit.
+fn draft(rng: &mut Rng, user: UserId) -> Draft {
+    let currency =
+        if rng.chance_per_mille(700) { Currency::USD } else { Currency::from_code("KWD").unwrap() };
     let limit = u64::try_from(CREDIT_LIMIT_MAJOR * 10_i64.pow(currency.exponent())).unwrap();
-    let budget = match random.within(0..=19) {
-        0..=9 => random.within(1_000..=limit / 20),
-        10..=18 => random.within(limit / 10..=limit * 7 / 10),
-        _ => random.within(limit..=limit * 2),
+    let budget = match rng.in_range(0..=19) {
+        0..=9 => rng.in_range(1_000..=limit / 20),
+        10..=18 => rng.in_range(limit / 10..=limit * 7 / 10),
+        _ => rng.in_range(limit..=limit * 2),
     };
-    let count = random.within(1..=3);
+    let count = rng.in_range(1..=3);
     let items = (0..count).map(|_| {
-        let quantity = random.within(1..=3);
+        let quantity = rng.in_range(1..=3);
         Item {
-            product_code: ProductCode::new(format!("sku{}", random.within(1..=9))).unwrap(),
+            product_code: ProductCode::new(format!("sku{}", rng.in_range(1..=9))).unwrap(),
             unit_price: Money::from_minor(currency, (budget / count / quantity).try_into().unwrap()).unwrap(),
             quantity: Quantity::new(quantity.try_into().unwrap()).unwrap(),
         }

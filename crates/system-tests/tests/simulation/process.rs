@@ -1,4 +1,4 @@
-//! A process that can be killed: every task of it ends at whatever await it is at.
+//! A process that can be killed: each of its tasks is aborted at its current await.
 
 use std::{
     future::{Future, pending},
@@ -15,18 +15,18 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a process that is stopped waits for what it began.
+/// How long a graceful stop waits for running tasks.
 const DRAIN_MAX: Duration = Duration::from_secs(35);
 
-/// An instance from its start to its end.
+/// One run of an instance.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) name: String,
     tasks: TaskTracker,
     handles: Mutex<Vec<AbortHandle>>,
-    /// What a stop does not wait for.
+    /// Tasks that a graceful stop aborts at once.
     background: Mutex<Vec<AbortHandle>>,
-    accepts: AtomicBool,
+    accepts_requests: AtomicBool,
     ended: CancellationToken,
 }
 
@@ -37,12 +37,12 @@ impl Process {
             tasks: TaskTracker::new(),
             handles: Mutex::default(),
             background: Mutex::default(),
-            accepts: AtomicBool::new(true),
+            accepts_requests: AtomicBool::new(true),
             ended: CancellationToken::new(),
         })
     }
 
-    /// Runs `task` until it ends or the process does.
+    /// Runs `task` until the process ends.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -62,39 +62,37 @@ impl Process {
         self.background.lock().unwrap().push(tokio::spawn(task).abort_handle());
     }
 
-    /// Whether it takes requests.
-    pub(crate) fn accepts(&self) -> bool {
-        self.accepts.load(Ordering::Relaxed)
+    pub(crate) fn accepts_requests(&self) -> bool {
+        self.accepts_requests.load(Ordering::Relaxed)
     }
 
-    /// Ends it at once.
+    /// Aborts every task.
     pub(crate) fn kill(&self) {
-        self.accepts.store(false, Ordering::Relaxed);
+        self.accepts_requests.store(false, Ordering::Relaxed);
         self.ended.cancel();
         for handle in self.background.lock().unwrap().iter().chain(self.handles.lock().unwrap().iter()) {
             handle.abort();
         }
     }
 
-    /// Ends it from within one of its tasks, which goes no further.
+    /// Kills the process from within one of its tasks. The task does not continue.
     pub(crate) async fn die(&self) -> ! {
         self.kill();
         pending().await
     }
 
-    /// Takes no more requests, and ends it when what it began has ended.
+    /// Stops gracefully: rejects new requests, waits for running tasks, then kills the rest.
     pub(crate) async fn stop(&self) {
-        self.accepts.store(false, Ordering::Relaxed);
+        self.accepts_requests.store(false, Ordering::Relaxed);
         for handle in self.background.lock().unwrap().iter() {
             handle.abort();
         }
         self.tasks.close();
-        // What takes longer is cut off.
         let _ = timeout(DRAIN_MAX, self.tasks.wait()).await;
         self.kill();
     }
 
-    /// Returns once it has ended.
+    /// AfterRecovery once it has ended.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
     }

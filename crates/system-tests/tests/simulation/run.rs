@@ -1,4 +1,4 @@
-//! One run: things go wrong for a while, then all is well, then everything must have come to its end.
+//! One run: faults for a while, then healing, then every order must reach a final state.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,126 +14,125 @@ use tokio::{
 };
 
 use crate::{
-    check, customers,
+    clients,
+    counters::Counters,
     hosts::{self, OrderHost, PaymentHost},
-    tally::Tally,
-    world::World,
+    invariants,
+    simulation::Simulation,
 };
 
-/// How long after all is well what was PENDING then is settled: it is due again within 2 s, a call that hangs
-/// takes 2 s, a reconciler that was not answered pauses for 1 s, and stores that were slow may still be so.
-const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+/// How long after healing a PENDING order may stay so: it is due within 2 s, a call that hangs takes 2 s, a reconciler pauses
+/// for 1 s after a failure, and slow store calls may still run.
+const SETTLED_MAX: Duration = Duration::from_secs(10);
 const SETTLED_POLL: Duration = Duration::from_secs(1);
-/// How long customers may take to be answered once all is well, with all that they try.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
+/// How long after healing clients may take, with all their retries.
+const CLIENTS_MAX: Duration = Duration::from_secs(600);
 
-/// How a run ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct RunResult {
     pub(crate) seed: u64,
     pub(crate) hash: u64,
-    pub(crate) tally: Tally,
+    pub(crate) counters: Counters,
     pub(crate) violations: Vec<String>,
-    pub(crate) journal: Vec<String>,
+    pub(crate) events: Vec<String>,
 }
 
 /// The run of `seed`, always the same.
-pub(crate) fn run(seed: u64) -> Ended {
-    let lived = catch_unwind(AssertUnwindSafe(|| {
+pub(crate) fn run(seed: u64) -> RunResult {
+    let result = catch_unwind(AssertUnwindSafe(|| {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(live(seed))
+        runtime.block_on(simulate(seed))
     }));
-    lived.unwrap_or_else(|_| Ended {
+    result.unwrap_or_else(|_| RunResult {
         seed,
         hash: 0,
-        tally: Tally::default(),
+        counters: Counters::default(),
         violations: vec!["the run itself panicked".to_owned()],
-        journal: Vec::new(),
+        events: Vec::new(),
     })
 }
 
-async fn live(seed: u64) -> Ended {
-    let world = World::new(seed);
+async fn simulate(seed: u64) -> RunResult {
+    let sim = Simulation::new(seed);
     let mut background = JoinSet::new();
-    for number in 0..world.payment_hosts.len() {
-        background.spawn(PaymentHost::run(world.clone(), number));
+    for number in 0..sim.payment_hosts.len() {
+        background.spawn(PaymentHost::run(sim.clone(), number));
     }
-    for number in 0..world.order_hosts.len() {
-        background.spawn(OrderHost::run(world.clone(), number));
+    for number in 0..sim.order_hosts.len() {
+        background.spawn(OrderHost::run(sim.clone(), number));
     }
-    background.spawn(hosts::part(world.clone()));
-    background.spawn(hosts::outage(world.clone()));
-    let mut customers = JoinSet::new();
-    for wish in world.plan.wishes.clone() {
-        customers.spawn(world.watched(customers::pursue(world.clone(), wish)));
+    background.spawn(hosts::cut_links(sim.clone()));
+    background.spawn(hosts::cause_outage(sim.clone()));
+    let mut clients = JoinSet::new();
+    for intent in sim.plan.intents.clone() {
+        clients.spawn(sim.watched(clients::run(sim.clone(), intent)));
     }
-    sleep(world.plan.chaos).await;
-    heal(&world).await;
-    settle(&world, customers).await;
+    sleep(sim.plan.faults_for).await;
+    heal(&sim).await;
+    finish(&sim, clients).await;
     background.abort_all();
-    world.order_hosts.iter().for_each(OrderHost::switch_off);
-    // What is still under way to Payment must change nothing any more.
-    world.calls.wait().await;
-    world.payment_hosts.iter().for_each(PaymentHost::switch_off);
-    check::all(&world);
-    ended(seed, &world)
+    sim.order_hosts.iter().for_each(OrderHost::stop_for_good);
+    // The calls that are still in flight must change nothing.
+    sim.calls.wait().await;
+    sim.payment_hosts.iter().for_each(PaymentHost::stop_for_good);
+    invariants::check_all(&sim);
+    result(seed, &sim)
 }
 
-/// All is well from now on; what was PENDING is settled soon.
-async fn heal(world: &Arc<World>) {
-    world.log(format_args!("all is well"));
-    world.healed.cancel();
-    world.commits.close();
-    world.calls.close();
-    let healed_at = world.now();
-    let left_over =
-        |order: &OrderId| world.orders.history(*order).last().is_some_and(|(at, _)| *at <= healed_at);
-    settled(world, left_over).await;
+/// Ends the faults, and waits until the orders that are PENDING now are settled.
+async fn heal(sim: &Arc<Simulation>) {
+    sim.log(format_args!("healed"));
+    sim.healed.cancel();
+    sim.commits.close();
+    sim.calls.close();
+    let healed_at = sim.now();
+    let older = |order: &OrderId| sim.orders.history(*order).last().is_some_and(|(at, _)| *at <= healed_at);
+    wait_until_settled(sim, older).await;
 }
 
-/// Waits until no order of this kind is PENDING, which is soon.
-async fn settled(world: &World, kind: impl Fn(&OrderId) -> bool) {
-    let since = world.now();
+/// Waits until none of the orders that `filter` selects is PENDING.
+async fn wait_until_settled(sim: &Simulation, filter: impl Fn(&OrderId) -> bool) {
+    let since = sim.now();
     loop {
-        let mut waiting = pending(world);
-        waiting.retain(&kind);
+        let mut waiting = pending(sim);
+        waiting.retain(&filter);
         if waiting.is_empty() {
             return;
         }
-        if world.now() - since > SETTLED_WITHIN {
-            return world.violated(format!("PENDING, {SETTLED_WITHIN:?} after all was well: {waiting:?}"));
+        if sim.now() - since > SETTLED_MAX {
+            return sim.report_violation(format!("PENDING {SETTLED_MAX:?} after healing: {waiting:?}"));
         }
         sleep(SETTLED_POLL).await;
     }
 }
 
-/// Waits until customers have their answers, and nothing is left to land or to settle.
-async fn settle(world: &Arc<World>, customers: JoinSet<()>) {
-    if timeout(ANSWERED_WITHIN, customers.join_all()).await.is_err() {
-        world.violated("customers are still not answered".to_owned());
+/// Waits for all clients, for commits in flight, and for the settlement of every order.
+async fn finish(sim: &Arc<Simulation>, clients: JoinSet<()>) {
+    if timeout(CLIENTS_MAX, clients.join_all()).await.is_err() {
+        sim.report_violation("clients still wait for responses".to_owned());
     }
-    world.commits.wait().await;
-    settled(world, |_| true).await;
+    sim.commits.wait().await;
+    wait_until_settled(sim, |_| true).await;
 }
 
-/// The orders that are PENDING although Payment does not know them otherwise.
-fn pending(world: &World) -> Vec<OrderId> {
-    let payments = check::payments(world);
-    let pending = world.orders.fake.all().into_iter().filter(|order| order.status == Status::Pending);
-    let waits = pending.filter(|order| !check::is_mismatch(order, payments.get(&order.id)));
+/// The PENDING orders, except those whose payment differs from the order: these stay PENDING.
+fn pending(sim: &Simulation) -> Vec<OrderId> {
+    let payments = invariants::payments(sim);
+    let pending = sim.orders.fake.all().into_iter().filter(|order| order.status == Status::Pending);
+    let waits = pending.filter(|order| !invariants::is_mismatch(order, payments.get(&order.id)));
     waits.map(|order| order.id).collect()
 }
 
-fn ended(seed: u64, world: &World) -> Ended {
-    let mut record = world.record();
-    record.tally.seeds = 1;
-    record.tally.calm_seeds = u64::from(world.plan.calm);
-    record.tally.orders = world.orders.fake.all().len().try_into().unwrap();
-    Ended {
+fn result(seed: u64, sim: &Simulation) -> RunResult {
+    let mut record = sim.record();
+    record.counters.seeds = 1;
+    record.counters.calm_seeds = u64::from(sim.plan.calm);
+    record.counters.orders = sim.orders.fake.all().len().try_into().unwrap();
+    RunResult {
         seed,
-        hash: record.journal.hash(),
-        tally: record.tally.clone(),
+        hash: record.events.hash(),
+        counters: record.counters.clone(),
         violations: record.violations.clone(),
-        journal: std::mem::take(&mut record.journal.lines),
+        events: std::mem::take(&mut record.events.lines),
     }
 }

@@ -1,4 +1,4 @@
-//! Which seeds are run, on as many threads as there are cores, and what is told of them.
+//! Runs seeds, one thread per core, and reports.
 
 use std::{
     fmt::Write,
@@ -11,28 +11,28 @@ use std::{
     time::Instant,
 };
 
-use test_support::{Failed, check};
+use test_support::{Failed, check, variable};
 
 use crate::{
-    run::{Ended, run},
-    tally::Tally,
+    counters::Counters,
+    run::{RunResult, run},
 };
 
-/// How many seeds are run where nobody says otherwise.
+/// The number of seeds unless `SIMULATION_SEEDS` is set.
 const SEEDS: u64 = 2_000;
-/// Lines of a journal that are shown of a run that failed.
+/// Lines of the event log that the report of a failed run shows.
 const TAIL_LINES: usize = 120;
 
-/// What the environment asks for.
+/// The seeds that the environment selects.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Asked {
-    /// `SIMULATION_SEED`: this one, with all that happened.
+pub(crate) enum Selection {
+    /// `SIMULATION_SEED`: this seed, with its event log.
     One(u64),
-    /// `SIMULATION_SEEDS`: so many, from 0 on.
+    /// `SIMULATION_SEEDS`: so many seeds, from 0 on.
     Many(u64),
 }
 
-impl Asked {
+impl Selection {
     pub(crate) fn from_environment() -> Self {
         match (number("SIMULATION_SEED"), number("SIMULATION_SEEDS")) {
             (Some(seed), _) => Self::One(seed),
@@ -41,48 +41,47 @@ impl Asked {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "switches of the test itself, not configuration of a service")]
 fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    let text = variable(name);
+    (!text.is_empty()).then(|| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
-/// A seed always runs alike.
+/// A seed gives the same history in every run.
 pub(crate) fn reproduce() -> Result<(), Failed> {
     for seed in [1, 2, 3] {
         let (first, second) = (run(seed), run(seed));
-        let differs = first.journal.iter().zip(&second.journal).find(|(one, other)| one != other);
-        check(first.hash == second.hash, || format!("seed {seed} runs differently: {differs:#?}"))?;
+        let difference = first.events.iter().zip(&second.events).find(|(one, other)| one != other);
+        check(first.hash == second.hash, || format!("seed {seed} runs differently: {difference:#?}"))?;
     }
     Ok(())
 }
 
-/// Runs one seed and prints all that happened.
-#[allow(clippy::print_stdout, reason = "what was asked for")]
+/// Runs one seed and prints its event log.
+#[allow(clippy::print_stdout, reason = "SIMULATION_SEED requests the log")]
 pub(crate) fn one(seed: u64) -> Result<(), Failed> {
-    let ended = run(seed);
-    println!("{}\n{}", ended.journal.join("\n"), ended.tally);
-    check(ended.violations.is_empty(), || report(&ended))
+    let result = run(seed);
+    println!("{}\n{}", result.events.join("\n"), result.counters);
+    check(result.violations.is_empty(), || report(&result))
 }
 
-/// Runs so many seeds, up to the first that fails.
-#[allow(clippy::print_stdout, reason = "the figures are a result too")]
+/// Runs seeds until one fails.
+#[allow(clippy::print_stdout, reason = "the counts are a result of the test")]
 pub(crate) fn many(seeds: u64) -> Result<(), Failed> {
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
-    let sum: Mutex<(Tally, Vec<Ended>)> = Mutex::default();
-    let began = Instant::now();
+    let sum: Mutex<(Counters, Vec<RunResult>)> = Mutex::default();
+    let started = Instant::now();
     let work = || {
         while !failed.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
                 break;
             }
-            let ended = run(seed);
-            let (tally, failures) = &mut *sum.lock().unwrap();
-            tally.add(&ended.tally);
-            if !ended.violations.is_empty() {
+            let result = run(seed);
+            let (counters, failures) = &mut *sum.lock().unwrap();
+            counters.add(&result.counters);
+            if !result.violations.is_empty() {
                 failed.store(true, Ordering::Relaxed);
-                failures.push(ended);
+                failures.push(result);
             }
         }
     };
@@ -91,21 +90,21 @@ pub(crate) fn many(seeds: u64) -> Result<(), Failed> {
             scope.spawn(work);
         }
     });
-    let (tally, mut failures) = sum.into_inner().unwrap();
-    println!("{tally}{:?}", began.elapsed());
-    failures.sort_by_key(|ended| ended.seed);
+    let (counters, mut failures) = sum.into_inner().unwrap();
+    println!("{counters}{:?}", started.elapsed());
+    failures.sort_by_key(|result| result.seed);
     check(failures.is_empty(), || failures.iter().map(report).collect())?;
-    let missing = tally.never_seen();
+    let missing = counters.never_seen();
     check(seeds < SEEDS || missing.is_empty(), || format!("never happened in {seeds} seeds: {missing:?}"))
 }
 
-/// The seed, what it broke, and what happened last.
-fn report(ended: &Ended) -> String {
-    let Ended { seed, violations, journal, .. } = ended;
+/// The end of the event log, the violations, and the command that repeats the run.
+fn report(result: &RunResult) -> String {
+    let RunResult { seed, violations, events, .. } = result;
     let mut report = String::new();
-    let tail = journal.len().saturating_sub(TAIL_LINES);
-    let _ = writeln!(report, "\n{}", journal[tail..].join("\n"));
-    let _ = writeln!(report, "seed {seed} broke {} promises:", violations.len());
+    let tail = events.len().saturating_sub(TAIL_LINES);
+    let _ = writeln!(report, "\n{}", events[tail..].join("\n"));
+    let _ = writeln!(report, "seed {seed}: {} violations:", violations.len());
     for violation in violations {
         let _ = writeln!(report, "- {violation}");
     }

@@ -1,97 +1,118 @@
-//! An order that has been PENDING for long is given up, and that fails; a charge that was on its way comes after it.
+//! Order voids an order that was PENDING for too long, and the Void fails; the charge arrives after the Void.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use system_tests::client::History;
 use test_support::{Failed, Trial, check};
+use tokio::time::sleep;
 
-use super::{Told, all, conclude, expect, late::charge_again, stands};
+use super::{
+    Expected, POLL_INTERVAL, WAIT_MAX, expect, expect_first, finish, late_duplicate::charge, run_all,
+    wait_for_status,
+};
 use crate::{
-    books::{On, Whose},
-    customer::Record,
-    house::{House, Plan, fails},
+    cluster::{Cluster, ClusterConfig, fault_vars},
+    db_snapshot::{DatabaseKind, ServiceName},
 };
 
-/// Longer than an order may be PENDING (15 min).
-const LONG_AGO: Duration = Duration::from_secs(16 * 60);
+/// Longer than the 15 minutes after which Order voids a PENDING order.
+const PENDING_SINCE: Duration = Duration::from_secs(16 * 60);
 
-/// How giving up goes wrong.
+/// A failure of the Void.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     order: &'static str,
     payment: &'static str,
-    dies: Option<Whose>,
+    killed: Option<ServiceName>,
 }
 
-const fn order(points: &'static str, dies: Option<Whose>) -> Case {
-    Case { order: points, payment: "", dies }
+const fn order(rules: &'static str, killed: Option<ServiceName>) -> Case {
+    Case { order: rules, payment: "", killed }
 }
 
-const fn payment(points: &'static str, dies: Option<Whose>) -> Case {
-    Case { order: "", payment: points, dies }
+const fn payment(rules: &'static str, killed: Option<ServiceName>) -> Case {
+    Case { order: "", payment: rules, killed }
 }
 
 const CASES: &[Case] = &[
-    order("payments.void.before=kill@1", Some(Whose::Order)),
+    order("payments.void.before=kill@1", Some(ServiceName::Order)),
     order("payments.void.before=error@1", None),
-    order("payments.void.after=kill@1", Some(Whose::Order)),
+    order("payments.void.after=kill@1", Some(ServiceName::Order)),
     order("payments.void.after=error@1", None),
     order("payments.void.after=delay:1500@1", None),
-    order("orders.settle.before=kill@1", Some(Whose::Order)),
-    order("orders.settle.after=kill@1", Some(Whose::Order)),
-    payment("ledger.void.before=kill@1", Some(Whose::Payment)),
+    order("orders.settle.before=kill@1", Some(ServiceName::Order)),
+    order("orders.settle.after=kill@1", Some(ServiceName::Order)),
+    payment("ledger.void.before=kill@1", Some(ServiceName::Payment)),
     payment("ledger.void.before=error@1", None),
-    payment("commit.before=kill@1", Some(Whose::Payment)),
+    payment("commit.before=kill@1", Some(ServiceName::Payment)),
     payment("commit.before=error@1", None),
-    payment("commit.after=kill@1", Some(Whose::Payment)),
+    payment("commit.after=kill@1", Some(ServiceName::Payment)),
     payment("commit.after=error@1", None),
-    payment("ledger.void.after=kill@1", Some(Whose::Payment)),
+    payment("ledger.void.after=kill@1", Some(ServiceName::Payment)),
     payment("ledger.void.after=error@1", None),
 ];
 
-pub(super) fn trial(on: On) -> Trial {
-    let name = format!("{}::crashes::voiding", on.name());
-    crate::shared(&name, &on.needs(), move || async move {
-        all(CASES, move |case| given_up(on, case)).await?;
-        charged_before(on).await
+pub(super) fn trial(database: DatabaseKind) -> Trial {
+    let name = format!("{}::crashes::voiding", database.name());
+    crate::shared(&name, &database.needs(), move || async move {
+        run_all(CASES, move |case| void(database, case)).await?;
+        void_finds_the_charge(database).await
     })
 }
 
-async fn given_up(on: On, case: Case) -> Result<(), Failed> {
-    let never_charged = "payments.charge.before=error";
-    let mut house = House::build(Plan::on(on).order_fails(never_charged).payment_fails(case.payment)).await?;
-    let mut record = Record::of(1, "key", super::MINOR);
-    expect(&house, &mut record, Told::Unknown).await?;
-    age(&mut house, case.order).await?;
-    match case.dies {
-        Some(Whose::Order) => house.orders[0].died().await?,
-        Some(Whose::Payment) => house.payments[0].died().await?,
+async fn void(database: DatabaseKind, case: Case) -> Result<(), Failed> {
+    let point = "payments.charge.before";
+    let config = ClusterConfig::new(database).order_faults(format!("{point}=error"));
+    let mut cluster = Cluster::start(config.payment_faults(case.payment)).await?;
+    let mut history = History::new(1, "key", super::MINOR);
+    expect_first(&mut cluster, &mut history, Expected::Unknown, &[point]).await?;
+    make_old(&mut cluster, case.order).await?;
+    match case.killed {
+        Some(ServiceName::Order) => cluster.orders[0].wait_until_killed().await?,
+        Some(ServiceName::Payment) => cluster.payments[0].wait_until_killed().await?,
         None => {}
     }
-    house.revive().await?;
-    stands(&house, Some("VOIDED")).await?;
-    let order = house.books.orders().await?[0].id;
-    let told = charge_again(&house, 1, order, super::MINOR).await?;
-    check(told == Err("VOIDED".to_owned()), || format!("a charge after Void was told {told:?}"))?;
-    expect(&house, &mut record, Told::Voided).await?;
-    conclude(house, &[record]).await
+    cluster.restart_stopped().await?;
+    wait_for_status(&cluster, Some("VOIDED")).await?;
+    let order = cluster.databases.orders().await?[0].id;
+    let charged = charge(&cluster, 1, order, super::MINOR).await?;
+    check(charged == Err("VOIDED".to_owned()), || format!("a charge after the Void: {charged:?}"))?;
+    expect(&cluster, &mut history, Expected::Voided).await?;
+    finish(cluster, &[history]).await
 }
 
-/// Whoever gives an order up that was charged without anybody's hearing of it, finds the charge.
-async fn charged_before(on: On) -> Result<(), Failed> {
-    let mut house = House::build(Plan::on(on).order_fails("payments.charge.after=error")).await?;
-    let mut record = Record::of(1, "key", super::MINOR);
-    expect(&house, &mut record, Told::Unknown).await?;
-    age(&mut house, "").await?;
-    stands(&house, Some("PAID")).await?;
-    expect(&house, &mut record, Told::Replayed).await?;
-    conclude(house, &[record]).await
+/// Order voids an order that was charged, whose reply was lost: Payment returns the charge, and the order becomes PAID.
+async fn void_finds_the_charge(database: DatabaseKind) -> Result<(), Failed> {
+    let point = "payments.charge.after";
+    let config = ClusterConfig::new(database).order_faults(format!("{point}=error"));
+    let mut cluster = Cluster::start(config).await?;
+    let mut history = History::new(1, "key", super::MINOR);
+    expect_first(&mut cluster, &mut history, Expected::Unknown, &[point]).await?;
+    wait_until_charged(&cluster).await?;
+    make_old(&mut cluster, "").await?;
+    wait_for_status(&cluster, Some("PAID")).await?;
+    expect(&cluster, &mut history, Expected::Replayed).await?;
+    finish(cluster, &[history]).await
 }
 
-/// Ends Order, makes what is PENDING old, and starts Order again, so that it fails at `points`.
-async fn age(house: &mut House, points: &str) -> Result<(), Failed> {
-    house.orders[0].kill().await?;
-    let ms = LONG_AGO.as_millis();
+/// A 504 may precede the charge as well.
+async fn wait_until_charged(cluster: &Cluster) -> Result<(), Failed> {
+    let deadline = Instant::now() + WAIT_MAX;
+    while cluster.databases.snapshot().await?.payments.is_empty() {
+        check(Instant::now() < deadline, || "the order was not charged".to_owned())?;
+        sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// Kills Order, moves the start of its PENDING order back in time, and starts Order with these fault injection rules.
+async fn make_old(cluster: &mut Cluster, rules: &str) -> Result<(), Failed> {
+    // A 504 may precede the commit of the order.
+    wait_for_status(cluster, Some("PENDING")).await?;
+    cluster.orders[0].kill().await?;
+    let ms = PENDING_SINCE.as_millis();
     let sql = format!("UPDATE orders SET pending_since_ms = pending_since_ms - {ms}, next_check_at_ms = 0");
-    check(house.books.change(Whose::Order, &sql).await? == 1, || "there is no order to age".to_owned())?;
-    house.orders[0].spawn(&fails(points))
+    let updated = cluster.databases.execute(ServiceName::Order, &sql).await?;
+    check(updated == 1, || format!("{updated} orders were made old"))?;
+    cluster.orders[0].spawn(&fault_vars(rules))
 }
