@@ -1,20 +1,20 @@
-# The programs, an image each, from one build:
+# One image per program, from one build:
 #
 #     docker build --target gateway --build-arg GIT_COMMIT="$(git rev-parse --short HEAD)" --tag order-system/gateway .
 #
-# Targets: gateway, order, payment, and order-system for its command `audit`. BuildKit is needed (Docker 20.10 or newer has it). The
-# base images may be others of the same kind, which deploy/make-stand-ins can make where no registry is in reach.
+# Targets: gateway, order, payment, and order-system for its command `audit`. Needs BuildKit (Docker 20.10 or newer). BUILDER and
+# RUNTIME replace the base images; deploy/build-offline-base-images builds both without an image registry.
 ARG BUILDER=docker.io/library/rust:1.95-slim-bookworm
-# glibc, certificates of authorities, time zones; neither a shell nor a package manager.
+# glibc, CA certificates and time zones, without a shell or a package manager.
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
-# The whole workspace at once: one build for each program would compile what they share once for each.
+# One build of all programs compiles their shared crates once.
 FROM ${BUILDER} AS build
 WORKDIR /src
 COPY . .
-# What `--version` tells.
+# For `--version`.
 ARG GIT_COMMIT=
-# What was downloaded and compiled stays in the builder's caches, so that a change compiles what depends on it and no more.
+# Downloads and artifacts stay in BuildKit's caches, so that builds are incremental.
 RUN --mount=type=cache,id=order-system-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=order-system-target,target=/src/target,sharing=locked \
     GIT_COMMIT="${GIT_COMMIT}" cargo build --release --locked -p gateway -p order -p payment -p all-in-one \
@@ -27,7 +27,7 @@ FROM ${RUNTIME} AS runtime
 ARG GIT_COMMIT=
 LABEL org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="${GIT_COMMIT}"
-# By number, so that Kubernetes can see that it is not root.
+# A numeric user, so that Kubernetes can verify runAsNonRoot.
 USER 65532:65532
 WORKDIR /
 STOPSIGNAL SIGTERM
@@ -59,7 +59,7 @@ ENTRYPOINT ["/usr/local/bin/order"]
 
 FROM runtime AS gateway
 LABEL org.opencontainers.image.title="gateway" \
-      org.opencontainers.image.description="Gateway of the order system: its public door, HTTP and JSON"
+      org.opencontainers.image.description="Gateway of the order system: the public API over HTTP and JSON"
 COPY --from=build /out/gateway /usr/local/bin/gateway
 ENV APPLICATION_PORT=8080 ADMIN_ADDRESS=0.0.0.0:9080 ENV=production
 EXPOSE 8080 9080

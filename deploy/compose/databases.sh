@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Read by the database's image when its volume is empty: a database for each service, and for each two users, neither of whom
-# can see the other service's. Names and passwords are those of the URLs that the services are given.
+# The database's image sources this file when its volume is empty. Creates a database and two users for each service. A user cannot
+# see the other service's database. Names and passwords are those in the services' URLs.
 
-# The parts of `user:password@tcp(host:port)/database`, as the SQL that makes them.
+# Prints the SQL that creates the user and database of the URL `user:password@tcp(host:port)/database`.
 user_of() {
   local url user password database rights=$2
   url=$(<"/run/secrets/$1")

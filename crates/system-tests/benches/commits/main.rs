@@ -1,16 +1,16 @@
-//! Group commit on SQLite beside one transaction for each write: orders per second of the store of orders.
+//! Group commit on SQLite, compared with one transaction per write: orders per second of the store of orders.
 //!
 //!     cargo bench -p system-tests --bench commits
 //!
-//! An order is two writes, inserted PENDING and settled PAID, each committed and synced (`synchronous=FULL`) before
-//! it is answered. 1, 16 and 64 tasks write one order after another for 2 s, now to a file where up to 64 writes
-//! share a commit, now to one where each has its own; 7 rounds, interleaved; prints the medians.
+//! An order is two writes, an INSERT as PENDING and the settlement as PAID, each committed and synced (`synchronous=FULL`). 1, 16
+//! and 64 tasks write orders for 2 s: to a file where up to 64 writes share a commit, and to one with a commit per write. 7
+//! interleaved rounds; prints the medians.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
-    reason = "it computes figures and prints them"
+    reason = "a bench computes and prints figures"
 )]
 
 #[path = "../shared/figures.rs"]
@@ -37,12 +37,12 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(2);
 const USERS: i64 = 1000;
 
-/// What the services allocate with.
+/// The allocator of the services.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure())
@@ -62,7 +62,7 @@ async fn measure() -> Result<(), Failure> {
     for round in 0..ROUNDS {
         for (cells, concurrency) in rounds.iter_mut().zip(CONCURRENCY) {
             for turn in 0..GROUPS.len() {
-                // Each goes first in every other round.
+                // The order alternates from round to round.
                 let turn = (turn + round) % GROUPS.len();
                 cells[turn].push(per_second(&stores[turn], concurrency, MEASURED).await?);
             }
@@ -79,7 +79,7 @@ async fn measure() -> Result<(), Failure> {
     Ok(())
 }
 
-/// So many tasks write one order after another.
+/// Orders per second of `concurrency` tasks.
 async fn per_second(store: &DbOrders, concurrency: usize, duration: Duration) -> Result<f64, Failure> {
     static NEXT: AtomicI64 = AtomicI64::new(1);
     let started = Instant::now();
@@ -97,8 +97,8 @@ async fn per_second(store: &DbOrders, concurrency: usize, duration: Duration) ->
         });
     }
     let mut orders = 0;
-    while let Some(worked) = workers.join_next().await {
-        orders += worked??;
+    while let Some(result) = workers.join_next().await {
+        orders += result??;
     }
     Ok(f64::from(orders) / started.elapsed().as_secs_f64())
 }

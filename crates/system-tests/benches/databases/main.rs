@@ -2,16 +2,16 @@
 //!
 //!     cargo bench -p system-tests --bench databases
 //!
-//! Starts a MariaDB and a PostgreSQL of its own with durable commits, and the system over SQLite files and over each
-//! of them, all in this process with the load: a closed loop of 1, 16 and 64 connections for 4 s against one system
-//! after another, 3 rounds, interleaved; prints the medians. Every answer must be a 201: any other voids the run.
-//! The processor time is that of services and load, not of the servers.
+//! Starts a MariaDB and a PostgreSQL with durable commits, and the system over SQLite files and over each of them, in this process
+//! together with the load: a closed loop of 1, 16 and 64 connections for 4 s, one system after the other, 3 interleaved rounds.
+//! Prints the medians. A response other than 201 invalidates the run. The processor time includes services and load, and excludes
+//! the database servers.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
-    reason = "it computes figures and prints them"
+    reason = "a bench computes and prints figures"
 )]
 
 #[path = "../shared/backend.rs"]
@@ -36,12 +36,12 @@ const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(4);
 
-/// What the services allocate with.
+/// The allocator of the services.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure())

@@ -1,20 +1,18 @@
-//! Orders per second and latency of `POST /orders` through the whole system, its memory, and what tokens and rate limits
-//! cost.
+//! `POST /orders` through the whole system: orders per second, latency, memory, and the cost of tokens and rate limits.
 //!
 //!     cargo bench -p system-tests --bench orders
-//!     BEFORE=/path/to/an/older/system cargo bench -p system-tests --bench orders
+//!     BEFORE=/path/to/an/older/order-system cargo bench -p system-tests --bench orders
 //!
-//! Runs the `order-system` binary of the bench profile as processes of their own over fresh SQLite files: as it is without any
-//! configuration, and with tokens (RS256) and rate limits, and beside them an older binary, where `BEFORE` names one. A
-//! closed loop of 1, 16 and 64 connections asks one after the other, for so many rounds; prints the medians, and those of
-//! the ratios of processor time within a round. Every answer must be a 201: any other voids the run. Load and services
-//! share the machine.
+//! Runs `order-system` in processes of its own over empty SQLite files: with the default configuration, with tokens (RS256) and rate
+//! limits, and an older binary where `BEFORE` names one. A closed loop of 1, 16 and 64 connections loads one after the other.
+//! Prints the medians over all rounds, and the median ratio of processor time within a round. A response other than 201
+//! invalidates the run. Load and services share the machine.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
-    reason = "it computes figures and prints them"
+    reason = "a bench computes and prints figures"
 )]
 
 #[path = "../shared/cpu.rs"]
@@ -25,7 +23,7 @@ mod figures;
 mod load;
 #[path = "../shared/process.rs"]
 mod process;
-#[allow(clippy::unwrap_used, dead_code, reason = "a test's, which makes more of it")]
+#[allow(clippy::unwrap_used, dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/it/auth/signer.rs"]
 mod signer;
 mod tokens;
@@ -41,11 +39,11 @@ const CONNECTIONS: [usize; 3] = [1, 16, 64];
 const ROUNDS: usize = 11;
 const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(4);
-/// Limits that are looked at with every request, and never reached.
+/// Limits that every request checks and none reaches.
 const RATES: [(&str, &str); 2] =
     [("RATE_LIMIT_PER_ADDRESS", "1000000/1"), ("RATE_LIMIT_PER_SUBJECT", "1000000/1")];
 
-/// A system that is measured, and its rounds by [`CONNECTIONS`].
+/// A system and its rounds, by [`CONNECTIONS`].
 struct Measured {
     name: &'static str,
     system: SystemProcess,
@@ -54,7 +52,7 @@ struct Measured {
 }
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -76,7 +74,7 @@ async fn measure() -> Result<(), Failure> {
     let systems = all.len();
     for round in 0..ROUNDS {
         for cell in 0..CONNECTIONS.len() {
-            // Another one is first each time.
+            // The order rotates from round to round.
             for which in (0..systems).map(|turn| (turn + round) % systems) {
                 all[which].round(cell).await?;
             }

@@ -1,4 +1,4 @@
-//! Access tokens of the users that orders are spread over, as an issuer would make them: RS256, by a file of its keys.
+//! Access tokens of all users (RS256), and the file of the issuer's keys.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "orders";
 const VALID_FOR_SECONDS: u64 = 7_200;
 
-/// What is added to the environment of the gateway.
+/// Variables of the gateway.
 type Variables = Vec<(&'static str, String)>;
 
-/// Tokens for so many users, and what the gateway has to be told of them. The keys are written to `directory`.
+/// Tokens of `users` users, and the gateway's variables that make it accept them. Writes the keys to `directory`.
 pub(crate) fn issue(users: usize, directory: &Path) -> Result<(Tokens, Variables), Failure> {
     let signer = Signer::rsa(Some("bench"));
     let keys = directory.join("jwks.json");

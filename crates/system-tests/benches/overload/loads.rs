@@ -1,4 +1,4 @@
-//! The loads that the system is put under, each printed, and which of them place most.
+//! The loads on the system, and the search for the best ones. Each load prints its results.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use crate::{
 
 /// Connections of the closed loops.
 const CLOSED: [usize; 4] = [16, 32, 64, 128];
-/// Rates of the open loops, in what the best closed loop placed.
+/// Rates of the open loops, relative to the best closed loop.
 const OPEN: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.25];
 const LOOP_FOR: Duration = Duration::from_secs(6);
 const OVERLOAD_FOR: Duration = Duration::from_secs(30);
 
-/// The loops that place most.
+/// The loops with the highest goodput.
 pub(crate) struct Best {
     connections: usize,
-    /// Orders a second that the closed loop of so many connections placed.
+    /// Orders per second of the closed loop.
     pub(crate) placed: f64,
-    /// Orders a second that the open loop sends, in what the closed one places.
+    /// The rate of the open loop, relative to `placed`.
     sent: f64,
 }
 
-/// Orders a second that the best loops place at one time.
+/// Orders per second of the best loops at one time.
 pub(crate) struct Capacity {
     pub(crate) closed: f64,
     pub(crate) open: f64,
 }
 
-/// The system, and the orders that it has answered 201.
+/// The system, and the number of its 201s.
 pub(crate) struct Loads {
     pub(crate) system: Services,
     pub(crate) placed: u64,
@@ -62,7 +62,7 @@ impl Loads {
         Ok(Capacity { closed, open })
     }
 
-    /// Orders a second that a closed loop places.
+    /// Returns the orders per second of a closed loop.
     async fn closed(&mut self, connections: usize) -> Result<f64, Failure> {
         let cpu = self.system.cpu_seconds()?;
         let mut round = load::run(self.system.gateway, &Tokens::default(), connections, LOOP_FOR).await?;
@@ -95,7 +95,7 @@ impl Loads {
         let over = self.open("overload", per_second, OVERLOAD_FOR).await?;
         let busy = (self.system.cpu_seconds()? - cpu) / OVERLOAD_FOR.as_secs_f64() * 100.0;
         println!(
-            "of a core: {busy:.0} %; shed in: p99 {:.1} ms, at most {:.1} ms",
+            "CPU: {busy:.0} % of a core; time to shed: p99 {:.1} ms, at most {:.1} ms",
             over.shed_ms(0.99),
             over.shed_ms(1.0)
         );

@@ -1,29 +1,29 @@
-//! What becomes of the system when it is asked for three times what it can do, and when a thousand clients are slow.
+//! The system under three times its capacity, and with a thousand slow clients.
 //!
 //!     cargo bench -p system-tests --bench overload
 //!
-//! Runs gateway, Order and Payment, a process each of the bench profile, over fresh SQLite files on one core, and the load on
-//! another (`taskset`):
+//! Runs gateway, Order and Payment, each a process of the bench profile, over empty SQLite files on one core, and the load on another
+//! (`taskset`):
 //!
-//! 1. closed loops of 16 to 128 connections, 6 s each, of which one places most;
-//! 2. open loops at 0.8 to 1.25 times what it placed, 6 s each, of which one places most: the capacity. Every latency of an
-//!    open loop counts from the moment at which the request was due;
-//! 3. an open loop at a half of what the closed loop placed for 5 s, for the latency of a day like any other;
-//! 4. so many rounds: both loops that placed most; an open loop at three times what the closed one placed for 30 s; both
-//!    again. What is placed in between is compared with the mean of before and after: others may share the machine;
-//! 5. the half again, at once after the last overload: what is still refused, how long, and the latency of what comes 2 s
-//!    later;
+//! 1. closed loops of 16 to 128 connections, 6 s each; the bench selects the best one;
+//! 2. open loops at 0.8 to 1.25 times the best closed loop's rate, 6 s each; the best one is the capacity. The latency of an open
+//!    loop counts from the time at which the request was due;
+//! 3. an open loop at half the best closed loop's rate for 5 s: the normal latency;
+//! 4. several rounds: both best loops; an open loop at three times the closed loop's rate for 30 s; both best loops again. The
+//!    goodput is compared with the mean of before and after, since other programs may use the machine;
+//! 5. half the rate again, directly after the last overload: the requests that are still shed, for how long, and the latency from
+//!    2 s later on;
 //! 6. the orders in the database, which must be as many as there were 201s;
-//! 7. one client that sends 50 orders a second, alone and beside 1,000 connections of clients that send their heads and
-//!    bodies byte by byte, in turn.
+//! 7. one client that sends 50 orders a second, alone and beside 1,000 connections that send their heads and bodies byte by byte,
+//!    alternating.
 //!
-//! An answer that is neither 201 nor 503 NOT_STARTED voids the run, and so does the latter in a closed loop, in 3 and in 7.
+//! A response other than 201 and 503 NOT_STARTED invalidates the run; so does a 503 in a closed loop, in 3 and in 7.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
-    reason = "it computes figures and prints them"
+    reason = "a bench computes and prints figures"
 )]
 
 #[path = "../shared/cpu.rs"]
@@ -51,7 +51,7 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 const SERVICES_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
-/// All of the load comes from one address.
+/// The load comes from one address.
 const CONNECTIONS: (&str, &str) = ("CONNECTIONS_PER_ADDRESS_MAX", "8192");
 
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -62,14 +62,14 @@ const USUAL_FOR: Duration = Duration::from_secs(5);
 const RECOVERY_MAX: Duration = Duration::from_secs(2);
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
-    // Before there is a second thread: all that come inherit it.
+    // Before there is a second thread: new threads inherit the affinity.
     let pid = std::process::id().to_string();
     let pinned = Command::new("taskset").args(["-cp", LOAD_CORE, &pid]).output()?;
     if !pinned.status.success() {
-        return Err("taskset voids the run: two cores are needed".into());
+        return Err("taskset invalidates the run: two cores are needed".into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(measure())
@@ -80,7 +80,7 @@ async fn measure() -> Result<(), Failure> {
     let placed = load::run(system.gateway, &Tokens::default(), 32, WARM_UP).await?.orders();
     let mut loads = Loads { system, placed };
     let best = loads.best().await?;
-    let usual = loads.open("a half of it", best.placed * USUAL, USUAL_FOR).await?;
+    let usual = loads.open("half of it", best.placed * USUAL, USUAL_FOR).await?;
     usual.demand_all_placed()?;
 
     let (mut of_open, mut of_closed, mut shed) = (Vec::new(), Vec::new(), Vec::new());
@@ -88,7 +88,7 @@ async fn measure() -> Result<(), Failure> {
         let before = loads.capacity(&best).await?;
         let over = loads.overload(before.closed * OVERLOAD).await?;
         if round + 1 == ROUNDS {
-            let after = loads.open("a half of it, after", before.closed * USUAL, USUAL_FOR).await?;
+            let after = loads.open("half of it, after", before.closed * USUAL, USUAL_FOR).await?;
             recovery(&usual, &after);
         }
         let after = loads.capacity(&best).await?;
@@ -105,9 +105,9 @@ async fn measure() -> Result<(), Failure> {
     println!("shed in: p99 {:.1} ms, the median of the rounds", figures::median(shed));
     println!("peak memory of the gateway: {:.1} MiB resident", loads.system.gateway_peak()?);
     let saved = saved(&loads.system).await?;
-    println!("orders saved: {saved}, answered 201: {}", loads.placed);
+    println!("orders saved: {saved}, 201 responses: {}", loads.placed);
     if saved != loads.placed {
-        return Err("orders that nobody was told of void the run".into());
+        return Err("orders without a 201 invalidate the run".into());
     }
     slow::measure(&loads.system).await
 }
@@ -122,7 +122,7 @@ fn recovery(before: &Outcome, after: &Outcome) {
     );
 }
 
-/// The orders in Order's database.
+/// The number of orders in Order's database.
 async fn saved(system: &Services) -> Result<u64, Failure> {
     let file = SqliteConnectOptions::new().filename(system.order_database());
     let mut connection = SqliteConnection::connect_with(&file).await?;

@@ -1,4 +1,4 @@
-//! An open loop: requests are sent when they are due, however many are still to be answered.
+//! An open loop: requests are sent when they are due, regardless of responses.
 
 use std::{
     net::SocketAddr,
@@ -24,12 +24,12 @@ use tokio::{
 
 use crate::{figures::Failure, load};
 
-/// Connections that the load has at most. A request for which none is free waits, and its time with it.
+/// The most connections. A request that waits for a free one counts the wait as latency.
 const CONNECTIONS_MAX: usize = 512;
 
 const LATENCY_US_MAX: u64 = 60_000_000;
 
-/// How often requests are sent.
+/// The rate of requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     interval: Duration,
@@ -41,18 +41,18 @@ impl Rate {
     }
 }
 
-/// One answer: when the request was due, how long it took from then on, and whether an order was placed.
+/// One response: when the request was due, its latency from then on, and whether an order was placed.
 #[derive(Debug, Clone, Copy)]
-struct Answer {
+struct Sample {
     due: Duration,
     took: Duration,
     placed: bool,
 }
 
-/// Every answer of one run.
+/// Every response of one run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    answers: Vec<Answer>,
+    samples: Vec<Sample>,
     seconds: f64,
     connections: usize,
 }
@@ -66,34 +66,34 @@ impl Outcome {
         self.count(false)
     }
 
-    /// Orders placed a second.
+    /// Orders placed per second.
     pub(crate) fn goodput(&self) -> f64 {
         self.placed() as f64 / self.seconds
     }
 
-    /// Milliseconds in which this part of the refusals came.
+    /// This quantile of the latency of shed requests, in milliseconds.
     pub(crate) fn shed_ms(&self, quantile: f64) -> f64 {
-        milliseconds(self.answers.iter().filter(|answer| !answer.placed), quantile)
+        milliseconds(self.samples.iter().filter(|sample| !sample.placed), quantile)
     }
 
-    /// Milliseconds in which this part of the orders was placed that were due `from` then on.
+    /// This quantile of the latency of placed orders that were due after `from`, in milliseconds.
     pub(crate) fn placed_ms(&self, from: Duration, quantile: f64) -> f64 {
-        milliseconds(self.answers.iter().filter(|answer| answer.placed && answer.due >= from), quantile)
+        milliseconds(self.samples.iter().filter(|sample| sample.placed && sample.due >= from), quantile)
     }
 
-    /// When the last request was due that was refused.
+    /// When the last shed request was due.
     pub(crate) fn last_shed(&self) -> Option<Duration> {
-        self.answers.iter().filter(|answer| !answer.placed).map(|answer| answer.due).max()
+        self.samples.iter().filter(|sample| !sample.placed).map(|sample| sample.due).max()
     }
 
     pub(crate) fn demand_all_placed(&self) -> Result<(), Failure> {
-        if self.shed() == 0 { Ok(()) } else { Err("a refusal without overload voids the run".into()) }
+        if self.shed() == 0 { Ok(()) } else { Err("shedding without overload invalidates the run".into()) }
     }
 
     pub(crate) fn print(&self, what: &str) {
         println!(
             "{what}: {:.0}/s sent over {} connections, {:.0}/s placed (p50 {:.1} ms, p99 {:.1} ms), {} shed (p50 {:.1} ms)",
-            self.answers.len() as f64 / self.seconds,
+            self.samples.len() as f64 / self.seconds,
             self.connections,
             self.goodput(),
             self.placed_ms(Duration::ZERO, 0.5),
@@ -104,21 +104,21 @@ impl Outcome {
     }
 
     fn count(&self, placed: bool) -> u64 {
-        self.answers.iter().filter(|answer| answer.placed == placed).map(|_| 1).sum()
+        self.samples.iter().filter(|sample| sample.placed == placed).map(|_| 1).sum()
     }
 }
 
-fn milliseconds<'a>(answers: impl Iterator<Item = &'a Answer>, quantile: f64) -> f64 {
+fn milliseconds<'a>(samples: impl Iterator<Item = &'a Sample>, quantile: f64) -> f64 {
     let mut all = Histogram::<u64>::new_with_max(LATENCY_US_MAX, 3).unwrap_or_else(|error| panic!("{error}"));
-    for answer in answers {
-        all.saturating_record(u64::try_from(answer.took.as_micros()).unwrap_or(u64::MAX));
+    for sample in samples {
+        all.saturating_record(u64::try_from(sample.took.as_micros()).unwrap_or(u64::MAX));
     }
     if all.is_empty() { 0.0 } else { all.value_at_quantile(quantile) as f64 / 1000.0 }
 }
 
 type Sender = SendRequest<Full<Bytes>>;
 
-/// The connections of a load: so many at once, and of those that wait for one the first comes first.
+/// The connections of a load, given to waiting requests in FIFO order.
 struct Pool {
     gateway: SocketAddr,
     free: Semaphore,
@@ -136,7 +136,7 @@ impl Pool {
         })
     }
 
-    /// A connection, which was idle or is new.
+    /// An idle connection, or a new one.
     async fn sender(&self) -> Result<Sender, Failure> {
         let idle = self.idle().pop();
         if let Some(idle) = idle {
@@ -151,32 +151,32 @@ impl Pool {
     }
 }
 
-/// Sends orders at `rate` for `duration`, and waits for every answer.
+/// Sends orders at `rate` for `duration`, and waits for every sample.
 pub(crate) async fn run(gateway: SocketAddr, rate: Rate, duration: Duration) -> Result<Outcome, Failure> {
     let (pool, began) = (Pool::new(gateway), Instant::now());
-    let mut asked = JoinSet::new();
-    let mut answers = Vec::new();
+    let mut requests = JoinSet::new();
+    let mut samples = Vec::new();
     for sent in 0.. {
         let due = rate.interval * sent;
         if due >= duration {
             break;
         }
-        // The timer ticks each millisecond; what is due by then is sent at once.
+        // The timer has a resolution of one millisecond; all due requests are sent at once.
         sleep_until(began + due).await;
-        asked.spawn(ask(pool.clone(), load::user(usize::try_from(sent)?), began, due));
-        while let Some(answered) = asked.try_join_next() {
-            answers.push(answered??);
+        requests.spawn(send(pool.clone(), load::user(usize::try_from(sent)?), began, due));
+        while let Some(sample) = requests.try_join_next() {
+            samples.push(sample??);
         }
     }
-    while let Some(answered) = asked.join_next().await {
-        answers.push(answered??);
+    while let Some(sample) = requests.join_next().await {
+        samples.push(sample??);
     }
     let connections = pool.opened.load(Ordering::Relaxed);
-    Ok(Outcome { answers, seconds: duration.as_secs_f64(), connections })
+    Ok(Outcome { samples, seconds: duration.as_secs_f64(), connections })
 }
 
-async fn ask(pool: Arc<Pool>, user: usize, began: Instant, due: Duration) -> Result<Answer, Failure> {
-    let _turn = pool.free.acquire().await?;
+async fn send(pool: Arc<Pool>, user: usize, began: Instant, due: Duration) -> Result<Sample, Failure> {
+    let _permit = pool.free.acquire().await?;
     let mut sender = pool.sender().await?;
     let response = sender.send_request(order(pool.gateway, user)?).await?;
     let status = response.status();
@@ -186,11 +186,11 @@ async fn ask(pool: Arc<Pool>, user: usize, began: Instant, due: Duration) -> Res
     let shed = status == StatusCode::SERVICE_UNAVAILABLE
         && body.windows(11).any(|found| found == b"NOT_STARTED".as_slice());
     if !placed && !shed {
-        return Err(format!("{status} voids the run: {body:?}").into());
+        return Err(format!("{status} invalidates the run: {body:?}").into());
     }
     sender.ready().await?;
     pool.idle().push(sender);
-    Ok(Answer { due, took, placed })
+    Ok(Sample { due, took, placed })
 }
 
 async fn connect(gateway: SocketAddr) -> Result<Sender, Failure> {

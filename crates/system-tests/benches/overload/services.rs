@@ -1,4 +1,4 @@
-//! The three services, a process each, on one core.
+//! The three services, each a process, on one core.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -13,7 +13,7 @@ use crate::{cpu, figures::Failure, port::free};
 
 const READY_MAX: Duration = Duration::from_secs(30);
 
-/// They are killed when this is dropped.
+/// The processes; killed when dropped.
 pub(crate) struct Services {
     processes: Vec<Child>,
     pub(crate) gateway: SocketAddr,
@@ -21,8 +21,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts them on `core` over fresh SQLite files, and waits until all listen. `vars` are the gateway's, over the usual
-    /// ones.
+    /// Starts them on `core` over empty SQLite files, and waits until all listen. `vars` are variables of the gateway.
     pub(crate) async fn start(core: &str, vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
         let [gateway, order, payment] = [free()?, free()?, free()?];
@@ -59,9 +58,9 @@ impl Services {
             .envs(vars)
             .spawn()?;
         self.processes.push(child);
-        let begun = Instant::now();
+        let started = Instant::now();
         while TcpStream::connect(address).is_err() {
-            if begun.elapsed() > READY_MAX {
+            if started.elapsed() > READY_MAX {
                 return Err(format!("{service} does not listen").into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -69,7 +68,7 @@ impl Services {
         Ok(())
     }
 
-    /// Processor time that all of them have used, of user and system.
+    /// User and system time of all processes, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
         self.processes.iter().map(|process| cpu::seconds(process.id())).sum()
     }
@@ -80,7 +79,7 @@ impl Services {
         cpu::memory(gateway.id(), "VmHWM")
     }
 
-    /// Where Order's database is.
+    /// The path of Order's database.
     pub(crate) fn order_database(&self) -> PathBuf {
         self.data.path().join("order.db")
     }
@@ -89,7 +88,7 @@ impl Services {
 impl Drop for Services {
     fn drop(&mut self) {
         for process in &mut self.processes {
-            // They hold nothing that is worth a graceful end.
+            // No graceful shutdown: their data is discarded.
             let _ = process.kill();
             let _ = process.wait();
         }

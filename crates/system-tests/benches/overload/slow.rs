@@ -1,4 +1,4 @@
-//! A client beside a thousand that are slow.
+//! One normal client beside a thousand slow ones.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const SLOW_CLIENTS: usize = 1_000;
-/// A byte each.
+/// The interval between two bytes of a slow client.
 const SLOW_BYTE: Duration = Duration::from_secs(1);
 const HEALTHY_PER_SECOND: f64 = 50.0;
 const HEALTHY_FOR: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub(crate) async fn measure(system: &Services) -> Result<(), Failure> {
         for client in 0..SLOW_CLIENTS {
             slow.spawn(trickle(system.gateway, client));
         }
-        // They come one after the other.
+        // They need a moment to connect.
         sleep(Duration::from_secs(2)).await;
         beside.push(healthy(system).await?);
         slow.shutdown().await;
@@ -39,18 +39,18 @@ pub(crate) async fn measure(system: &Services) -> Result<(), Failure> {
     }
     let (alone, beside) = (figures::median(alone), figures::median(beside));
     println!("one client at {HEALTHY_PER_SECOND:.0}/s: p99 {alone:.2} ms");
-    println!("beside {SLOW_CLIENTS} that are slow: p99 {beside:.2} ms, {:.2} times as much", beside / alone);
+    println!("beside {SLOW_CLIENTS} slow clients: p99 {beside:.2} ms, {:.2} times as much", beside / alone);
     Ok(())
 }
 
-/// Milliseconds of the slowest hundredth.
+/// The p99 latency of the normal client, in milliseconds.
 async fn healthy(system: &Services) -> Result<f64, Failure> {
     let outcome = open_loop::run(system.gateway, Rate::of(HEALTHY_PER_SECOND), HEALTHY_FOR).await?;
     outcome.demand_all_placed()?;
     Ok(outcome.placed_ms(Duration::ZERO, 0.99))
 }
 
-/// Sends a head byte by byte, or a body after a head that came at once; and again, when it is cut off.
+/// Sends a head byte by byte, or a body byte by byte after a complete head. Reconnects when the connection is closed.
 async fn trickle(gateway: SocketAddr, client: usize) {
     let at_once = if client.is_multiple_of(2) { 0 } else { HEAD.len() };
     loop {

@@ -1,5 +1,5 @@
-//! The three databases that benches compare: files, and two servers of the bench's own with durable commits and a
-//! cache of 1 GiB.
+//! The databases that benches compare: SQLite files, and two servers that the bench starts, with durable commits and a cache of
+//! 1 GiB.
 
 use std::path::PathBuf;
 
@@ -21,12 +21,12 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// All three, running.
+    /// Starts all three.
     pub(crate) async fn all() -> Result<[Self; 3], Failure> {
         Ok([
             Self::Sqlite(TempDir::new()?),
-            Self::Server(Server::start_with(Kind::MariaDb, &MARIADB).await.map_err(told)?),
-            Self::Server(Server::start_with(Kind::Postgres, &POSTGRES).await.map_err(told)?),
+            Self::Server(Server::start_with(Kind::MariaDb, &MARIADB).await.map_err(to_failure)?),
+            Self::Server(Server::start_with(Kind::Postgres, &POSTGRES).await.map_err(to_failure)?),
         ])
     }
 
@@ -53,7 +53,7 @@ impl Backend {
         match self {
             Self::Sqlite(directory) => Ok(format!("sqlite://{}", file(directory, name).display())),
             Self::Server(server) => {
-                server.create_database(name).await.map_err(told)?;
+                server.create_database(name).await.map_err(to_failure)?;
                 Ok(server.url(name))
             }
         }
@@ -64,6 +64,6 @@ pub(crate) fn file(directory: &TempDir, name: &str) -> PathBuf {
     directory.path().join(format!("{name}.db"))
 }
 
-pub(crate) fn told(failed: Failed) -> Failure {
-    failed.message().unwrap_or("a server failed").into()
+pub(crate) fn to_failure(failed: Failed) -> Failure {
+    failed.message().unwrap_or("a database server failed").into()
 }

@@ -1,13 +1,13 @@
-//! The processor time and the memory of a process, as Linux counts them.
+//! The processor time and the memory of a process, from /proc.
 
 use std::fs;
 
 use crate::figures::Failure;
 
-/// Clock ticks a second, as Linux counts a process's time on every machine that this runs on.
+/// `USER_HZ`, 100 on all supported machines.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Seconds that `process` has used, of user and system.
+/// User and system time of `process`, in seconds.
 pub(crate) fn seconds(process: u32) -> Result<f64, Failure> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no fields")?.split_whitespace().collect();
@@ -16,7 +16,7 @@ pub(crate) fn seconds(process: u32) -> Result<f64, Failure> {
 }
 
 /// `VmRSS` or `VmHWM` of `process`, in MiB.
-#[allow(dead_code, reason = "not every bench asks for it")]
+#[allow(dead_code, reason = "some benches do not use it")]
 pub(crate) fn memory(process: u32, name: &str) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line")?;

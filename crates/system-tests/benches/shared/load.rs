@@ -1,4 +1,4 @@
-//! A closed loop: each connection sends its next order when the one before was answered.
+//! A closed loop: each connection sends its next order after the response to the previous one.
 
 use std::{
     net::SocketAddr,
@@ -19,23 +19,23 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 use crate::figures::Failure;
 
-/// Users that the orders are spread over.
+/// The users that place orders.
 pub(crate) const USERS: usize = 1000;
-/// How far the users of two orders in a row are apart: it shares no factor with [`USERS`], so that each has their turn.
-const APART: usize = 619;
+/// The distance between the users of two consecutive orders; coprime to [`USERS`], so that every user takes turns.
+const USER_STEP: usize = 619;
 
-/// Whose the order is that is sent after so many others. The rows of neighbours share pages of a database's indices, so that
-/// loads are compared only where neighbours order together equally often.
+/// The user of the nth order. Rows of neighbouring users share index pages: loads are comparable only if neighbours order
+/// together equally often.
 pub(crate) fn user(nth: usize) -> usize {
-    nth * APART % USERS + 1
+    nth * USER_STEP % USERS + 1
 }
 
-/// The values of `Authorization` for users 1, 2 and so on; empty where the gateway takes orders from anyone.
+/// The values of `Authorization` for users 1, 2 and so on; empty where the gateway requires no authentication.
 pub(crate) type Tokens = Arc<[HeaderValue]>;
 
 const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;
 
-/// What one round measured.
+/// The result of one round.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
     orders: u64,
@@ -46,8 +46,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// Orders that were placed.
-    #[allow(dead_code, reason = "not every bench counts them")]
+    #[allow(dead_code, reason = "some benches do not use it")]
     pub(crate) fn orders(&self) -> u64 {
         self.orders
     }
@@ -75,8 +74,8 @@ pub(crate) async fn run(
         workers.spawn(work(gateway, tokens.clone(), sent.clone(), started + duration));
     }
     let mut all = Histogram::<u64>::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
-    while let Some(worked) = workers.join_next().await {
-        all.add(worked??)?;
+    while let Some(result) = workers.join_next().await {
+        all.add(result??)?;
     }
     let milliseconds = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
     Ok(Round {
@@ -97,16 +96,16 @@ async fn work(
     let stream = TcpStream::connect(gateway).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let driven = tokio::spawn(connection);
+    let connection = tokio::spawn(connection);
     let mut latencies = Histogram::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
     while Instant::now() < until {
-        let begun = Instant::now();
+        let sent_at = Instant::now();
         let user = user(sent.fetch_add(1, Ordering::Relaxed));
         order(&mut sender, gateway, user, tokens.get(user - 1)).await?;
-        latencies.record(u64::try_from(begun.elapsed().as_micros())?)?;
+        latencies.record(u64::try_from(sent_at.elapsed().as_micros())?)?;
     }
     drop(sender);
-    driven.await??;
+    connection.await??;
     Ok(latencies)
 }
 
@@ -132,6 +131,6 @@ async fn order(
     if status == StatusCode::CREATED {
         Ok(())
     } else {
-        Err(format!("{status} voids the run: {body:?}").into())
+        Err(format!("{status} invalidates the run: {body:?}").into())
     }
 }

@@ -1,4 +1,4 @@
-//! The system as a process of its own, and what Linux says of it.
+//! The whole system as one process.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{cpu, figures::Failure};
 
-/// The program of the profile that the bench is built in.
+/// The program, built in the bench's profile.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_system-under-test");
 
 /// A running system; killed when dropped.
@@ -21,12 +21,12 @@ pub(crate) struct SystemProcess {
 }
 
 impl SystemProcess {
-    /// Starts it on free ports with fresh databases, and waits until it says where it is. `words` are the program, of
-    /// [`PROGRAM`] for instance, after what runs it, and `vars` are variables over the usual ones.
-    pub(crate) fn start(words: &[&str], vars: &[(&str, &str)]) -> Result<Self, Failure> {
+    /// Starts it on free ports with empty databases, and waits until it prints its URL. `command` is the program, for instance
+    /// [`PROGRAM`], after a wrapper such as `taskset`. `vars` override the defaults.
+    pub(crate) fn start(command: &[&str], vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
-        let mut child = Command::new(words[0])
-            .args(&words[1..])
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .args(["--gateway-port", "0", "--order-port", "0", "--payment-port", "0", "--data"])
             .arg(data.path())
             .env("PAYMENT_CREDIT_LIMIT", "1000000000")
@@ -34,9 +34,10 @@ impl SystemProcess {
             .envs(vars.iter().copied())
             .stdout(Stdio::piped())
             .spawn()?;
-        let said = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
-        let url = said.map_while(Result::ok).find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
-        let url = url.ok_or("the system did not say where it is")?;
+        let printed = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+        let url =
+            printed.map_while(Result::ok).find_map(|line| Some(line.split_once("http://")?.1.to_owned()));
+        let url = url.ok_or("the system printed no URL")?;
         let gateway = url.split('/').next().unwrap_or_default().parse()?;
         Ok(Self { child, gateway, _data: data })
     }
@@ -46,7 +47,7 @@ impl SystemProcess {
         cpu::memory(self.child.id(), name)
     }
 
-    /// Processor time that it has used, of user and system.
+    /// User and system time, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
         cpu::seconds(self.child.id())
     }
@@ -54,7 +55,7 @@ impl SystemProcess {
 
 impl Drop for SystemProcess {
     fn drop(&mut self) {
-        // It holds nothing that is worth a graceful end.
+        // No graceful shutdown: its data is discarded.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The store of orders, and one order through it.
+//! The store of orders.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) async fn open(config: &Config) -> Result<DbOrders, Failure> {
     Ok(DbOrders::new(Database::open(config, &MIGRATIONS).await?))
 }
 
-/// What placing an order writes: it is inserted PENDING, then settled PAID.
+/// Writes what placing an order writes: an INSERT as PENDING, then the settlement as PAID.
 pub(crate) async fn create(orders: &DbOrders, id: i64, user: i64) -> Result<(), Failure> {
     let order = order(id, user)?;
     let inserted = orders.insert(&order, Arc::new(|| true)).await?;
@@ -24,7 +24,7 @@ pub(crate) async fn create(orders: &DbOrders, id: i64, user: i64) -> Result<(), 
     if inserted == InsertOutcome::Inserted && orders.settle(order.fencing_token(), &paid).await? {
         Ok(())
     } else {
-        Err("an order that was not written voids the run".into())
+        Err("a failed write invalidates the run".into())
     }
 }
 

@@ -1,23 +1,23 @@
-//! How soon each service is ready, and what it holds before it is asked for anything.
+//! The time from start to readiness of each service, and its memory at rest.
 //!
 //!     cargo bench -p system-tests --bench starts
 //!     PROGRAMS=target/release cargo bench -p system-tests --bench starts
 //!
-//! Starts Payment, Order and the gateway one after the other, each as a process over its SQLite file, for so many rounds: from the
-//! start of the process to the first `200` of its `/readyz`, asked for each millisecond, and its resident memory a second
-//! later. The databases are migrated before the first round. `PROGRAMS` is a directory of the programs `gateway`, `order` and
-//! `payment`, as images have them; else they are run by `system`. Prints medians, and the slowest.
+//! Each round starts Payment, Order and the gateway one after the other, each a process over its SQLite file, and measures the time
+//! until the first `200` of `/readyz`, polled every millisecond, and the resident memory a second later. The databases are
+//! migrated before the first round. `PROGRAMS` is a directory with the programs `gateway`, `order` and `payment`; without it,
+//! `order-system` runs them. Prints medians and maxima.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
-    reason = "it computes figures and prints them"
+    reason = "a bench computes and prints figures"
 )]
-#![allow(clippy::disallowed_methods, reason = "it sleeps, and has no runtime that could be blocked")]
+#![allow(clippy::disallowed_methods, reason = "it has no async runtime that a sleep could block")]
 
 #[path = "../shared/cpu.rs"]
-#[allow(dead_code, reason = "others measure processor time")]
+#[allow(dead_code, reason = "other benches use more of it")]
 mod cpu;
 #[path = "../shared/figures.rs"]
 mod figures;
@@ -43,7 +43,7 @@ const REST: Duration = Duration::from_secs(1);
 const READY_MAX: Duration = Duration::from_secs(30);
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
     let data = TempDir::new()?;
@@ -59,7 +59,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Milliseconds to ready, and memory at rest, of each of [`SERVICES`].
+/// The time to readiness (ms) and the memory at rest (MiB) of each of [`SERVICES`].
 fn round(data: &Path) -> Result<[(f64, f64); 3], Failure> {
     let ports = [free()?, free()?, free()?];
     let mut running = Vec::new();
@@ -101,19 +101,19 @@ fn command(service: &str) -> Command {
         command.arg(service);
         return command;
     }
-    // Cargo runs a bench in the directory of its package.
+    // The working directory of a bench is its package; PROGRAMS is relative to the workspace.
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(programs).join(service))
 }
 
 fn is_ready(admin: SocketAddr) -> bool {
-    let asked = || -> std::io::Result<String> {
+    let get = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(admin)?;
         stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     };
-    asked().is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
+    get().is_ok_and(|response| response.split(' ').nth(1) == Some("200"))
 }
 
 /// A process; killed when dropped.
@@ -121,7 +121,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It holds nothing that is worth a graceful end.
+        // No graceful shutdown: its data is discarded.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,20 +1,20 @@
-//! Orders by the million, written by the database itself.
+//! Bulk inserts of orders, computed by the database itself.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    backend::{Backend, file, told},
+    backend::{Backend, file, to_failure},
     figures::Failure,
 };
 
-/// Below the first id; ids are as long as those that are minted.
+/// The ids start here: as long as generated ids.
 pub(crate) const BASE: i64 = 1 << 50;
-/// Every so many orders, one is user 1's.
+/// Every 16th order belongs to user 1.
 pub(crate) const OWN_EVERY: i64 = 16;
-/// The users who share the rest.
+/// The other users.
 pub(crate) const USERS: i64 = 1000;
 
-/// Puts `count` orders of one item each into the database, which has its tables.
+/// Inserts `count` orders of one item each into a migrated database.
 pub(crate) async fn fill(backend: &Backend, name: &str, count: i64) -> Result<(), Failure> {
     let (before, numbers, key, after) = match backend {
         Backend::Sqlite(_) => (
@@ -57,6 +57,6 @@ pub(crate) async fn fill(backend: &Backend, name: &str, count: i64) -> Result<()
             connection.execute(AssertSqlSafe(script)).await?;
             Ok(connection.close().await?)
         }
-        Backend::Server(server) => server.execute(name, &script).await.map(drop).map_err(told),
+        Backend::Server(server) => server.execute(name, &script).await.map(drop).map_err(to_failure),
     }
 }

@@ -1,13 +1,13 @@
-//! What the store of orders takes for each thing that it does, with 1,000,000 orders stored and with 1,000.
+//! The latency of the store's operations with 1,000,000 stored orders, compared with 1,000.
 //!
 //!     cargo bench -p system-tests --bench stored
 //!
-//! On each of the three databases (a MariaDB and a PostgreSQL of its own, with durable commits): an order inserted
-//! and settled, one read by its id, and pages of 50 of a user who owns every 16th order: the newest, and the
-//! thousandth. One after another, now with few stored, now with many; 7 rounds; prints the median of the rounds'
-//! means. With 1,000 stored there is no thousandth page: its ratio is to the first one there.
+//! On SQLite, and on a MariaDB and a PostgreSQL that the bench starts with durable commits: the insert and settlement of an order, a
+//! read by id, and pages of 50 of a user who owns every 16th order: the newest page, and the thousandth. 7 rounds alternate
+//! between few and many stored orders; prints the median of the rounds' means. With 1,000 orders there is no thousandth page: the
+//! ratio is to the first page.
 
-#![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "it computes figures and prints them")]
+#![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "a bench computes and prints figures")]
 
 #[path = "../shared/backend.rs"]
 mod backend;
@@ -33,19 +33,19 @@ use order::{
 const FEW: i64 = 1_000;
 const MANY: i64 = 1_000_000;
 const ROUNDS: usize = 7;
-/// Of each round. With few orders stored, those created should stay fewer.
+/// Operations per round. With few stored orders, the created ones must stay fewer.
 const CREATES: u32 = 40;
 const GETS: u32 = 400;
 const LISTS: u32 = 100;
 const PAGE: u32 = 50;
 const ITEMS_MAX: u32 = 10_000;
 
-/// What the services allocate with.
+/// The allocator of the services.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure())
@@ -56,7 +56,7 @@ async fn measure() -> Result<(), Failure> {
     for backend in Backend::all().await? {
         let mut few = Stored::fill(&backend, "few", FEW).await?;
         let mut many = Stored::fill(&backend, "many", MANY).await?;
-        // What was filled in bulk is read into the caches by a round that does not count.
+        // A warm-up round fills the caches.
         few.round().await?;
         many.round().await?;
         let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
@@ -79,19 +79,18 @@ async fn measure() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Milliseconds that each thing took in one round.
+/// The mean latencies of one round, in milliseconds.
 struct Costs {
     create: f64,
     get: f64,
     first: f64,
-    /// The thousandth page; where there are not so many, the first again.
+    /// The thousandth page; the first one where there are fewer.
     last: f64,
 }
 
-/// One of the costs.
 type Which = fn(&Costs) -> f64;
 
-/// A database with orders in it.
+/// A database with `count` orders.
 struct Stored {
     orders: DbOrders,
     count: i64,
@@ -119,10 +118,7 @@ impl Stored {
         for _ in 0..GETS {
             self.read += 611_953;
             let id = OrderId::new(BASE + 1 + self.read % self.count);
-            self.orders
-                .find(id.ok_or("not an id")?)
-                .await?
-                .ok_or("an order that is missing voids the run")?;
+            self.orders.find(id.ok_or("not an id")?).await?.ok_or("a missing order invalidates the run")?;
         }
         let get = milliseconds_each(started, GETS);
         let first = self.list(None).await?;
@@ -139,7 +135,7 @@ impl Stored {
         for _ in 0..LISTS {
             let page = self.orders.list(user, before, PAGE, ITEMS_MAX).await?;
             if page.orders.len() != PAGE as usize || !page.more {
-                return Err("a page that is not full voids the run".into());
+                return Err("an incomplete page invalidates the run".into());
             }
         }
         Ok(milliseconds_each(started, LISTS))

@@ -1,16 +1,16 @@
-//! What traces cost: processor time per order with none, with 1 % of all, and with all of them recorded and exported.
+//! The cost of traces: processor time per order with no, with 1 % and with all traces recorded and exported.
 //!
 //!     cargo bench -p system-tests --bench traces
 //!
-//! Three systems, a process each over fresh SQLite files, take turns for [`ROUNDS`] rounds under the same closed loop; the
-//! collector is in the bench's own process, and its time is not counted. Each round compares the three with each other, and
-//! the medians of that are printed: others may share the machine.
+//! Three systems, each a process over empty SQLite files, take turns for [`ROUNDS`] rounds under the same closed loop. The
+//! collector runs in the bench's process, and its time does not count. Prints the medians of the comparisons within each round:
+//! other programs may use the machine.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
-    reason = "it computes figures and prints them"
+    reason = "a bench computes and prints figures"
 )]
 
 #[path = "../shared/cpu.rs"]
@@ -18,10 +18,10 @@ mod cpu;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/load.rs"]
-#[allow(dead_code, reason = "others measure times too")]
+#[allow(dead_code, reason = "other benches use more of it")]
 mod load;
 #[path = "../shared/process.rs"]
-#[allow(dead_code, reason = "others measure memory too")]
+#[allow(dead_code, reason = "other benches use more of it")]
 mod process;
 
 use std::{
@@ -49,7 +49,7 @@ const MEASURED: Duration = Duration::from_secs(2);
 const NAMES: [&str; 3] = ["none", "1 %", "all"];
 
 fn main() -> Result<(), Failure> {
-    if !figures::asked_for() {
+    if !figures::is_bench_run() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -70,7 +70,7 @@ async fn measure() -> Result<(), Failure> {
     let mut costs: Vec<[f64; 3]> = Vec::new();
     for round in 0..ROUNDS {
         let mut cost = [0.0; 3];
-        // Another one is first each time.
+        // The order rotates from round to round.
         for which in (0..systems.len()).map(|turn| (turn + round) % systems.len()) {
             let system = &systems[which];
             let before = system.cpu_seconds()?;
@@ -86,23 +86,23 @@ async fn measure() -> Result<(), Failure> {
         let more = figures::median(costs.iter().map(|cost| (cost[which] / cost[0] - 1.0) * 100.0));
         println!("| {name} | {cost:.3} | {more:.1} |");
     }
-    println!("spans taken by the collector: {}", spans.load(Ordering::Relaxed));
+    println!("spans received by the collector: {}", spans.load(Ordering::Relaxed));
     Ok(())
 }
 
-/// Starts a collector that counts what it takes, and tells where it is.
+/// Starts a collector that counts spans; returns its URL.
 async fn collector(spans: Arc<AtomicUsize>) -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(Counting(spans)));
+    let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(SpanCounter(spans)));
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
     Ok(endpoint)
 }
 
-struct Counting(Arc<AtomicUsize>);
+struct SpanCounter(Arc<AtomicUsize>);
 
 #[tonic::async_trait]
-impl TraceService for Counting {
+impl TraceService for SpanCounter {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
