@@ -1,12 +1,12 @@
-//! The whole system on database servers that the test starts: the README's commands, several instances over one database,
+//! The whole system on database servers that the test starts: the documented commands, several instances over one database,
 //! and a server that is killed under load. On SQLite: a disk that is full or read-only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]
 
+mod documented_commands;
 mod full_disk;
 mod killed_server;
 mod orders;
-mod readme_commands;
 mod two_instances;
 
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use test_support::{
 
 fn main() -> ExitCode {
     let on_servers = Kind::ALL.into_iter().flat_map(|kind| {
-        [readme_commands::trials(kind), two_instances::trials(kind), killed_server::trials(kind)]
+        [documented_commands::trials(kind), two_instances::trials(kind), killed_server::trials(kind)]
     });
     test_support::run(on_servers.flatten().chain(full_disk::trials()))
 }

@@ -92,8 +92,8 @@ async fn place_orders() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The documented example: Order creates the order, and Payment returns its charge. The same charge again changes nothing, so
-/// that the databases still agree.
+/// The example of docs/api/grpc.md: Order creates the order, and Payment returns its charge. A charge of the same order again
+/// changes nothing, so that the databases still agree.
 async fn charge_again() -> Result<(), Failed> {
     let system = System::start().await?;
     let created =

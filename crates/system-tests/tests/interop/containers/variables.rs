@@ -52,10 +52,12 @@ pub(super) fn accepted(
     command: Option<&str>,
     vars: Vec<(String, String)>,
 ) -> Result<(), Failed> {
-    let table = fs::read_to_string(workspace().join("README.md"))?;
+    let mut documents = String::new();
+    for entry in fs::read_dir(workspace().join("docs/operate"))? {
+        documents += &fs::read_to_string(entry?.path())?;
+    }
     for (name, _) in &vars {
-        let documented =
-            table.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
+        let documented = documents.contains(&format!("`{name}`"));
         check(documented, || format!("{container}: {name} is not documented"))?;
     }
     let vars: Vars = vars.into_iter().collect();

@@ -1,4 +1,4 @@
-//! The README's two commands that start the services on a database server, with other ports.
+//! The two commands of docs/operate/databases.md that start the services on a database server, with other ports.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -18,7 +18,7 @@ use tonic::transport::Channel;
 const START_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn trials(kind: Kind) -> Vec<Trial> {
-    let name = format!("{}::readme_commands_serve_an_order", kind.name());
+    let name = format!("{}::documented_commands_serve_an_order", kind.name());
     vec![trial(&name, &[kind.need()], move || serve(kind))]
 }
 
@@ -28,10 +28,11 @@ async fn serve(kind: Kind) -> Result<(), Failed> {
         server.create_database(name).await?;
     }
     let (payment_port, order_port) = (free_address()?.port(), free_address()?.port());
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md"))?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operate/databases.md");
+    let document = std::fs::read_to_string(path)?;
     let mut running = Vec::new();
     for service in ["payment", "order"] {
-        let command = command(&readme, kind, service)?
+        let command = command(&document, kind, service)?
             .replace("3001", &payment_port.to_string())
             .replace("3000", &order_port.to_string())
             .replace("3306", &server.port().to_string())
@@ -51,12 +52,12 @@ async fn serve(kind: Kind) -> Result<(), Failed> {
     check(rows.trim() == format!("{}\tPAID", created.order_id), || rows.clone())
 }
 
-/// The README's command for this service on this kind of server.
-fn command(readme: &str, kind: Kind, service: &str) -> Result<String, Failed> {
+/// The documented command for this service on this kind of server.
+fn command(document: &str, kind: Kind, service: &str) -> Result<String, Failed> {
     let start = format!("DB_DRIVER={} ", db_driver(kind));
     let end = format!("cargo run -p {service}");
-    let line = readme.lines().map(str::trim).find(|line| line.starts_with(&start) && line.ends_with(&end));
-    line.map(str::to_owned).ok_or_else(|| format!("the README has no {start}… {end}").into())
+    let line = document.lines().map(str::trim).find(|line| line.starts_with(&start) && line.ends_with(&end));
+    line.map(str::to_owned).ok_or_else(|| format!("docs/operate/databases.md has no {start}… {end}").into())
 }
 
 fn start(command: &str) -> Result<Child, Failed> {
