@@ -1,4 +1,4 @@
-"""Places an order, reads it and is refused one, by the client generated from the OpenAPI document.
+"""Places and reads an order, and is declined, by the client generated from the OpenAPI document.
 
 usage: generated_client.py GATEWAY_URL, with the package orders_client in the path
 """
@@ -20,7 +20,7 @@ def new_order(price):
 
 
 def place(client):
-    """An order, which the same key does not place again."""
+    """Places an order. The same key replays it."""
     key = str(uuid.uuid4())
     placed = place_order.sync_detailed(client=client, body=new_order("0.12"), idempotency_key=key)
     assert placed.status_code is HTTPStatus.CREATED, placed
@@ -37,21 +37,21 @@ def place(client):
 
 
 def read(client, order):
-    """The order by its id, as a page, and as something that has not changed."""
-    told = read_order.sync_detailed(order.order_id, client=client, prefer="wait=5")
-    assert (told.status_code, told.parsed) == (HTTPStatus.OK, order), told
-    assert told.headers["Preference-Applied"] == "wait=5", told.headers
-    known = read_order.sync_detailed(order.order_id, client=client, if_none_match=told.headers["ETag"])
-    assert (known.status_code, known.content) == (HTTPStatus.NOT_MODIFIED, b""), known
+    """Reads the order by its id, with its ETag, and in a page."""
+    first = read_order.sync_detailed(order.order_id, client=client, prefer="wait=5")
+    assert (first.status_code, first.parsed) == (HTTPStatus.OK, order), first
+    assert first.headers["Preference-Applied"] == "wait=5", first.headers
+    unchanged = read_order.sync_detailed(order.order_id, client=client, if_none_match=first.headers["ETag"])
+    assert (unchanged.status_code, unchanged.content) == (HTTPStatus.NOT_MODIFIED, b""), unchanged
     page = list_orders.sync(client=client, user_id=123)
     assert isinstance(page, OrderPage) and page.orders == [order] and page.next_page_token == "", page
 
 
-def be_refused(client):
-    """An error answer is a problem, of the type that the document gives it."""
-    refused = place_order.sync_detailed(client=client, body=new_order(1_000_000))
-    problem = refused.parsed
-    assert refused.status_code is HTTPStatus.PAYMENT_REQUIRED and isinstance(problem, Problem), refused
+def be_declined(client):
+    """An error response is a problem, as the document says."""
+    rejected = place_order.sync_detailed(client=client, body=new_order(1_000_000))
+    problem = rejected.parsed
+    assert rejected.status_code is HTTPStatus.PAYMENT_REQUIRED and isinstance(problem, Problem), rejected
     assert (problem.type_, problem.status) == ("/problems/payment-declined", 402), problem
     assert problem.errors[0].detail == "insufficient balance" and problem.retryable is False, problem
     assert problem.metadata["decline_reason"] == "INSUFFICIENT_BALANCE", problem
@@ -64,7 +64,7 @@ def be_refused(client):
 def main(gateway_url):
     with Client(base_url=gateway_url, raise_on_unexpected_status=True) as client:
         read(client, place(client))
-        be_refused(client)
+        be_declined(client)
 
 
 if __name__ == "__main__":

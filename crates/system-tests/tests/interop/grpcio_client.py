@@ -1,6 +1,6 @@
-"""Speaks to Order and Payment as a client that knows nothing of them but what reflection tells.
+"""Calls Order and Payment with descriptors from reflection.
 
-usage: exchanges.py payment ADDRESS | order ADDRESS | production ADDRESS SERVICE
+usage: grpcio_client.py payment ADDRESS | order ADDRESS | production ADDRESS SERVICE
 """
 
 import sys
@@ -18,7 +18,7 @@ CALL_SECONDS_MAX = 15
 
 
 class Service:
-    """A client of one service, made of the descriptors that its server reflects."""
+    """A client of one service, with the descriptors that the server reflects."""
 
     def __init__(self, channel, name):
         self.channel = channel
@@ -34,17 +34,17 @@ class Service:
         )
         return call(message, timeout=CALL_SECONDS_MAX)
 
-    def refusal(self, method, **request):
-        """Code, message and decoded details of a call that must fail."""
+    def error(self, method, **request):
+        """Calls a method that must fail. Returns code, message and decoded details."""
         try:
-            answer = self.call(method, **request)
+            response = self.call(method, **request)
         except grpc.RpcError as error:
             return error.code(), error.details(), details(error)
-        raise AssertionError(f"{method} {request} was answered with {answer}")
+        raise AssertionError(f"{method} {request} returned {response}")
 
 
 def details(error):
-    """Every detail of the status by the name of its type."""
+    """The details of the status, by the name of their type."""
     found = {}
     for packed in rpc_status.from_call(error).details:
         name = packed.TypeName().removeprefix("google.rpc.")
@@ -62,7 +62,7 @@ def money(message):
     return message.currency_code, message.units, message.nanos
 
 
-def pay(channel):
+def charge(channel):
     payment = Service(channel, "Payment")
     first = payment.call("Create", user_id=123, order_id=12, total_price=32)
     assert 0 < first.payment_id < 2**53 and 0 < first.bill_id < 2**53, first
@@ -70,18 +70,18 @@ def pay(channel):
     equal((again.payment_id, again.bill_id), (first.payment_id, first.bill_id))
     equal(money(payment.call("Get", order_id=12).total), ("USD", 32, 0))
 
-    code, message, found = payment.refusal("Create", user_id=123, order_id=13, total_price=968.01)
+    code, message, found = payment.error("Create", user_id=123, order_id=13, total_price=968.01)
     equal(code, grpc.StatusCode.INVALID_ARGUMENT)
     equal(message, "failed to charge user: 123")
     equal(set(found), {"BadRequest", "ErrorInfo"})
     equal([v["description"] for v in found["BadRequest"]["field_violations"]], ["insufficient balance"])
     equal((found["ErrorInfo"]["domain"], found["ErrorInfo"]["reason"]), ("payment", "DECLINED"))
     equal(found["ErrorInfo"]["metadata"]["decline_reason"], "INSUFFICIENT_BALANCE")
-    equal(payment.refusal("Create", user_id=123, order_id=13, total_price=968.01), (code, message, found))
+    equal(payment.error("Create", user_id=123, order_id=13, total_price=968.01), (code, message, found))
 
-    # What was declined left the account as it was: all that remains of it can still be charged.
+    # A declined charge does not change the account: the rest of its limit can still be charged.
     payment.call("Create", user_id=123, order_id=14, total_price=968)
-    # 0.1f + 0.2f, as an old client adds prices up.
+    # 0.1f + 0.2f, as an old client computes the sum.
     payment.call("Create", user_id=124, order_id=15, total_price=0.30000001192092896)
     equal(money(payment.call("Get", order_id=15).total), ("USD", 0, 300_000_000))
 
@@ -96,8 +96,8 @@ def order(channel):
     equal([money(item.price) for item in saved.order_items], [("USD", 0, 120_000_000)])
     equal(json_format.MessageToDict(saved)["status"], "ORDER_STATUS_PAID")
 
-    dear = {"product_code": "sku1", "unit_price": 1000, "quantity": 1}
-    code, message, found = orders.refusal("Create", user_id=123, order_items=[dear])
+    expensive = {"product_code": "sku1", "unit_price": 1000, "quantity": 1}
+    code, message, found = orders.error("Create", user_id=123, order_items=[expensive])
     equal(code, grpc.StatusCode.INVALID_ARGUMENT)
     equal(message, "order creation failed")
     equal(set(found), {"BadRequest", "ErrorInfo"})
@@ -117,19 +117,19 @@ def order(channel):
     declined = orders.call("Get", order_id=declined_id)
     equal(json_format.MessageToDict(declined)["status"], "ORDER_STATUS_DECLINED")
     equal(declined.decline_reason, "INSUFFICIENT_BALANCE")
-    equal(orders.refusal("Get", order_id=1)[0], grpc.StatusCode.NOT_FOUND)
+    equal(orders.error("Get", order_id=1)[0], grpc.StatusCode.NOT_FOUND)
 
 
 def reflected(channel, version):
-    """The names of all services that a server reflects; v1 has the messages of v1alpha."""
+    """The names of the services that a server reflects; v1 has the messages of v1alpha."""
     list_services = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    answers = list_services(iter([request]), timeout=CALL_SECONDS_MAX)
-    return {service.name for service in next(answers).list_services_response.service}
+    responses = list_services(iter([request]), timeout=CALL_SECONDS_MAX)
+    return {service.name for service in next(responses).list_services_response.service}
 
 
 def reflects_only(channel, name):
@@ -150,27 +150,27 @@ def reflects_nothing(channel):
 def is_healthy(channel, name):
     health = health_pb2_grpc.HealthStub(channel)
     for service in ["", name]:
-        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_SECONDS_MAX)
-        equal(answer.status, health_pb2.HealthCheckResponse.SERVING)
+        response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_SECONDS_MAX)
+        equal(response.status, health_pb2.HealthCheckResponse.SERVING)
     for service in {"Order", "Payment", "order.Order"} - {name}:
         try:
-            answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_SECONDS_MAX)
+            response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_SECONDS_MAX)
         except grpc.RpcError as error:
             equal(error.code(), grpc.StatusCode.NOT_FOUND)
         else:
-            raise AssertionError(f"health of {service} is {answer}")
+            raise AssertionError(f"health of {service} is {response}")
 
 
-def main(what, address, *name):
+def main(mode, address, *name):
     with grpc.insecure_channel(address) as channel:
-        if what == "production":
+        if mode == "production":
             is_healthy(channel, *name)
             reflects_nothing(channel)
         else:
-            name = what.capitalize()
+            name = mode.capitalize()
             is_healthy(channel, name)
             reflects_only(channel, name)
-            {"payment": pay, "order": order}[what](channel)
+            {"payment": charge, "order": order}[mode](channel)
 
 
 if __name__ == "__main__":

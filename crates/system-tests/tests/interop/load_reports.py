@@ -1,4 +1,4 @@
-"""Calls where load reports are read, and sends some made by protobuf's own library.
+"""Reads load reports with grpcio's own policy, and serves reports that protobuf's library encodes.
 
 usage: load_reports.py read ADDRESS | serve
 """
@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 CALL_SECONDS_MAX = 15
 TRAILER = "endpoint-load-metrics-bin"
 NAME = "xds.data.orca.v3.OrcaLoadReport"
-# Of the published message, those that balancing uses.
+# The fields of the published message that load balancing uses.
 FIELDS = {"cpu_utilization": 1, "rps_fractional": 6, "eps": 7, "application_utilization": 9}
 
 
@@ -31,7 +31,7 @@ def report_class():
 
 
 def read(address):
-    """Calls Order by grpcio's own policy that weighs servers by their reports; grpcio hands none on to its callers."""
+    """Calls Order with grpcio's policy weighted_round_robin. Only that policy sees the reports."""
     policy = {"weighted_round_robin": {"blackoutPeriod": "0s", "weightUpdatePeriod": "0.1s"}}
     options = [("grpc.service_config", json.dumps({"loadBalancingConfig": [policy]}))]
     with grpc.insecure_channel(address, options) as channel:
@@ -46,21 +46,21 @@ def read(address):
 
 
 class Reporting(grpc.GenericRpcHandler):
-    """Answers everything with an empty message, and a report in the trailers."""
+    """Answers every call with an empty message, and a report in the trailers."""
 
     def service(self, _details):
-        def answer(_request, context):
+        def respond(_request, context):
             report = report_class()(
                 cpu_utilization=0.5, application_utilization=0.25, rps_fractional=1234.5, eps=2.5
             )
             context.set_trailing_metadata([(TRAILER, report.SerializeToString())])
             return b""
 
-        return grpc.unary_unary_rpc_method_handler(answer)
+        return grpc.unary_unary_rpc_method_handler(respond)
 
 
 def serve():
-    """Serves until its input ends."""
+    """Serves until stdin is closed."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), handlers=[Reporting()])
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     server.start()

@@ -1,9 +1,9 @@
-"""Reads the gateway's documentation in Chromium, places an order with its "Try it out", and reads about problems.
+"""Opens the gateway's documentation in Chromium, places an order with "Try it out", and opens the pages of problems.
 
 usage: TOKEN=... swagger_ui.py GATEWAY_URL
 
-Fails where a page asks another host for anything, logs an error, or breaks its content security policy. SCREENSHOT
-names a file for a picture of the documentation, PROBLEM_SCREENSHOT one for that of a problem.
+Fails where a page sends a request to another host, logs an error, or violates its content security policy. SCREENSHOT names the file
+of a screenshot of the documentation, PROBLEM_SCREENSHOT one of a problem's page.
 """
 
 import base64
@@ -17,7 +17,7 @@ from webdriver import Browser
 
 WINDOW = (1200, 1000)
 POST = ".opblock-post:has([data-path='/orders'])"
-# The browser tells its console of violations, and a page's own listeners more exactly.
+# The console shows violations too, with fewer details than this event.
 WATCH_POLICY = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation",
@@ -26,33 +26,33 @@ document.addEventListener("securitypolicyviolation",
 
 
 class Visit:
-    """One browser, and all that its pages asked for and complained of."""
+    """One browser, and the requests and errors of its pages."""
 
     def __init__(self, browser, home):
         self.browser, self.home = browser, home
-        self.asked, self.complaints = [], []
+        self.requests, self.errors = [], []
         browser.before_every_page(WATCH_POLICY)
 
-    def leave(self):
-        """Takes down what the page that is open did. To be called before another is opened."""
+    def record_page(self):
+        """Records the requests and errors of the current page. Call this before another page is opened."""
         events = [json.loads(entry["message"])["message"] for entry in self.browser.log("performance")]
         sent = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-        self.asked += sent
-        self.complaints += [entry for entry in self.browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-        self.complaints += self.browser.run("return window.violations")
+        self.requests += sent
+        self.errors += [entry for entry in self.browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        self.errors += self.browser.run("return window.violations")
 
-    def elsewhere(self):
-        return [url for url in self.asked if foreign(url, self.home)]
+    def to_other_hosts(self):
+        return [url for url in self.requests if is_other_host(url, self.home)]
 
 
-def foreign(url, home):
-    """Whether another host was asked; `data:` asks none, and `chrome:` is the browser's own first page."""
+def is_other_host(url, home):
+    """Whether the URL is of another host. `data:` and `blob:` have none, and `chrome:` is the browser's first page."""
     parsed = urllib.parse.urlsplit(url)
     return parsed.scheme not in ("data", "blob", "chrome") and parsed.netloc != urllib.parse.urlsplit(home).netloc
 
 
 def read_the_documentation(visit):
-    """What the page says before anything is tried: the title, the tags, a sample to paste, the problems' pages."""
+    """Checks the static parts: the title, the tags, the sample, the links to problems."""
     browser = visit.browser
     browser.open(f"{visit.home}/docs")
     browser.click(f"{POST} .opblock-summary-control")
@@ -67,7 +67,7 @@ def read_the_documentation(visit):
 
 
 def authorize(visit):
-    """Without it the order below would be refused."""
+    """Enters the token that the next request needs."""
     browser = visit.browser
     browser.click(".auth-wrapper .btn.authorize")
     browser.type(".modal-ux input[type='text']", os.environ["TOKEN"])
@@ -77,37 +77,37 @@ def authorize(visit):
 
 
 def place_an_order(visit):
-    """"Try it out" is on from the start, so that Execute is one click away."""
+    """Clicks Execute: "Try it out" is active from the start."""
     browser = visit.browser
     browser.click(f"{POST} .btn.execute")
     status = browser.text(f"{POST} .live-responses-table .response .response-col_status")
     assert status.split()[0] == "201", f"the page shows {status!r}"
     placed = browser.text(f"{POST} .live-responses-table .response .response-col_description code")
     assert json.loads(placed)["status"] == "PAID", placed
-    if picture := os.environ.get("SCREENSHOT"):
+    if screenshot := os.environ.get("SCREENSHOT"):
         browser.scroll_to(".live-responses-table")
-        pathlib.Path(picture).write_bytes(base64.b64decode(browser.screenshot()))
-    visit.leave()
-    assert f"{visit.home}/orders" in visit.asked, f"the page asked for {visit.asked}"
+        pathlib.Path(screenshot).write_bytes(base64.b64decode(browser.screenshot()))
+    visit.record_page()
+    assert f"{visit.home}/orders" in visit.requests, f"the page requested {visit.requests}"
 
 
 def read_about_problems(visit):
-    """From the index to a page, and back."""
+    """Opens the index, a problem's page, and the index again."""
     browser = visit.browser
     browser.open(f"{visit.home}/problems/")
-    visit.leave()
+    visit.record_page()
     browser.click("a[href='payment-declined']")
     assert browser.text("h1") == "The payment was declined"
     for heading in ("What happened", "What to do", "Example: 402"):
         assert heading in browser.text("main"), heading
-    # The style sheet is the page's own, and the policy lets it in.
+    # The content security policy allows the page's style sheet.
     assert browser.run("return getComputedStyle(document.body).maxWidth") == "768px"
-    if picture := os.environ.get("PROBLEM_SCREENSHOT"):
-        pathlib.Path(picture).write_bytes(base64.b64decode(browser.screenshot()))
-    visit.leave()
+    if screenshot := os.environ.get("PROBLEM_SCREENSHOT"):
+        pathlib.Path(screenshot).write_bytes(base64.b64decode(browser.screenshot()))
+    visit.record_page()
     browser.click("a[href='./']")
     assert browser.text("h1") == "Problem types"
-    visit.leave()
+    visit.record_page()
 
 
 def main(gateway_url):
@@ -117,8 +117,8 @@ def main(gateway_url):
         authorize(visit)
         place_an_order(visit)
         read_about_problems(visit)
-    assert not visit.elsewhere(), f"other hosts were asked for {visit.elsewhere()}"
-    assert not visit.complaints, f"the pages complain: {visit.complaints}"
+    assert not visit.to_other_hosts(), f"requests to other hosts: {visit.to_other_hosts()}"
+    assert not visit.errors, f"errors of the pages: {visit.errors}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import urllib.request
 
 COMMAND_SECONDS_MAX = 40
 CONDITION_SECONDS_MAX = 20
-# The key under which an element's id is sent (WebDriver, section 12.1).
+# The key of an element's id (WebDriver, section 12.1).
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -37,7 +37,7 @@ class Browser:
 
     def __exit__(self, *_):
         try:
-            self._ask("DELETE", "")
+            self._request("DELETE", "")
         finally:
             self._end()
 
@@ -59,7 +59,7 @@ class Browser:
         arguments += [f"--disable-{feature}" for feature in quiet]
         arguments.append(f"--window-size={self.size[0]},{self.size[1]}")
         if os.geteuid() == 0:
-            # The sandbox refuses to run as root, whom containers run as.
+            # Containers run as root, and the sandbox does not start as root.
             arguments.append("--no-sandbox")
         always = {
             "browserName": "chrome",
@@ -72,36 +72,36 @@ class Browser:
         self._post("/url", {"url": url})
 
     def click(self, selector):
-        """Clicks the element as soon as it can be clicked."""
+        """Clicks the element as soon as that is possible."""
         self._until(lambda: self._post(f"/element/{self._find(selector)}/click", {}) is None, selector)
 
     def type(self, selector, text):
-        """Types the text into the element as soon as it takes any."""
+        """Types the text into the element as soon as that is possible."""
         self._until(lambda: self._post(f"/element/{self._find(selector)}/value", {"text": text}) is None, selector)
 
     def text(self, selector):
-        """What the element says, as soon as it says anything."""
-        return self._until(lambda: self._ask("GET", f"/element/{self._find(selector)}/text"), selector)
+        """Waits until the element has a text, and returns it."""
+        return self._until(lambda: self._request("GET", f"/element/{self._find(selector)}/text"), selector)
 
     def scroll_to(self, selector):
         self.run("document.querySelector(arguments[0]).scrollIntoView({block: 'end'})", selector)
 
     def run(self, script, *arguments):
-        """What the script returns."""
+        """Runs the script, and returns its result."""
         return self._post("/execute/sync", {"script": script, "args": arguments})
 
     def before_every_page(self, script):
-        """Runs the script in each page before any of its own."""
+        """Runs the script in every page, before the page's own scripts."""
         command = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}}
         self._post("/goog/cdp/execute", command)
 
     def log(self, kind):
-        """What the log of this kind got since it was last read."""
+        """The entries of this log since the last call."""
         return self._post("/se/log", {"type": kind})
 
     def screenshot(self):
         """The window as a PNG in base64."""
-        return self._ask("GET", "/screenshot")
+        return self._request("GET", "/screenshot")
 
     def _find(self, selector):
         return self._post("/element", {"using": "css selector", "value": selector})[ELEMENT]
@@ -112,19 +112,19 @@ class Browser:
             try:
                 if found := condition():
                     return found
-                refusal = "empty"
+                error_text = "empty"
             except urllib.error.HTTPError as error:
-                refusal = json.load(error)["value"]["message"]
+                error_text = json.load(error)["value"]["message"]
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{what}: {refusal}")
+                raise TimeoutError(f"{what}: {error_text}")
             time.sleep(0.05)
 
     def _post(self, path, body):
-        return self._ask("POST", path, json.dumps(body).encode())
+        return self._request("POST", path, json.dumps(body).encode())
 
-    def _ask(self, method, path, body=None):
+    def _request(self, method, path, body=None):
         request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"}, method=method)
-        # No proxy stands between this script and its own driver.
+        # Requests to the local driver bypass any proxy.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=COMMAND_SECONDS_MAX) as response:
             return json.load(response)["value"]

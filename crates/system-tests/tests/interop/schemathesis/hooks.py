@@ -1,4 +1,4 @@
-"""What the OpenAPI document cannot say, told to Schemathesis: each exception with its reason."""
+"""Rules that the OpenAPI document cannot express, for Schemathesis. Each exception has its reason."""
 
 import decimal
 import os
@@ -9,22 +9,22 @@ import schemathesis
 from schemathesis import HookContext
 from schemathesis.openapi.checks import RejectedPositiveData
 
-# With less than 0.6 an order is not started, and with little more its outcome may not be known in time on a busy machine:
-# by its Grpc-Timeout the caller asked for the 503 or 504 that tells it.
+# With a Grpc-Timeout below 0.6 s, an order is not started (503); with little more, its outcome may be unknown on a busy machine
+# (504). Both are correct responses to such a request.
 SECONDS_MIN = 5
 SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-# Of the many currencies these, which have two decimals, are given some; all others get whole units, which all have.
+# Prices in these currencies get two decimals; prices in all others are whole units.
 TWO_DECIMALS = ("USD", "EUR", "GBP", "CHF")
-# An item costs no more than this: so thousands of orders of 100 items are within what one customer may spend, and each
-# is below 2^53 of the smallest minor units that there are, a ten-thousandth.
+# The highest cost of an item: thousands of orders of 100 items stay within the credit limit, and each total is below 2^53
+# of the smallest minor units, a ten-thousandth.
 COST_MAX = 100_000
 
-# The access token and its user, where there is one: the gateway lets nobody name another.
+# The access token and its user: the gateway rejects other users.
 TOKEN, TOKEN_USER = os.environ.get("TOKEN"), os.environ.get("TOKEN_USER")
-# The keys that orders were sent with.
+# The idempotency keys that were used.
 KEYS = set()
-# What the services say of a list's token that they did not give.
-FOREIGN_TOKEN = "must be the next_page_token of an earlier page of this user"
+# The detail of an invalid page_token.
+INVALID_PAGE_TOKEN = "must be the next_page_token of an earlier page of this user"
 
 
 def is_positive(case):
@@ -33,7 +33,7 @@ def is_positive(case):
 
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema):
-    """The document is of a gateway that demands tokens. Of another, it holds without what it says of them."""
+    """Removes the security schemes for a gateway without authentication."""
     if not TOKEN:
         raw_schema.pop("security", None)
         for operation in (method for path in raw_schema["paths"].values() for method in path.values()):
@@ -49,74 +49,71 @@ if TOKEN:
             return f"Bearer {TOKEN}"
 
         def set(self, case, data, context):
-            # Where it is what the case is about, it stays away or wrong.
-            about = getattr(case.meta and case.meta.phase.data, "parameter", None) or ""
-            if about.lower() != "authorization":
+            # A case that tests this header keeps its own value.
+            tested = getattr(case.meta and case.meta.phase.data, "parameter", None) or ""
+            if tested.lower() != "authorization":
                 case.headers["Authorization"] = data
 
 
 @schemathesis.hook
 def before_call(context: HookContext, case, kwargs):
-    patient(case)
+    raise_timeout(case)
     if is_positive(case) and case.operation.label == "POST /orders":
-        unused(case)
-        plain(case.body)
-        affordable(case.body)
+        renew_key(case)
+        use_plain_integers(case.body)
+        limit_prices(case.body)
         if TOKEN_USER:
             case.body["user_id"] = int(TOKEN_USER)
     if is_positive(case) and TOKEN_USER and "user_id" in (case.query or {}):
         case.query["user_id"] = int(TOKEN_USER)
 
 
-def patient(case):
-    """A client that waits for less than an order takes is answered 503 or 504 by what it asked for: no fault to be found.
-    What the header's pattern refuses is left as it is."""
+def raise_timeout(case):
+    """Replaces short values of Grpc-Timeout, and keeps values that the header's pattern rejects."""
     for name, value in dict(case.headers or {}).items():
         found = name.lower() == "grpc-timeout" and re.fullmatch("([0-9]{1,8})([HMSmun])", str(value))
         if found and int(found[1]) * SECONDS[found[2]] < SECONDS_MIN:
             case.headers[name] = "30S"
 
 
-def unused(case):
-    """A key that was sent before belongs to another order, which a schema knows nothing of, and of few keys many are
-    sent again: then there is another in its place."""
+def renew_key(case):
+    """Replaces a key that was used: it belongs to another order."""
     for name, value in dict(case.headers or {}).items():
         if name.lower() == "idempotency-key":
-            # "k" and k are one.
+            # "k" and k are the same key.
             bare = re.sub(r'\\(["\\])', r"\1", value[1:-1]) if value.startswith('"') else value
             if bare in KEYS:
                 case.headers[name] = str(uuid.uuid4())
             KEYS.add(bare)
 
 
-def plain(order):
-    """To JSON Schema 64.0 is an integer, whatever it is written like; the gateway takes whole numbers in their one plain
-    form alone, as the document says in words."""
+def use_plain_integers(order):
+    """64.0 is an integer in JSON Schema. The gateway accepts integers without a fraction only, as the description says."""
     order["user_id"] = int(order["user_id"])
     for item in order["order_items"]:
         item["quantity"] = int(item["quantity"])
 
 
-def affordable(order):
-    """JSON Schema knows neither how many decimals a currency has nor what a list of products of two members sums up
-    to: prices get no more decimals than their currency has, and totals are above 0 and not beyond all bounds."""
+def limit_prices(order):
+    """JSON Schema cannot express the decimals of a currency, nor the range of a total. Limits the decimals of prices, and keeps
+    the total above 0 and below the maximum."""
     step = decimal.Decimal("0.01" if order.get("currency", "USD") in TWO_DECIMALS else "1")
     for item in order["order_items"]:
-        # May be left out only where there is a price list.
+        # Optional only with a price list.
         item["unit_price"] = price(item.get("unit_price", 1), item["quantity"], step)
     if all(decimal.Decimal(str(item["unit_price"])) == 0 for item in order["order_items"]):
         order["order_items"][0]["unit_price"] = 1
 
 
-def price(asked, quantity, step):
+def price(requested, quantity, step):
     most = decimal.Decimal(COST_MAX // quantity)
     try:
-        rounded = min(decimal.Decimal(str(asked)), most).quantize(step, decimal.ROUND_DOWN)
+        rounded = min(decimal.Decimal(str(requested)), most).quantize(step, decimal.ROUND_DOWN)
     except decimal.InvalidOperation:
-        # An exponent that no library follows.
+        # An exponent outside of the range of Decimal.
         rounded = most
-    # As it was given: a number, or the text of one.
-    return f"{rounded:f}" if isinstance(asked, str) else float(rounded)
+    # A number or a string, as before.
+    return f"{rounded:f}" if isinstance(requested, str) else float(rounded)
 
 
 @schemathesis.hook
@@ -125,12 +122,12 @@ def filter_failure(context: HookContext, failure, case, response) -> bool:
 
 
 def is_beyond_the_schema(case, response):
-    """A page's token is opaque, and one that was made up is refused, though any text is allowed. Whose orders are listed
-    may be left out only where the access token says it."""
+    """A page_token is opaque: the schema allows any text, and the gateway rejects made-up ones. user_id is optional only with an
+    access token."""
     if response.status_code != 400 or case.operation.label != "GET /orders":
         return False
     errors = [(error["field"], error["detail"]) for error in response.json().get("errors", [])]
-    unsaid = [] if TOKEN_USER or "user_id" in (case.query or {}) else [field for field, _ in errors if field == "user_id"]
-    return bool(errors) and all(field in unsaid or (field, detail) == ("page_token", FOREIGN_TOKEN) for field, detail in errors)
+    missing = [] if TOKEN_USER or "user_id" in (case.query or {}) else [field for field, _ in errors if field == "user_id"]
+    return bool(errors) and all(field in missing or (field, detail) == ("page_token", INVALID_PAGE_TOKEN) for field, detail in errors)
 
 
