@@ -1,4 +1,5 @@
-//! One service as a process of its own: `order-system payment`, `order-system order` or `order-system gateway`.
+//! One service as a process of its own: `order-system payment`, `order-system order` or `order-system
+//! gateway`.
 
 use std::{
     fs::File,
@@ -24,8 +25,8 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(40);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const LOG_LINES_SHOWN: usize = 40;
 
-/// The ports of services lie below the ephemeral range of Linux, so that no outgoing connection takes the port of a
-/// service while the service is down.
+/// The ports of services lie below the ephemeral range of Linux, so that no outgoing connection takes the
+/// port of a service while the service is down.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 const PORTS: u16 = 10_000;
 const PORT_FIRST: u16 = 21_000;

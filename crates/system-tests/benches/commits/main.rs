@@ -2,9 +2,9 @@
 //!
 //!     cargo bench -p system-tests --bench commits
 //!
-//! An order is two writes, an INSERT as PENDING and the settlement as PAID, each committed and synced (`synchronous=FULL`). 1, 16
-//! and 64 tasks write orders for 2 s: to a file where up to 64 writes share a commit, and to one with a commit per write. 7
-//! interleaved rounds; prints the medians.
+//! An order is two writes, an INSERT as PENDING and the settlement as PAID, each committed and synced
+//! (`synchronous=FULL`). 1, 16 and 64 tasks write orders for 2 s: to a file where up to 64 writes share a
+//! commit, and to one with a commit per write. 7 interleaved rounds; prints the medians.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -2,10 +2,10 @@
 //!
 //!     cargo bench -p system-tests --bench databases
 //!
-//! Starts a MariaDB and a PostgreSQL with durable commits, and the system over SQLite files and over each of them, in this process
-//! together with the load: a closed loop of 1, 16 and 64 connections for 4 s, one system after the other, 3 interleaved rounds.
-//! Prints the medians. A response other than 201 invalidates the run. The processor time includes services and load, and excludes
-//! the database servers.
+//! Starts a MariaDB and a PostgreSQL with durable commits, and the system over SQLite files and over each of
+//! them, in this process together with the load: a closed loop of 1, 16 and 64 connections for 4 s, one
+//! system after the other, 3 interleaved rounds. Prints the medians. A response other than 201 invalidates
+//! the run. The processor time includes services and load, and excludes the database servers.
 
 #![allow(
     clippy::cast_precision_loss,

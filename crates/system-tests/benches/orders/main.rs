@@ -1,12 +1,14 @@
-//! `POST /orders` through the whole system: orders per second, latency, memory, and the cost of tokens and rate limits.
+//! `POST /orders` through the whole system: orders per second, latency, memory, and the cost of tokens and
+//! rate limits.
 //!
 //!     cargo bench -p system-tests --bench orders
 //!     BEFORE=/path/to/an/older/order-system cargo bench -p system-tests --bench orders
 //!
-//! Runs `order-system` in processes of its own over empty SQLite files: with the default configuration, with tokens (RS256) and rate
-//! limits, and an older binary where `BEFORE` names one. A closed loop of 1, 16 and 64 connections loads one after the other.
-//! Prints the medians over all rounds, and the median ratio of processor time within a round. A response other than 201
-//! invalidates the run. Load and services share the machine.
+//! Runs `order-system` in processes of its own over empty SQLite files: with the default configuration, with
+//! tokens (RS256) and rate limits, and an older binary where `BEFORE` names one. A closed loop of 1, 16 and
+//! 64 connections loads one after the other. Prints the medians over all rounds, and the median ratio of
+//! processor time within a round. A response other than 201 invalidates the run. Load and services share the
+//! machine.
 
 #![allow(
     clippy::cast_precision_loss,

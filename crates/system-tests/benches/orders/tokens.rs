@@ -18,7 +18,8 @@ const VALID_FOR_SECONDS: u64 = 7_200;
 /// Variables of the gateway.
 type Variables = Vec<(&'static str, String)>;
 
-/// Tokens of `users` users, and the gateway's variables that make it accept them. Writes the keys to `directory`.
+/// Tokens of `users` users, and the gateway's variables that make it accept them. Writes the keys to
+/// `directory`.
 pub(crate) fn issue(users: usize, directory: &Path) -> Result<(Tokens, Variables), Failure> {
     let signer = Signer::rsa(Some("bench"));
     let keys = directory.join("jwks.json");

@@ -2,22 +2,24 @@
 //!
 //!     cargo bench -p system-tests --bench overload
 //!
-//! Runs gateway, Order and Payment, each a process of the bench profile, over empty SQLite files on one core, and the load on another
-//! (`taskset`):
+//! Runs gateway, Order and Payment, each a process of the bench profile, over empty SQLite files on one core,
+//! and the load on another (`taskset`):
 //!
 //! 1. closed loops of 16 to 128 connections, 6 s each; the bench selects the best one;
-//! 2. open loops at 0.8 to 1.25 times the best closed loop's rate, 6 s each; the best one is the capacity. The latency of an open
-//!    loop counts from the time at which the request was due;
+//! 2. open loops at 0.8 to 1.25 times the best closed loop's rate, 6 s each; the best one is the capacity.
+//!    The latency of an open loop counts from the time at which the request was due;
 //! 3. an open loop at half the best closed loop's rate for 5 s: the normal latency;
-//! 4. several rounds: both best loops; an open loop at three times the closed loop's rate for 30 s; both best loops again. The
-//!    goodput is compared with the mean of before and after, since other programs may use the machine;
-//! 5. half the rate again, directly after the last overload: the requests that are still shed, for how long, and the latency from
-//!    2 s later on;
+//! 4. several rounds: both best loops; an open loop at three times the closed loop's rate for 30 s; both best
+//!    loops again. The goodput is compared with the mean of before and after, since other programs may use
+//!    the machine;
+//! 5. half the rate again, directly after the last overload: the requests that are still shed, for how long,
+//!    and the latency from 2 s later on;
 //! 6. the orders in the database, which must be as many as there were 201s;
-//! 7. one client that sends 50 orders a second, alone and beside 1,000 connections that send their heads and bodies byte by byte,
-//!    alternating.
+//! 7. one client that sends 50 orders a second, alone and beside 1,000 connections that send their heads and
+//!    bodies byte by byte, alternating.
 //!
-//! A response other than 201 and 503 NOT_STARTED invalidates the run; so does a 503 in a closed loop, in 3 and in 7.
+//! A response other than 201 and 503 NOT_STARTED invalidates the run; so does a 503 in a closed loop, in 3
+//! and in 7.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -21,7 +21,8 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts them on `core` over empty SQLite files, and waits until all listen. `vars` are variables of the gateway.
+    /// Starts them on `core` over empty SQLite files, and waits until all listen. `vars` are variables of the
+    /// gateway.
     pub(crate) async fn start(core: &str, vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
         let [gateway, order, payment] = [free()?, free()?, free()?];

@@ -50,7 +50,8 @@ async fn healthy(system: &Services) -> Result<f64, Failure> {
     Ok(outcome.placed_ms(Duration::ZERO, 0.99))
 }
 
-/// Sends a head byte by byte, or a body byte by byte after a complete head. Reconnects when the connection is closed.
+/// Sends a head byte by byte, or a body byte by byte after a complete head. Reconnects when the connection is
+/// closed.
 async fn trickle(gateway: SocketAddr, client: usize) {
     let at_once = if client.is_multiple_of(2) { 0 } else { HEAD.len() };
     loop {

@@ -1,5 +1,5 @@
-//! The databases that benches compare: SQLite files, and two servers that the bench starts, with durable commits and a cache of
-//! 1 GiB.
+//! The databases that benches compare: SQLite files, and two servers that the bench starts, with durable
+//! commits and a cache of 1 GiB.
 
 use std::path::PathBuf;
 

@@ -21,16 +21,18 @@ use crate::figures::Failure;
 
 /// The users that place orders.
 pub(crate) const USERS: usize = 1000;
-/// The distance between the users of two consecutive orders; coprime to [`USERS`], so that every user takes turns.
+/// The distance between the users of two consecutive orders; coprime to [`USERS`], so that every user takes
+/// turns.
 const USER_STEP: usize = 619;
 
-/// The user of the nth order. Rows of neighbouring users share index pages: loads are comparable only if neighbours order
-/// together equally often.
+/// The user of the nth order. Rows of neighbouring users share index pages: loads are comparable only if
+/// neighbours order together equally often.
 pub(crate) fn user(nth: usize) -> usize {
     nth * USER_STEP % USERS + 1
 }
 
-/// The values of `Authorization` for users 1, 2 and so on; empty where the gateway requires no authentication.
+/// The values of `Authorization` for users 1, 2 and so on; empty where the gateway requires no
+/// authentication.
 pub(crate) type Tokens = Arc<[HeaderValue]>;
 
 const LATENCY_MICROSECONDS_MAX: u64 = 60_000_000;

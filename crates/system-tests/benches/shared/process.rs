@@ -21,8 +21,8 @@ pub(crate) struct SystemProcess {
 }
 
 impl SystemProcess {
-    /// Starts it on free ports with empty databases, and waits until it prints its URL. `command` is the program, for instance
-    /// [`PROGRAM`], after a wrapper such as `taskset`. `vars` override the defaults.
+    /// Starts it on free ports with empty databases, and waits until it prints its URL. `command` is the
+    /// program, for instance [`PROGRAM`], after a wrapper such as `taskset`. `vars` override the defaults.
     pub(crate) fn start(command: &[&str], vars: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = TempDir::new()?;
         let mut child = Command::new(command[0])

@@ -3,10 +3,11 @@
 //!     cargo bench -p system-tests --bench starts
 //!     PROGRAMS=target/release cargo bench -p system-tests --bench starts
 //!
-//! Each round starts Payment, Order and the gateway one after the other, each a process over its SQLite file, and measures the time
-//! until the first `200` of `/readyz`, polled every millisecond, and the resident memory a second later. The databases are
-//! migrated before the first round. `PROGRAMS` is a directory with the programs `gateway`, `order` and `payment`; without it,
-//! `order-system` runs them. Prints medians and maxima.
+//! Each round starts Payment, Order and the gateway one after the other, each a process over its SQLite file,
+//! and measures the time until the first `200` of `/readyz`, polled every millisecond, and the resident
+//! memory a second later. The databases are migrated before the first round. `PROGRAMS` is a directory with
+//! the programs `gateway`, `order` and `payment`; without it, `order-system` runs them. Prints medians and
+//! maxima.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -2,10 +2,10 @@
 //!
 //!     cargo bench -p system-tests --bench stored
 //!
-//! On SQLite, and on a MariaDB and a PostgreSQL that the bench starts with durable commits: the insert and settlement of an order, a
-//! read by id, and pages of 50 of a user who owns every 16th order: the newest page, and the thousandth. 7 rounds alternate
-//! between few and many stored orders; prints the median of the rounds' means. With 1,000 orders there is no thousandth page: the
-//! ratio is to the first page.
+//! On SQLite, and on a MariaDB and a PostgreSQL that the bench starts with durable commits: the insert and
+//! settlement of an order, a read by id, and pages of 50 of a user who owns every 16th order: the newest
+//! page, and the thousandth. 7 rounds alternate between few and many stored orders; prints the median of the
+//! rounds' means. With 1,000 orders there is no thousandth page: the ratio is to the first page.
 
 #![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "a bench computes and prints figures")]
 

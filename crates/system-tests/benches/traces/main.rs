@@ -2,9 +2,9 @@
 //!
 //!     cargo bench -p system-tests --bench traces
 //!
-//! Three systems, each a process over empty SQLite files, take turns for [`ROUNDS`] rounds under the same closed loop. The
-//! collector runs in the bench's process, and its time does not count. Prints the medians of the comparisons within each round:
-//! other programs may use the machine.
+//! Three systems, each a process over empty SQLite files, take turns for [`ROUNDS`] rounds under the same
+//! closed loop. The collector runs in the bench's process, and its time does not count. Prints the medians of
+//! the comparisons within each round: other programs may use the machine.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -1,4 +1,5 @@
-//! The two commands of docs/operate/databases.md that start the services on a database server, with other ports.
+//! The two commands of docs/operate/databases.md that start the services on a database server, with other
+//! ports.
 
 use std::{path::Path, process::Stdio, time::Duration};
 

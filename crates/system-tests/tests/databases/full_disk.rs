@@ -51,7 +51,8 @@ impl Disk {
         check(status.success(), || format!("{program} {arguments:?}: {status}"))
     }
 
-    /// Retries until no file is open for writing: sqlx's threads close theirs a moment after the system has stopped.
+    /// Retries until no file is open for writing: sqlx's threads close theirs a moment after the system has
+    /// stopped.
     async fn make_read_only(&self) -> Result<(), Failed> {
         let started = Instant::now();
         loop {
@@ -125,8 +126,8 @@ fn sqlite_url(data: &Path, service: &str) -> String {
     format!("sqlite://{}", data.join(format!("{service}.db")).display())
 }
 
-/// Checks the files of a full disk: no row of a request that was not started, no order without its items, no order that
-/// disagrees with its charge.
+/// Checks the files of a full disk: no row of a request that was not started, no order without its items, no
+/// order that disagrees with its charge.
 async fn check_atomic(data: &Path, not_started: &[String]) -> Result<(), Failed> {
     let mut orders = AnyConnection::connect(&format!("{}?mode=ro", sqlite_url(data, "order"))).await?;
     for key in not_started {

@@ -29,7 +29,8 @@ const CONCURRENCY: usize = 64;
 const ORDERS_BETWEEN: usize = 100;
 /// The most orders, however fast the machine is.
 const ORDERS_MAX: usize = 20_000;
-/// The time from the server's restart to the next paid order. An unoptimised build on a busy machine must only recover.
+/// The time from the server's restart to the next paid order. An unoptimised build on a busy machine must
+/// only recover.
 const RECOVERY_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 5 });
 /// How long an order may take that a kill interrupted.
 const SETTLED_MAX: Duration = Duration::from_secs(90);

@@ -1,5 +1,5 @@
-//! The whole system on database servers that the test starts: the documented commands, several instances over one database,
-//! and a server that is killed under load. On SQLite: a disk that is full or read-only.
+//! The whole system on database servers that the test starts: the documented commands, several instances over
+//! one database, and a server that is killed under load. On SQLite: a disk that is full or read-only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]
 

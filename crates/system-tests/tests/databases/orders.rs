@@ -43,7 +43,8 @@ pub(crate) async fn check_paid(client: &Client, gateway: usize, order: i64) -> R
     check(paid, || format!("order {order}: {response:?}"))
 }
 
-/// Checks that the databases hold exactly `orders` orders, each charged once, and that every balance is correct.
+/// Checks that the databases hold exactly `orders` orders, each charged once, and that every balance is
+/// correct.
 pub(crate) async fn check_databases(
     server: &Server,
     order: &str,

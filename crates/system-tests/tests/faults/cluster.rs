@@ -1,7 +1,8 @@
-//! A cluster of service processes over one pair of databases, with a TCP proxy on each link where a test wants one.
+//! A cluster of service processes over one pair of databases, with a TCP proxy on each link where a test
+//! wants one.
 //!
-//! The n-th gateway calls the n-th Order, and that calls the n-th Payment. All instances share the databases. Dropping
-//! the cluster kills every process, and prints the logs unless [`Cluster::finish`] was called.
+//! The n-th gateway calls the n-th Order, and that calls the n-th Payment. All instances share the databases.
+//! Dropping the cluster kills every process, and prints the logs unless [`Cluster::finish`] was called.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,5 @@
-//! Every point at which placing an order can fail: the response at that moment, and the final state of the order.
+//! Every point at which placing an order can fail: the response at that moment, and the final state of the
+//! order.
 //!
 //! | where it fails | trial |
 //! |---|---|
@@ -207,8 +208,8 @@ async fn run(database: DatabaseKind, case: Case) -> Result<(), Failed> {
     finish(cluster, &[history]).await
 }
 
-/// Sends the order until it passes a point: on a busy machine, a request may be rejected as NOT_STARTED before that.
-/// Then the response must be `expected`.
+/// Sends the order until it passes a point: on a busy machine, a request may be rejected as NOT_STARTED
+/// before that. Then the response must be `expected`.
 async fn expect_first(
     cluster: &mut Cluster,
     history: &mut History,
@@ -229,7 +230,8 @@ async fn expect_first(
     }
 }
 
-/// Sends the order; the response must be `expected`. Retries for a final outcome, which a busy machine may return late.
+/// Sends the order; the response must be `expected`. Retries for a final outcome, which a busy machine may
+/// return late.
 async fn expect(cluster: &Cluster, history: &mut History, expected: Expected) -> Result<(), Failed> {
     let is_final = matches!(expected, Expected::Replayed | Expected::Voided);
     let deadline = Instant::now() + WAIT_MAX;

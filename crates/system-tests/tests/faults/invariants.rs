@@ -1,4 +1,5 @@
-//! The invariants of every run: the recorded responses agree with the rows, and the two databases with each other.
+//! The invariants of every run: the recorded responses agree with the rows, and the two databases with each
+//! other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,8 +31,8 @@ struct Checker<'a> {
     snapshot: &'a Snapshot,
     orders: BTreeMap<(i64, &'a str), Vec<&'a OrderRow>>,
     payments: BTreeMap<i64, &'a PaymentRow>,
-    /// The number of clients that used this key of this user. A client does not know what others did after its last
-    /// response.
+    /// The number of clients that used this key of this user. A client does not know what others did after
+    /// its last response.
     clients: BTreeMap<(i64, &'a str), usize>,
     violations: Vec<String>,
 }
@@ -56,7 +57,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// PAID ⇔ CHARGED with equal amounts, in both directions; every state is final; every balance is the sum of charges.
+    /// PAID ⇔ CHARGED with equal amounts, in both directions; every state is final; every balance is the sum
+    /// of charges.
     fn check_databases(&mut self) {
         for order in &self.snapshot.orders {
             let payment = self.payments.get(&order.id).copied();
@@ -116,8 +118,8 @@ fn is_charge_of(payment: &PaymentRow, order: &OrderRow) -> bool {
         && payment.currency.as_deref() == Some(&order.currency)
 }
 
-/// Whether none of these attempts can still be in flight: each got a response, and not the 504 of a gateway that got
-/// none from Order.
+/// Whether none of these attempts can still be in flight: each got a response, and not the 504 of a gateway
+/// that got none from Order.
 fn are_finished(attempts: &[Attempt]) -> bool {
     let finished = |response: &Response| response.status != 504 || response.order.is_some();
     attempts.iter().all(|attempt| attempt.response.as_ref().is_some_and(finished))

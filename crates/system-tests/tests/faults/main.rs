@@ -1,5 +1,6 @@
-//! The services as processes that are killed, frozen, disconnected and made to fail at named points, on each database.
-//! After every run, the responses that clients received are checked against the rows in the databases.
+//! The services as processes that are killed, frozen, disconnected and made to fail at named points, on each
+//! database. After every run, the responses that clients received are checked against the rows in the
+//! databases.
 //!
 //!     cargo test -p system-tests --test faults                                          20 random schedules on SQLite, and everything else
 //!     SCHEDULES=500 cargo test -p system-tests --release --test faults -- random        500 schedules over the three databases

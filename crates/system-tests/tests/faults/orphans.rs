@@ -19,7 +19,8 @@ const ORPHANS: usize = 1000;
 const CONCURRENCY: usize = 32;
 /// No call of Order reaches Payment, and Order does not learn that.
 const CALL_LOST: &str = "payments.charge.before=error";
-/// The p99 time from the restart to the settlement of an orphan. An unoptimised build on a busy machine must only finish.
+/// The p99 time from the restart to the settlement of an orphan. An unoptimised build on a busy machine must
+/// only finish.
 const P99_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 45 } else { 5 });
 const ALL_MAX: Duration = Duration::from_secs(60);
 /// On a server, every poll opens a connection.

@@ -12,7 +12,8 @@ use crate::{
     invariants::check_invariants,
 };
 
-/// The time from the end of the freeze to the settlement. An unoptimised build on a busy machine must only finish.
+/// The time from the end of the freeze to the settlement. An unoptimised build on a busy machine must only
+/// finish.
 const SETTLED_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 5 });
 /// Shorter and longer than the keep-alive timeout of a connection (15 s).
 const FREEZES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(18)];
@@ -94,7 +95,8 @@ async fn frozen(database: DatabaseKind, freeze: Duration) -> Result<(), Failed> 
     finish(cluster, history).await
 }
 
-/// Places an order whose response must be 504; returns its id. A busy machine may reject it as NOT_STARTED before.
+/// Places an order whose response must be 504; returns its id. A busy machine may reject it as NOT_STARTED
+/// before.
 async fn place_unknown(cluster: &Cluster, history: &mut History) -> Result<i64, Failed> {
     let deadline = Instant::now() + WAIT_MAX;
     loop {
@@ -108,8 +110,8 @@ async fn place_unknown(cluster: &Cluster, history: &mut History) -> Result<i64, 
     }
 }
 
-/// The calls wait for a frozen Payment until their connection is closed. Some are in its socket and run after the freeze;
-/// some never left Order.
+/// The calls wait for a frozen Payment until their connection is closed. Some are in its socket and run after
+/// the freeze; some never left Order.
 async fn frozen_under_load(database: DatabaseKind) -> Result<(), Failed> {
     let cluster = Cluster::start(ClusterConfig::new(database)).await?;
     let mut first = History::new(1, "first", 12);

@@ -148,7 +148,8 @@ async fn listen_again(address: SocketAddr) -> TcpListener {
     }
 }
 
-/// Forwards bytes in both directions until one side closes, or the connection is cut: then both sides get a reset.
+/// Forwards bytes in both directions until one side closes, or the connection is cut: then both sides get a
+/// reset.
 async fn forward(
     mut client: TcpStream,
     server: SocketAddr,
@@ -203,7 +204,8 @@ async fn copy(
 }
 
 impl Cuts {
-    /// Counts `bytes` bytes of this direction. Where the cut is among them, returns how many bytes precede it.
+    /// Counts `bytes` bytes of this direction. Where the cut is among them, returns how many bytes precede
+    /// it.
     fn cut_within(&self, direction: Direction, bytes: usize) -> Option<usize> {
         let mut next = self.next.lock().expect("no panic while it is held");
         match &mut *next {

@@ -1,7 +1,9 @@
-//! Random schedules. A seed draws the databases, the number of instances, the faults and their times. Clients place 200
-//! orders during the faults; then the nemesis heals everything, all orders settle, and the invariants are checked.
+//! Random schedules. A seed draws the databases, the number of instances, the faults and their times. Clients
+//! place 200 orders during the faults; then the nemesis heals everything, all orders settle, and the
+//! invariants are checked.
 //!
-//! One seed draws the same schedule again. It does not determine how the operating system schedules the processes.
+//! One seed draws the same schedule again. It does not determine how the operating system schedules the
+//! processes.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +43,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![crate::shared("random::schedules_keep_the_invariants", &needs, || run(seeds))]
 }
 
-/// `SCHEDULE_SEED` names one schedule, `SCHEDULES` their number over all databases; the default is all on SQLite.
+/// `SCHEDULE_SEED` names one schedule, `SCHEDULES` their number over all databases; the default is all on
+/// SQLite.
 fn seeds() -> Vec<u64> {
     let number = |name: &str| variable(name).parse().ok();
     match (number("SCHEDULE_SEED"), number("SCHEDULES")) {

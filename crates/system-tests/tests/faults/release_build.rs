@@ -1,8 +1,9 @@
 //! Fault injection is compiled into the programs that are tested here, and into no others.
 //!
-//! `[dev-dependencies]` of system-tests enable the feature `fault-injection`, and cargo heeds them only when it builds tests and
-//! benches. `PLAIN_PROGRAMS` names a directory of programs that `cargo build` made, which must not contain it; `.ci/run`
-//! builds them. An unoptimised build is the stricter check, since it drops no unused code.
+//! `[dev-dependencies]` of system-tests enable the feature `fault-injection`, and cargo heeds them only when
+//! it builds tests and benches. `PLAIN_PROGRAMS` names a directory of programs that `cargo build` made, which
+//! must not contain it; `.ci/run` builds them. An unoptimised build is the stricter check, since it drops no
+//! unused code.
 
 use std::{
     path::{Path, PathBuf},

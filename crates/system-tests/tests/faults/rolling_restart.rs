@@ -1,5 +1,5 @@
-//! Order and Payment restart one after the other while clients place orders. A client that retries once, with its key and
-//! at the other gateway, sees no error.
+//! Order and Payment restart one after the other while clients place orders. A client that retries once, with
+//! its key and at the other gateway, sees no error.
 
 use std::{
     sync::{

@@ -1,4 +1,5 @@
-//! `buf`: its linters of the contracts, and `buf curl`, a gRPC client in Go that reads descriptors by reflection.
+//! `buf`: its linters of the contracts, and `buf curl`, a gRPC client in Go that reads descriptors by
+//! reflection.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -92,8 +93,8 @@ async fn place_orders() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The example of docs/api/grpc.md: Order creates the order, and Payment returns its charge. A charge of the same order again
-/// changes nothing, so that the databases still agree.
+/// The example of docs/api/grpc.md: Order creates the order, and Payment returns its charge. A charge of the
+/// same order again changes nothing, so that the databases still agree.
 async fn charge_again() -> Result<(), Failed> {
     let system = System::start().await?;
     let created =

@@ -1,5 +1,5 @@
-//! The container configuration: compose.yaml, and the output of kustomize for `deploy/kubernetes`, checked against the schemas of
-//! Kubernetes and for what the schemas do not cover.
+//! The container configuration: compose.yaml, and the output of kustomize for `deploy/kubernetes`, checked
+//! against the schemas of Kubernetes and for what the schemas do not cover.
 //!
 //! `deploy/test-compose` tests the compose file on a Docker engine, where `REQUIRE` names `docker`.
 

@@ -1,8 +1,8 @@
-//! The system tested by programs that share no code with it: gRPC clients in Python and Go, linters of the contracts, a
-//! generated client, a fuzzer, a browser, load balancers, and a shell that starts a service.
+//! The system tested by programs that share no code with it: gRPC clients in Python and Go, linters of the
+//! contracts, a generated client, a fuzzer, a browser, load balancers, and a shell that starts a service.
 //!
-//! A trial whose program is not installed is skipped, with a message. `REQUIRE=grpcio,buf` fails where one of these is
-//! missing; `.ci/run` requires all of them.
+//! A trial whose program is not installed is skipped, with a message. `REQUIRE=grpcio,buf` fails where one of
+//! these is missing; `.ci/run` requires all of them.
 
 use std::process::ExitCode;
 

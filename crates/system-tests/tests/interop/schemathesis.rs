@@ -1,8 +1,9 @@
-//! Schemathesis fuzzes the gateway by the OpenAPI document, with requests that it allows and that it forbids: every check,
-//! and the phases examples, coverage, fuzzing and stateful (sequences of requests by the document's links).
+//! Schemathesis fuzzes the gateway by the OpenAPI document, with requests that it allows and that it forbids:
+//! every check, and the phases examples, coverage, fuzzing and stateful (sequences of requests by the
+//! document's links).
 //!
-//! `SCHEMATHESIS_EXAMPLES=500 cargo test -p system-tests --test interop schemathesis` sets the examples per operation and
-//! phase: above 5,000 requests in each of the two runs.
+//! `SCHEMATHESIS_EXAMPLES=500 cargo test -p system-tests --test interop schemathesis` sets the examples per
+//! operation and phase: above 5,000 requests in each of the two runs.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The HTML pages in a real browser.
 //!
-//! `SCREENSHOT=docs/swagger-ui.png PROBLEM_SCREENSHOT=docs/problem-page.png cargo test -p system-tests --test interop swagger`
-//! writes the screenshots of the documentation.
+//! `SCREENSHOT=docs/swagger-ui.png PROBLEM_SCREENSHOT=docs/problem-page.png cargo test -p system-tests --test
+//! interop swagger` writes the screenshots of the documentation.
 
 use all_in_one::{Options, System};
 use test_support::{Failed, Need, Trial, succeed, trial};

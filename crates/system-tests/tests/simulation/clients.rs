@@ -49,7 +49,8 @@ pub(crate) async fn run(sim: Arc<Simulation>, intent: OrderIntent) {
     sim.record().without_final_outcome.push(intent);
 }
 
-/// Sends the order once, to an instance that is up if any is. Returns whether the outcome is final; if not, sleeps before.
+/// Sends the order once, to an instance that is up if any is. Returns whether the outcome is final; if not,
+/// sleeps before.
 async fn attempt(sim: &Arc<Simulation>, intent: &OrderIntent) -> bool {
     let outcome = match running_instance(sim) {
         Some(instance) => Some(send(sim, intent, instance).await),

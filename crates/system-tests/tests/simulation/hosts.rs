@@ -162,7 +162,8 @@ impl PaymentHost {
         tokio::join!(restart, host.cause_faults(&sim, [Fault::PaymentCrash, Fault::PaymentStop]));
     }
 
-    /// Runs a call to its end, even where its caller has gone. `None` where the instance is down or is killed.
+    /// Runs a call to its end, even where its caller has gone. `None` where the instance is down or is
+    /// killed.
     pub(crate) async fn serve<T: Send + 'static>(
         &self,
         sim: &Arc<Simulation>,

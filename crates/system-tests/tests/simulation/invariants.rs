@@ -1,4 +1,5 @@
-//! The invariants at the end of a run: the rows of both stores, the final state of each order, and the outcomes of requests.
+//! The invariants at the end of a run: the rows of both stores, the final state of each order, and the
+//! outcomes of requests.
 
 mod databases;
 mod responses;

@@ -1,19 +1,19 @@
-//! A deterministic simulation of Order and Payment: several instances of each run their real application and domain code over
-//! simulated stores, network, clocks, randomness and clients, which implement the ports.
+//! A deterministic simulation of Order and Payment: several instances of each run their real application and
+//! domain code over simulated stores, network, clocks, randomness and clients, which implement the ports.
 //!
-//! A seed determines a run. For a while there are faults: errors, lost replies, delays, duplicate calls, partitions, kills at
-//! any await, clock jumps, and outages longer than 15 minutes. Then the system heals, every order reaches a final state, and
-//! every response is checked against that state.
+//! A seed determines a run. For a while there are faults: errors, lost replies, delays, duplicate calls,
+//! partitions, kills at any await, clock jumps, and outages longer than 15 minutes. Then the system heals,
+//! every order reaches a final state, and every response is checked against that state.
 //!
 //!     cargo test -p system-tests --test simulation                           2,000 seeds
 //!     SIMULATION_SEEDS=100000 cargo test -p system-tests --test simulation   another number of seeds
 //!     SIMULATION_SEED=17 cargo test -p system-tests --test simulation        one seed, with its event log
 //!
 //! - [`plan`]: what a seed determines; [`faults`]: the kinds of fault and their rates
-//! - [`run`]: one run; [`simulation`]: the state that all of it shares; [`event_log`], [`client_requests`] and [`counters`]:
-//!   its records
-//! - [`hosts`] and [`process`] start, stop and kill instances; [`instance`], [`faulty_stores`], [`store_calls`] and [`network`]
-//!   implement their ports; [`state_history`] holds the rows
+//! - [`run`]: one run; [`simulation`]: the state that all of it shares; [`event_log`], [`client_requests`]
+//!   and [`counters`]: its records
+//! - [`hosts`] and [`process`] start, stop and kill instances; [`instance`], [`faulty_stores`],
+//!   [`store_calls`] and [`network`] implement their ports; [`state_history`] holds the rows
 //! - [`clients`] place orders; [`invariants`] are checked at the end; [`seeds`] runs many seeds
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]

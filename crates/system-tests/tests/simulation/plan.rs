@@ -11,8 +11,8 @@ use system_tests::rng::Rng;
 
 use crate::faults::Rates;
 
-/// The credit limit of every account, in major units. The largest amounts exceed 2^24 minor units, which a float32 cannot
-/// represent exactly.
+/// The credit limit of every account, in major units. The largest amounts exceed 2^24 minor units, which a
+/// float32 cannot represent exactly.
 pub(crate) const CREDIT_LIMIT_MAJOR: i64 = 500_000;
 
 #[derive(Debug, Clone)]

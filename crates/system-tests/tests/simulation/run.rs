@@ -21,8 +21,8 @@ use crate::{
     simulation::Simulation,
 };
 
-/// How long after healing a PENDING order may stay so: it is due within 2 s, a call that hangs takes 2 s, a reconciler pauses
-/// for 1 s after a failure, and slow store calls may still run.
+/// How long after healing a PENDING order may stay so: it is due within 2 s, a call that hangs takes 2 s, a
+/// reconciler pauses for 1 s after a failure, and slow store calls may still run.
 const SETTLED_MAX: Duration = Duration::from_secs(10);
 const SETTLED_POLL: Duration = Duration::from_secs(1);
 /// How long after healing clients may take, with all their retries.

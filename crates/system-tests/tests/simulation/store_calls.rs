@@ -56,7 +56,8 @@ impl InstanceContext {
         }
     }
 
-    /// Runs `work` with this outcome. A write that has reached the store is often done even where the process dies meanwhile.
+    /// Runs `work` with this outcome. A write that has reached the store is often done even where the process
+    /// dies meanwhile.
     pub(crate) async fn write<T, E>(
         &self,
         outcome: WriteOutcome,

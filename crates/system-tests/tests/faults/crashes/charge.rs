@@ -1,4 +1,5 @@
-//! Failures between the insert and the settlement: before the charge is sent, in the call, and after the reply.
+//! Failures between the insert and the settlement: before the charge is sent, in the call, and after the
+//! reply.
 
 use super::{Case, Expected};
 use crate::db_snapshot::ServiceName;

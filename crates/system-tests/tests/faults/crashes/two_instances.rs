@@ -1,4 +1,5 @@
-//! Two instances of each service and one order: the first Order fails while a request with the same key reaches the second.
+//! Two instances of each service and one order: the first Order fails while a request with the same key
+//! reaches the second.
 
 use std::time::Instant;
 

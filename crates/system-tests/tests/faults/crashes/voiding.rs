@@ -81,7 +81,8 @@ async fn void(database: DatabaseKind, case: Case) -> Result<(), Failed> {
     finish(cluster, &[history]).await
 }
 
-/// Order voids an order that was charged, whose reply was lost: Payment returns the charge, and the order becomes PAID.
+/// Order voids an order that was charged, whose reply was lost: Payment returns the charge, and the order
+/// becomes PAID.
 async fn void_finds_the_charge(database: DatabaseKind) -> Result<(), Failed> {
     let point = "payments.charge.after";
     let config = ClusterConfig::new(database).order_faults(format!("{point}=error"));
@@ -105,7 +106,8 @@ async fn wait_until_charged(cluster: &Cluster) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Kills Order, moves the start of its PENDING order back in time, and starts Order with these fault injection rules.
+/// Kills Order, moves the start of its PENDING order back in time, and starts Order with these fault
+/// injection rules.
 async fn make_old(cluster: &mut Cluster, rules: &str) -> Result<(), Failed> {
     // A 504 may precede the commit of the order.
     wait_for_status(cluster, Some("PENDING")).await?;

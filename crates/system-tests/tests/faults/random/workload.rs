@@ -1,5 +1,5 @@
-//! The clients of a schedule. Most retry until a final response. Some disconnect, some never retry, some share a key, and
-//! some order for more than their credit limit.
+//! The clients of a schedule. Most retry until a final response. Some disconnect, some never retry, some
+//! share a key, and some order for more than their credit limit.
 
 use std::{
     sync::{

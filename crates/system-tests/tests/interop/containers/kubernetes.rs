@@ -135,7 +135,8 @@ fn references_exist(all: &Manifests, workload: Workload<'_>, overlay: &str) -> R
     Ok(())
 }
 
-/// The Pod Security Standard `restricted`, which the namespace enforces; also a read-only root and no service account token.
+/// The Pod Security Standard `restricted`, which the namespace enforces; also a read-only root and no service
+/// account token.
 pub(super) fn pods_are_restricted(all: &Manifests) -> Result<(), Failed> {
     let namespace = all.of_kind("Namespace").next().ok_or("no Namespace")?;
     let enforced = &namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];

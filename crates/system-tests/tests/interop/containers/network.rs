@@ -85,7 +85,8 @@ fn external_peers(rule: &Value) -> Vec<(String, u64)> {
     sides(rule).iter().filter_map(external).flat_map(with_ports).collect()
 }
 
-/// The rules of the policies that select `workload` in this direction. One of these policies must deny by default.
+/// The rules of the policies that select `workload` in this direction. One of these policies must deny by
+/// default.
 fn rules<'a>(
     policies: &'a [&'a Value],
     workload: Workload<'a>,

@@ -25,7 +25,8 @@ pub(super) fn are_accepted(all: &Manifests) -> Result<(), Failed> {
     Ok(())
 }
 
-/// In production each service exports to the collector, and the gateway alone samples. The local overlay exports nothing.
+/// In production each service exports to the collector, and the gateway alone samples. The local overlay
+/// exports nothing.
 pub(super) fn name_the_collector(all: &Manifests, overlay: &str) -> Result<(), Failed> {
     let (files, is_traced) = (tempfile::tempdir()?, overlay == "production");
     for workload in all.workloads().filter(|workload| workload.is_ours() && !workload.is_job()) {
@@ -94,7 +95,8 @@ fn container_vars(
     Ok(vars)
 }
 
-/// Writes the database URL that is mounted at `path` to a file; a placeholder where the manifests lack its Secret.
+/// Writes the database URL that is mounted at `path` to a file; a placeholder where the manifests lack its
+/// Secret.
 fn secret_file(all: &Manifests, workload: Workload<'_>, path: &str, files: &Path) -> Result<String, Failed> {
     let (directory, key) = path.rsplit_once('/').ok_or("no path")?;
     let mut mounts = list(&workload.container()["volumeMounts"]).iter();

@@ -8,7 +8,8 @@ use payment::domain::{Account, Outcome, Payment};
 use super::{is_mismatch, status_of};
 use crate::simulation::Simulation;
 
-/// Without faults, the request itself settles its order, even where the client disconnects: long before a reconciler does.
+/// Without faults, the request itself settles its order, even where the client disconnects: long before a
+/// reconciler does.
 const CALM_SETTLED_MAX: Duration = Duration::from_secs(1);
 
 /// The balance of an account is the sum of its charges, and within its limit.

@@ -54,8 +54,8 @@ pub(super) fn requests(sim: &Simulation, orders: &Orders, payments: &Payments) -
     violations
 }
 
-/// `None` unless the order was NOT_CHARGED at some time between `sent` and `received`. `true` if another request with the key
-/// had reopened it before `received`: the response may then report an earlier state.
+/// `None` unless the order was NOT_CHARGED at some time between `sent` and `received`. `true` if another
+/// request with the key had reopened it before `received`: the response may then report an earlier state.
 fn was_not_charged(sim: &Simulation, order: OrderId, sent: Duration, received: Duration) -> Option<bool> {
     let history = sim.orders.history(order);
     let ends = history.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]);
