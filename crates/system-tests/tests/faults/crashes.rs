@@ -271,7 +271,7 @@ async fn wait_for_status(cluster: &Cluster, status: Option<&str>) -> Result<(), 
 
 async fn wait_for_second_delivery(cluster: &Cluster) -> Result<(), Failed> {
     let deadline = Instant::now() + WAIT_MAX;
-    while !cluster.orders[0].log().contains("a charge was delivered twice") {
+    while !cluster.orders[0].log().contains("charge delivered twice") {
         check(Instant::now() < deadline, || "no charge was delivered twice".to_owned())?;
         sleep(POLL_INTERVAL).await;
     }
