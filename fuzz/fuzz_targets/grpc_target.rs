@@ -1,4 +1,4 @@
-//! Where a service is, as an operator may write it: what is accepted reads the same again from what it shows.
+//! Fuzzes `Target`: an accepted text parses to the same target again after being displayed.
 
 #![no_main]
 
@@ -8,9 +8,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     match text.parse::<Target>() {
         Ok(target) => {
-            let shown = target.to_string();
-            let again = shown.parse::<Target>().expect("what is shown is a target");
-            assert_eq!(again.to_string(), shown);
+            let displayed = target.to_string();
+            let again = displayed.parse::<Target>().expect("a displayed target is a target");
+            assert_eq!(again.to_string(), displayed);
             for has_tls in [true, false] {
                 assert_eq!(
                     target.is_plaintext_off_loopback(has_tls),

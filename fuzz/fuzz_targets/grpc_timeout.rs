@@ -1,4 +1,4 @@
-//! `Grpc-Timeout`, as anyone may send it: what is read is written again as no more, and hardly less.
+//! Fuzzes the `grpc-timeout` header: a parsed value is formatted as a value that is not longer, and hardly shorter.
 
 #![no_main]
 
@@ -8,16 +8,18 @@ use grpc_client::timeout::{format, parse};
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
 
-/// Eight digits, of microseconds, milliseconds or seconds.
+/// Relative precision of eight digits in the unit that `format` chooses.
 const PRECISION: f64 = 1e-5;
-const FINEST: Duration = Duration::from_micros(1);
-const MOST: Duration = Duration::from_secs(99_999_999);
+/// The finest unit of `format`.
+const UNIT_MIN: Duration = Duration::from_micros(1);
+/// The longest value of `format`.
+const VALUE_MAX: Duration = Duration::from_secs(99_999_999);
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
-    let Some(left) = parse(&value) else { return };
-    let again = parse(&format(left)).expect("what is written can be read");
-    assert!(again <= left, "{left:?} {again:?}");
-    let lost = left.min(MOST) - again;
-    assert!(lost <= left.mul_f64(PRECISION).max(FINEST), "{left:?} {again:?}");
+    let Some(timeout) = parse(&value) else { return };
+    let again = parse(&format(timeout)).expect("a formatted timeout parses");
+    assert!(again <= timeout, "{timeout:?} {again:?}");
+    let difference = timeout.min(VALUE_MAX) - again;
+    assert!(difference <= timeout.mul_f64(PRECISION).max(UNIT_MIN), "{timeout:?} {again:?}");
 });

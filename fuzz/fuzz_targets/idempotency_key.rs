@@ -1,4 +1,4 @@
-//! `Idempotency-Key`, as anyone may send it: there is always a key in effect, and what is shown of it may be sent.
+//! Fuzzes the `Idempotency-Key` header: every request has an effective key, and the key in the response is valid.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A backend may send anything for a load report: it is ignored, or its figures are finite and not negative.
+//! Fuzzes ORCA load reports: a report is ignored, or its values are finite and not negative.
 
 #![no_main]
 
@@ -11,12 +11,12 @@ fuzz_target!(|bytes: &[u8]| {
         .ok()
         .and_then(|value| LoadReport::from_trailers(&HeaderMap::from_iter([(TRAILER, value)])));
     for report in [LoadReport::decode(bytes), in_trailers].into_iter().flatten() {
-        for figure in [report.utilization, report.rps, report.eps] {
-            assert!(figure.is_finite() && figure >= 0.0, "{report:?}");
+        for value in [report.utilization, report.rps, report.eps] {
+            assert!(value.is_finite() && value >= 0.0, "{report:?}");
         }
-        let sent = HeaderMap::from_iter([(TRAILER, report.to_value())]);
-        // One that says nothing but errors is not sent as such: nobody has errors without calls.
-        let says_anything = report.utilization > 0.0 || report.rps > 0.0;
-        assert_eq!(LoadReport::from_trailers(&sent), says_anything.then_some(report));
+        let trailers = HeaderMap::from_iter([(TRAILER, report.to_value())]);
+        // A report of errors without calls is ignored.
+        let is_usable = report.utilization > 0.0 || report.rps > 0.0;
+        assert_eq!(LoadReport::from_trailers(&trailers), is_usable.then_some(report));
     }
 });

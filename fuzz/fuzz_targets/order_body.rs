@@ -1,4 +1,4 @@
-//! The body of `POST /orders`, as anyone may send it: an order, or every fault in it.
+//! Fuzzes the body of `POST /orders`: it is an order, or a bounded list of violations.
 
 #![no_main]
 

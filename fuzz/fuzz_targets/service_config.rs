@@ -1,4 +1,4 @@
-//! A service config as an operator may write it: it is read, or what is wrong is said.
+//! Fuzzes the service config parser: a text is accepted, or the error is not empty.
 
 #![no_main]
 
@@ -7,7 +7,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     match text.parse::<ServiceConfig>() {
-        // What was read once is read again.
         Ok(_) => assert!(text.parse::<ServiceConfig>().is_ok()),
         Err(error) => assert!(!error.to_string().is_empty()),
     }

@@ -1,4 +1,4 @@
-//! A status with details, as a backend may send them: a problem comes of it.
+//! Fuzzes the mapping of a gRPC status with details to a problem: the result is a 4xx or 5xx response.
 
 #![no_main]
 

@@ -71,7 +71,7 @@ fn require_http2(alpn: Option<&[u8]>) -> std::io::Result<()> {
         Some(ALPN) => Ok(()),
         _ => Err(std::io::Error::new(
             std::io::ErrorKind::InvalidData,
-            "the peer did not agree on HTTP/2 (ALPN h2)",
+            "the peer did not negotiate HTTP/2 (ALPN h2)",
         )),
     }
 }

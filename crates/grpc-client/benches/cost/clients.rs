@@ -1,4 +1,4 @@
-//! Who calls: the same generated client, over one transport or the other.
+//! The clients: the same generated client, over either transport.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,13 +10,13 @@ use tonic::{Request, transport};
 
 use crate::Failure;
 
-const CALL_MAX: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a call goes over.
+/// The transport of the calls.
 pub(crate) enum Transport {
-    /// tonic's channel, or its balancer where there are several endpoints.
+    /// tonic's channel; its balancer for several endpoints.
     Tonic(transport::Channel),
-    /// This crate's.
+    /// This crate's channel.
     Ours(Channel),
 }
 
@@ -35,17 +35,21 @@ impl Transport {
         Ok(Self::Ours(Channel::builder(listed.join(",").parse()?).service_config(config.parse()?).build()?))
     }
 
-    /// Has so many `callers` make so many calls `each`, one after the other.
-    pub(crate) async fn run(&self, callers: u32, each: u32) -> Result<(), Failure> {
+    /// Runs `clients` concurrent clients, each with `calls` sequential calls.
+    pub(crate) async fn run(&self, clients: u32, calls: u32) -> Result<(), Failure> {
         let mut running = JoinSet::new();
-        for _ in 0..callers {
+        for _ in 0..clients {
             match self {
-                Self::Tonic(channel) => running.spawn(bare(PaymentClient::new(channel.clone()), each)),
-                Self::Ours(channel) => running.spawn(resilient(PaymentClient::new(channel.clone()), each)),
+                Self::Tonic(channel) => {
+                    running.spawn(call_over_tonic(PaymentClient::new(channel.clone()), calls))
+                }
+                Self::Ours(channel) => {
+                    running.spawn(call_over_ours(PaymentClient::new(channel.clone()), calls))
+                }
             };
         }
-        while let Some(ended) = running.join_next().await {
-            ended??;
+        while let Some(result) = running.join_next().await {
+            result??;
         }
         Ok(())
     }
@@ -55,25 +59,28 @@ fn charge() -> Request<CreatePaymentRequest> {
     Request::new(CreatePaymentRequest { user_id: 123, order_id: 12, total_price: 32.0, total: None })
 }
 
-async fn bare(mut client: PaymentClient<transport::Channel>, calls: u32) -> Result<(), tonic::Status> {
+async fn call_over_tonic(
+    mut client: PaymentClient<transport::Channel>,
+    calls: u32,
+) -> Result<(), tonic::Status> {
     for _ in 0..calls {
         let mut request = charge();
-        request.set_timeout(CALL_MAX);
+        request.set_timeout(TIMEOUT);
         client.create(request).await?;
     }
     Ok(())
 }
 
-async fn resilient(mut client: PaymentClient<Channel>, calls: u32) -> Result<(), tonic::Status> {
+async fn call_over_ours(mut client: PaymentClient<Channel>, calls: u32) -> Result<(), tonic::Status> {
     for _ in 0..calls {
         let mut request = charge();
-        request.extensions_mut().insert(Deadline(Instant::now() + CALL_MAX));
+        request.extensions_mut().insert(Deadline(Instant::now() + TIMEOUT));
         client.create(request).await?;
     }
     Ok(())
 }
 
-/// What this process has used, on all its threads.
+/// Processor time of this process, all threads.
 pub(crate) fn cpu_seconds() -> f64 {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(used).unwrap_or_default().as_secs_f64()

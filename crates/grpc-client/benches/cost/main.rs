@@ -1,10 +1,10 @@
-//! Processor time of a call through the channel, against one through tonic's own.
+//! Processor time of a call through the channel, compared with tonic's own channel.
 //!
-//!     cargo bench -p channel --bench cost
+//!     cargo bench -p grpc-client --bench cost
 //!
-//! The servers, ten of them, are a process of their own; what is measured is the time of this one, which calls them. A
-//! round is [`CALLS`] calls by [`CALLERS`] callers through each transport, one after the other, in an order that turns
-//! around; each call has a deadline. The ratio is that of two neighbours of one round; the median of [`ROUNDS`] is printed.
+//! Ten servers run in a process of their own; the bench measures the client process. A round is [`CALLS`] calls by [`CLIENTS`]
+//! concurrent clients through each transport, in alternating order. Each call has a deadline. The ratio compares the two
+//! transports within a round; the printed figures are medians of [`ROUNDS`] rounds.
 
 #![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "it computes figures and prints them")]
 
@@ -19,9 +19,9 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 const ROUNDS: usize = 11;
 const CALLS: u32 = 40_000;
-const CALLERS: u32 = 64;
-/// As Order calls Payment: by load, each call again where it failed, throttled.
-const AS_USED: &str = r#"{
+const CLIENTS: u32 = 64;
+/// Order's default service config for Payment: `least_loaded`, retries, throttling.
+const ORDERS_CONFIG: &str = r#"{
     "loadBalancingConfig": [{"least_loaded": {}}],
     "methodConfig": [{"name": [{}], "retryPolicy": {
         "maxAttempts": 4, "initialBackoff": "0.05s", "maxBackoff": "0.5s", "backoffMultiplier": 2,
@@ -35,7 +35,7 @@ fn main() -> Result<(), Failure> {
     if std::env::args().any(|argument| argument == servers::ARGUMENT) {
         return servers::serve();
     }
-    // `cargo test --benches` runs benches too, and this word tells them apart.
+    // `cargo test --benches` runs this program, too, without this argument.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -47,30 +47,30 @@ fn main() -> Result<(), Failure> {
 async fn measure(addresses: &[SocketAddr]) -> Result<(), Failure> {
     println!("| endpoints | channel | µs per call | tonic's | ratio |\n|---|---|---|---|---|");
     for addresses in [&addresses[..1], addresses] {
-        for (name, config) in [("round_robin", ROUND_ROBIN), ("as Order's", AS_USED)] {
-            let theirs = Transport::tonic(addresses)?;
+        for (name, config) in [("round_robin", ROUND_ROBIN), ("as Order's", ORDERS_CONFIG)] {
+            let tonic = Transport::tonic(addresses)?;
             let ours = Transport::ours(addresses, config)?;
-            let (mut us, mut them, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-            // The first connects, and is not counted.
+            let (mut ours_s, mut tonic_s, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+            // The first round connects, and is not counted.
             for round in 0..=ROUNDS {
-                let (mine, bare) = if round % 2 == 0 {
-                    let mine = per_call(&ours).await?;
-                    (mine, per_call(&theirs).await?)
+                let (our_cost, tonic_cost) = if round % 2 == 0 {
+                    let our_cost = per_call(&ours).await?;
+                    (our_cost, per_call(&tonic).await?)
                 } else {
-                    let bare = per_call(&theirs).await?;
-                    (per_call(&ours).await?, bare)
+                    let tonic_cost = per_call(&tonic).await?;
+                    (per_call(&ours).await?, tonic_cost)
                 };
                 if round > 0 {
-                    us.push(mine);
-                    them.push(bare);
-                    ratios.push(mine / bare);
+                    ours_s.push(our_cost);
+                    tonic_s.push(tonic_cost);
+                    ratios.push(our_cost / tonic_cost);
                 }
             }
             println!(
                 "| {} | {name} | {:.2} | {:.2} | {:.3} |",
                 addresses.len(),
-                median(us) * 1e6,
-                median(them) * 1e6,
+                median(ours_s) * 1e6,
+                median(tonic_s) * 1e6,
                 median(ratios),
             );
         }
@@ -78,10 +78,10 @@ async fn measure(addresses: &[SocketAddr]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Seconds of processor time that a call takes.
+/// Seconds of processor time per call.
 async fn per_call(transport: &Transport) -> Result<f64, Failure> {
     let before = cpu_seconds();
-    transport.run(CALLERS, CALLS / CALLERS).await?;
+    transport.run(CLIENTS, CALLS / CLIENTS).await?;
     Ok((cpu_seconds() - before) / f64::from(CALLS))
 }
 

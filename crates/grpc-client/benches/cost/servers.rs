@@ -1,4 +1,4 @@
-//! Who is called: ten servers in a process of their own, so that what they use is not counted.
+//! Ten servers in a process of their own, so that their processor time is not measured.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -18,11 +18,11 @@ use tonic::{
 
 use crate::Failure;
 
-/// What tells the process of the servers from the bench itself.
+/// The argument that starts the servers instead of the bench.
 pub(crate) const ARGUMENT: &str = "--serve";
 const SERVERS: usize = 10;
 
-/// The servers, which end with this.
+/// The servers' process, killed on drop.
 pub(crate) struct Servers {
     pub(crate) addresses: Vec<SocketAddr>,
     child: Child,
@@ -35,14 +35,14 @@ impl Drop for Servers {
     }
 }
 
-/// Starts them.
+/// Starts the servers' process.
 pub(crate) fn start() -> Result<Servers, Failure> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg(ARGUMENT)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let stdout = child.stdout.take().ok_or("no stdout, though it was asked for")?;
+    let stdout = child.stdout.take().ok_or("the child has no stdout")?;
     let mut servers = Servers { addresses: Vec::new(), child };
     for line in BufReader::new(stdout).lines().take(SERVERS) {
         servers.addresses.push(line?.parse()?);
@@ -50,7 +50,7 @@ pub(crate) fn start() -> Result<Servers, Failure> {
     Ok(servers)
 }
 
-/// Serves until it is killed, or whoever started it has ended.
+/// Serves until the process is killed, or the bench has ended.
 pub(crate) fn serve() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -67,7 +67,7 @@ pub(crate) fn serve() -> Result<(), Failure> {
     })
 }
 
-/// Charges everybody, at once.
+/// A payment service that accepts every charge.
 struct Charges;
 
 #[tonic::async_trait]

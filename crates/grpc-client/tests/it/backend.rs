@@ -1,15 +1,16 @@
-//! An honest gRPC server on a runtime of its own: it can be stopped politely, or killed with everything in it.
+//! A gRPC server on a runtime of its own, which can be shut down gracefully or killed.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use grpc_client::timeout;
 use proto::order::{
     CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
     ListOrdersResponse,
@@ -21,21 +22,21 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<GetOrderResponse>, Status>> + Send>>;
+type HandlerFuture = Pin<Box<dyn Future<Output = Result<Response<GetOrderResponse>, Status>> + Send>>;
 
-/// What `Order/Get` does; the other methods are not implemented.
+/// The handler of `Order/Get`. The other methods return UNIMPLEMENTED.
 #[derive(Clone)]
-pub(crate) struct Handler(Arc<dyn Fn(Request<GetOrderRequest>) -> Answer + Send + Sync>);
+pub(crate) struct Handler(Arc<dyn Fn(Request<GetOrderRequest>) -> HandlerFuture + Send + Sync>);
 
 impl Handler {
-    pub(crate) fn new<F>(answer: impl Fn(Request<GetOrderRequest>) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F>(handle: impl Fn(Request<GetOrderRequest>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Response<GetOrderResponse>, Status>> + Send + 'static,
     {
-        Self(Arc::new(move |request| Box::pin(answer(request))))
+        Self(Arc::new(move |request| Box::pin(handle(request))))
     }
 
-    /// Answers with the id that was asked for.
+    /// Returns an order with the requested id.
     pub(crate) fn echo() -> Self {
         Self::new(|request| async move { Ok(Response::new(order(request.get_ref().order_id))) })
     }
@@ -52,12 +53,34 @@ impl Handler {
         })
     }
 
-    /// Fails every call with `status`; `entered` counts them.
+    /// Returns `status` for every call; `entered` counts the calls.
     pub(crate) fn failing(status: Status, entered: &Arc<AtomicUsize>) -> Self {
         let entered = entered.clone();
         Self::new(move |_| {
             entered.fetch_add(1, Ordering::Relaxed);
             std::future::ready(Err(status.clone()))
+        })
+    }
+
+    /// Returns UNAVAILABLE for the first `failures` calls, and an order for the others.
+    pub(crate) fn failing_first(failures: usize) -> Self {
+        let calls = AtomicUsize::new(0);
+        Self::new(move |_| {
+            let fails = calls.fetch_add(1, Ordering::Relaxed) < failures;
+            std::future::ready(if fails { Err(Status::unavailable("")) } else { Ok(Response::new(order(1))) })
+        })
+    }
+
+    /// Returns an order after `wait`. Records the `grpc-timeout` of each call in `timeouts`.
+    pub(crate) fn recording_timeouts(wait: Duration, timeouts: &Arc<Mutex<Vec<Duration>>>) -> Self {
+        let timeouts = timeouts.clone();
+        Self::new(move |request| {
+            let headers = request.metadata().clone().into_headers();
+            timeouts.lock().unwrap().push(timeout::parse(&headers[timeout::GRPC_TIMEOUT]).unwrap());
+            async move {
+                tokio::time::sleep(wait).await;
+                Ok(Response::new(order(1)))
+            }
         })
     }
 }
@@ -81,19 +104,19 @@ impl Order for Handler {
     }
 }
 
-/// A loopback address that no other test of this process uses, where the system has more than one: the port of a server
-/// that is gone for a while is nobody else's then.
+/// A loopback address that no other test of this process uses (on Linux), so that no other test takes the port of a stopped
+/// server.
 pub(crate) fn own_ip() -> Ipv4Addr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     if cfg!(target_os = "linux") { Ipv4Addr::new(127, 77, high, low) } else { Ipv4Addr::LOCALHOST }
 }
 
-/// A running server; killed when dropped.
+/// A running server, killed on drop.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     runtime: Option<Runtime>,
-    drain: Option<oneshot::Sender<()>>,
+    shutdown: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Receiver<()>>,
 }
 
@@ -102,7 +125,7 @@ impl Backend {
         Self::start_at((own_ip(), 0).into(), handler)
     }
 
-    /// `N` servers, and what each of them has counted.
+    /// `N` servers, and a counter for each.
     pub(crate) fn start_each<const N: usize>(
         handler: impl Fn(usize, &Arc<AtomicUsize>) -> Handler,
     ) -> ([Self; N], [Arc<AtomicUsize>; N]) {
@@ -110,14 +133,14 @@ impl Backend {
         (std::array::from_fn(|index| Self::start(handler(index, &counts[index]))), counts)
     }
 
-    /// As [`start`](Self::start), on an address that an earlier one may have had.
+    /// As [`start`](Self::start), on a given address.
     pub(crate) fn start_at(address: SocketAddr, handler: Handler) -> Self {
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (drain, drained) = oneshot::channel::<()>();
+        let (shutdown, shutdown_requested) = oneshot::channel::<()>();
         let (end, ended) = oneshot::channel();
         runtime.spawn(async move {
             let incoming =
@@ -125,22 +148,22 @@ impl Backend {
             let server = Server::builder().add_service(OrderServer::new(handler));
             server
                 .serve_with_incoming_shutdown(incoming, async {
-                    let _ = drained.await;
+                    let _ = shutdown_requested.await;
                 })
                 .await
                 .unwrap();
             let _ = end.send(());
         });
-        Self { address, runtime: Some(runtime), drain: Some(drain), ended: Some(ended) }
+        Self { address, runtime: Some(runtime), shutdown: Some(shutdown), ended: Some(ended) }
     }
 
-    /// Finishes what is in flight, takes nothing new, and ends.
-    pub(crate) async fn stop(mut self) {
-        self.drain.take();
+    /// Shuts down gracefully: finishes the calls in flight and accepts no new ones.
+    pub(crate) async fn shut_down(mut self) {
+        self.shutdown.take();
         let _ = self.ended.take().unwrap().await;
     }
 
-    /// Ends at once, as `kill -9` would: every task is dropped where it is, every socket closed.
+    /// Ends at once, like `kill -9`: drops every task and closes every socket.
     pub(crate) async fn kill(mut self) {
         let runtime = self.runtime.take().unwrap();
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.unwrap();

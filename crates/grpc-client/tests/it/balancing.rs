@@ -1,4 +1,4 @@
-//! Which backend gets how much of the work, by each policy.
+//! The shares of calls that each balancing policy gives to the endpoints.
 
 use std::{
     sync::{
@@ -14,24 +14,23 @@ use prometheus_client::registry::Registry;
 use crate::{
     backend::{Backend, Handler},
     client::{balanced, builder, call, channel_by, eventually},
-    metrics::shown,
+    metrics::{endpoint_label, sample},
 };
 
-/// What one backend takes for a call, and what the slow one does: forty times as long. Long enough to outweigh what
-/// calls cost on a busy machine.
+/// Handler times. Long enough to outweigh the cost of calls on a busy machine.
 const FAST: Duration = Duration::from_millis(10);
 const SLOW: Duration = Duration::from_millis(400);
-const CALLERS: usize = 16;
+const CLIENTS: usize = 16;
 const CALLS: usize = 720;
 
 fn counts<const N: usize>(entered: &[Arc<AtomicUsize>; N]) -> [usize; N] {
     std::array::from_fn(|index| entered[index].swap(0, Ordering::Relaxed))
 }
 
-/// Makes `calls` calls, as many as there are `callers` at once.
-async fn work(channel: &Channel, callers: usize, calls: usize) -> Duration {
+/// Makes `calls` calls, `clients` at once. Returns the elapsed time.
+async fn work(channel: &Channel, clients: usize, calls: usize) -> Duration {
     let (left, started) = (Arc::new(AtomicUsize::new(calls)), Instant::now());
-    let callers: Vec<_> = (0..callers)
+    let clients: Vec<_> = (0..clients)
         .map(|_| {
             let (channel, left) = (channel.clone(), left.clone());
             tokio::spawn(async move {
@@ -42,45 +41,45 @@ async fn work(channel: &Channel, callers: usize, calls: usize) -> Duration {
             })
         })
         .collect();
-    for caller in callers {
-        caller.await.unwrap();
+    for client in clients {
+        client.await.unwrap();
     }
     started.elapsed()
 }
 
 #[tokio::test]
-async fn a_backend_forty_times_slower_gets_little_and_holds_up_nobody() {
-    let slow_one = |index, entered: &_| Handler::echo_after(if index == 1 { SLOW } else { FAST }, entered);
-    let (backends, entered) = Backend::start_each::<3>(slow_one);
+async fn least_loaded_gives_few_calls_to_a_server_40_times_slower() {
+    let handler = |index, entered: &_| Handler::echo_after(if index == 1 { SLOW } else { FAST }, entered);
+    let (backends, entered) = Backend::start_each::<3>(handler);
     let addresses = backends.each_ref().map(|backend| backend.address);
 
-    let in_turn = work(&channel_by(&balanced("round_robin"), &addresses), CALLERS, CALLS).await;
+    let in_turn = work(&channel_by(&balanced("round_robin"), &addresses), CLIENTS, CALLS).await;
     assert_eq!(counts(&entered), [CALLS / 3; 3]);
 
-    let by_load = work(&channel_by(&balanced("least_loaded"), &addresses), CALLERS, CALLS).await;
+    let by_load = work(&channel_by(&balanced("least_loaded"), &addresses), CLIENTS, CALLS).await;
     let [_, slow, _] = counts(&entered);
-    assert!(slow * 3 * 5 <= CALLS, "the slow one got {slow} of {CALLS}");
-    assert!(by_load * 4 <= in_turn, "{by_load:?}, and {in_turn:?} in turn");
+    assert!(slow * 3 * 5 <= CALLS, "the slow server got {slow} of {CALLS} calls");
+    assert!(by_load * 4 <= in_turn, "least_loaded {by_load:?}, round_robin {in_turn:?}");
 }
 
 #[tokio::test]
-async fn in_turn_no_share_differs_from_another_by_more_than_one() {
+async fn round_robin_shares_differ_by_at_most_one_call() {
     let (backends, entered) =
         Backend::start_each::<3>(|_, entered| Handler::echo_after(Duration::ZERO, entered));
     let channel = channel_by(&balanced("round_robin"), &backends.each_ref().map(|backend| backend.address));
-    for callers in [1, 2, 16] {
+    for clients in [1, 2, 16] {
         for calls in [31, 30, 32] {
-            work(&channel, callers, calls).await;
+            work(&channel, clients, calls).await;
             let shares = counts(&entered);
             assert_eq!(shares.iter().sum::<usize>(), calls);
             let (most, fewest) = (shares.iter().max().unwrap(), shares.iter().min().unwrap());
-            assert!(most - fewest <= 1, "{callers} callers: {shares:?}");
+            assert!(most - fewest <= 1, "{clients} clients: {shares:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_first_gets_everything_until_it_is_killed_and_then_the_second_does() {
+async fn pick_first_moves_to_the_second_when_the_first_is_killed_and_stays_there() {
     let ([first, second, third], entered) =
         Backend::start_each::<3>(|_, entered| Handler::echo_after(Duration::ZERO, entered));
     let (address, mut registry) = (first.address, Registry::default());
@@ -92,16 +91,16 @@ async fn the_first_gets_everything_until_it_is_killed_and_then_the_second_does()
     assert_eq!(counts(&entered), [40, 0, 0]);
 
     first.kill().await;
-    // The loss may be learnt of by a call.
+    // The channel may notice the loss only by a call.
     let lost = call(&channel, 1).await.is_err();
     work(&channel, 4, 40).await;
     assert_eq!(counts(&entered), [0, 41 - usize::from(lost), 0]);
 
-    let label = format!("endpoint=\"{address}\"");
-    let is_out = || shown(&registry, "grpc_client_endpoint_ejected", &[&label]) == Some(1.0);
-    assert!(is_out());
+    let label = endpoint_label(address);
+    let is_ejected = || sample(&registry, "grpc_client_endpoint_ejected", &[&label]) == Some(1.0);
+    assert!(is_ejected());
     let _first = Backend::start_at(address, Handler::echo_after(Duration::ZERO, &entered[0]));
-    eventually("the first is in use again", || !is_out()).await;
+    eventually("the first endpoint is back in use", || !is_ejected()).await;
     work(&channel, 4, 40).await;
     assert_eq!(counts(&entered), [0, 40, 0]);
 }

@@ -1,4 +1,4 @@
-//! One connection, made when it is first needed, shared, and made anew when it is lost.
+//! Connections: made on first use, shared by clones, and replaced when lost.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -8,15 +8,18 @@ use tokio::net::TcpListener;
 use crate::{
     backend::{Backend, Handler, own_ip},
     client::{BOUND, call, channel_to, failure},
-    http2_peer::{GRPC, Wire, framed},
+    http2_peer::{
+        Frame::{Data, GoAway, Headers, Trailers, TrailersOnly},
+        GRPC, Http2Peer, LastStream, NO_ERROR, OK, framed,
+    },
 };
 
 #[tokio::test]
-async fn a_channel_connects_only_when_it_is_used_and_clones_share_the_connection() {
+async fn channel_connects_on_first_use_and_clones_share_the_connection() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let channel = channel_to(listener.local_addr().unwrap());
     let moment = Duration::from_millis(20);
-    assert!(tokio::time::timeout(moment, listener.accept()).await.is_err(), "connected before it was used");
+    assert!(tokio::time::timeout(moment, listener.accept()).await.is_err(), "connected before first use");
 
     let calls: Vec<_> = (0..3)
         .map(|id| {
@@ -24,12 +27,12 @@ async fn a_channel_connects_only_when_it_is_used_and_clones_share_the_connection
             tokio::spawn(async move { call(&clone, id).await.unwrap() })
         })
         .collect();
-    let mut wire = Wire::accept(&listener, None).await;
+    let mut peer = Http2Peer::accept(&listener, None).await;
     for _ in 0..3 {
-        let stream = wire.request().await;
-        wire.head(stream, GRPC).await;
-        wire.data(stream, &framed(&[8, 1])).await;
-        wire.trailers(stream, &[("grpc-status", "0")]).await;
+        let stream = peer.request().await;
+        for frame in [Headers(vec![GRPC]), Data(framed(&[8, 1])), Trailers(vec![OK])] {
+            peer.send(stream, frame).await;
+        }
     }
     for call in calls {
         call.await.unwrap();
@@ -38,18 +41,7 @@ async fn a_channel_connects_only_when_it_is_used_and_clones_share_the_connection
 }
 
 #[tokio::test]
-async fn a_channel_finds_a_server_that_came_later() {
-    let backend = Backend::start(Handler::echo());
-    let address = backend.address;
-    backend.kill().await;
-    let channel = channel_to(address);
-    assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
-    let _backend = Backend::start_at(address, Handler::echo());
-    call(&channel, 2).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_channel_finds_a_server_that_was_killed_and_started_again() {
+async fn channel_reconnects_to_a_server_that_was_killed_and_restarted() {
     let mut backend = Backend::start(Handler::echo());
     let channel = channel_to(backend.address);
     for id in 1..=5 {
@@ -57,44 +49,43 @@ async fn a_channel_finds_a_server_that_was_killed_and_started_again() {
         let address = backend.address;
         backend.kill().await;
         backend = Backend::start_at(address, Handler::echo());
-        // The channel may learn of the loss only by the next call.
-        let mut ended = call(&channel, id).await;
-        if ended.is_err() {
-            ended = call(&channel, id).await;
+        // The channel may notice the loss only by the next call.
+        let mut result = call(&channel, id).await;
+        if result.is_err() {
+            result = call(&channel, id).await;
         }
-        assert_eq!(ended.unwrap().into_inner().order_id, id);
+        assert_eq!(result.unwrap().into_inner().order_id, id);
     }
 }
 
 #[tokio::test]
-async fn a_call_refused_by_one_connection_is_taken_by_the_next() {
+async fn call_refused_by_a_closing_connection_is_retried_on_a_new_one() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let channel = channel_to(listener.local_addr().unwrap());
-    let served = tokio::spawn(async move {
-        let mut first = Wire::accept(&listener, None).await;
+    let server = tokio::spawn(async move {
+        let mut first = Http2Peer::accept(&listener, None).await;
         let stream = first.request().await;
-        first.go_away(stream - 1, crate::http2_peer::NO_ERROR).await;
-        let mut second = Wire::accept(&listener, None).await;
+        first.send(stream, GoAway(LastStream::BeforeRequest, NO_ERROR)).await;
+        let mut second = Http2Peer::accept(&listener, None).await;
         let stream = second.request().await;
-        second.head_only(stream, &[GRPC[0], ("grpc-status", "5")]).await;
-        second.stall().await;
+        second.send(stream, TrailersOnly(vec![GRPC, ("grpc-status", "5")])).await;
+        second.keep_open().await;
     });
-    // The call that was refused is made anew by the channel itself.
-    let ended = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
-    assert_eq!(failure(ended), Failure::ServerStatus);
-    served.abort();
+    let result = tokio::time::timeout(BOUND, call(&channel, 1)).await.unwrap();
+    assert_eq!(failure(result), Failure::ServerStatus);
+    server.abort();
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What a connection needs of its runtime is gone with that.
+/// The task of a connection ends with its runtime.
 #[test]
-fn a_channel_connects_anew_after_the_end_of_the_runtime_that_it_connected_in() {
+fn channel_reconnects_after_the_runtime_of_its_connection_ended() {
     let backend = Backend::start(Handler::echo());
-    let others = runtime();
-    let _entered = others.enter();
+    let build_runtime = runtime();
+    let _entered = build_runtime.enter();
     let channel = channel_to(backend.address);
     for id in 0..3 {
         runtime().block_on(call(&channel, id)).unwrap();
@@ -102,11 +93,11 @@ fn a_channel_connects_anew_after_the_end_of_the_runtime_that_it_connected_in() {
 }
 
 #[test]
-fn a_channel_connects_anew_after_the_end_of_the_runtime_that_it_was_connecting_in() {
+fn channel_reconnects_after_the_runtime_ended_during_connecting() {
     let listener = std::net::TcpListener::bind((own_ip(), 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    let others = runtime();
-    let _entered = others.enter();
+    let build_runtime = runtime();
+    let _entered = build_runtime.enter();
     let channel = channel_to(address);
     let moment = Duration::from_millis(50);
     runtime().block_on(async { tokio::time::timeout(moment, call(&channel, 1)).await }).unwrap_err();

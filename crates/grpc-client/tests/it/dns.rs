@@ -1,61 +1,64 @@
-//! A `dns:` target, whose addresses come and go.
+//! `dns:` targets whose addresses change.
 
 use std::{
     io,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use grpc_client::{CONNECT_TIMEOUT, Channel, Failure, RESOLVE_INTERVAL, Resolve, ResolveFuture};
+use grpc_client::{
+    CONNECT_TIMEOUT, Channel, DEADLINE_DEFAULT, Failure, RESOLVE_INTERVAL, Resolve, ResolveFuture,
+};
 use tokio::sync::watch;
 
 use crate::{
     backend::{Backend, Handler},
-    client::{balanced, call, eventually, failure},
+    client::{balanced, call, eventually, failure, failure_and_code},
+    load::Clients,
 };
 
-/// What a name server says.
+/// The result of a resolution.
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Answer {
+pub(crate) enum DnsResult {
     Addresses(Vec<SocketAddr>),
     #[default]
     Failure,
-    Silence,
+    NoResponse,
 }
 
-/// A name server of the test's own.
+/// A resolver with a result that the test sets.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Names {
-    answer: Arc<Mutex<Answer>>,
-    asked: watch::Sender<u64>,
+pub(crate) struct FakeDns {
+    result: Arc<Mutex<DnsResult>>,
+    resolutions: watch::Sender<u64>,
 }
 
-impl Names {
-    pub(crate) fn saying(answer: Answer) -> Self {
-        Self { answer: Arc::new(Mutex::new(answer)), ..Self::default() }
+impl FakeDns {
+    pub(crate) fn returning(result: DnsResult) -> Self {
+        Self { result: Arc::new(Mutex::new(result)), ..Self::default() }
     }
 
-    pub(crate) fn say(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
+    pub(crate) fn set(&self, result: DnsResult) {
+        *self.result.lock().unwrap() = result;
     }
 
-    /// Lets time pass until the name was asked for twice more, so that one answer was surely taken.
-    pub(crate) async fn are_asked_again(&self) {
-        let mut asked = self.asked.subscribe();
+    /// Advances the clock by two resolutions: the first of them is applied when the second starts.
+    pub(crate) async fn advance_to_next_resolution(&self) {
+        let mut resolutions = self.resolutions.subscribe();
         tokio::time::pause();
         for _ in 0..2 {
-            asked.changed().await.unwrap();
+            resolutions.changed().await.unwrap();
         }
         tokio::time::resume();
     }
 
-    /// Waits until the name is asked for, by the clock on the wall: the answer is taken by then.
-    pub(crate) async fn are_asked(&self) {
-        self.asked.subscribe().changed().await.unwrap();
+    /// Waits for a resolution in real time.
+    pub(crate) async fn next_resolution(&self) {
+        self.resolutions.subscribe().changed().await.unwrap();
     }
 
     fn channel(&self, policy: &str) -> Channel {
@@ -65,16 +68,16 @@ impl Names {
     }
 }
 
-impl Resolve for Names {
+impl Resolve for FakeDns {
     fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         assert_eq!((host, port), ("orders.test", 3000));
-        self.asked.send_modify(|asked| *asked += 1);
-        let answer = self.answer.lock().unwrap().clone();
+        self.resolutions.send_modify(|count| *count += 1);
+        let result = self.result.lock().unwrap().clone();
         Box::pin(async move {
-            match answer {
-                Answer::Addresses(addresses) => Ok(addresses),
-                Answer::Failure => Err(io::Error::other("the name server is ill")),
-                Answer::Silence => std::future::pending().await,
+            match result {
+                DnsResult::Addresses(addresses) => Ok(addresses),
+                DnsResult::Failure => Err(io::Error::other("SERVFAIL")),
+                DnsResult::NoResponse => std::future::pending().await,
             }
         })
     }
@@ -85,29 +88,19 @@ fn two() -> ([Backend; 2], [Arc<AtomicUsize>; 2]) {
 }
 
 #[tokio::test]
-async fn addresses_that_change_are_taken_up_and_no_call_is_dropped() {
+async fn changed_addresses_are_used_without_a_failed_call() {
     let ([old, new], [by_old, by_new]) = two();
-    let names = Names::saying(Answer::Addresses(vec![old.address]));
-    let (channel, done) = (names.channel("round_robin"), Arc::new(AtomicBool::new(false)));
-    let callers: Vec<_> = (0..64)
-        .map(|_| {
-            let (channel, done) = (channel.clone(), done.clone());
-            tokio::spawn(async move {
-                while !done.load(Ordering::Relaxed) {
-                    call(&channel, 1).await.unwrap();
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            })
-        })
-        .collect();
+    let dns = FakeDns::returning(DnsResult::Addresses(vec![old.address]));
+    let clients =
+        Clients::start(&dns.channel("round_robin"), 64, Duration::from_millis(20), DEADLINE_DEFAULT);
     let count = |entered: &AtomicUsize| entered.load(Ordering::Relaxed);
     eventually("calls to the old address", || count(&by_old) > 200).await;
-    let changed = Instant::now();
-    // Both for a while, as in a rollout, and then the new one alone.
-    names.say(Answer::Addresses(vec![old.address, new.address]));
+    let changed_at = Instant::now();
+    // Both addresses for a while, as in a rollout, then the new one alone.
+    dns.set(DnsResult::Addresses(vec![old.address, new.address]));
     eventually("calls to the new address", || count(&by_new) > 200).await;
-    assert!(changed.elapsed() < RESOLVE_INTERVAL + Duration::from_secs(2));
-    names.say(Answer::Addresses(vec![new.address]));
+    assert!(changed_at.elapsed() < RESOLVE_INTERVAL + Duration::from_secs(2));
+    dns.set(DnsResult::Addresses(vec![new.address]));
     let mut last = (count(&by_old), Instant::now());
     eventually("no more calls to the old address", || {
         if count(&by_old) != last.0 {
@@ -116,80 +109,81 @@ async fn addresses_that_change_are_taken_up_and_no_call_is_dropped() {
         last.1.elapsed() > Duration::from_millis(500)
     })
     .await;
-    // Nothing is in flight there, so that a graceful end of it ends at once, and is seen by nobody.
-    tokio::time::timeout(Duration::from_secs(2), old.stop()).await.unwrap();
-    done.store(true, Ordering::Relaxed);
-    for caller in callers {
-        caller.await.unwrap();
-    }
+    // No call is in flight there, so that a graceful shutdown ends at once and fails no call.
+    tokio::time::timeout(Duration::from_secs(2), old.shut_down()).await.unwrap();
+    let failed = clients.stop().await;
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 #[tokio::test]
-async fn no_answer_of_any_kind_takes_away_what_was_known() {
+async fn failed_resolution_keeps_the_known_addresses() {
     let ([backend, _other], _) = two();
-    let names = Names::saying(Answer::Addresses(vec![backend.address]));
-    let channel = names.channel("round_robin");
+    let dns = FakeDns::returning(DnsResult::Addresses(vec![backend.address]));
+    let channel = dns.channel("round_robin");
     call(&channel, 1).await.unwrap();
-    for answer in [Answer::Addresses(Vec::new()), Answer::Failure, Answer::Silence] {
-        names.say(answer);
-        names.are_asked_again().await;
+    for result in [DnsResult::Addresses(Vec::new()), DnsResult::Failure, DnsResult::NoResponse] {
+        dns.set(result);
+        dns.advance_to_next_resolution().await;
         call(&channel, 1).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_name_that_is_unknown_at_first_is_used_as_soon_as_it_is_known() {
+async fn name_that_resolves_later_is_used_within_two_seconds() {
     let ([backend, _other], _) = two();
-    let names = Names::default();
-    let channel = names.channel("pick_first");
+    let dns = FakeDns::default();
+    let channel = dns.channel("pick_first");
     assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
-    names.say(Answer::Addresses(vec![backend.address]));
-    let begun = Instant::now();
+    dns.set(DnsResult::Addresses(vec![backend.address]));
+    let started = Instant::now();
     call(&channel, 1).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_is_an_error_and_no_hang() {
-    let says = async |answer: Answer| {
-        let channel = Names::saying(answer.clone()).channel("least_loaded");
+async fn call_to_a_name_without_address_fails_after_the_connect_timeout() {
+    let fails = async |result: DnsResult| {
+        let channel = FakeDns::returning(result.clone()).channel("least_loaded");
         for _ in 0..2 {
-            let begun = Instant::now();
-            let status = call(&channel, 1).await.unwrap_err();
-            let ended = (Failure::of(&status), status.code());
-            assert_eq!(ended, (Failure::NeverRan, tonic::Code::Unavailable), "{answer:?}");
-            let took = begun.elapsed();
-            assert!(took < CONNECT_TIMEOUT + Duration::from_secs(1), "{answer:?}: {took:?}");
+            let started = Instant::now();
+            let result_of_call = failure_and_code(call(&channel, 1).await);
+            assert_eq!(result_of_call, (Failure::NeverRan, tonic::Code::Unavailable), "{result:?}");
+            let elapsed = started.elapsed();
+            assert!(elapsed < CONNECT_TIMEOUT + Duration::from_secs(1), "{result:?}: {elapsed:?}");
         }
     };
-    tokio::join!(says(Answer::Failure), says(Answer::Addresses(Vec::new())), says(Answer::Silence));
+    tokio::join!(
+        fails(DnsResult::Failure),
+        fails(DnsResult::Addresses(Vec::new())),
+        fails(DnsResult::NoResponse)
+    );
 }
 
-/// A resolver that never answers must not keep the next question from being asked.
+/// A pending resolution must not prevent the next one.
 #[tokio::test]
-async fn a_name_server_that_fell_silent_is_asked_again() {
+async fn resolver_without_response_is_called_again() {
     let ([backend, _other], _) = two();
-    let names = Names::saying(Answer::Silence);
-    let channel = names.channel("pick_first");
+    let dns = FakeDns::returning(DnsResult::NoResponse);
+    let channel = dns.channel("pick_first");
     assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
-    names.say(Answer::Addresses(vec![backend.address]));
-    names.are_asked_again().await;
+    dns.set(DnsResult::Addresses(vec![backend.address]));
+    dns.advance_to_next_resolution().await;
     call(&channel, 1).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_address_that_fails_has_the_name_asked_for_again_soon() {
+async fn failed_connection_triggers_an_early_resolution() {
     let ([old, new], _) = two();
-    let names = Names::saying(Answer::Addresses(vec![old.address]));
-    let channel = names.channel("pick_first");
+    let dns = FakeDns::returning(DnsResult::Addresses(vec![old.address]));
+    let channel = dns.channel("pick_first");
     call(&channel, 1).await.unwrap();
-    // It would not be asked for before its usual time.
-    names.are_asked_again().await;
+    // The next regular resolution is 5 s away.
+    dns.advance_to_next_resolution().await;
     old.kill().await;
-    names.say(Answer::Addresses(vec![new.address]));
-    let begun = Instant::now();
+    dns.set(DnsResult::Addresses(vec![new.address]));
+    let started = Instant::now();
     while call(&channel, 1).await.is_err() {
-        assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -1,10 +1,9 @@
-//! Backends that die, refusing or without a word, under callers whose method has no retry policy: what keeps
-//! errors from them is ejection, and that a call which never ran is made anew elsewhere.
+//! Failed servers, under clients without a retry policy: ejection and transparent retries keep errors from the clients.
 
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -15,75 +14,55 @@ use prometheus_client::registry::Registry;
 
 use crate::{
     backend::{Backend, Handler},
-    client::{balanced, builder, call, call_by, channel_by, eventually, failure},
-    metrics::{at, shown},
+    client::{balanced, builder, call, channel_by, eventually, failure},
+    load::Clients,
+    metrics::{endpoint_label, sample},
     network::{Proxy, full_backlog},
 };
 
-const CALLERS: usize = 4;
-/// Between two calls of a caller.
-const PACE: Duration = Duration::from_millis(20);
-/// From a death on, errors may be seen for so long.
-const NOTICED: Duration = Duration::from_secs(2);
-/// And then none for so long.
-const WATCHED: Duration = Duration::from_millis(1500);
-/// Two backoffs of an endpoint that was away for as long as these are, and one question to it.
-const RETURNED: Duration = Duration::from_secs(9);
+use Fault::{DroppedConnections, LostPackets, RefusedConnections};
 
-/// Callers that never stop, each with a second for each call.
-#[derive(Clone, Default)]
-struct Callers {
-    /// When a call began, and how it failed.
-    failed: Arc<Mutex<Vec<(Instant, String)>>>,
-    answered: Arc<AtomicUsize>,
-    of: String,
+const CLIENTS: usize = 4;
+/// Pause between two calls of a client.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long calls may fail after a server failed.
+const DETECTION_MAX: Duration = Duration::from_secs(2);
+/// How long no call may fail after that.
+const OBSERVED: Duration = Duration::from_millis(1500);
+/// Time until a restarted server gets calls: two ejection backoffs and a health check.
+const RETURN_MAX: Duration = Duration::from_secs(9);
+
+/// Clients under observation, for one scenario.
+struct Observed {
+    scenario: String,
+    clients: Clients,
 }
 
-impl Callers {
-    fn start(of: &str, channel: &Channel) -> Self {
-        let callers = Self { of: of.to_owned(), ..Self::default() };
-        for _ in 0..CALLERS {
-            tokio::spawn(callers.clone().keep_calling(channel.clone()));
-        }
-        callers
+impl Observed {
+    async fn start(scenario: String, channel: &Channel) -> Self {
+        let clients = Clients::start(channel, CLIENTS, PAUSE, Duration::from_secs(1));
+        clients.more_responses(20).await;
+        Self { scenario, clients }
     }
 
-    async fn keep_calling(self, channel: Channel) {
-        loop {
-            let begun = Instant::now();
-            match call_by(&channel, 1, tokio::time::Instant::now() + Duration::from_secs(1)).await {
-                Ok(_) => drop(self.answered.fetch_add(1, Ordering::Relaxed)),
-                Err(status) => self.failed.lock().unwrap().push((begun, status.to_string())),
-            }
-            tokio::time::sleep(PACE).await;
-        }
-    }
-
-    /// Watches what they see of something that happened just now.
-    async fn see_no_error_for_long(&self) {
-        let happened = Instant::now();
-        tokio::time::sleep(NOTICED + WATCHED).await;
-        let failed = self.failed.lock().unwrap();
-        let late: Vec<_> = failed.iter().filter(|(begun, _)| *begun > happened + NOTICED).collect();
-        assert!(late.is_empty(), "{}: {late:?}", self.of);
-    }
-
-    /// Nothing has failed since `since`.
+    /// Asserts that no call failed that started at `since` or later.
     fn assert_no_error_since(&self, since: Instant) {
-        let failed = self.failed.lock().unwrap();
-        assert!(failed.iter().all(|(begun, _)| *begun < since), "{}: {failed:?}", self.of);
+        let failed = self.clients.failed();
+        assert!(failed.iter().all(|call| call.started < since), "{}: {failed:?}", self.scenario);
     }
 
-    async fn answers(&self, more: usize) {
-        let goal = self.answered.load(Ordering::Relaxed) + more;
-        eventually("answers", || self.answered.load(Ordering::Relaxed) >= goal).await;
+    /// Asserts that calls fail for at most [`DETECTION_MAX`] from now.
+    async fn assert_errors_end(&self) {
+        let failed_at = Instant::now();
+        tokio::time::sleep(DETECTION_MAX + OBSERVED).await;
+        self.assert_no_error_since(failed_at + DETECTION_MAX);
     }
 }
 
-async fn gets_calls_soon(entered: &Arc<AtomicUsize>) {
+async fn assert_gets_calls(entered: &Arc<AtomicUsize>) {
     let (before, since) = (entered.load(Ordering::Relaxed), Instant::now());
-    eventually("calls to who came back", || entered.load(Ordering::Relaxed) > before).await;
-    assert!(since.elapsed() < RETURNED, "{:?}", since.elapsed());
+    eventually("calls to the restarted server", || entered.load(Ordering::Relaxed) > before).await;
+    assert!(since.elapsed() < RETURN_MAX, "{:?}", since.elapsed());
 }
 
 fn three() -> ([Backend; 3], [Arc<AtomicUsize>; 3]) {
@@ -94,103 +73,88 @@ fn addresses(backends: &[Backend; 3]) -> [SocketAddr; 3] {
     backends.each_ref().map(|backend| backend.address)
 }
 
-/// Kills `dead` of three, and starts them again.
-async fn refusing(dead: usize, policy: &str) {
-    let (backends, entered) = three();
-    let listed = addresses(&backends);
-    let callers =
-        Callers::start(&format!("{dead} refusing, {policy}"), &channel_by(&balanced(policy), &listed));
-    callers.answers(20).await;
-    let mut alive: Vec<_> = backends.into_iter().collect();
-    for backend in alive.drain(..dead) {
-        backend.kill().await;
-    }
-    callers.see_no_error_for_long().await;
-    let since = Instant::now();
-    for index in 0..dead {
-        alive.push(Backend::start_at(listed[index], Handler::echo_after(Duration::ZERO, &entered[index])));
-        gets_calls_soon(&entered[index]).await;
-    }
-    callers.assert_no_error_since(since);
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    /// The server is killed.
+    RefusedConnections,
+    /// The server is killed, and new connections get no response.
+    DroppedConnections,
+    /// Nothing is forwarded, and connections stay open.
+    LostPackets,
 }
 
-/// Cuts `dead` of three off without a word, and brings them back.
-async fn silent(dead: usize, policy: &str) {
+/// `count` of three servers fail by `fault` and return.
+async fn fail_and_return(fault: Fault, count: usize, policy: &str) {
     let (backends, entered) = three();
-    let mut proxies = Vec::new();
-    for address in addresses(&backends) {
-        proxies.push(Proxy::before(address).await);
+    let (mut listed, mut proxies) = (addresses(&backends), Vec::new());
+    if fault == LostPackets {
+        for address in &mut listed {
+            let proxy = Proxy::before(*address).await;
+            *address = proxy.address;
+            proxies.push(proxy);
+        }
     }
-    let listed: Vec<_> = proxies.iter().map(|proxy| proxy.address).collect();
-    let callers =
-        Callers::start(&format!("{dead} silent, {policy}"), &channel_by(&balanced(policy), &listed));
-    callers.answers(20).await;
-    proxies[..dead].iter().for_each(Proxy::fall_silent);
-    callers.see_no_error_for_long().await;
+    let scenario = format!("{count} of 3 {fault:?}, {policy}");
+    let observed = Observed::start(scenario, &channel_by(&balanced(policy), &listed)).await;
+    let (mut running, mut backlogs) = (Vec::from(backends), Vec::new());
+    proxies.iter().take(count).for_each(Proxy::pause);
+    if fault != LostPackets {
+        for backend in running.drain(..count) {
+            let address = backend.address;
+            backend.kill().await;
+            if fault == DroppedConnections {
+                backlogs.push(Some(full_backlog(address).await));
+            }
+        }
+    }
+    observed.assert_errors_end().await;
     let since = Instant::now();
-    for index in 0..dead {
-        // What was held back is answered, or was given up.
-        proxies[index].speak();
-        gets_calls_soon(&entered[index]).await;
+    for index in 0..count {
+        drop(backlogs.get_mut(index).and_then(Option::take));
+        match proxies.get(index) {
+            Some(proxy) => proxy.resume(),
+            None => {
+                let handler = Handler::echo_after(Duration::ZERO, &entered[index]);
+                running.push(Backend::start_at(listed[index], handler));
+            }
+        }
+        assert_gets_calls(&entered[index]).await;
     }
-    callers.assert_no_error_since(since);
+    observed.assert_no_error_since(since);
 }
 
-/// Cuts the first of three off, and then the second.
-async fn preferred_ones_silent() {
+/// Stops forwarding to the first of three servers, then to the second.
+async fn lost_packets_of_preferred_servers() {
     let (backends, entered) = three();
     let [first, second, third] = addresses(&backends);
     let proxies = [Proxy::before(first).await, Proxy::before(second).await];
     let listed = [proxies[0].address, proxies[1].address, third];
-    let callers = Callers::start("preferred ones silent", &channel_by(&balanced("pick_first"), &listed));
-    callers.answers(20).await;
-    proxies[0].fall_silent();
-    callers.see_no_error_for_long().await;
-    proxies[1].fall_silent();
-    callers.see_no_error_for_long().await;
+    let channel = channel_by(&balanced("pick_first"), &listed);
+    let observed = Observed::start("preferred servers".to_owned(), &channel).await;
+    proxies[0].pause();
+    observed.assert_errors_end().await;
+    proxies[1].pause();
+    observed.assert_errors_end().await;
     assert!(entered[2].load(Ordering::Relaxed) > 0);
 }
 
-/// Kills `dead` of three; new connections to them are neither taken nor refused.
-async fn unanswered(dead: usize, policy: &str) {
-    let (backends, entered) = three();
-    let listed = addresses(&backends);
-    let callers =
-        Callers::start(&format!("{dead} unanswered, {policy}"), &channel_by(&balanced(policy), &listed));
-    callers.answers(20).await;
-    let (mut alive, mut full): (Vec<_>, Vec<_>) = (backends.into_iter().collect(), Vec::new());
-    for backend in alive.drain(..dead) {
-        let address = backend.address;
-        backend.kill().await;
-        full.push(full_backlog(address).await);
-    }
-    callers.see_no_error_for_long().await;
-    let since = Instant::now();
-    for (index, (address, backlog)) in full.into_iter().enumerate() {
-        drop(backlog);
-        alive.push(Backend::start_at(address, Handler::echo_after(Duration::ZERO, &entered[index])));
-        gets_calls_soon(&entered[index]).await;
-    }
-    callers.assert_no_error_since(since);
-}
-
-/// All of them at once, since most of it is waiting.
+/// All scenarios at once, because they mostly wait.
 #[tokio::test]
-async fn callers_see_no_error_two_seconds_after_whichever_of_three_died_in_whatever_way() {
+async fn calls_fail_for_at_most_two_seconds_after_one_or_two_of_three_servers_fail() {
     tokio::join!(
-        refusing(1, "round_robin"),
-        refusing(2, "least_loaded"),
-        silent(1, "round_robin"),
-        silent(2, "round_robin"),
-        silent(2, "least_loaded"),
-        preferred_ones_silent(),
-        unanswered(1, "round_robin"),
-        unanswered(2, "least_loaded"),
+        fail_and_return(RefusedConnections, 1, "round_robin"),
+        fail_and_return(RefusedConnections, 2, "least_loaded"),
+        fail_and_return(LostPackets, 1, "round_robin"),
+        fail_and_return(LostPackets, 2, "round_robin"),
+        fail_and_return(LostPackets, 2, "least_loaded"),
+        lost_packets_of_preferred_servers(),
+        fail_and_return(DroppedConnections, 1, "round_robin"),
+        fail_and_return(DroppedConnections, 2, "least_loaded"),
     );
 }
 
 #[tokio::test]
-async fn with_all_dead_calls_fail_at_once_and_the_first_to_return_is_used_at_once() {
+async fn calls_fail_at_once_without_servers_and_succeed_with_the_first_that_returns() {
     for policy in ["pick_first", "round_robin", "least_loaded"] {
         let (backends, entered) = three();
         let listed = addresses(&backends);
@@ -201,15 +165,15 @@ async fn with_all_dead_calls_fail_at_once_and_the_first_to_return_is_used_at_onc
         for backend in backends {
             backend.kill().await;
         }
-        // The first ones may find a connection whose death is not known yet.
+        // The first calls may find connections whose loss is not noticed yet.
         for _ in 0..3 {
             let _ = call(&channel, 1).await;
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         for _ in 0..20 {
             assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan, "{policy}");
         }
-        assert!(begun.elapsed() < Duration::from_secs(1), "{policy}: {:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(1), "{policy}: {:?}", started.elapsed());
         let _one = Backend::start_at(listed[1], Handler::echo_after(Duration::ZERO, &entered[1]));
         for _ in 0..20 {
             call(&channel, 1).await.unwrap();
@@ -217,9 +181,9 @@ async fn with_all_dead_calls_fail_at_once_and_the_first_to_return_is_used_at_onc
     }
 }
 
-/// There is nothing to be used instead of it.
+/// There is no other endpoint to use.
 #[tokio::test]
-async fn the_only_endpoint_is_never_ejected() {
+async fn only_endpoint_is_never_ejected() {
     let mut registry = Registry::default();
     let backend = Backend::start(Handler::failing(tonic::Status::unavailable(""), &Arc::default()));
     let address = backend.address;
@@ -235,22 +199,22 @@ async fn the_only_endpoint_is_never_ejected() {
     for _ in 0..20 {
         assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
     }
-    assert_eq!(shown(&registry, "grpc_client_endpoint_ejections_total", &[]), Some(0.0));
-    assert_eq!(shown(&registry, "grpc_client_endpoint_ejected", &[]), Some(0.0));
+    assert_eq!(sample(&registry, "grpc_client_endpoint_ejections_total", &[]), Some(0.0));
+    assert_eq!(sample(&registry, "grpc_client_endpoint_ejected", &[]), Some(0.0));
     let _backend = Backend::start_at(address, Handler::echo());
     call(&channel, 1).await.unwrap();
 }
 
-/// A server that drains answers what it has, and takes no connections any more.
+/// A server in graceful shutdown still responds to its calls, but accepts no new connections.
 #[tokio::test]
-async fn late_answers_of_a_server_that_is_leaving_do_not_bring_it_back() {
+async fn late_responses_of_a_server_in_shutdown_do_not_uneject_it() {
     let (release, mut registry) = (tokio::sync::watch::Sender::new(0), Registry::default());
-    let held = Arc::new(AtomicUsize::new(0));
-    let leaving = {
-        let (release, held) = (release.clone(), held.clone());
+    let entered = Arc::new(AtomicUsize::new(0));
+    let stopping = {
+        let (release, entered) = (release.clone(), entered.clone());
         Backend::start(Handler::new(move |request| {
             let (mut released, id) = (release.subscribe(), request.get_ref().order_id);
-            held.fetch_add(1, Ordering::Relaxed);
+            entered.fetch_add(1, Ordering::Relaxed);
             async move {
                 released.wait_for(|released| *released >= id).await.unwrap();
                 Ok(tonic::Response::new(crate::backend::order(id)))
@@ -258,29 +222,29 @@ async fn late_answers_of_a_server_that_is_leaving_do_not_bring_it_back() {
         }))
     };
     let other = Backend::start(Handler::echo());
-    let address = leaving.address;
+    let address = stopping.address;
     let channel = builder(&balanced("round_robin"), &[address, other.address])
         .metrics(Metrics::register(&mut registry))
         .build()
         .unwrap();
-    let mut under_way = Vec::new();
+    let mut calls = Vec::new();
     for id in 1..=10 {
         let channel = channel.clone();
-        under_way.push(tokio::spawn(async move { call(&channel, id).await }));
+        calls.push(tokio::spawn(async move { call(&channel, id).await }));
     }
-    eventually("five calls are under way", || held.load(Ordering::Relaxed) == 5).await;
-    let stopped = tokio::spawn(leaving.stop());
-    let ejections = || shown(&registry, "grpc_client_endpoint_ejections_total", &[&at(address)]);
+    eventually("five calls are in flight", || entered.load(Ordering::Relaxed) == 5).await;
+    let stopped = tokio::spawn(stopping.shut_down());
+    let ejections = || sample(&registry, "grpc_client_endpoint_ejections_total", &[&endpoint_label(address)]);
     while ejections() != Some(1.0) {
         call(&channel, 0).await.unwrap();
     }
-    for (id, call_under_way) in (1..).zip(under_way) {
+    for (id, in_flight) in (1..).zip(calls) {
         release.send_replace(id);
-        call_under_way.await.unwrap().unwrap();
+        in_flight.await.unwrap().unwrap();
         for _ in 0..2 {
             call(&channel, 0).await.unwrap();
         }
-        assert_eq!(ejections(), Some(1.0), "answer {id}");
+        assert_eq!(ejections(), Some(1.0), "response {id}");
     }
     stopped.await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A peer that writes HTTP/2 frames by hand (RFC 9113), and so can break off, contradict itself and lie.
+//! A server that writes HTTP/2 frames by hand (RFC 9113), and so can cut off, contradict and falsify its responses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -22,61 +22,110 @@ const ACK: u8 = 1;
 
 const SETTINGS_MAX_CONCURRENT_STREAMS: u16 = 3;
 
-/// Error codes of RFC 9113, section 7.
+/// Error codes of RFC 9113 §7.
 pub(crate) const NO_ERROR: u32 = 0;
 pub(crate) const INTERNAL_ERROR: u32 = 2;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
-/// The highest stream id: a GOAWAY that spares every stream.
-pub(crate) const LAST_ID_MAX: u32 = 0x7fff_ffff;
 
-/// The head of an answer that is gRPC.
-pub(crate) const GRPC: &[(&str, &str)] = &[("content-type", "application/grpc")];
+pub(crate) type Header = (&'static str, &'static str);
+
+/// The content type of a gRPC response.
+pub(crate) const GRPC: Header = ("content-type", "application/grpc");
+/// The trailer of a successful call.
+pub(crate) const OK: Header = ("grpc-status", "0");
+
+/// One step of a scripted response.
+#[derive(Debug, Clone)]
+pub(crate) enum Frame {
+    /// Response headers; `:status` is 200 unless they contain another.
+    Headers(Vec<Header>),
+    /// Response headers that end the stream.
+    TrailersOnly(Vec<Header>),
+    Data(Vec<u8>),
+    Trailers(Vec<Header>),
+    /// The end of the body, without trailers.
+    End,
+    /// RST_STREAM with this error code.
+    Reset(u32),
+    /// GOAWAY with this last stream id and error code.
+    GoAway(LastStream, u32),
+    /// Bytes that are not a frame.
+    Garbage,
+    /// Closes the connection. Without it the connection stays open.
+    Close,
+}
+
+/// The last stream id of a GOAWAY.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LastStream {
+    Zero,
+    /// Excludes the stream of the request.
+    BeforeRequest,
+    OfRequest,
+    /// The highest id: excludes no stream.
+    Max,
+}
 
 /// One accepted connection.
-pub(crate) struct Wire(TcpStream);
+pub(crate) struct Http2Peer(TcpStream);
 
-impl Wire {
-    /// A peer that plays `script` on the first connection made to it, and refuses later ones.
-    pub(crate) async fn playing<F>(
-        script: impl FnOnce(Wire) -> F + Send + 'static,
+impl Http2Peer {
+    /// A server that runs `script` on the first connection, and refuses later ones.
+    pub(crate) async fn scripted<F>(
+        script: impl FnOnce(Http2Peer) -> F + Send + 'static,
     ) -> (SocketAddr, JoinHandle<()>)
     where
         F: Future<Output = ()> + Send,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let played = tokio::spawn(async move {
-            let wire = Self::accept(&listener, None).await;
+        let script = tokio::spawn(async move {
+            let peer = Self::accept(&listener, None).await;
             drop(listener);
-            script(wire).await;
+            script(peer).await;
         });
-        (address, played)
+        (address, script)
     }
 
-    /// Accepts a connection and exchanges prefaces, allowing the client `streams_max` streams at once.
+    /// A server that responds to the first request with `frames`.
+    pub(crate) async fn responding(frames: Vec<Frame>) -> SocketAddr {
+        let script = async move |mut peer: Http2Peer| {
+            let stream = peer.request().await;
+            for frame in frames {
+                if matches!(frame, Frame::Close) {
+                    return;
+                }
+                peer.send(stream, frame).await;
+            }
+            peer.keep_open().await;
+        };
+        Self::scripted(script).await.0
+    }
+
+    /// Accepts a connection and exchanges prefaces. `streams_max` limits concurrent streams.
     pub(crate) async fn accept(listener: &TcpListener, streams_max: Option<u32>) -> Self {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        let mut wire = Self(stream);
+        let mut peer = Self(stream);
         let mut settings = Vec::new();
         if let Some(max) = streams_max {
             settings.extend(SETTINGS_MAX_CONCURRENT_STREAMS.to_be_bytes());
             settings.extend(max.to_be_bytes());
         }
-        wire.frame(SETTINGS, 0, 0, &settings).await;
-        wire
+        peer.frame(SETTINGS, 0, 0, &settings).await;
+        peer
     }
 
-    /// Reads until one whole request has come: its stream.
+    /// Reads one complete request, and returns its stream id.
     pub(crate) async fn request(&mut self) -> u32 {
         self.next_request().await.unwrap().0
     }
 
-    /// As [`request`](Self::request), with the bytes that came after the head; `None` once the client has left.
+    /// As [`request`](Self::request), with the body. `None` if the client closes the connection.
     pub(crate) async fn next_request(&mut self) -> Option<(u32, Vec<u8>)> {
         let mut body = Vec::new();
         loop {
@@ -86,7 +135,7 @@ impl Wire {
                 PING if flags & ACK == 0 => self.frame(PING, ACK, 0, &payload).await,
                 DATA => {
                     body.extend(&payload);
-                    self.take_more(stream, payload.len()).await;
+                    self.extend_window(stream, payload.len()).await;
                 }
                 _ => {}
             }
@@ -96,8 +145,7 @@ impl Wire {
         }
     }
 
-    /// Lets the client send as many bytes more.
-    async fn take_more(&mut self, stream: u32, bytes: usize) {
+    async fn extend_window(&mut self, stream: u32, bytes: usize) {
         let more = u32::try_from(bytes).unwrap().to_be_bytes();
         if bytes > 0 {
             self.frame(WINDOW_UPDATE, 0, 0, &more).await;
@@ -110,7 +158,7 @@ impl Wire {
         while self.read().await.is_some() {}
     }
 
-    /// Reads until the client resets a stream: that stream, or `None` where it left instead.
+    /// Reads until the client resets a stream, and returns its id. `None` if the client closes the connection.
     pub(crate) async fn reset_by_client(&mut self) -> Option<u32> {
         loop {
             let (kind, _, stream, _) = self.read().await?;
@@ -120,50 +168,35 @@ impl Wire {
         }
     }
 
-    /// Sends response headers; `:status` is 200 unless they hold another.
-    pub(crate) async fn head(&mut self, stream: u32, headers: &[(&str, &str)]) {
-        let block = block(headers, true);
-        self.frame(HEADERS, END_HEADERS, stream, &block).await;
+    pub(crate) async fn send(&mut self, stream: u32, frame: Frame) {
+        match frame {
+            Frame::Headers(headers) => self.frame(HEADERS, END_HEADERS, stream, &block(&headers, true)).await,
+            Frame::TrailersOnly(headers) => {
+                self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&headers, true)).await;
+            }
+            Frame::Data(bytes) => self.frame(DATA, 0, stream, &bytes).await,
+            Frame::Trailers(headers) => {
+                self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&headers, false)).await;
+            }
+            Frame::End => self.frame(DATA, END_STREAM, stream, &[]).await,
+            Frame::Reset(code) => self.frame(RST_STREAM, 0, stream, &code.to_be_bytes()).await,
+            Frame::GoAway(last, code) => {
+                let last = match last {
+                    LastStream::Zero => 0,
+                    LastStream::BeforeRequest => stream - 1,
+                    LastStream::OfRequest => stream,
+                    LastStream::Max => 0x7fff_ffff,
+                };
+                let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
+                self.frame(GO_AWAY, 0, 0, &payload).await;
+            }
+            Frame::Garbage => self.0.write_all(&[0xff; 64]).await.unwrap(),
+            Frame::Close => self.0.shutdown().await.unwrap(),
+        }
     }
 
-    /// Sends response headers that end the stream: Trailers-Only.
-    pub(crate) async fn head_only(&mut self, stream: u32, headers: &[(&str, &str)]) {
-        let block = block(headers, true);
-        self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block).await;
-    }
-
-    /// Sends trailers.
-    pub(crate) async fn trailers(&mut self, stream: u32, headers: &[(&str, &str)]) {
-        let block = block(headers, false);
-        self.frame(HEADERS, END_HEADERS | END_STREAM, stream, &block).await;
-    }
-
-    /// Sends `bytes` as the body, as they are.
-    pub(crate) async fn data(&mut self, stream: u32, bytes: &[u8]) {
-        self.frame(DATA, 0, stream, bytes).await;
-    }
-
-    /// Ends the body without trailers.
-    pub(crate) async fn end(&mut self, stream: u32) {
-        self.frame(DATA, END_STREAM, stream, &[]).await;
-    }
-
-    pub(crate) async fn reset(&mut self, stream: u32, reason: u32) {
-        self.frame(RST_STREAM, 0, stream, &reason.to_be_bytes()).await;
-    }
-
-    pub(crate) async fn go_away(&mut self, last: u32, reason: u32) {
-        let payload = [last.to_be_bytes(), reason.to_be_bytes()].concat();
-        self.frame(GO_AWAY, 0, 0, &payload).await;
-    }
-
-    /// Writes what is no frame at all.
-    pub(crate) async fn garbage(&mut self) {
-        self.0.write_all(&[0xff; 64]).await.unwrap();
-    }
-
-    /// Keeps the connection open, reading nothing, until the test ends.
-    pub(crate) async fn stall(self) {
+    /// Keeps the connection open without reading, until the test ends.
+    pub(crate) async fn keep_open(self) {
         std::future::pending::<()>().await;
         drop(self);
     }
@@ -183,13 +216,13 @@ impl Wire {
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        // A client that has left already is what some scripts are about.
+        // In some scripts the client has closed the connection by now.
         let _ = self.0.write_all(&frame).await;
     }
 }
 
-/// An HPACK block (RFC 7541) of literals only: nothing is indexed, nothing Huffman-coded.
-fn block(headers: &[(&str, &str)], head: bool) -> Vec<u8> {
+/// An HPACK block (RFC 7541) of literals, without index and Huffman coding.
+fn block(headers: &[Header], is_head: bool) -> Vec<u8> {
     let mut block = Vec::new();
     let mut literal = |name: &str, value: &str| {
         block.push(0);
@@ -199,7 +232,7 @@ fn block(headers: &[(&str, &str)], head: bool) -> Vec<u8> {
             block.extend(text.as_bytes());
         }
     };
-    if head && !headers.iter().any(|(name, _)| *name == ":status") {
+    if is_head && !headers.iter().any(|(name, _)| *name == ":status") {
         literal(":status", "200");
     }
     for (name, value) in headers {
@@ -208,7 +241,7 @@ fn block(headers: &[(&str, &str)], head: bool) -> Vec<u8> {
     block
 }
 
-/// `message` with the prefix of a gRPC message that is not compressed.
+/// `message` with the prefix of an uncompressed gRPC message.
 pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     let mut framed = vec![0];
     framed.extend(u32::try_from(message.len()).unwrap().to_be_bytes());

@@ -1,34 +1,23 @@
-//! Calls over real sockets to backends that answer, refuse, lie, stall and die, and what the channel
-//! concludes of each.
+//! Calls over real sockets to servers that respond, refuse, lie, stall and die, and how the channel classifies each failure.
 //!
-//! - `backend`: an honest gRPC server on a runtime of its own, so that it can be killed
-//! - `wire`: a peer that writes HTTP/2 frames by hand, so that it can do what no honest server does
-//! - `network`: what lies between, and can swallow what is sent; `raw`: calls of no generated client
-//! - the tests of one attempt, by what must be concluded: `never_ran`, `lost`, `answered`, `not_grpc`,
-//!   `deadline`; and `connection`, of connecting and reconnecting; and `restarts`, which looks for a false
-//!   "never ran" under load
-//! - the tests of calls of many attempts: `retries` by a policy, `transparent` ones without, what all of them
-//!   prove `judged_together`, and how a `storm` of them is held back
-//! - the tests of many endpoints: `balancing`, `failover`, `rolling` restarts, `names` that change
-//! - `config_in_use`, what is `counted`, and what is left of a channel that was `dropped`
+//! Support: `backend` (a tonic server on a runtime of its own, which can be killed), `http2_peer` (a server that writes HTTP/2
+//! frames by hand), `network` (addresses and a proxy that fail), `client`, `raw_request` and `load` (channels and calls).
 //!
-//! What the channel makes of each way in which a call fails:
-//!
-//! | what happens | the call | shown by |
+//! | failure | classification | test |
 //! |---|---|---|
-//! | connection refused | never ran | `never_ran::a_refused_connection` |
-//! | idle connection whose server has just died | never ran, or lost where it was written to | `never_ran::calls_after_an_idle_connection_s_server_has_died` |
-//! | GOAWAY, stream above its last id | never ran; made anew | `never_ran::a_stream_above_the_last_id_of_a_goaway`, `connection::a_call_refused_by_one_connection_is_taken_by_the_next` |
-//! | RST_STREAM with REFUSED_STREAM | never ran; made anew | `never_ran::a_stream_that_the_peer_refused` |
-//! | RST_STREAM with any other reason | lost | `lost::a_stream_reset_with_any_reason_but_a_refusal` |
-//! | the server killed while a handler runs | lost | `lost::a_server_killed_while_the_handler_runs` |
-//! | a peer that answers no pings | lost | `lost::a_peer_that_no_longer_answers_pings` |
-//! | the caller's deadline | deadline exceeded | `deadline::a_call_in_a_handler_ends_on_time_and_the_handler_is_told` |
-//! | the time that the callee was given, told by it as CANCELLED | deadline exceeded | `config_in_use::a_method_s_timeout_bounds_its_calls` |
-//! | a proxy's bare HTTP status | not gRPC | `not_grpc::a_bare_http_status` |
-//! | a connect that never completes | never ran | `never_ran::a_connect_that_never_completes_ends_by_its_own_bound` |
-//! | no address at all | never ran | `dns::a_name_without_an_address_is_an_error_and_no_hang` |
-//! | an answer over the limit | too large | `not_grpc::an_answer_over_the_limit_is_too_large_and_one_at_the_limit_is_not` |
+//! | connection refused, name unknown | never ran | `unprocessed::every_call_to_a_refusing_or_unknown_host` |
+//! | idle connection whose server was just killed | never ran, or connection loss if it was written to | `unprocessed::calls_after_the_server_of_an_idle_connection_was_killed` |
+//! | GOAWAY, stream above its last id | never ran; retried | `unprocessed::stream_above_the_last_id_of_a_goaway`, `connection::call_refused_by_a_closing_connection_is_retried_on_a_new_one` |
+//! | RST_STREAM with REFUSED_STREAM | never ran; retried | `unprocessed::stream_refused_twice` |
+//! | RST_STREAM with another code | connection loss | `connection_loss::reset_with_any_code_but_refused_stream_is_connection_loss` |
+//! | server killed while a handler runs | connection loss | `connection_loss::server_killed_while_the_handler_runs_is_connection_loss` |
+//! | peer that responds to no ping | connection loss | `connection_loss::peer_that_responds_to_no_ping_is_connection_loss_after_10_to_15_seconds` |
+//! | client's deadline | deadline exceeded | `deadline::call_ends_on_time_and_its_handler_is_cancelled` |
+//! | CANCELLED of a server whose `grpc-timeout` is over | deadline exceeded | `method_config::shortest_of_all_timeouts_applies` |
+//! | HTTP status of a proxy | invalid response | `invalid_response::http_response_that_is_not_grpc` |
+//! | connecting never completes | never ran | `unprocessed::connecting_to_an_unresponsive_peer_ends_after_the_connect_timeout` |
+//! | no address | never ran | `dns::call_to_a_name_without_address_fails_after_the_connect_timeout` |
+//! | response over the limit | response too large | `invalid_response::response_over_the_limit_is_too_large_and_one_at_the_limit_is_not` |
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 
@@ -44,6 +33,7 @@ mod dns;
 mod failover;
 mod http2_peer;
 mod invalid_response;
+mod load;
 mod method_config;
 mod metrics;
 mod network;

@@ -1,159 +1,111 @@
-//! What a service config says of a method, besides retries: how long its calls may take, whether they wait for a
-//! backend, and how large their messages are.
+//! The `methodConfig` of a service config, apart from retries: timeouts, `waitForReady` and message sizes.
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use grpc_client::{DEADLINE_MARGIN, Failure};
-use tonic::{Code, Response, Status};
+use tonic::Code;
 
 use crate::{
-    backend::{Backend, Handler, order},
-    client::{call, call_by, channel_by, failure, send},
-    http2_peer::{GRPC, Wire, framed},
+    backend::{Backend, Handler},
+    client::{call, call_by, channel_by, failure, failure_and_code, get, send},
+    http2_peer::{
+        Frame::{Data, Headers, Trailers},
+        GRPC, Http2Peer, OK, framed,
+    },
+    network::refused_address,
     raw_request::{code_of, send_whole},
 };
 
-/// A service config in which all that is said holds for every method.
-fn of_all_methods(members: &str) -> String {
-    format!(r#"{{"methodConfig": [{{"name": [{{}}], {members}}}]}}"#)
+const DEADLINE_EXCEEDED: (Failure, Code) = (Failure::DeadlineExceeded, Code::DeadlineExceeded);
+
+/// A service config with these fields for every method.
+fn for_all_methods(fields: &str) -> String {
+    format!(r#"{{"methodConfig": [{{"name": [{{}}], {fields}}}]}}"#)
 }
 
-/// A backend that answers after `wait`, and the `grpc-timeout` of each call to it.
-fn timed(wait: Duration) -> (Backend, Arc<Mutex<Vec<Duration>>>) {
-    let given = Arc::new(Mutex::new(Vec::new()));
-    let backend = {
-        let given = given.clone();
-        Backend::start(Handler::new(move |request| {
-            let timeout = request.metadata().get("grpc-timeout").unwrap();
-            given.lock().unwrap().push(parsed(timeout.to_str().unwrap()));
-            async move {
-                tokio::time::sleep(wait).await;
-                Ok(Response::new(order(1)))
-            }
-        }))
-    };
-    (backend, given)
-}
-
-/// A `grpc-timeout` of less than a minute.
-fn parsed(timeout: &str) -> Duration {
-    let (digits, unit) = timeout.split_at(timeout.len() - 1);
-    let number = digits.parse().unwrap();
-    match unit {
-        "n" => Duration::from_nanos(number),
-        "u" => Duration::from_micros(number),
-        "m" => Duration::from_millis(number),
-        other => panic!("{other}"),
-    }
-}
-
-/// The backend gives up first, and says CANCELLED where it is tonic's: its caller's deadline has passed all the same.
+/// A tonic server gives up first, and returns CANCELLED. The call ends as DEADLINE_EXCEEDED all the same.
 #[tokio::test]
-async fn a_method_s_timeout_bounds_its_calls() {
-    let (backend, given) = timed(Duration::from_secs(60));
-    let channel = channel_by(&of_all_methods(r#""timeout": "0.3s""#), &[backend.address]);
-    for (of_caller, expected) in [(None, 300), (Some(60_000), 300), (Some(100), 100)] {
-        let (begun, expected) = (Instant::now(), Duration::from_millis(expected));
-        let status = match of_caller.map(Duration::from_millis) {
+async fn shortest_of_all_timeouts_applies() {
+    let timeouts = Arc::default();
+    let backend = Backend::start(Handler::recording_timeouts(Duration::from_secs(60), &timeouts));
+    let channel = channel_by(&for_all_methods(r#""timeout": "0.3s""#), &[backend.address]);
+    for (extension, expected_ms) in [(None, 300), (Some(60_000), 300), (Some(100), 100)] {
+        let (started, expected) = (Instant::now(), Duration::from_millis(expected_ms));
+        let result = match extension.map(Duration::from_millis) {
             None => call(&channel, 1).await,
             Some(time) => call_by(&channel, 1, tokio::time::Instant::now() + time).await,
-        }
-        .unwrap_err();
-        assert_eq!(
-            (Failure::of(&status), status.code()),
-            (Failure::DeadlineExceeded, Code::DeadlineExceeded)
-        );
-        let took = begun.elapsed();
-        assert!(took + 2 * DEADLINE_MARGIN >= expected && took < expected * 2, "{took:?}");
-        let given = given.lock().unwrap().pop().unwrap();
-        assert!(given <= expected - DEADLINE_MARGIN && given > expected / 3, "{given:?}");
+        };
+        assert_eq!(failure_and_code(result), DEADLINE_EXCEEDED);
+        let elapsed = started.elapsed();
+        assert!(elapsed + 2 * DEADLINE_MARGIN >= expected && elapsed < expected * 2, "{elapsed:?}");
+        let sent = timeouts.lock().unwrap().pop().unwrap();
+        assert!(sent <= expected - DEADLINE_MARGIN && sent > expected / 3, "{sent:?}");
     }
-}
 
-/// A backend that says CANCELLED while there is time means something else by it.
-#[tokio::test]
-async fn a_cancellation_before_the_deadline_is_an_answer() {
-    let backend = Backend::start(Handler::failing(Status::cancelled("Timeout expired"), &Arc::default()));
-    let channel = channel_by(&of_all_methods(r#""timeout": "5s""#), &[backend.address]);
-    let status = call(&channel, 1).await.unwrap_err();
-    assert_eq!((Failure::of(&status), status.code()), (Failure::ServerStatus, Code::Cancelled));
-}
-
-/// Not the generated client's own idea of a timeout, which would be overwritten.
-#[tokio::test]
-async fn a_timeout_that_the_caller_s_request_names_is_kept() {
-    let (backend, given) = timed(Duration::from_secs(60));
-    let mut request = crate::client::get(1);
+    // `tonic::Request::set_timeout`, without a timeout of the method.
+    let mut request = get(1);
     request.set_timeout(Duration::from_millis(200));
-    let begun = Instant::now();
-    let status = send(&channel_by("{}", &[backend.address]), request).await.unwrap_err();
-    assert_eq!((Failure::of(&status), status.code()), (Failure::DeadlineExceeded, Code::DeadlineExceeded));
-    assert!(begun.elapsed() < Duration::from_secs(2));
-    assert!(given.lock().unwrap()[0] < Duration::from_millis(200));
+    let started = Instant::now();
+    let result = send(&channel_by("{}", &[backend.address]), request).await;
+    assert_eq!(failure_and_code(result), DEADLINE_EXCEEDED);
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(timeouts.lock().unwrap()[0] < Duration::from_millis(200));
 }
 
 #[tokio::test]
-async fn a_call_that_waits_for_ready_finds_a_backend_that_comes_later() {
-    let backend = Backend::start(Handler::echo());
-    let address = backend.address;
-    backend.kill().await;
-    let waits = channel_by(&of_all_methods(r#""waitForReady": true"#), &[address]);
-    let does_not = channel_by(&of_all_methods(r#""waitForReady": false"#), &[address]);
-    let called = tokio::spawn(async move { call(&waits, 7).await });
+async fn wait_for_ready_waits_for_a_server_that_starts_later() {
+    let address = refused_address();
+    let waiting = channel_by(&for_all_methods(r#""waitForReady": true"#), &[address]);
+    let failing = channel_by(&for_all_methods(r#""waitForReady": false"#), &[address]);
+    let waiting_call = tokio::spawn(async move { call(&waiting, 7).await });
     for _ in 0..3 {
-        assert_eq!(failure(call(&does_not, 1).await), Failure::NeverRan);
+        assert_eq!(failure(call(&failing, 1).await), Failure::NeverRan);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let _backend = Backend::start_at(address, Handler::echo());
-    assert_eq!(called.await.unwrap().unwrap().into_inner().order_id, 7);
+    assert_eq!(waiting_call.await.unwrap().unwrap().into_inner().order_id, 7);
+    // A channel finds such a server with the next call, too.
+    call(&failing, 2).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_call_that_waits_for_ready_in_vain_ends_by_its_deadline_as_one_that_never_ran() {
-    let backend = Backend::start(Handler::echo());
-    let address = backend.address;
-    backend.kill().await;
-    let channel = channel_by(&of_all_methods(r#""waitForReady": true, "timeout": "0.5s""#), &[address]);
-    let begun = Instant::now();
+async fn wait_for_ready_ends_at_the_deadline_as_never_ran() {
+    let config = for_all_methods(r#""waitForReady": true, "timeout": "0.5s""#);
+    let channel = channel_by(&config, &[refused_address()]);
+    let started = Instant::now();
     assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
-/// gRPC counts the message, without the five bytes before it.
+/// The limit excludes the five-byte prefix of a message.
 #[tokio::test]
-async fn a_request_over_its_method_s_limit_is_not_sent() {
+async fn request_over_the_methods_limit_is_not_sent() {
     let entered = Arc::new(AtomicUsize::new(0));
     let backend = Backend::start(Handler::echo_after(Duration::ZERO, &entered));
-    let channel = channel_by(&of_all_methods(r#""maxRequestMessageBytes": 3"#), &[backend.address]);
+    let channel = channel_by(&for_all_methods(r#""maxRequestMessageBytes": 3"#), &[backend.address]);
     // GetOrderRequest { order_id: 300 }, and one with a byte more.
-    let at_limit = send_whole(&channel, framed(&[8, 0xac, 2])).await.unwrap();
-    assert_eq!(code_of(at_limit).await.unwrap(), Code::Ok);
+    let response = send_whole(&channel, framed(&[8, 0xac, 2])).await.unwrap();
+    assert_eq!(code_of(response).await.unwrap(), Code::Ok);
     let status = send_whole(&channel, framed(&[8, 0xac, 0xac, 2])).await.unwrap_err();
     assert_eq!((Failure::of(&status), status.code()), (Failure::NeverRan, Code::ResourceExhausted));
     assert_eq!(entered.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn an_answer_over_its_method_s_limit_is_too_large() {
-    for (limit, message, too_large) in [(2, &[8, 1][..], false), (2, &[8, 0xac, 2], true)] {
-        let (address, _played) = Wire::playing(move |mut wire| async move {
-            let stream = wire.request().await;
-            wire.head(stream, GRPC).await;
-            wire.data(stream, &framed(message)).await;
-            wire.trailers(stream, &[("grpc-status", "0")]).await;
-            wire.stall().await;
-        })
-        .await;
-        let config = of_all_methods(&format!(r#""maxResponseMessageBytes": {limit}"#));
-        let ended = call(&channel_by(&config, &[address]), 1).await;
+async fn response_over_the_methods_limit_is_too_large() {
+    for (message, too_large) in [(&[8, 1][..], false), (&[8, 0xac, 2], true)] {
+        let frames = vec![Headers(vec![GRPC]), Data(framed(message)), Trailers(vec![OK])];
+        let address = Http2Peer::responding(frames).await;
+        let result =
+            call(&channel_by(&for_all_methods(r#""maxResponseMessageBytes": 2"#), &[address]), 1).await;
         assert_eq!(
-            ended.err().map(|status| (Failure::of(&status), status.code())),
+            result.err().map(|status| (Failure::of(&status), status.code())),
             too_large.then_some((Failure::ResponseTooLarge, Code::ResourceExhausted))
         );
     }

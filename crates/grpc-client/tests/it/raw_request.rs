@@ -1,4 +1,4 @@
-//! Calls that no generated client of the proto makes: of a request that is a stream, or long, or answered by one.
+//! Calls that the generated client cannot make: streaming and large requests, streaming responses.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tonic::Status;
 use tower::Service;
 
-/// A body of pieces that are still to come.
+/// A request body that arrives in pieces.
 struct Pieces(mpsc::Receiver<Bytes>);
 
 impl Body for Pieces {
@@ -28,7 +28,7 @@ impl Body for Pieces {
     }
 }
 
-/// A call of `Order/Get` whose request is what is sent to `pieces`, until its sender is dropped.
+/// Calls `Order/Get` with a body of `pieces`, until their sender is dropped.
 pub(crate) async fn send_pieces(
     channel: &Channel,
     pieces: mpsc::Receiver<Bytes>,
@@ -38,7 +38,7 @@ pub(crate) async fn send_pieces(
     channel.clone().call(request.body(tonic::body::Body::new(Pieces(pieces))).unwrap()).await
 }
 
-/// As [`send_pieces`], where all of the request is there.
+/// As [`send_pieces`], with a complete body.
 pub(crate) async fn send_whole(channel: &Channel, body: Vec<u8>) -> Result<Response<ResponseBody>, Status> {
     let (sender, pieces) = mpsc::channel(1);
     sender.try_send(body.into()).unwrap();
@@ -46,18 +46,18 @@ pub(crate) async fn send_whole(channel: &Channel, body: Vec<u8>) -> Result<Respo
     send_pieces(channel, pieces).await
 }
 
-/// The next frame of an answer.
-pub(crate) async fn frame(answer: &mut ResponseBody) -> Result<Frame<Bytes>, Status> {
-    std::future::poll_fn(|cx| Pin::new(&mut *answer).poll_frame(cx)).await.unwrap()
+/// The next frame of a response.
+pub(crate) async fn frame(body: &mut ResponseBody) -> Result<Frame<Bytes>, Status> {
+    std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.unwrap()
 }
 
-/// The code that an answer ends with, after data that is not looked at.
-pub(crate) async fn code_of(answer: Response<ResponseBody>) -> Result<tonic::Code, Status> {
+/// The code at the end of a response, after its data.
+pub(crate) async fn code_of(response: Response<ResponseBody>) -> Result<tonic::Code, Status> {
     let code = |headers: &HeaderMap| Status::from_header_map(headers).map(|status| status.code());
-    if let Some(code) = code(answer.headers()) {
+    if let Some(code) = code(response.headers()) {
         return Ok(code);
     }
-    let mut body = answer.into_body();
+    let mut body = response.into_body();
     loop {
         if let Some(code) = frame(&mut body).await?.trailers_ref().and_then(code) {
             return Ok(code);

@@ -1,14 +1,11 @@
-//! Calls that provably never reached a handler: nothing else may be told so.
+//! Calls that provably never reached a handler ("never ran"). No other call may be classified so.
 
 use std::{
     net::Ipv4Addr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
 };
 
-use grpc_client::Failure;
+use grpc_client::{CONNECT_TIMEOUT, Failure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -18,35 +15,32 @@ use tonic::Code;
 
 use crate::{
     backend::{Backend, Handler, own_ip},
-    client::{call, call_by, channel_at, channel_to, failure},
-    http2_peer::{self, GRPC, Wire},
-    network::full_backlog,
+    client::{call, call_by, channel_at, channel_to, failure, failure_and_code, result_of},
+    http2_peer::{
+        ENHANCE_YOUR_CALM,
+        Frame::{GoAway, Reset, TrailersOnly},
+        GRPC, Http2Peer, INTERNAL_ERROR, LastStream, NO_ERROR, REFUSED_STREAM,
+    },
+    network::{full_backlog, refused_address},
 };
 
+const NEVER_RAN: (Failure, Code) = (Failure::NeverRan, Code::Unavailable);
+
 #[tokio::test]
-async fn a_refused_connection() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let channel = channel_to(address);
-    // Not only the first time: the failure to connect is that of each call.
-    for id in 1..=3 {
-        let status = call(&channel, id).await.unwrap_err();
-        assert_eq!((Failure::of(&status), status.code()), (Failure::NeverRan, Code::Unavailable));
-        assert!(Failure::of(&status).never_ran());
+async fn every_call_to_a_refusing_or_unknown_host() {
+    for target in [&refused_address().to_string()[..], "nowhere.invalid:1", "dns:///nowhere.invalid:1"] {
+        let channel = channel_at(target);
+        for id in 1..=3 {
+            let status = call(&channel, id).await.unwrap_err();
+            assert_eq!((Failure::of(&status), status.code()), NEVER_RAN, "{target}");
+            assert!(Failure::of(&status).never_ran());
+        }
     }
 }
 
+/// Only the first call may have been written to the dead connection before its loss was noticed.
 #[tokio::test]
-async fn a_host_name_that_does_not_resolve() {
-    for target in ["nowhere.invalid:1", "dns:///nowhere.invalid:1"] {
-        assert_eq!(failure(call(&channel_at(target), 1).await), Failure::NeverRan, "{target}");
-    }
-}
-
-/// Only the first call may have been written to the dead connection before it was seen to be dead.
-#[tokio::test]
-async fn calls_after_an_idle_connection_s_server_has_died() {
+async fn calls_after_the_server_of_an_idle_connection_was_killed() {
     for _ in 0..20 {
         let backend = Backend::start(Handler::echo());
         let channel = channel_to(backend.address);
@@ -58,9 +52,9 @@ async fn calls_after_an_idle_connection_s_server_has_died() {
     }
 }
 
-/// The peer takes one call at a time, and dies while others wait for their turn.
+/// The peer allows one stream, and closes the connection while other calls wait.
 #[tokio::test]
-async fn a_call_still_queued_when_its_connection_died() {
+async fn calls_queued_for_a_stream_when_the_connection_is_lost() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let channel = channel_to(listener.local_addr().unwrap());
     let start = |id| {
@@ -68,102 +62,79 @@ async fn a_call_still_queued_when_its_connection_died() {
         tokio::spawn(async move { failure(call(&channel, id).await) })
     };
     let first = start(0);
-    let mut wire = Wire::accept(&listener, Some(1)).await;
-    let stream = wire.request().await;
-    wire.head_only(stream, &[GRPC[0], ("grpc-status", "5")]).await;
+    let mut peer = Http2Peer::accept(&listener, Some(1)).await;
+    let stream = peer.request().await;
+    peer.send(stream, TrailersOnly(vec![GRPC, ("grpc-status", "5")])).await;
     assert_eq!(first.await.unwrap(), Failure::ServerStatus);
-    // By now the client knows that one stream may be open.
+    // By now the client has the peer's limit.
     let calls = [1, 2, 3].map(start);
-    wire.request().await;
-    drop((wire, listener));
-    let mut ended = Vec::new();
+    peer.request().await;
+    drop((peer, listener));
+    let mut failures = Vec::new();
     for call in calls {
-        ended.push(call.await.unwrap());
+        failures.push(call.await.unwrap());
     }
-    assert_eq!(ended, [Failure::ConnectionLost, Failure::NeverRan, Failure::NeverRan]);
+    assert_eq!(failures, [Failure::ConnectionLost, Failure::NeverRan, Failure::NeverRan]);
 }
 
 #[tokio::test]
-async fn a_stream_above_the_last_id_of_a_goaway() {
-    for reason in [http2_peer::NO_ERROR, http2_peer::ENHANCE_YOUR_CALM, http2_peer::INTERNAL_ERROR] {
-        let (address, _played) = Wire::playing(move |mut wire| async move {
-            let stream = wire.request().await;
-            wire.go_away(stream - 1, reason).await;
-            wire.stall().await;
-        })
-        .await;
-        assert_eq!(failure(call(&channel_to(address), 1).await), Failure::NeverRan, "{reason}");
+async fn stream_above_the_last_id_of_a_goaway() {
+    for reason in [NO_ERROR, ENHANCE_YOUR_CALM, INTERNAL_ERROR] {
+        let goaway = GoAway(LastStream::BeforeRequest, reason);
+        assert_eq!(failure(result_of(&[goaway]).await), Failure::NeverRan, "{reason}");
     }
 }
 
 #[tokio::test]
-async fn a_stream_that_the_peer_refused() {
-    let (address, _played) = Wire::playing(|mut wire| async move {
-        // The channel tries such a call once more, for lack of another endpoint.
+async fn stream_refused_twice() {
+    let (address, _script) = Http2Peer::scripted(|mut peer| async move {
+        // Without another endpoint, the channel retries such a call once on the same one.
         for _ in 0..2 {
-            let stream = wire.request().await;
-            wire.reset(stream, http2_peer::REFUSED_STREAM).await;
+            let stream = peer.request().await;
+            peer.send(stream, Reset(REFUSED_STREAM)).await;
         }
-        wire.stall().await;
+        peer.keep_open().await;
     })
     .await;
-    let status = call(&channel_to(address), 1).await.unwrap_err();
-    assert_eq!((Failure::of(&status), status.code()), (Failure::NeverRan, Code::Unavailable));
+    assert_eq!(failure_and_code(call(&channel_to(address), 1).await), NEVER_RAN);
 }
 
 #[tokio::test]
-async fn a_call_whose_deadline_has_passed_before_it_is_sent() {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let backend = {
-        let calls = calls.clone();
-        Backend::start(Handler::new(move |_| {
-            calls.fetch_add(1, Ordering::Relaxed);
-            async { Err(tonic::Status::ok("")) }
-        }))
-    };
-    let status = call_by(&channel_to(backend.address), 1, Instant::now()).await.unwrap_err();
-    assert_eq!((Failure::of(&status), status.code()), (Failure::NeverRan, Code::DeadlineExceeded));
-    assert_eq!(calls.load(Ordering::Relaxed), 0);
+async fn call_whose_deadline_passed_before_it_was_sent() {
+    let entered = Arc::new(AtomicUsize::new(0));
+    let backend = Backend::start(Handler::failing(tonic::Status::ok(""), &entered));
+    let result = call_by(&channel_to(backend.address), 1, Instant::now()).await;
+    assert_eq!(failure_and_code(result), (Failure::NeverRan, Code::DeadlineExceeded));
+    assert_eq!(entered.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
-/// A connection attempt that is never answered: the kernel drops what comes to a full backlog.
+/// A full backlog never completes a connection. A listener without a process behind it, like a frozen one, completes it and
+/// sends nothing.
 #[tokio::test]
-async fn a_connect_that_never_completes_ends_by_its_own_bound() {
-    let (address, _full) = full_backlog((own_ip(), 0).into()).await;
+async fn connecting_to_an_unresponsive_peer_ends_after_the_connect_timeout() {
+    let (full, _backlog) = full_backlog((own_ip(), 0).into()).await;
+    let silent = TcpListener::bind((own_ip(), 0)).await.unwrap();
     tokio::time::pause();
-    let started = Instant::now();
-    let ended = failure(call(&channel_to(address), 1).await);
-    assert_eq!(
-        (ended, started.elapsed().as_secs()),
-        (Failure::NeverRan, grpc_client::CONNECT_TIMEOUT.as_secs())
-    );
+    for address in [full, silent.local_addr().unwrap()] {
+        let started = Instant::now();
+        let failure = failure(call(&channel_to(address), 1).await);
+        assert_eq!((failure, started.elapsed().as_secs()), (Failure::NeverRan, CONNECT_TIMEOUT.as_secs()));
+    }
 }
 
-/// Such a peer is found out before any call is sent to it.
+/// Detected before a call is sent.
 #[tokio::test]
-async fn a_peer_that_speaks_only_http_1() {
-    for answer in [&b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..], b""] {
+async fn peer_without_http2() {
+    for response in [&b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..], b""] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let channel = channel_to(listener.local_addr().unwrap());
-        let served = tokio::spawn(async move {
+        let peer = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             drop(listener);
             stream.read_u8().await.unwrap();
-            stream.write_all(answer).await.unwrap();
+            stream.write_all(response).await.unwrap();
         });
         assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
-        served.await.unwrap();
+        peer.await.unwrap();
     }
-}
-
-/// The kernel takes connections for a process that is frozen.
-#[tokio::test]
-async fn a_peer_that_takes_a_connection_and_says_nothing() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let started = Instant::now();
-    let ended = failure(call(&channel_to(listener.local_addr().unwrap()), 1).await);
-    assert_eq!(
-        (ended, started.elapsed().as_secs()),
-        (Failure::NeverRan, grpc_client::CONNECT_TIMEOUT.as_secs())
-    );
 }

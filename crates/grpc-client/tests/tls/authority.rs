@@ -1,4 +1,4 @@
-//! Authorities that issue certificates, and the files that they are read from.
+//! Certificate authorities, and directories of PEM files.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// One authority.
+/// A certificate authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, as PEM.
@@ -37,7 +37,7 @@ impl Authority {
         self.issue_with(names, |_| {})
     }
 
-    /// As [`issue`](Self::issue), of a time that is over.
+    /// As [`issue`](Self::issue), expired.
     pub(crate) fn issue_expired(&self, names: &[&str]) -> Issued {
         self.issue_with(names, |params| {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -89,7 +89,7 @@ impl PemDir {
         }
     }
 
-    /// The files of a client that trusts `authority`, and shows `issued`.
+    /// The files of a client that trusts `authority` and presents `issued`.
     pub(crate) fn client(&self, authority: &Authority, issued: Option<&Issued>) -> Files {
         Files {
             ca: Some(self.write("trusted-by-client.pem", &authority.pem())),
@@ -97,8 +97,8 @@ impl PemDir {
         }
     }
 
-    /// The clients of `authority` that have one of these names.
-    pub(crate) fn clients(&self, authority: &Authority, allowed: &[&str]) -> ClientAuth {
+    /// Authentication of the clients of `authority` with one of these names.
+    pub(crate) fn client_auth(&self, authority: &Authority, allowed: &[&str]) -> ClientAuth {
         ClientAuth {
             ca: self.write("trusted-by-server.pem", &authority.pem()),
             allowed: allowed.iter().map(|name| name.parse().unwrap()).collect(),

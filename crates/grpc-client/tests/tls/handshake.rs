@@ -1,4 +1,4 @@
-//! One connection over loopback, and what either side saw of it.
+//! One TLS connection over loopback, and its result on either side.
 
 use std::{io, time::Duration};
 
@@ -8,65 +8,66 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Longer than anything takes, on a machine that is busy with other things.
+/// An upper bound on every step of a test, with reserve for a busy machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
-/// What each side ended with, the handshake and one exchange of a few bytes taken together.
+/// The results of a handshake and one exchange of bytes.
 #[derive(Debug)]
-pub(crate) struct Seen {
-    /// The certificate that the server has shown, as DER.
+pub(crate) struct Outcome {
+    /// The server's certificate, as DER.
     pub(crate) client: Result<Vec<u8>, String>,
     pub(crate) server: Result<(), String>,
 }
 
-impl Seen {
-    /// The certificate that the server has shown to a client that got on with it.
-    pub(crate) fn shown(self) -> Vec<u8> {
+impl Outcome {
+    pub(crate) fn is_ok(&self) -> bool {
+        self.client.is_ok() && self.server.is_ok()
+    }
+
+    /// The server's certificate of a successful connection.
+    pub(crate) fn certificate(self) -> Vec<u8> {
         self.server.unwrap();
         self.client.unwrap()
     }
 
-    /// What client and server say of a connection that neither could use.
-    pub(crate) fn refused(self) -> (String, String) {
+    /// The errors of client and server.
+    pub(crate) fn errors(self) -> (String, String) {
         (self.client.unwrap_err(), self.server.unwrap_err())
     }
 }
 
-/// Lets `client` call `server`, which it takes to be `name`.
-pub(crate) async fn meet(client: &ClientTls, name: &str, server: &ServerTls) -> Seen {
+/// Connects `client` to `server` under the name `name`.
+pub(crate) async fn connect(client: &ClientTls, name: &str, server: &ServerTls) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let calling = async {
+    let client_side = async {
         let mut stream = client.connect(name, TcpStream::connect(address).await?).await?;
-        ask(&mut stream).await?;
+        request(&mut stream).await?;
         Ok(stream.get_ref().1.peer_certificates().unwrap()[0].to_vec())
     };
-    let called = async {
+    let server_side = async {
         let (io, _) = listener.accept().await?;
-        answer(server.accept(io).await?).await
+        respond(server.accept(io).await?).await
     };
-    let both = async { tokio::join!(calling, called) };
-    let (client, server) = tokio::time::timeout(BOUND, both).await.unwrap();
-    Seen { client: client.map_err(told), server: server.map_err(told) }
+    let both = async { tokio::join!(client_side, server_side) };
+    let (client, server): (io::Result<_>, io::Result<_>) = tokio::time::timeout(BOUND, both).await.unwrap();
+    let text = |error: io::Error| error.to_string();
+    Outcome { client: client.map_err(text), server: server.map_err(text) }
 }
 
-pub(crate) async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    stream.write_all(b"ask").await?;
+pub(crate) async fn request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    stream.write_all(b"request").await?;
     stream.flush().await?;
-    let mut answer = [0; 6];
-    stream.read_exact(&mut answer).await?;
-    assert_eq!(&answer, b"answer");
+    let mut response = [0; 8];
+    stream.read_exact(&mut response).await?;
+    assert_eq!(&response, b"response");
     Ok(())
 }
 
-pub(crate) async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    let mut asked = [0; 3];
-    stream.read_exact(&mut asked).await?;
-    assert_eq!(&asked, b"ask");
-    stream.write_all(b"answer").await?;
+pub(crate) async fn respond(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut request = [0; 7];
+    stream.read_exact(&mut request).await?;
+    assert_eq!(&request, b"request");
+    stream.write_all(b"response").await?;
     stream.shutdown().await
-}
-
-fn told(error: io::Error) -> String {
-    error.to_string()
 }

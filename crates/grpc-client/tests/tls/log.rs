@@ -1,4 +1,4 @@
-//! What was logged by any thread of this process.
+//! The log lines of all threads of this process.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use tracing_subscriber::fmt;
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Installed for the whole process: files are read on threads that no test knows.
+/// Process-wide, because reloads run on threads of the runtime's blocking pool.
 static INSTALLED: LazyLock<()> = LazyLock::new(|| {
     let subscriber = fmt::Subscriber::builder().with_ansi(false).with_writer(|| Lines).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
@@ -27,12 +27,12 @@ impl io::Write for Lines {
     }
 }
 
-/// Starts to keep what is logged.
-pub(crate) fn keep() {
+/// Starts to capture log lines.
+pub(crate) fn capture() {
     LazyLock::force(&INSTALLED);
 }
 
-/// The lines at `level` that name `text`.
+/// The lines with `level` and `text`.
 pub(crate) fn lines(level: &str, text: &str) -> Vec<String> {
     let log = String::from_utf8(LINES.lock().unwrap().clone()).unwrap();
     log.lines().filter(|line| line.contains(level) && line.contains(text)).map(str::to_owned).collect()

@@ -1,9 +1,6 @@
 //! TLS between a client and a server of this crate, over real sockets, with certificates made for each test.
 //!
-//! - `authority`: authorities that issue certificates, and files of them
-//! - `meeting`: one connection, and what either side saw of it
-//! - `log`: what was warned of
-//! - the tests, by what is promised: `files`, `clients` and `servers` that are refused or not, `replaced`
+//! Support: `authority` (certificate authorities and their files), `handshake` (one connection and its result), `log`.
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 

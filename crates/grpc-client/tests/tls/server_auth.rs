@@ -1,4 +1,4 @@
-//! Which servers a client trusts, and what both agree to speak.
+//! Which servers a client trusts, and which protocols both sides negotiate.
 
 use std::sync::Arc;
 
@@ -14,56 +14,57 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
     authority::{Authority, Issued, PemDir},
-    handshake::{Seen, answer, ask, meet},
+    handshake::{Outcome, connect, request, respond},
 };
 
-/// What becomes of a call to `name`, where the server shows `issued` and the client trusts `trusted`.
-async fn call(trusted: &Authority, name: &str, issued: &Issued) -> Seen {
-    let dir = PemDir::new();
-    let server = ServerTls::load(dir.identity("server", issued), None).unwrap();
-    let client = ClientTls::load(dir.client(trusted, None)).unwrap();
-    meet(&client, name, &server).await
+const NO_HTTP2: &str = "the peer did not negotiate HTTP/2 (ALPN h2)";
+
+/// A client that trusts `ca` and has no certificate.
+fn client(ca: &Authority) -> ClientTls {
+    ClientTls::load(PemDir::new().client(ca, None)).unwrap()
+}
+
+/// A server with the certificate `issued`, without client authentication.
+fn server(issued: &Issued) -> ServerTls {
+    ServerTls::load(PemDir::new().identity("server", issued), None).unwrap()
+}
+
+/// Connects under `name` to a server with the certificate `issued`.
+async fn outcome(trusted: &Authority, name: &str, issued: &Issued) -> Outcome {
+    connect(&client(trusted), name, &server(issued)).await
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_by_any_of_its_names() {
-    let ours = Authority::new("ours");
-    let issued = ours.issue(&["server.example.org", "*.zone.example", "127.0.0.1", "::1"]);
+async fn server_is_trusted_under_each_of_its_names() {
+    let ca = Authority::new("ca");
+    let issued = ca.issue(&["server.example.org", "*.zone.example", "127.0.0.1", "::1"]);
     for name in ["server.example.org", "SERVER.example.org.", "a.zone.example", "127.0.0.1", "::1", "[::1]"] {
-        call(&ours, name, &issued).await.shown();
+        outcome(&ca, name, &issued).await.certificate();
+    }
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none(), "a process-wide provider is installed");
+}
+
+#[tokio::test]
+async fn server_with_another_name_or_authority_or_an_expired_certificate_is_rejected() {
+    let (ca, other) = (Authority::new("ca"), Authority::new("other"));
+    let names = ca.issue(&["server.example.org", "127.0.0.1"]);
+    let wrong_name = ("certificate not valid for name", "BadCertificate");
+    for (name, issued, (error, alert)) in [
+        ("example.org", &names, wrong_name),
+        ("other.server.example.org", &names, wrong_name),
+        ("127.0.0.2", &names, wrong_name),
+        ("::1", &names, wrong_name),
+        ("server", &other.issue(&["server"]), ("UnknownIssuer", "UnknownCA")),
+        ("server", &ca.issue_expired(&["server"]), ("certificate expired", "CertificateExpired")),
+    ] {
+        let (client, server) = outcome(&ca, name, issued).await.errors();
+        assert!(client.starts_with(&format!("invalid peer certificate: {error}")), "{name}: {client}");
+        assert_eq!(server, format!("received fatal alert: {alert}"), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_server_by_another_name_is_refused() {
-    let ours = Authority::new("ours");
-    let issued = ours.issue(&["server.example.org", "127.0.0.1"]);
-    for name in ["example.org", "other.server.example.org", "127.0.0.2", "::1"] {
-        let (client, server) = call(&ours, name, &issued).await.refused();
-        assert!(client.starts_with("invalid peer certificate: certificate not valid for name"), "{client}");
-        assert_eq!(server, "received fatal alert: BadCertificate", "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_server_of_another_authority_is_refused() {
-    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
-    let (client, server) = call(&ours, "server", &other.issue(&["server"])).await.refused();
-    assert_eq!(client, "invalid peer certificate: UnknownIssuer");
-    assert_eq!(server, "received fatal alert: UnknownCA");
-}
-
-#[tokio::test]
-async fn a_server_whose_certificate_has_expired_is_refused() {
-    let ours = Authority::new("ours");
-    let (client, server) = call(&ours, "server", &ours.issue_expired(&["server"])).await.refused();
-    assert!(client.starts_with("invalid peer certificate: certificate expired"), "{client}");
-    assert_eq!(server, "received fatal alert: CertificateExpired");
-}
-
-#[tokio::test]
-async fn the_systems_authorities_do_not_vouch_for_ours() {
-    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
+async fn system_roots_do_not_trust_the_tests_authority() {
     let client = match ClientTls::load(Files::default()) {
         Ok(client) => client,
         Err(error) => {
@@ -72,15 +73,14 @@ async fn the_systems_authorities_do_not_vouch_for_ours() {
             return;
         }
     };
-    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
-    let (client, _) = meet(&client, "server", &server).await.refused();
-    assert_eq!(client, "invalid peer certificate: UnknownIssuer");
+    let issued = Authority::new("ca").issue(&["server"]);
+    let (error, _) = connect(&client, "server", &server(&issued)).await.errors();
+    assert_eq!(error, "invalid peer certificate: UnknownIssuer");
 }
 
 #[tokio::test]
-async fn what_is_no_name_is_refused_before_a_byte_is_sent() {
-    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
-    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
+async fn invalid_server_name_is_rejected_before_a_byte_is_sent() {
+    let client = client(&Authority::new("ca"));
     for name in ["", "a b", "[::1", "server:443", "https://server"] {
         let (io, mut peer) = tokio::io::duplex(1024);
         let error = client.connect(name, io).await.unwrap_err();
@@ -89,32 +89,15 @@ async fn what_is_no_name_is_refused_before_a_byte_is_sent() {
     }
 }
 
-#[tokio::test]
-async fn a_server_that_agrees_on_no_protocol_is_refused() {
-    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
-    let issued = ours.issue(&["server"]);
-    let chain = CertificateDer::pem_slice_iter(issued.certificate.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
+async fn socket_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let called = async {
-        let (io, _) = listener.accept().await.unwrap();
-        TlsAcceptor::from(Arc::new(config)).accept(io).await.unwrap()
-    };
-    let client = ClientTls::load(dir.client(&ours, None)).unwrap();
-    let calling = async { client.connect("server", TcpStream::connect(address).await.unwrap()).await };
-    let (refused, _server) = tokio::join!(calling, called);
-    assert_eq!(refused.unwrap_err().to_string(), "the peer did not agree on HTTP/2 (ALPN h2)");
+    let (client, server) =
+        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    (client.unwrap(), server.unwrap().0)
 }
 
-/// A client that is not of this crate, and asks for no protocol.
-fn foreign_client(
+/// A rustls client without ALPN.
+fn rustls_client(
     trusted: &Authority,
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> ClientConfig {
@@ -128,48 +111,55 @@ fn foreign_client(
 }
 
 #[tokio::test]
-async fn both_versions_are_spoken_and_no_session_is_resumed() {
-    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
-    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
+async fn server_without_alpn_is_rejected() {
+    let ca = Authority::new("ca");
+    let issued = ca.issue(&["server"]);
+    let chain = CertificateDer::pem_slice_iter(issued.certificate.as_bytes()).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let (io, peer) = socket_pair().await;
+    let (client, acceptor) = (client(&ca), TlsAcceptor::from(Arc::new(config)));
+    let (rejected, accepted) = tokio::join!(client.connect("server", io), acceptor.accept(peer));
+    accepted.unwrap();
+    assert_eq!(rejected.unwrap_err().to_string(), NO_HTTP2);
+}
+
+#[tokio::test]
+async fn client_without_alpn_is_rejected() {
+    let ca = Authority::new("ca");
+    let server = server(&ca.issue(&["server"]));
+    let connector = TlsConnector::from(Arc::new(rustls_client(&ca, DEFAULT_VERSIONS)));
+    let (io, peer) = socket_pair().await;
+    let name = ServerName::try_from("server").unwrap();
+    let (connected, rejected) = tokio::join!(connector.connect(name, io), server.accept(peer));
+    connected.unwrap();
+    assert_eq!(rejected.unwrap_err().to_string(), NO_HTTP2);
+}
+
+#[tokio::test]
+async fn both_tls_versions_work_and_no_session_is_resumed() {
+    let ca = Authority::new("ca");
+    let server = server(&ca.issue(&["server"]));
     for version in [&TLS12, &TLS13] {
-        let mut config = foreign_client(&ours, &[version]);
+        let mut config = rustls_client(&ca, &[version]);
         config.alpn_protocols = vec![b"h2".to_vec()];
         let connector = TlsConnector::from(Arc::new(config));
         for _ in 0..3 {
             let (io, peer) = tokio::io::duplex(64 * 1024);
             let name = ServerName::try_from("server").unwrap();
-            let (calling, called) = tokio::join!(connector.connect(name, io), server.accept(peer));
-            let mut calling = calling.unwrap();
-            // Tickets come with what is read first.
-            let (asked, answered) = tokio::join!(ask(&mut calling), answer(called.unwrap()));
-            asked.and(answered).unwrap();
-            let session = calling.get_ref().1;
+            let (client, accepted) = tokio::join!(connector.connect(name, io), server.accept(peer));
+            let mut client = client.unwrap();
+            // Session tickets arrive with the first data.
+            let (requested, responded) = tokio::join!(request(&mut client), respond(accepted.unwrap()));
+            requested.and(responded).unwrap();
+            let session = client.get_ref().1;
             assert_eq!(session.protocol_version(), Some(version.version));
             assert_eq!(session.handshake_kind(), Some(HandshakeKind::Full));
         }
     }
-}
-
-#[tokio::test]
-async fn a_client_that_agrees_on_no_protocol_is_refused() {
-    let (dir, ours) = (PemDir::new(), Authority::new("ours"));
-    let server = ServerTls::load(dir.identity("server", &ours.issue(&["server"])), None).unwrap();
-    let config = foreign_client(&ours, DEFAULT_VERSIONS);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let calling = async {
-        let io = TcpStream::connect(address).await.unwrap();
-        let name = ServerName::try_from("server").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, io).await.unwrap()
-    };
-    let called = async { server.accept(listener.accept().await.unwrap().0).await };
-    let (_client, refused) = tokio::join!(calling, called);
-    assert_eq!(refused.unwrap_err().to_string(), "the peer did not agree on HTTP/2 (ALPN h2)");
-}
-
-#[tokio::test]
-async fn nothing_is_installed_for_the_whole_process() {
-    let ours = Authority::new("ours");
-    call(&ours, "server", &ours.issue(&["server"])).await.shown();
-    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
