@@ -1,4 +1,4 @@
-//! Details of google.rpc, as a backend packs them.
+//! Constructors for google.rpc details.
 
 use prost::Message;
 use prost_types::{Any, Duration};
@@ -91,9 +91,4 @@ pub(super) fn request_info(serving_data: &str) -> Any {
 pub(super) fn debug_info(text: &str) -> Any {
     let detail = pb::DebugInfo { stack_entries: vec![text.to_owned()], detail: text.to_owned() };
     any("google.rpc.DebugInfo", &detail)
-}
-
-/// A type that problems have no member for.
-pub(super) fn unknown(name: &str, value: &[u8]) -> Any {
-    Any { type_url: format!("type.googleapis.com/{name}"), value: value.to_vec() }
 }

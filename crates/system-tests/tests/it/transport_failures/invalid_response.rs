@@ -113,7 +113,8 @@ async fn message_without_status() {
 #[tokio::test]
 async fn status_without_message() {
     assert_invalid(&Http2Server::responding(|| http2::grpc("", OK)).await, "InvalidResponse").await;
-    assert_invalid(&Http2Server::responding(|| http2::status(OK)).await, "InvalidResponse").await;
+    let trailers_only = || http2::status(&[("grpc-status", "0"), ("grpc-message", "canary")]);
+    assert_invalid(&Http2Server::responding(trailers_only).await, "InvalidResponse").await;
 }
 
 /// A valid response of the current contract.
