@@ -148,11 +148,13 @@ async fn every_post_response_has_the_effective_key() {
         (vec![key, json], "no json", 400),
         (vec![key, json], &large, 413),
         (vec![key, ("content-type", "text/plain")], &body, 415),
+        (vec![key, json, ("content-encoding", "gzip")], &body, 415),
         (vec![key, json, ("accept", "text/html")], &body, 406),
     ] {
         let response = client.send(Method::POST, "/orders", &headers, body.to_owned()).await;
         assert_eq!((response.status.as_u16(), response.header("idempotency-key")), (http, "key-1"));
     }
+    assert!(order.last_metadata().is_empty(), "Order was called");
     for code in 1..=16 {
         order.fail_all(&Status::new(Code::from_i32(code), "no"));
         assert_eq!(gateway.call(Operation::Create, &[key]).await.header("idempotency-key"), "key-1");

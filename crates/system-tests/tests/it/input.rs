@@ -1,11 +1,11 @@
 //! Validation of requests: a 400 lists every error, and nothing is saved.
 
-use all_in_one::System;
+use all_in_one::{Options, System};
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Response, scrape};
+use crate::support::{Client, EXAMPLE, Response, scrape, start_system};
 
 mod accepted;
 mod bodies;
@@ -16,8 +16,6 @@ mod routes;
 mod values;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-const EXAMPLE: &str =
-    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 
 /// A system whose Order and Payment must receive nothing that the gateway rejects.
 struct InputFixture {
@@ -27,8 +25,8 @@ struct InputFixture {
 
 impl InputFixture {
     async fn start() -> Self {
-        let system = System::start().await.unwrap();
-        Self { client: Client::new(system.gateway_url()), system }
+        let (system, client) = start_system(Options::default()).await;
+        Self { system, client }
     }
 
     /// Posts a body and asserts a 400 with exactly these errors, each as field and pointer.

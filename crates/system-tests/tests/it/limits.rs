@@ -8,16 +8,15 @@ use http::Method;
 use serde_json::Value;
 
 use crate::support::{
-    Client, Response,
+    Client, EXAMPLE, Response,
     raw::{RawConnection, post, post_head},
+    start_system,
 };
 
 mod large_bodies;
 mod request_heads;
 mod slow_bodies;
 
-const EXAMPLE: &str =
-    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 /// The largest body that the gateway reads, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The chunk size of chunked bodies.
@@ -29,8 +28,8 @@ async fn start() -> (System, Client, SocketAddr) {
 }
 
 async fn start_with(options: Options) -> (System, Client, SocketAddr) {
-    let system = System::start_with(options).await.unwrap();
-    let (client, address) = (Client::new(system.gateway_url()), system.gateway_address());
+    let (system, client) = start_system(options).await;
+    let address = system.gateway_address();
     (system, client, address)
 }
 

@@ -5,7 +5,7 @@ use grpc_client::Channel;
 use proto::payment::{GetPaymentRequest, GetPaymentResponse, PaymentStatus, payment_client::PaymentClient};
 use serde_json::{Value, json};
 
-use crate::support::{Client, order_body};
+use crate::support::{Client, EXAMPLE, order_body, start_system};
 
 mod idempotency;
 mod pagination;
@@ -13,19 +13,12 @@ mod price_list;
 mod restart;
 mod unavailable;
 
-const EXAMPLE: &str =
-    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
-
 async fn start() -> (System, Client) {
-    let system = System::start().await.unwrap();
-    let client = Client::new(system.gateway_url());
-    (system, client)
+    start_system(Options::default()).await
 }
 
 async fn start_with_limit(limit: &str) -> (System, Client) {
-    let system = System::start_with(Options::default().var("PAYMENT_CREDIT_LIMIT", limit)).await.unwrap();
-    let client = Client::new(system.gateway_url());
-    (system, client)
+    start_system(Options::default().var("PAYMENT_CREDIT_LIMIT", limit)).await
 }
 
 /// The payment of an order.
@@ -190,19 +183,4 @@ async fn accounts_are_separate_by_user_and_currency() {
     for spent in [order_body(1, json!("0.01")), in_yen(1, 1), order_body(2, json!("0.01"))] {
         assert_eq!(client.post(&spent).await.status, 402, "{spent}");
     }
-}
-
-#[tokio::test]
-async fn request_id_and_trace_reach_the_problem() {
-    let (_system, client) = start().await;
-    let id = "6f1c2a3e-8d4b-4c55-9a57-0d0f4f1a2b3c";
-    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
-    let body = order_body(123, json!(5000)).to_string();
-    let declined = client.post_with(&[("x-request-id", id), ("traceparent", &parent)], &body).await;
-    assert_eq!(declined.header("x-request-id"), id);
-    assert_eq!(declined.problem()["trace_id"], trace);
-    let replaced = client.post_with(&[("x-request-id", "7"), ("traceparent", "7")], &body).await;
-    assert_ne!(replaced.header("x-request-id"), "7");
-    assert_ne!(replaced.problem()["trace_id"], trace);
 }

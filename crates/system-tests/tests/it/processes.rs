@@ -2,7 +2,7 @@
 //! process.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     time::Duration,
 };
@@ -10,14 +10,12 @@ use std::{
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::support::{Client, process::Process};
+use crate::support::{Client, EXAMPLE, free_address, process::Process};
 
 mod network_isolation;
 mod startup_errors;
 mod tls;
 
-const EXAMPLE: &str =
-    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 /// Time limit for an idle service to shut down.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
@@ -76,11 +74,6 @@ impl Services {
         let client = Client::new(format!("http://{}", gateway.address().await));
         Self { gateway, order, payment, client }
     }
-}
-
-/// A loopback address without a listener.
-fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use all_in_one::{Options, System};
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Client, Response, order_body};
+use crate::support::{Client, Response, order_body, start_system};
 
 mod floods;
 mod load_shedding;
@@ -15,8 +15,8 @@ mod rate_limits;
 mod slow_clients;
 
 async fn start(options: Options) -> (System, Client, SocketAddr) {
-    let system = System::start_with(options).await.unwrap();
-    let (client, address) = (Client::new(system.gateway_url()), system.gateway_address());
+    let (system, client) = start_system(options).await;
+    let address = system.gateway_address();
     (system, client, address)
 }
 

@@ -6,7 +6,7 @@ use service_kit::process::DRAIN_MAX;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Client, eventually,
+    Client, EXAMPLE, eventually,
     process::Process,
     raw::{RawConnection, post, post_head},
 };
@@ -15,8 +15,6 @@ use load::{Load, LoadKind};
 mod load;
 mod rolling_restart;
 
-const EXAMPLE: &str =
-    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 /// Time limit for a shutdown without requests in flight.
 const IDLE_STOP_MAX: Duration = Duration::from_secs(10);
 /// A credit limit that no test here reaches.
@@ -89,44 +87,23 @@ async fn request_in_progress_completes_after_sigterm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unused_connection_does_not_delay_shutdown() {
+async fn idle_connections_do_not_delay_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let (system, gateway) = start(data.path()).await;
-    let mut unused = RawConnection::open(gateway).await;
-    let exit = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
-    assert!(unused.is_closed().await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn idle_keep_alive_connection_does_not_delay_shutdown() {
-    let data = tempfile::tempdir().unwrap();
-    let (system, gateway) = start(data.path()).await;
-    let mut used = RawConnection::open(gateway).await;
-    used.send(post("", EXAMPLE)).await.unwrap();
-    assert_eq!(used.read_order_response().await.status, 201);
-    let exit = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
-    assert!(used.is_closed().await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn idle_http2_connection_does_not_delay_shutdown() {
-    let data = tempfile::tempdir().unwrap();
-    let (system, gateway) = start(data.path()).await;
+    let unused = RawConnection::open(gateway).await;
+    let mut keep_alive = RawConnection::open(gateway).await;
+    keep_alive.send(post("", EXAMPLE)).await.unwrap();
+    assert_eq!(keep_alive.read_order_response().await.status, 201);
+    let mut partial_head = RawConnection::open(gateway).await;
+    partial_head.send("POST /orders HTTP/1.1\r\nHost:").await.unwrap();
     let http2 = Client::over_http2(format!("http://{gateway}"));
     assert_eq!(http2.get("/livez").await.status, 200);
-    let exit = system.terminate(IDLE_STOP_MAX).await;
-    assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
-}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn partial_request_head_does_not_delay_shutdown() {
-    let data = tempfile::tempdir().unwrap();
-    let (system, gateway) = start(data.path()).await;
-    let mut begun = RawConnection::open(gateway).await;
-    begun.send("POST /orders HTTP/1.1\r\nHost:").await.unwrap();
     let exit = system.terminate(IDLE_STOP_MAX).await;
     assert_eq!(exit.code, Some(0), "{:#?}", exit.stderr);
-    assert!(begun.is_closed().await);
+    for (name, mut connection) in
+        [("unused", unused), ("keep-alive", keep_alive), ("partial head", partial_head)]
+    {
+        assert!(connection.is_closed().await, "{name}");
+    }
 }

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use all_in_one::{Options, System};
+use all_in_one::Options;
 use serde_json::{Value, json};
 
 use crate::{
     processes::Services,
-    support::{Client, eventually, raw::RawConnection, scrape},
+    support::{eventually, raw::RawConnection, scrape, start_system},
     traces::collector::{Collector, ExportedSpan},
 };
 
@@ -35,10 +35,9 @@ fn options(endpoint: &str) -> Options {
         .var("OTEL_EXPORTER_OTLP_HEADERS", "x-token=canary%2Dtoken")
 }
 
-async fn start(options: Options) -> (System, Client) {
-    let system = System::start_with(options).await.unwrap();
-    let client = Client::new(system.gateway_url());
-    (system, client)
+/// Variables of a process that exports to `collector` without delay.
+fn exporter_vars(collector: &Collector) -> [(&'static str, String); 2] {
+    [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())]
 }
 
 /// Each span's name with its parent's name.
@@ -58,7 +57,7 @@ fn named<'a>(spans: &'a [ExportedSpan], name: &str) -> &'a ExportedSpan {
 #[tokio::test(flavor = "multi_thread")]
 async fn order_is_one_trace_from_request_to_sql() {
     let collector = Collector::start().await;
-    let (system, client) = start(options(&collector.endpoint())).await;
+    let (system, client) = start_system(options(&collector.endpoint())).await;
     let response = client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
     assert_eq!(response.status, 201);
     let spans = collector.trace(TRACE_ID, 10).await;
@@ -107,7 +106,7 @@ async fn order_is_one_trace_from_request_to_sql() {
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_contain_no_private_values() {
     let collector = Collector::start().await;
-    let (system, client) = start(options(&collector.endpoint())).await;
+    let (system, client) = start_system(options(&collector.endpoint())).await;
     let headers = [("traceparent", &*parent("01")), ("idempotency-key", "canary-key")];
     assert_eq!(client.post_with(&headers, ORDER).await.status, 201);
     let declined = ORDER.replace("7.89", "98765.43");
@@ -136,7 +135,7 @@ fn holds(span: &ExportedSpan, text: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn gateway_ignores_the_sampled_flag_of_clients() {
     let collector = Collector::start().await;
-    let (system, client) = start(options(&collector.endpoint())).await;
+    let (system, client) = start_system(options(&collector.endpoint())).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
     collector.trace(TRACE_ID, 10).await;
     system.stop().await.unwrap();
@@ -144,7 +143,7 @@ async fn gateway_ignores_the_sampled_flag_of_clients() {
     // With the opt-in, the gateway and the services behind it honour the flag.
     let collector = Collector::start().await;
     let trusting = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "parentbased_always_on");
-    let (system, client) = start(trusting).await;
+    let (system, client) = start_system(trusting).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("00"))], ORDER).await.status, 201);
     assert_eq!(client.post(ORDER).await.status, 201);
     eventually("the trace of the second", async || (collector.spans().len() >= 10).then_some(())).await;
@@ -180,7 +179,7 @@ async fn gateway_without_exporter_propagates_the_trace_context() {
 async fn unsampled_traces_are_not_exported() {
     let collector = Collector::start().await;
     let never = options(&collector.endpoint()).var("OTEL_TRACES_SAMPLER", "always_off");
-    let (system, client) = start(never).await;
+    let (system, client) = start_system(never).await;
     for flags in ["00", "01"] {
         assert_eq!(client.post_with(&[("traceparent", &parent(flags))], ORDER).await.status, 201);
     }
@@ -192,8 +191,7 @@ async fn unsampled_traces_are_not_exported() {
 async fn recovery_has_a_trace_of_its_own() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
-    let traced =
-        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
+    let traced = exporter_vars(&collector);
     let lost = [("FAULT_INJECTION", "payments.charge.after=error@1".to_owned())];
     let services = Services::start_with(data.path(), &traced, &lost).await;
     let response = services.client.post_with(&[("traceparent", &parent("01"))], ORDER).await;
@@ -214,8 +212,7 @@ async fn recovery_has_a_trace_of_its_own() {
 async fn client_disconnect_is_recorded_as_cancelled() {
     let collector = Collector::start().await;
     let data = tempfile::tempdir().unwrap();
-    let traced =
-        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
+    let traced = exporter_vars(&collector);
     let slow = [("FAULT_INJECTION", "payments.charge.before=delay:20000".to_owned())];
     let mut services = Services::start_with(data.path(), &traced, &slow).await;
     let mut connection = RawConnection::open(services.gateway.address().await).await;
@@ -258,7 +255,7 @@ async fn failing_collector_does_not_affect_orders() {
             .var("OTEL_BSP_MAX_QUEUE_SIZE", 16)
             .var("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 8)
             .var("OTEL_EXPORTER_OTLP_TIMEOUT", 2_000);
-        let (system, client) = start(lost).await;
+        let (system, client) = start_system(lost).await;
         let began = Instant::now();
         for _ in 0..20 {
             assert_eq!(client.post(ORDER).await.status, 201);
@@ -282,7 +279,7 @@ async fn failing_collector_does_not_affect_orders() {
 async fn exports_are_compressed_when_configured() {
     let collector = Collector::start().await;
     let compressed = options(&collector.endpoint()).var("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-    let (system, client) = start(compressed).await;
+    let (system, client) = start_system(compressed).await;
     assert_eq!(client.post_with(&[("traceparent", &parent("01"))], ORDER).await.status, 201);
     collector.trace(TRACE_ID, 10).await;
     assert_eq!(collector.header("grpc-encoding"), "gzip");

@@ -7,13 +7,11 @@ use tokio::{net::TcpSocket, task::JoinSet};
 
 use super::{order, start};
 use crate::support::{
-    eventually,
+    EXAMPLE, eventually,
     raw::{RawConnection, post, post_head},
     scrape,
 };
 
-const EXAMPLE: &str =
-    r#"{"user_id":123,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#;
 const SLOW_CLIENTS: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,14 @@
 //! Restart of Order or Payment under load.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
 };
 
 use service_kit::process::DRAIN_MAX;
 
 use super::{CREDIT, Load, LoadKind, load::ClientRecord};
-use crate::support::{Client, process::Process};
+use crate::support::{Client, free_address, process::Process};
 
 /// The configuration of a service process.
 struct Service {
@@ -50,7 +50,7 @@ impl Service {
 /// compared with the stored orders.
 async fn restart(restarted: usize) -> Vec<ClientRecord> {
     let data = tempfile::tempdir().unwrap();
-    let [payment, order, gateway] = free_addresses();
+    let [payment, order, gateway] = [free_address(), free_address(), free_address()];
     let services = [
         Service::new("payment", payment, data.path(), None),
         Service::new("order", order, data.path(), Some(("PAYMENT_SERVICE_URL", payment))),
@@ -73,11 +73,6 @@ async fn restart(restarted: usize) -> Vec<ClientRecord> {
         checked.push(record.assert_matches_stored_orders(&client).await);
     }
     checked
-}
-
-fn free_addresses() -> [SocketAddr; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
