@@ -123,13 +123,13 @@ async fn killed_payment_restarts_and_the_order_is_charged() {
     let placed = client.post(EXAMPLE).await;
     assert_eq!(placed.status, 201);
     payment.kill().await;
-    let refused = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
-    assert_eq!((refused.status.as_u16(), &refused.problem()["reason"]), (503, &json!("NOT_CHARGED")));
+    let rejected = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
+    assert_eq!((rejected.status.as_u16(), &rejected.problem()["reason"]), (503, &json!("NOT_CHARGED")));
 
     let mut payment = Process::start(&["payment"], &environment);
     assert_eq!(payment.address().await, payment_address);
     let charged = client.post_with(&[("idempotency-key", "k")], EXAMPLE).await;
-    assert_eq!((charged.status.as_u16(), charged.order_id()), (201, refused.order_id()));
+    assert_eq!((charged.status.as_u16(), charged.order_id()), (201, rejected.order_id()));
     let listed = client.get("/orders?user_id=123").await.json();
     assert_eq!(listed["orders"], json!([charged.json(), placed.json()]));
 }

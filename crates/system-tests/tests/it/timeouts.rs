@@ -28,16 +28,16 @@ fn timeout_of(headers: &HeaderMap) -> Duration {
 #[tokio::test]
 async fn earlier_deadline_ends_a_hanging_request() {
     let order = Http2Server::hanging().await;
-    for (own, asked) in [("10000", "300m"), ("300", "30S")] {
+    for (own, requested) in [("10000", "300m"), ("300", "30S")] {
         let gateway = GatewayFixture::start_with(order.address, &[("REQUEST_TIMEOUT_MS", own)]).await;
         for operation in ALL_OPERATIONS {
             let began = Instant::now();
-            let response = gateway.call(operation, &[("grpc-timeout", asked)]).await;
+            let response = gateway.call(operation, &[("grpc-timeout", requested)]).await;
             let took = began.elapsed();
-            assert_eq!(response.status, 504, "{operation:?} {own} {asked}");
+            assert_eq!(response.status, 504, "{operation:?} {own} {requested}");
             let slug = if operation == Operation::Create { "outcome-unknown" } else { "deadline-exceeded" };
             assert_eq!(response.problem()["type"], format!("/problems/{slug}"));
-            assert!((SOON..BOUND).contains(&took), "{operation:?} {own} {asked}: {took:?}");
+            assert!((SOON..BOUND).contains(&took), "{operation:?} {own} {requested}: {took:?}");
         }
     }
 }
@@ -109,16 +109,16 @@ async fn deadline_too_short_starts_nothing() {
     }
     assert!(order.last_metadata().is_empty());
     // Order's own minimum is higher.
-    let refused = client.post_with(&[("grpc-timeout", "550m")], &body).await;
-    assert_eq!((refused.status.as_u16(), &refused.problem()["reason"]), (503, &json!("NOT_STARTED")));
+    let rejected = client.post_with(&[("grpc-timeout", "550m")], &body).await;
+    assert_eq!((rejected.status.as_u16(), &rejected.problem()["reason"]), (503, &json!("NOT_STARTED")));
     assert_eq!(client.get("/orders?user_id=123").await.json()["orders"], json!([]));
     assert_eq!(client.post_with(&[("grpc-timeout", "9S")], &body).await.status, 201);
 }
 
 #[tokio::test]
 async fn hanging_payment_gives_504_before_the_deadline() {
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let payment = Http2Server::hanging_reporting_to(tell).await;
+    let (sender, mut requests) = mpsc::unbounded_channel();
+    let payment = Http2Server::hanging_reporting_to(sender).await;
     let data = tempfile::tempdir().unwrap();
     let (url, payment_url) =
         (format!("sqlite://{}/order.db", data.path().display()), payment.address.to_string());
@@ -146,7 +146,7 @@ async fn hanging_payment_gives_504_before_the_deadline() {
     assert_eq!((&problem["reason"], &problem["retryable"]), (&json!("OUTCOME_UNKNOWN"), &json!(true)));
     let order = gateway.client.get(&format!("/orders/{}", response.order_id())).await;
     assert_eq!(order.json()["status"], "PENDING", "{}", order.text());
-    let charge = told.recv().await.unwrap();
+    let charge = requests.recv().await.unwrap();
     assert!(timeout_of(&charge) < Duration::from_secs(1), "{charge:?}");
     serving.abort();
 }

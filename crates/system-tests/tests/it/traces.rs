@@ -99,7 +99,7 @@ async fn order_is_one_trace_from_request_to_sql() {
     assert_eq!(kinds, [2, 3, 3, 2, 3, 3, 3, 2, 3, 3]);
     assert!(spans.iter().all(|span| span.span.end_time_unix_nano >= span.span.start_time_unix_nano));
     assert_eq!(collector.header("x-token"), "canary-token");
-    assert_eq!(collector.header("grpc-encoding"), "", "nobody asked for compression");
+    assert_eq!(collector.header("grpc-encoding"), "", "compression is off by default");
     system.stop().await.unwrap();
 }
 
@@ -228,7 +228,7 @@ async fn client_disconnect_is_recorded_as_cancelled() {
         async || collector.spans().iter().any(|span| span.name() == "order: INSERT orders").then_some(());
     eventually("the order is written", written).await;
     drop(connection);
-    let call = eventually("Order's call has exit", async || {
+    let call = eventually("Order's call has ended", async || {
         let ours = |span: &ExportedSpan| span.service == "order" && span.span.kind == 2;
         collector.spans().into_iter().find(ours)
     })
@@ -238,7 +238,7 @@ async fn client_disconnect_is_recorded_as_cancelled() {
     assert_eq!(call.attribute("rpc.response.status_code"), "CANCELLED");
     // A client that disconnects is no server error.
     assert_eq!(call.attribute("error.type"), "");
-    let request = eventually("the request has exit", async || {
+    let request = eventually("the request has ended", async || {
         collector.spans().into_iter().find(|span| span.name() == "gateway: POST /orders")
     })
     .await;

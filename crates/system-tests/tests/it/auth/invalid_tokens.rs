@@ -16,7 +16,7 @@ use crate::{
 const INVALID: &str = "Bearer error=\"invalid_token\"";
 
 /// Asserts that `response` is the 401 that every invalid token gets.
-fn assert_refused(what: &str, response: &Response, known: &mut Option<Value>) {
+fn assert_rejected(what: &str, response: &Response, known: &mut Option<Value>) {
     assert_eq!((response.status.as_u16(), response.header("www-authenticate")), (401, INVALID), "{what}");
     let problem = comparable(response);
     assert_eq!(problem["type"], "/problems/unauthenticated", "{what}");
@@ -24,11 +24,11 @@ fn assert_refused(what: &str, response: &Response, known: &mut Option<Value>) {
 }
 
 /// Sends each token, listed with its defect, to every operation.
-async fn refused(fixture: &AuthFixture, tokens: Vec<(String, String)>) {
+async fn assert_all_rejected(fixture: &AuthFixture, tokens: Vec<(String, String)>) {
     let mut known = None;
     for (what, token) in tokens {
         for operation in ALL_OPERATIONS {
-            assert_refused(&what, &fixture.call(operation, &token).await, &mut known);
+            assert_rejected(&what, &fixture.call(operation, &token).await, &mut known);
         }
     }
     assert!(fixture.order.last_metadata().is_empty(), "Order was called");
@@ -73,7 +73,7 @@ async fn invalid_signatures_are_rejected() {
             tokens.push((format!("{alg} signed, {header} said, of key {kid}"), token));
         }
     }
-    refused(&fixture, tokens).await;
+    assert_all_rejected(&fixture, tokens).await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn invalid_claims_and_headers_are_rejected() {
     let long = signer.token(changed(claims(), json!({ "padding": "x".repeat(8 * 1024) })));
     assert!(long.len() > 8 * 1024);
     tokens.push(("too long".to_owned(), long));
-    refused(&fixture, tokens).await;
+    assert_all_rejected(&fixture, tokens).await;
     // The same gateway accepts a valid token.
     assert_eq!(fixture.list(&signer.token(claims())).await, 200);
     let long_enough = signer.token(changed(claims(), json!({ "padding": "x".repeat(5 * 1024) })));
@@ -135,8 +135,8 @@ async fn two_authorization_headers_are_rejected() {
     let joined = format!("{good}, {good}");
     let mut known = None;
     for operation in ALL_OPERATIONS {
-        assert_refused("two headers", &fixture.gateway.call(operation, &twice).await, &mut known);
-        assert_refused(
+        assert_rejected("two headers", &fixture.gateway.call(operation, &twice).await, &mut known);
+        assert_rejected(
             "two in one",
             &fixture.gateway.call(operation, &[("authorization", &joined)]).await,
             &mut known,
@@ -179,7 +179,7 @@ async fn key_locations_in_a_token_are_ignored() {
             tokens.push((header.to_string(), forger.sign(&header, &claims())));
         }
     }
-    refused(&fixture, tokens).await;
+    assert_all_rejected(&fixture, tokens).await;
     assert_eq!(theirs.connection_count(), 0);
     // A valid token may contain such members; the gateway ignores them.
     let header = changed(ours[0].header(), json!({ "jku": url, "x5u": url, "jwk": jwk }));

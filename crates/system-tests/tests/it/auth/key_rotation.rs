@@ -189,7 +189,7 @@ async fn key_set_over_tls_needs_a_trusted_certificate() {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params.clone(), KeyPair::generate().unwrap()).unwrap();
-    let stranger = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let other_authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
@@ -211,7 +211,7 @@ async fn key_set_over_tls_needs_a_trusted_certificate() {
         fs::write(&path, pem).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (trusted, other) = (file("ca.pem", authority.pem()), file("other.pem", stranger.pem()));
+    let (trusted, other) = (file("ca.pem", authority.pem()), file("other.pem", other_authority.pem()));
     let fixture =
         AuthFixture::start(&[("AUTH_JWKS_URL", &issuer.url()), ("AUTH_JWKS_CA_FILE", &trusted)]).await;
     fixture.until_ready().await;

@@ -101,9 +101,12 @@ async fn list_contains_own_orders_only() {
     let mut problems = Vec::new();
     // A user with orders, and one without.
     for other in [B, 125] {
-        let refused = a.get(&format!("/orders?user_id={other}")).await;
-        let problem = comparable(&refused);
-        assert_eq!((refused.status.as_u16(), &problem["type"]), (403, &json!("/problems/permission-denied")));
+        let rejected = a.get(&format!("/orders?user_id={other}")).await;
+        let problem = comparable(&rejected);
+        assert_eq!(
+            (rejected.status.as_u16(), &problem["type"]),
+            (403, &json!("/problems/permission-denied"))
+        );
         assert_eq!(
             problem["errors"],
             json!([{ "field": "user_id", "detail": "is not the user of the access token" }])
@@ -127,14 +130,14 @@ async fn list_contains_own_orders_only() {
 #[tokio::test]
 async fn order_for_another_user_gets_403() {
     let (_system, a, b) = start().await;
-    let refused = a.order_as(B, "k").await;
-    let problem = refused.problem();
-    assert_eq!((refused.status.as_u16(), &problem["type"]), (403, &json!("/problems/permission-denied")));
+    let rejected = a.order_as(B, "k").await;
+    let problem = rejected.problem();
+    assert_eq!((rejected.status.as_u16(), &problem["type"]), (403, &json!("/problems/permission-denied")));
     assert_eq!(
         (&problem["errors"][0]["pointer"], &problem["retryable"]),
         (&json!("#/user_id"), &json!(false))
     );
-    assert_eq!(refused.header("idempotency-key"), "k");
+    assert_eq!(rejected.header("idempotency-key"), "k");
     // The rejected request created nothing and left the key unused, for both users.
     assert_eq!(b.get("/orders").await.json()["orders"], json!([]));
     let placed = b.order("k").await;
@@ -168,7 +171,7 @@ async fn gateway_checks_ownership_when_order_does_not() {
     fixture.order.set_get(order(USER));
     assert_eq!(fixture.call(Operation::Get, &token).await.status, 200);
     fixture.order.set_get(order(USER + 1));
-    let refused = fixture.call(Operation::Get, &token).await;
-    assert_eq!((refused.status.as_u16(), &refused.problem()["order_id"]), (404, &json!(ORDER_ID)));
-    assert_eq!(refused.problem().get("user_id"), None::<&Value>);
+    let rejected = fixture.call(Operation::Get, &token).await;
+    assert_eq!((rejected.status.as_u16(), &rejected.problem()["order_id"]), (404, &json!(ORDER_ID)));
+    assert_eq!(rejected.problem().get("user_id"), None::<&Value>);
 }

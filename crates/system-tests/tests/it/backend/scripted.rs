@@ -100,7 +100,7 @@ impl ScriptedOrder {
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().expect("no panic while it is held")
+        self.script.lock().expect("the lock is not poisoned")
     }
 }
 
@@ -114,7 +114,7 @@ struct Handler(Arc<Mutex<Script>>);
 
 impl Handler {
     fn record<T>(&self, request: &Request<T>) -> MutexGuard<'_, Script> {
-        let mut script = self.0.lock().expect("no panic while it is held");
+        let mut script = self.0.lock().expect("the lock is not poisoned");
         script.metadata = request.metadata().clone().into_headers();
         script
     }

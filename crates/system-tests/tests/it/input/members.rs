@@ -91,16 +91,17 @@ async fn missing_member_points_to_its_parent_object() {
             .map(|member| (format!("order_items[{index}].{member}"), format!("#/order_items/{index}")))
     };
     let [all, second] = [lacking(0), lacking(1)];
-    let named =
-        |faults: &[(String, String)]| faults.iter().map(|(f, p)| (f.clone(), p.clone())).collect::<Vec<_>>();
-    for (items, faults) in [
+    let named = |expected: &[(String, String)]| {
+        expected.iter().map(|(f, p)| (f.clone(), p.clone())).collect::<Vec<_>>()
+    };
+    for (items, expected) in [
         ("[{}]", named(&all)),
         ("[{},{}]", [named(&all), named(&second)].concat()),
         (r#"[{"product_code":"a"}]"#, named(&all[1..])),
         (r#"[{"unit_price":1,"quantity":1}]"#, named(&all[..1])),
     ] {
-        let faults: Vec<(&str, &str)> = faults.iter().map(|(f, p)| (f.as_str(), p.as_str())).collect();
-        let problem = fixture.assert_rejected(with("order_items", items), &faults).await;
+        let expected: Vec<(&str, &str)> = expected.iter().map(|(f, p)| (f.as_str(), p.as_str())).collect();
+        let problem = fixture.assert_rejected(with("order_items", items), &expected).await;
         assert!(errors(&problem).all(|error| text(error, "detail").starts_with("is missing")), "{problem:#}");
     }
     fixture.assert_no_order_created().await;

@@ -58,9 +58,9 @@ async fn send(connection: &mut RawConnection, framing: Framing, bytes: usize) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn oversized_bodies_sent_in_full_get_413_and_a_closed_connection() {
     let (_system, client, gateway) = start().await;
-    let mut answered = 0;
-    while answered < CLIENTS {
-        let framing = if answered < CLIENTS / 2 { Framing::Length } else { Framing::Chunks };
+    let mut finished = 0;
+    while finished < CLIENTS {
+        let framing = if finished < CLIENTS / 2 { Framing::Length } else { Framing::Chunks };
         let mut clients = JoinSet::new();
         for _ in 0..AT_ONCE {
             clients.spawn(async move {
@@ -72,7 +72,7 @@ async fn oversized_bodies_sent_in_full_get_413_and_a_closed_connection() {
                 assert!(connection.is_closed().await);
             });
         }
-        answered += clients.join_all().await.len();
+        finished += clients.join_all().await.len();
     }
     assert_still_serving(&client).await;
 }

@@ -95,7 +95,7 @@ async fn http_1_0_and_http_2_are_served() {
     assert_eq!(http2.get("/nothing").await.problem()["status"], 404);
     let flood = "x".repeat(100_000);
     assert_eq!(http2.get("/livez").await.status, 200);
-    let refused = http2.exchange(&Method::GET, "/livez", &[("x-long", &flood)], "").await;
-    assert!(refused.as_ref().map_or(true, |response| response.status == 431), "{refused:?}");
+    let rejected = http2.exchange(&Method::GET, "/livez", &[("x-long", &flood)], "").await;
+    assert!(rejected.as_ref().map_or(true, |response| response.status == 431), "{rejected:?}");
     assert_eq!(http2.post(EXAMPLE).await.status, 201);
 }

@@ -47,15 +47,15 @@ async fn reused_key_with_another_order_gets_422() {
                 .replace("}]", "},{\"product_code\":\"b\",\"unit_price\":0,\"quantity\":1}]"),
         ),
     ] {
-        let refused = client.post_with(&[("idempotency-key", "k")], &body).await;
-        assert_eq!(refused.status, 422, "{what}");
-        let problem = refused.problem();
+        let rejected = client.post_with(&[("idempotency-key", "k")], &body).await;
+        assert_eq!(rejected.status, 422, "{what}");
+        let problem = rejected.problem();
         assert_eq!(problem["type"], "/problems/idempotency-key-reused");
         assert_eq!(
             (&problem["reason"], &problem["retryable"]),
             (&json!("IDEMPOTENCY_KEY_REUSED"), &json!(false))
         );
-        assert_eq!(refused.header("idempotency-key"), "k");
+        assert_eq!(rejected.header("idempotency-key"), "k");
     }
     let listed = client.get("/orders?user_id=123").await.json();
     assert_eq!(listed["orders"], json!([first.json()]));

@@ -43,8 +43,8 @@ async fn data_directory_is_locked_to_one_instance() {
     let data = tempfile::tempdir().unwrap();
     let options = || Options { data: Some(data.path().to_owned()), ..Options::default() };
     let first = System::start_with(options()).await.unwrap();
-    let refused = System::start_with(options()).await.unwrap_err();
-    assert!(refused.to_string().contains("another instance uses"), "{refused}");
+    let rejected = System::start_with(options()).await.unwrap_err();
+    assert!(rejected.to_string().contains("another instance uses"), "{rejected}");
     first.stop().await.unwrap();
     System::start_with(options()).await.unwrap().stop().await.unwrap();
 }

@@ -135,8 +135,8 @@ async fn service_accepts_its_configured_client_certificate_only() {
             status_code(service, channel(data.path(), caller, service, address)).await,
             Code::NotFound
         );
-        let refused = status_code(service, channel(data.path(), other, service, address)).await;
-        assert_ne!(refused, Code::NotFound, "{service}");
+        let rejected = status_code(service, channel(data.path(), other, service, address)).await;
+        assert_ne!(rejected, Code::NotFound, "{service}");
         let plain = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
         assert_ne!(status_code(service, plain).await, Code::NotFound, "{service}");
         let exit = process.terminate(STOP_MAX).await;

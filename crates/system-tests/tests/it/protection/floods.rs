@@ -63,8 +63,8 @@ async fn ten_thousand_header_fields_are_rejected() {
     let names: Vec<String> = (0..10_000).map(|i| format!("x-{i}")).collect();
     let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
     for flooding in [Client::new(system.gateway_url()), Client::over_http2(system.gateway_url())] {
-        let refused = flooding.exchange(&Method::GET, "/livez", &headers, "").await;
-        assert!(refused.as_ref().map_or(true, |response| response.status == 431), "{refused:?}");
+        let rejected = flooding.exchange(&Method::GET, "/livez", &headers, "").await;
+        assert!(rejected.as_ref().map_or(true, |response| response.status == 431), "{rejected:?}");
         assert_eq!(order(&client, &[]).await.status, 201);
     }
 }

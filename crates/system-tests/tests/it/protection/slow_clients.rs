@@ -31,8 +31,8 @@ async fn thousand_slow_connections_do_not_block_other_clients() {
             connection
         });
     }
-    let held = opening.join_all().await;
-    eventually("all of them are let in", async || {
+    let connections = opening.join_all().await;
+    eventually("all connections are accepted", async || {
         let page = scrape::page(system.gateway_admin()).await;
         let open = page.lines().find_map(|line| line.strip_prefix("http_server_connections "))?;
         (open.parse::<usize>().ok()? >= SLOW_CLIENTS).then_some(())
@@ -41,22 +41,22 @@ async fn thousand_slow_connections_do_not_block_other_clients() {
     for _ in 0..20 {
         assert_eq!(order(&client, &[]).await.status, 201);
     }
-    drop(held);
+    drop(connections);
 }
 
 #[tokio::test]
 async fn connections_are_limited_per_address() {
     let (system, _, gateway) = start(Options::default().var("CONNECTIONS_PER_ADDRESS_MAX", 3)).await;
-    let mut held = Vec::new();
+    let mut connections = Vec::new();
     for _ in 0..3 {
         let mut connection = RawConnection::open(gateway).await;
         connection.send(post("", EXAMPLE)).await.unwrap();
         assert_eq!(connection.read_order_response().await.status, 201);
-        held.push(connection);
+        connections.push(connection);
     }
-    let mut refused = RawConnection::open(gateway).await;
-    let _ = refused.send(post("", EXAMPLE)).await;
-    assert!(refused.is_closed().await);
+    let mut rejected = RawConnection::open(gateway).await;
+    let _ = rejected.send(post("", EXAMPLE)).await;
+    assert!(rejected.is_closed().await);
     let page = scrape::page(system.gateway_admin()).await;
     assert!(page.contains("http_server_connections_cut_total{why=\"address\"} 1\n"), "{page}");
 
@@ -66,8 +66,8 @@ async fn connections_are_limited_per_address() {
     another.send(post("", EXAMPLE)).await.unwrap();
     assert_eq!(another.read_order_response().await.status, 201);
 
-    held.pop();
-    eventually("a place is free", async || {
+    connections.pop();
+    eventually("a connection is accepted again", async || {
         let mut connection = RawConnection::open(gateway).await;
         connection.send(post("", EXAMPLE)).await.ok()?;
         connection.read_unchecked().await.ok().flatten().filter(|response| response.status == 201)

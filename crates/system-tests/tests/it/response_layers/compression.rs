@@ -63,10 +63,10 @@ async fn large_problem_is_compressed() {
     let items: Vec<Value> = (0..100).map(|_| json!({})).collect();
     let body = json!({ "user_id": 1, "order_items": items }).to_string();
     let headers = [("content-type", "application/json"), ("accept-encoding", "gzip")];
-    let refused = gateway.client.exchange(&Method::POST, "/orders", &headers, body).await.unwrap();
-    assert_eq!((refused.status, refused.header("content-encoding")), (StatusCode::BAD_REQUEST, "gzip"));
-    assert_eq!(refused.header("content-type"), "application/problem+json");
-    let problem: Value = serde_json::from_slice(&unzipped(&refused)).unwrap();
+    let rejected = gateway.client.exchange(&Method::POST, "/orders", &headers, body).await.unwrap();
+    assert_eq!((rejected.status, rejected.header("content-encoding")), (StatusCode::BAD_REQUEST, "gzip"));
+    assert_eq!(rejected.header("content-type"), "application/problem+json");
+    let problem: Value = serde_json::from_slice(&unzipped(&rejected)).unwrap();
     assert_eq!(problem["status"], 400);
 }
 

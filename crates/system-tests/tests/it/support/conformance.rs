@@ -72,7 +72,7 @@ fn validate(place: &str, schema: &str, body: &Value) {
 
 /// The validator for the schema at a JSON pointer into the document.
 fn validator(pointer: &str) -> &'static Validator {
-    let mut validators = VALIDATORS.lock().expect("no panic while it is held");
+    let mut validators = VALIDATORS.lock().expect("the lock is not poisoned");
     validators.entry(pointer.to_owned()).or_insert_with(|| {
         let mut root = DOCUMENT.clone();
         root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");

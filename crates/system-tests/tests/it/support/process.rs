@@ -73,11 +73,11 @@ impl Process {
     }
 
     fn stdout(&self) -> Vec<String> {
-        self.stdout.lock().expect("no panic while it is held").clone()
+        self.stdout.lock().expect("the lock is not poisoned").clone()
     }
 
     fn stderr(&self) -> Vec<String> {
-        self.stderr.lock().expect("no panic while it is held").clone()
+        self.stderr.lock().expect("the lock is not poisoned").clone()
     }
 
     /// The peak resident memory.
@@ -146,10 +146,10 @@ impl Process {
 /// Reads continuously, so that the process never blocks on a full pipe.
 fn collect_lines(source: Option<impl AsyncRead + Unpin + Send + 'static>) -> Lines {
     let collected = Lines::default();
-    let (mut lines, into) = (BufReader::new(source.expect("it was asked for")).lines(), collected.clone());
+    let (mut lines, into) = (BufReader::new(source.expect("a piped stream")).lines(), collected.clone());
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
-            into.lock().expect("no panic while it is held").push(line);
+            into.lock().expect("the lock is not poisoned").push(line);
         }
     });
     collected

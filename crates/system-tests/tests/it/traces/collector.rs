@@ -88,12 +88,12 @@ impl Collector {
 
     /// The spans received so far.
     pub(crate) fn spans(&self) -> Vec<ExportedSpan> {
-        self.received.lock().expect("no panic while it is held").spans.clone()
+        self.received.lock().expect("the lock is not poisoned").spans.clone()
     }
 
     /// A header of the last export.
     pub(crate) fn header(&self, name: &str) -> String {
-        let received = self.received.lock().expect("no panic while it is held");
+        let received = self.received.lock().expect("the lock is not poisoned");
         received.headers.get(name).map_or_else(String::new, |value| value.to_str().expect("text").to_owned())
     }
 
@@ -124,7 +124,7 @@ impl TraceService for Service {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let (headers, _, batch) = request.into_parts();
-        let mut received = self.0.lock().expect("no panic while it is held");
+        let mut received = self.0.lock().expect("the lock is not poisoned");
         received.headers = headers.into_headers();
         for resource_spans in batch.resource_spans {
             let attributes = resource_spans.resource.map(|resource| resource.attributes).unwrap_or_default();
