@@ -19,10 +19,10 @@ mod tls;
 /// Time limit for an idle service to shut down.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
-type Environment = Vec<(&'static str, String)>;
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
 /// The variables that every service needs, with free ports. The gateway requires no token.
-fn common(mode: &str) -> Environment {
+pub(crate) fn common_vars(mode: &str) -> Environment {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     vec![
         ("APPLICATION_PORT", any.port().to_string()),
@@ -33,12 +33,12 @@ fn common(mode: &str) -> Environment {
     ]
 }
 
-fn and(mut environment: Environment, further: &[(&'static str, String)]) -> Environment {
+pub(crate) fn with_vars(mut environment: Environment, further: &[(&'static str, String)]) -> Environment {
     environment.extend_from_slice(further);
     environment
 }
 
-fn database(data: &Path, service: &str) -> [(&'static str, String); 2] {
+pub(crate) fn database_vars(data: &Path, service: &str) -> [(&'static str, String); 2] {
     let url = format!("sqlite://{}/{service}.db", data.display());
     [("DB_DRIVER", "sqlite".to_owned()), ("DATA_SOURCE_URL", url)]
 }
@@ -62,14 +62,15 @@ impl Services {
         all: &[(&'static str, String)],
         of_order: &[(&'static str, String)],
     ) -> Self {
-        let common = and(common("production"), all);
-        let mut payment = Process::start(&["payment"], &and(common.clone(), &database(data, "payment")));
+        let common = with_vars(common_vars("production"), all);
+        let mut payment =
+            Process::start(&["payment"], &with_vars(common.clone(), &database_vars(data, "payment")));
         let payment_address = payment.address().await;
-        let environment = and(and(common.clone(), &database(data, "order")), of_order);
-        let environment = and(environment, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
+        let environment = with_vars(with_vars(common.clone(), &database_vars(data, "order")), of_order);
+        let environment = with_vars(environment, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
         let mut order = Process::start(&["order"], &environment);
         let order_address = order.address().await;
-        let environment = and(common, &[("ORDER_SERVICE_URL", order_address.to_string())]);
+        let environment = with_vars(common, &[("ORDER_SERVICE_URL", order_address.to_string())]);
         let mut gateway = Process::start(&["gateway"], &environment);
         let client = Client::new(format!("http://{}", gateway.address().await));
         Self { gateway, order, payment, client }
@@ -109,14 +110,15 @@ async fn order_passes_through_three_processes() {
 async fn killed_payment_restarts_and_the_order_is_charged() {
     let data = tempfile::tempdir().unwrap();
     let payment_address = free_address();
-    let mut environment = and(common("production"), &database(data.path(), "payment"));
+    let mut environment = with_vars(common_vars("production"), &database_vars(data.path(), "payment"));
     environment.push(("APPLICATION_PORT", payment_address.port().to_string()));
     let mut payment = Process::start(&["payment"], &environment);
     payment.address().await;
-    let order = and(common("production"), &database(data.path(), "order"));
-    let order = and(order, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
+    let order = with_vars(common_vars("production"), &database_vars(data.path(), "order"));
+    let order = with_vars(order, &[("PAYMENT_SERVICE_URL", payment_address.to_string())]);
     let mut order = Process::start(&["order"], &order);
-    let gateway = and(common("production"), &[("ORDER_SERVICE_URL", order.address().await.to_string())]);
+    let gateway =
+        with_vars(common_vars("production"), &[("ORDER_SERVICE_URL", order.address().await.to_string())]);
     let mut gateway = Process::start(&["gateway"], &gateway);
     let client = Client::new(format!("http://{}", gateway.address().await));
 

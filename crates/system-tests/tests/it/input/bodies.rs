@@ -53,47 +53,10 @@ async fn body_that_is_not_a_json_object_is_one_error_at_the_root() {
 #[tokio::test]
 async fn invalid_json_values_are_rejected_in_every_member() {
     let fixture = InputFixture::start().await;
-    for value in [
-        "NaN",
-        "-NaN",
-        "Infinity",
-        "-Infinity",
-        "undefined",
-        "nul",
-        "TRUE",
-        "+1",
-        "01",
-        "-01",
-        "00",
-        ".5",
-        "5.",
-        "1.e1",
-        "1e",
-        "1e+",
-        "0x1F",
-        "1_000",
-        "1,5",
-        "1/2",
-        "--1",
-        "1f",
-        "１",
-        "'1'",
-        "\"",
-        "\"\\x\"",
-        "\"\\u12\"",
-        "\"\\\n\"",
-        "\"a\nb\"",
-        "\"a\tb\"",
-        "\"\u{0}\"",
-        "\"\u{1f}\"",
-        "[1,]",
-        "[,1]",
-        "[1 2]",
-        "[",
-        "]",
-        "{",
-        "{\"a\"}",
-    ] {
+    let values = r#"NaN -NaN Infinity -Infinity undefined nul TRUE +1 01 -01 00 .5 5. 1.e1 1e 1e+ 0x1F 1_000 1,5
+        1/2 --1 1f １ '1' " "\x" "\u12" [1,] [,1] [ ] { {"a"}"#;
+    let with_white_space = ["\"\\\n\"", "\"a\nb\"", "\"a\tb\"", "\"\u{0}\"", "\"\u{1f}\"", "[1 2]"];
+    for value in values.split_whitespace().chain(with_white_space) {
         for member in ["user_id", "product_code", "unit_price", "quantity", "currency", "order_items"] {
             fixture.assert_rejected(with(member, value), &BODY).await;
         }

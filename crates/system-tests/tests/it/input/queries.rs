@@ -98,36 +98,9 @@ async fn page_token_of_another_user_is_rejected() {
 async fn order_id_is_an_integer_below_2_to_the_53() {
     let fixture = InputFixture::start().await;
     let long = "1".repeat(8_000);
-    for id in [
-        "abc",
-        "0",
-        "-1",
-        "+1",
-        "01",
-        "1.0",
-        "1e3",
-        "0x1",
-        "9007199254740992",
-        "9223372036854775807",
-        "9223372036854775808",
-        "99999999999999999999999999",
-        "%00",
-        "1%00",
-        "%20",
-        "1%20",
-        "%FF",
-        "%E6%97%A5",
-        "%2F",
-        "1%2F2",
-        "..",
-        "null",
-        "%",
-        "%zz",
-        "1;2",
-        "1,2",
-        "*",
-        &long,
-    ] {
+    let ids = "abc 0 -1 +1 01 1.0 1e3 0x1 9007199254740992 9223372036854775807 9223372036854775808
+        99999999999999999999999999 %00 1%00 %20 1%20 %FF %E6%97%A5 %2F 1%2F2 .. null % %zz 1;2 1,2 *";
+    for id in ids.split_whitespace().chain([long.as_str()]) {
         let response = fixture.client.get(&format!("/orders/{id}")).await;
         assert_eq!(fields(&response, id), ["order_id"], "{id}");
     }

@@ -2,23 +2,18 @@
 
 use super::{InputFixture, text, with};
 
-const WRONG_TYPES: [&str; 6] = ["null", "true", "false", "[]", "{}", "[1]"];
-const NO_WHOLE_NUMBERS: [&str; 12] = [
-    "0",
-    "-0",
-    "-1",
-    "1.0",
-    "1.5",
-    "1e2",
-    "1E0",
-    "10e-1",
-    "1e400",
-    "9223372036854775808",
-    "-9223372036854775809",
-    "1111111111111111111111111111111111111111",
-];
+/// Values separated by white space, as JSON text.
+const WRONG_TYPES: &str = "null true false [] {} [1]";
+const NOT_POSITIVE_INTEGERS: &str =
+    "0 -0 -1 1.0 1.5 1e2 1E0 10e-1 1e400 9223372036854775808 -9223372036854775809
+    1111111111111111111111111111111111111111";
 
-async fn each_is_refused(fixture: &InputFixture, member: &str, field: &str, pointer: &str, values: &[&str]) {
+async fn assert_each_rejected<'v>(
+    fixture: &InputFixture,
+    member: &str,
+    (field, pointer): (&str, &str),
+    values: impl IntoIterator<Item = &'v str>,
+) {
     for value in values {
         let problem = fixture.assert_rejected(with(member, value), &[(field, pointer)]).await;
         let detail = text(&problem["errors"][0], "detail");
@@ -29,78 +24,34 @@ async fn each_is_refused(fixture: &InputFixture, member: &str, field: &str, poin
 #[tokio::test]
 async fn user_id_is_an_integer_from_1_to_2_to_the_63_less_1() {
     let fixture = InputFixture::start().await;
-    let values = [&WRONG_TYPES[..], &NO_WHOLE_NUMBERS, &["\"123\"", "\"\"", "18446744073709551616"]].concat();
-    each_is_refused(&fixture, "user_id", "user_id", "#/user_id", &values).await;
+    let values = [WRONG_TYPES, NOT_POSITIVE_INTEGERS, r#""123" "" 18446744073709551616"#].join(" ");
+    assert_each_rejected(&fixture, "user_id", ("user_id", "#/user_id"), values.split_whitespace()).await;
     fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
 async fn quantity_is_an_integer_from_1_to_a_million() {
     let fixture = InputFixture::start().await;
-    let own =
-        ["1000001", "2147483647", "2147483648", "4294967297", "9007199254740993", "\"1\"", "0.5", "0.0"];
-    let values = [&WRONG_TYPES[..], &NO_WHOLE_NUMBERS, &own].concat();
-    each_is_refused(&fixture, "quantity", "order_items[0].quantity", "#/order_items/0/quantity", &values)
-        .await;
+    let own = r#"1000001 2147483647 2147483648 4294967297 9007199254740993 "1" 0.5 0.0"#;
+    let values = [WRONG_TYPES, NOT_POSITIVE_INTEGERS, own].join(" ");
+    let error = ("order_items[0].quantity", "#/order_items/0/quantity");
+    assert_each_rejected(&fixture, "quantity", error, values.split_whitespace()).await;
     fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
 async fn price_is_an_exact_decimal_from_0() {
     let fixture = InputFixture::start().await;
-    let own = [
-        "-0.01",
-        "-1",
-        "-1e400",
-        "0.001",
-        "0.129",
-        "1e-3",
-        "1e-400",
-        "5e-324",
-        "1e400",
-        "1.7976931348623157e308",
-        "1111111111111111111111111111111111111111",
-        "0.1111111111111111111111111111111111111111",
-        "90071992547409.92",
-        "9007199254740993",
-        "1e999999999999999999999",
-        "\"-0.01\"",
-        "\"0.001\"",
-        "\"1e400\"",
-        "\"\"",
-        "\" \"",
-        "\"0.12 \"",
-        "\" 0.12\"",
-        "\"0.12\\n\"",
-        "\"0,12\"",
-        "\"$0.12\"",
-        "\"0.12 USD\"",
-        "\"1 000\"",
-        "\"1_000\"",
-        "\"+1\"",
-        "\".5\"",
-        "\"5.\"",
-        "\"00.1\"",
-        "\"0x1\"",
-        "\"1e\"",
-        "\"NaN\"",
-        "\"-NaN\"",
-        "\"Infinity\"",
-        "\"１\"",
-        "\"\\u0660\"",
-        "\"0.12\\u0000\"",
-        "\"\\ud800\"",
-        "\"null\"",
-    ];
-    let values = [&WRONG_TYPES[..], &own].concat();
-    each_is_refused(
-        &fixture,
-        "unit_price",
-        "order_items[0].unit_price",
-        "#/order_items/0/unit_price",
-        &values,
-    )
-    .await;
+    let numbers = "-0.01 -1 -1e400 0.001 0.129 1e-3 1e-400 5e-324 1e400 1.7976931348623157e308
+        1111111111111111111111111111111111111111 0.1111111111111111111111111111111111111111
+        90071992547409.92 9007199254740993 1e999999999999999999999";
+    let strings = r#""-0.01" "0.001" "1e400" "" "0.12\n" "0,12" "$0.12" "1_000" "+1" ".5" "5." "00.1" "0x1" "1e"
+        "NaN" "-NaN" "Infinity" "１" "\u0660" "0.12\u0000" "\ud800" "null""#;
+    let with_spaces = ["\" \"", "\"0.12 \"", "\" 0.12\"", "\"0.12 USD\"", "\"1 000\""];
+    let values =
+        [WRONG_TYPES, numbers, strings].into_iter().flat_map(str::split_whitespace).chain(with_spaces);
+    let error = ("order_items[0].unit_price", "#/order_items/0/unit_price");
+    assert_each_rejected(&fixture, "unit_price", error, values).await;
     fixture.assert_no_order_created().await;
 }
 
@@ -128,54 +79,22 @@ async fn price_has_no_more_decimals_than_its_currency() {
 async fn product_code_is_1_to_100_characters_without_control_characters() {
     let fixture = InputFixture::start().await;
     let long = [format!("\"{}\"", "x".repeat(101)), format!("\"{}\"", "🧦".repeat(101))];
-    let own = [
-        "0",
-        "1.5",
-        "\"\"",
-        "\"\\u0000\"",
-        "\"a\\u0000b\"",
-        "\"\\n\"",
-        "\"a\\tb\"",
-        "\"\\u001b[0m\"",
-        "\"\\u007f\"",
-        "\"\\u0085\"",
-        "\"\\ud800\"",
-        "\"\\udc00\"",
-        "\"\\ud800a\"",
-        "\"\\udc00\\ud800\"",
-        &long[0],
-        &long[1],
-    ];
-    let values = [&WRONG_TYPES[..], &own].concat();
-    let (field, pointer) = ("order_items[0].product_code", "#/order_items/0/product_code");
-    each_is_refused(&fixture, "product_code", field, pointer, &values).await;
+    let own = r#"0 1.5 "" "\u0000" "a\u0000b" "\n" "a\tb" "\u001b[0m" "\u007f" "\u0085" "\ud800" "\udc00"
+        "\ud800a" "\udc00\ud800""#;
+    let values = [WRONG_TYPES, own].into_iter().flat_map(str::split_whitespace);
+    let values = values.chain(long.iter().map(String::as_str));
+    let error = ("order_items[0].product_code", "#/order_items/0/product_code");
+    assert_each_rejected(&fixture, "product_code", error, values).await;
     fixture.assert_no_order_created().await;
 }
 
 #[tokio::test]
 async fn currency_is_an_iso_4217_code_with_a_minor_unit() {
     let fixture = InputFixture::start().await;
-    let own = [
-        "840",
-        "\"\"",
-        "\"usd\"",
-        "\"Usd\"",
-        "\" USD\"",
-        "\"USD \"",
-        "\"US\"",
-        "\"USDX\"",
-        "\"840\"",
-        "\"XAU\"",
-        "\"XXX\"",
-        "\"XTS\"",
-        "\"ZZZ\"",
-        "\"ＵＳＤ\"",
-        "\"US\\u0000\"",
-        "\"\\ud800\"",
-        "[\"USD\"]",
-    ];
-    let values = [&WRONG_TYPES[..], &own].concat();
-    each_is_refused(&fixture, "currency", "currency_code", "#/currency", &values).await;
+    let own = r#"840 "" "usd" "Usd" "US" "USDX" "840" "XAU" "XXX" "XTS" "ZZZ" "ＵＳＤ" "US\u0000" "\ud800" ["USD"]"#;
+    let values = [WRONG_TYPES, own].into_iter().flat_map(str::split_whitespace);
+    let values = values.chain(["\" USD\"", "\"USD \""]);
+    assert_each_rejected(&fixture, "currency", ("currency_code", "#/currency"), values).await;
     fixture.assert_no_order_created().await;
 }
 

@@ -4,7 +4,7 @@ use std::{fs, net::Ipv4Addr};
 
 use tokio::net::TcpListener;
 
-use super::{Environment, and, common, database};
+use super::{Environment, common_vars, database_vars, with_vars};
 use crate::support::process::{Exit, Process};
 
 /// `EX_UNAVAILABLE` of sysexits.
@@ -22,14 +22,14 @@ fn only_line(exit: &Exit) -> &str {
 
 /// The environment of a service whose upstream is down.
 fn environment(service: &str, data: &std::path::Path) -> Environment {
-    let common = common("production");
+    let common = common_vars("production");
     match service {
-        "gateway" => and(common, &[("ORDER_SERVICE_URL", "localhost:3000".to_owned())]),
+        "gateway" => with_vars(common, &[("ORDER_SERVICE_URL", "localhost:3000".to_owned())]),
         "order" => {
             let own = [("PAYMENT_SERVICE_URL", "localhost:3001".to_owned())];
-            and(and(common, &database(data, service)), &own)
+            with_vars(with_vars(common, &database_vars(data, service)), &own)
         }
-        _ => and(common, &database(data, service)),
+        _ => with_vars(common, &database_vars(data, service)),
     }
 }
 
@@ -42,7 +42,7 @@ async fn service_reports_an_address_in_use() {
         for variable in ["APPLICATION_PORT", "ADMIN_ADDRESS"] {
             let value =
                 if variable == "ADMIN_ADDRESS" { taken.to_string() } else { taken.port().to_string() };
-            let environment = and(environment(service, data.path()), &[(variable, value)]);
+            let environment = with_vars(environment(service, data.path()), &[(variable, value)]);
             let exit = Process::start(&[service], &environment).wait().await;
             assert!(
                 only_line(&exit).starts_with(&format!("cannot listen on {taken}: ")),
@@ -83,7 +83,7 @@ async fn service_reports_an_unusable_database_path() {
             ("no database", file.clone()),
         ] {
             let url = format!("sqlite://{}", path.display());
-            let environment = and(environment(service, data.path()), &[("DATA_SOURCE_URL", url)]);
+            let environment = with_vars(environment(service, data.path()), &[("DATA_SOURCE_URL", url)]);
             let exit = Process::start(&[service], &environment).wait().await;
             assert!(only_line(&exit).contains(path.to_str().unwrap()), "{service}, {what}: {exit:#?}");
         }

@@ -17,7 +17,7 @@ use tonic::{
     transport::{Channel, Endpoint, Uri},
 };
 
-use super::{EXAMPLE, Environment, STOP_MAX, and, common, database, free_address};
+use super::{EXAMPLE, Environment, STOP_MAX, common_vars, database_vars, free_address, with_vars};
 use crate::support::{Client, eventually, process::Process};
 
 /// `EX_USAGE` of sysexits.
@@ -31,7 +31,10 @@ fn off_loopback(service: &str, data: &Path) -> Environment {
         _ => Vec::new(),
     };
     let everywhere = [("BIND_ADDRESS", "0.0.0.0".to_owned())];
-    and(and(and(common("production"), &database(data, service)), &upstream), &everywhere)
+    with_vars(
+        with_vars(with_vars(common_vars("production"), &database_vars(data, service)), &upstream),
+        &everywhere,
+    )
 }
 
 #[tokio::test]
@@ -55,7 +58,8 @@ async fn tls_and_auth_opt_outs_are_logged_and_shown() {
     for service in ["gateway", "order", "payment"] {
         let admin = free_address();
         let opt_outs = [("TLS", "none".to_owned()), ("ADMIN_ADDRESS", admin.to_string())];
-        let mut process = Process::start(&[service], &and(off_loopback(service, data.path()), &opt_outs));
+        let mut process =
+            Process::start(&[service], &with_vars(off_loopback(service, data.path()), &opt_outs));
         process.address().await;
         let operator = Client::new(format!("http://{admin}"));
         eventually("it is ready and lists the opt-outs", async || {
@@ -127,7 +131,8 @@ async fn service_accepts_its_configured_client_certificate_only() {
     let data = tempfile::tempdir().unwrap();
     issue(data.path());
     for (service, caller, other) in [("payment", "order", "gateway"), ("order", "gateway", "payment")] {
-        let environment = and(off_loopback(service, data.path()), &mutual_tls(data.path(), service, caller));
+        let environment =
+            with_vars(off_loopback(service, data.path()), &mutual_tls(data.path(), service, caller));
         let mut process = Process::start(&[service], &environment);
         let port = process.address().await.port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -154,17 +159,19 @@ async fn order_passes_through_three_processes_over_mutual_tls() {
     let environment = |service: &str, caller: Option<&str>| {
         let mut tls = mutual_tls(data.path(), service, caller.unwrap_or_default());
         tls.retain(|(name, _)| caller.is_some() || *name != "TLS_CLIENTS");
-        and(and(common("production"), &everywhere), &tls)
+        with_vars(with_vars(common_vars("production"), &everywhere), &tls)
     };
     let environment_of_payment =
-        and(environment("payment", Some("order")), &database(data.path(), "payment"));
+        with_vars(environment("payment", Some("order")), &database_vars(data.path(), "payment"));
     let mut payment = Process::start(&["payment"], &environment_of_payment);
     let url = format!("https://localhost:{}", payment.address().await.port());
-    let environment_of_order = and(environment("order", Some("gateway")), &database(data.path(), "order"));
-    let mut order = Process::start(&["order"], &and(environment_of_order, &[("PAYMENT_SERVICE_URL", url)]));
+    let environment_of_order =
+        with_vars(environment("order", Some("gateway")), &database_vars(data.path(), "order"));
+    let mut order =
+        Process::start(&["order"], &with_vars(environment_of_order, &[("PAYMENT_SERVICE_URL", url)]));
     let url = format!("https://localhost:{}", order.address().await.port());
     let mut gateway =
-        Process::start(&["gateway"], &and(environment("gateway", None), &[("ORDER_SERVICE_URL", url)]));
+        Process::start(&["gateway"], &with_vars(environment("gateway", None), &[("ORDER_SERVICE_URL", url)]));
     let client = Client::new(format!("http://127.0.0.1:{}", gateway.address().await.port()));
     let placed = client.post(EXAMPLE).await;
     assert_eq!((placed.status.as_u16(), &placed.json()["status"]), (201, &json!("PAID")));

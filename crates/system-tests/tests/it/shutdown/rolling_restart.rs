@@ -1,19 +1,19 @@
 //! Restart of Order or Payment under load.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-};
+use std::{net::SocketAddr, path::Path};
 
 use service_kit::process::DRAIN_MAX;
 
 use super::{CREDIT, Load, LoadKind, load::ClientRecord};
-use crate::support::{Client, free_address, process::Process};
+use crate::{
+    processes::{Environment, common_vars, database_vars, with_vars},
+    support::{Client, free_address, process::Process},
+};
 
 /// The configuration of a service process.
 struct Service {
     name: &'static str,
-    environment: Vec<(&'static str, String)>,
+    environment: Environment,
 }
 
 impl Service {
@@ -25,16 +25,9 @@ impl Service {
         data: &Path,
         upstream: Option<(&'static str, SocketAddr)>,
     ) -> Self {
-        let mut environment = vec![
-            ("APPLICATION_PORT", address.port().to_string()),
-            ("ENV", "production".to_owned()),
-            ("AUTH", "none".to_owned()),
-            ("BIND_ADDRESS", address.ip().to_string()),
-            ("ADMIN_ADDRESS", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()),
-            ("DB_DRIVER", "sqlite".to_owned()),
-            ("DATA_SOURCE_URL", format!("sqlite://{}/{name}.db", data.display())),
-            (CREDIT.0, CREDIT.1.to_owned()),
-        ];
+        let mut environment = with_vars(common_vars("production"), &database_vars(data, name));
+        environment.push(("APPLICATION_PORT", address.port().to_string()));
+        environment.push((CREDIT.0, CREDIT.1.to_owned()));
         environment.extend(upstream.map(|(variable, address)| (variable, address.to_string())));
         Self { name, environment }
     }

@@ -103,28 +103,17 @@ async fn server_killed_during_the_call() {
 }
 
 #[tokio::test]
-async fn connection_closed_after_the_request() {
+async fn connection_or_stream_ended_after_the_request() {
     let log = LogCapture::start();
-    let order = FrameServer::start(Action::Close).await;
-    let gateway = GatewayFixture::start(order.address).await;
-    assert_failures(&gateway, &log, LOST, "ConnectionLost").await;
-}
-
-#[tokio::test]
-async fn stream_reset_other_than_refused_stream() {
-    let log = LogCapture::start();
-    for code in [CANCEL, INTERNAL_ERROR, NO_ERROR] {
-        let order = FrameServer::start(Action::Reset(code)).await;
-        let gateway = GatewayFixture::start(order.address).await;
-        assert_failures(&gateway, &log, LOST, "ConnectionLost").await;
-    }
-}
-
-#[tokio::test]
-async fn go_away_covering_the_stream() {
-    let log = LogCapture::start();
-    for code in [NO_ERROR, INTERNAL_ERROR] {
-        let order = FrameServer::start(Action::GoAwayAfter(code)).await;
+    for action in [
+        Action::Close,
+        Action::Reset(CANCEL),
+        Action::Reset(INTERNAL_ERROR),
+        Action::Reset(NO_ERROR),
+        Action::GoAwayAfter(NO_ERROR),
+        Action::GoAwayAfter(INTERNAL_ERROR),
+    ] {
+        let order = FrameServer::start(action).await;
         let gateway = GatewayFixture::start(order.address).await;
         assert_failures(&gateway, &log, LOST, "ConnectionLost").await;
     }

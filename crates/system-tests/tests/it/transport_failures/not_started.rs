@@ -36,17 +36,11 @@ async fn connection_refused() {
 }
 
 #[tokio::test]
-async fn refused_stream() {
+async fn stream_not_processed_by_the_server() {
     let log = LogCapture::start();
-    let order = FrameServer::start(Action::Reset(REFUSED_STREAM)).await;
-    let gateway = GatewayFixture::start(order.address).await;
-    assert_failures(&gateway, &log, NEVER_RAN, "NeverRan").await;
-}
-
-#[tokio::test]
-async fn go_away_below_the_stream() {
-    let log = LogCapture::start();
-    let order = FrameServer::start(Action::GoAwayBefore).await;
-    let gateway = GatewayFixture::start(order.address).await;
-    assert_failures(&gateway, &log, NEVER_RAN, "NeverRan").await;
+    for action in [Action::Reset(REFUSED_STREAM), Action::GoAwayBefore] {
+        let order = FrameServer::start(action).await;
+        let gateway = GatewayFixture::start(order.address).await;
+        assert_failures(&gateway, &log, NEVER_RAN, "NeverRan").await;
+    }
 }
