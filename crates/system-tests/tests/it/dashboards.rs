@@ -156,7 +156,7 @@ fn promql_metrics_and_labels_are_parsed() {
 #[test]
 fn runbook_metrics_that_must_stay_0_have_alerts() {
     let runbook = fs::read_to_string(observability().join("../../docs/operate/runbook.md")).unwrap();
-    let (_, section) = runbook.split_once("## What must stay 0").unwrap();
+    let (_, section) = runbook.split_once("## Must stay 0").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     let metrics: Vec<&str> =
         section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();

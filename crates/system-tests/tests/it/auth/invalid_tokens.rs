@@ -193,9 +193,7 @@ async fn rejection_reason_is_logged_once_without_the_token() {
     let signer = Signer::secret(SECRET);
     let expired = signer.token(changed(claims(), json!({ "exp": 1 })));
     let odd = signer.token(changed(claims(), json!({ "scope": { "canary": "canary" }, "sub": "canary" })));
-    for (token, why) in
-        [(&expired, "it has expired"), (&odd, "its claims have the wrong types")]
-    {
+    for (token, why) in [(&expired, "it has expired"), (&odd, "its claims have the wrong types")] {
         let log = LogCapture::start();
         assert_eq!(fixture.list(token).await, 401);
         let lines = log.take_lines();

@@ -9,7 +9,10 @@ use super::{
     status,
 };
 use crate::{
-    backend::http2::{self, Http2Server},
+    backend::{
+        http2::{self, Http2Server},
+        scripted::ScriptedOrder,
+    },
     gateway_fixture::{ALL_OPERATIONS, GatewayFixture, Operation},
 };
 
@@ -92,7 +95,10 @@ async fn large_status_gets_a_truncated_problem() {
 
 #[tokio::test]
 async fn status_over_the_metadata_limit_fails_one_call_only() {
-    let fixture = MappingFixture::start().await;
+    let order = ScriptedOrder::start().await;
+    // Reading 4 MiB of headers takes seconds on a loaded machine.
+    let gateway = GatewayFixture::start_with(order.address, &[("REQUEST_TIMEOUT_MS", "30000")]).await;
+    let fixture = MappingFixture { order, gateway };
     let oversized = status(Code::NotFound, &"x".repeat(4 * 1024 * 1024), &[]);
     let created = fixture.response(Operation::Create, &oversized).await;
     assert_eq!((created.status.as_u16(), &created.problem()["reason"]), (504, &json!("OUTCOME_UNKNOWN")));
