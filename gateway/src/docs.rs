@@ -1,7 +1,7 @@
-//! `/docs`: Swagger UI over the OpenAPI document, and `/openapi.json`, the document itself.
+//! `/docs` (Swagger UI) and `/openapi.json`.
 //!
-//! Every asset comes from the crate that holds them; the page's content security policy lets a browser load
-//! nothing from elsewhere.
+//! The crate `utoipa-swagger-ui` holds Swagger UI's files; `docs/` adds the page and its initializer. The content
+//! security policy of the page admits nothing from other hosts.
 
 use std::{
     borrow::Cow,
@@ -27,64 +27,64 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("docs/index.html");
+const INITIALIZER: &str = include_str!("docs/initializer.js");
+const INITIALIZER_FILE: &str = "initializer.js";
 
-/// Swagger UI shows icons from data URLs. What it styles it styles by the DOM, which no policy forbids, but for the one
-/// `<style>` in its logo, which is let in by its hash.
+/// Swagger UI has icons in data URLs, and one `<style>` in its logo, which the hash admits. All other styles are set by
+/// scripts, which no policy restricts.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Names stay the same from release to release: whoever keeps a file asks each time whether it may be used.
+/// A cache must revalidate, since file names do not change with a release.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// What the page loads, of all that Swagger UI consists of.
-const FILES: [&str; 6] = [
+/// The files of Swagger UI that the page loads.
+const FILES: [&str; 5] = [
     "favicon-32x32.png",
     "index.css",
-    "swagger-initializer.js",
     "swagger-ui-bundle.js",
     "swagger-ui-standalone-preset.js",
     "swagger-ui.css",
 ];
 
-static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    // Without "none" the page would send the document's address to validator.swagger.io.
-    let config = Config::new([paths::OPENAPI_DOCUMENT]).validator_url("none").try_it_out_enabled(true);
-    Arc::new(config.display_request_duration(true))
-});
-
-/// Something that is served as it is.
+/// A static file.
 struct Asset {
-    kind: HeaderValue,
+    content_type: HeaderValue,
     bytes: Bytes,
-    /// The same, compressed once: for strangers to ask for a megabyte costs them more than the gateway. `None` where
-    /// nothing is gained by it.
+    /// Compressed once, since compressing a megabyte for every request would let clients exhaust the CPU. `None` if
+    /// compression does not shorten the file.
     gzipped: Option<Bytes>,
     tag: Etag,
 }
 
 impl Asset {
-    fn new(kind: HeaderValue, bytes: Bytes) -> Self {
-        Self { tag: Etag::of(&bytes), kind, gzipped: gzip(&bytes), bytes }
+    fn new(content_type: HeaderValue, bytes: Bytes) -> Self {
+        Self { tag: Etag::of(&bytes), content_type, gzipped: gzip(&bytes), bytes }
     }
 
-    /// The answer to a caller with the headers `asked`.
-    fn answer(&self, asked: &HeaderMap) -> Response {
+    fn of_text(content_type: &'static str, text: &'static str) -> Self {
+        Self::new(HeaderValue::from_static(content_type), Bytes::from_static(text.as_bytes()))
+    }
+
+    /// The response to a request with these headers.
+    fn respond(&self, request_headers: &HeaderMap) -> Response {
         let headers =
-            [(header::CONTENT_TYPE, self.kind.clone()), (header::CACHE_CONTROL, CACHE_CONTROL), VARY];
-        let response = match self.gzipped.as_ref().filter(|_| response_layers::accepts_gzip(asked)) {
+            [(header::CONTENT_TYPE, self.content_type.clone()), (header::CACHE_CONTROL, CACHE_CONTROL), VARY];
+        let gzipped = self.gzipped.as_ref().filter(|_| response_layers::accepts_gzip(request_headers));
+        let response = match gzipped {
             Some(gzipped) => {
                 let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
                 (headers, encoding, gzipped.clone()).into_response()
             }
             None => (headers, self.bytes.clone()).into_response(),
         };
-        apply_if_none_match(asked, &self.tag, response)
+        apply_if_none_match(request_headers, &self.tag, response)
     }
 }
 
-/// `None` where `bytes` are too short to gain by it, or do not, or where it fails, which memory does not.
+/// `None` if `bytes` are too short for compression or do not get shorter.
 fn gzip(bytes: &[u8]) -> Option<Bytes> {
     if (bytes.len() as u64) < limits::COMPRESSED_BYTES_MIN {
         return None;
@@ -95,58 +95,59 @@ fn gzip(bytes: &[u8]) -> Option<Bytes> {
     (gzipped.len() < bytes.len()).then(|| gzipped.into())
 }
 
-/// Also of a 304 and of what is too short to be compressed, so that a cache hears one thing.
+/// Also on a 304 and on uncompressed files, so that all responses of a URL vary alike.
 const VARY: (HeaderName, HeaderValue) = (header::VARY, HeaderValue::from_static("accept-encoding"));
 
 static DOCUMENT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(HeaderValue::from_static("application/json"), openapi::document_json().into())
 });
 
-static INDEX: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new(HeaderValue::from_static("text/html; charset=utf-8"), Bytes::from_static(PAGE.as_bytes()))
+static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::of_text("text/html; charset=utf-8", PAGE));
+
+static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
+    let initializer = Asset::of_text("text/javascript; charset=utf-8", INITIALIZER);
+    let vendored = FILES.into_iter().filter_map(|file| Some((file, load(file)?)));
+    vendored.chain([(INITIALIZER_FILE, initializer)]).collect()
 });
 
-static ASSETS: LazyLock<HashMap<&'static str, Asset>> =
-    LazyLock::new(|| FILES.into_iter().filter_map(|file| Some((file, load(file)?))).collect());
-
+/// Reads a file of Swagger UI.
 fn load(file: &str) -> Option<Asset> {
-    let found = serve(file, CONFIG.clone())
-        .inspect_err(|error| tracing::error!(%error, file, "an asset of the documentation cannot be made"));
-    let found = found.ok()??;
-    let kind = HeaderValue::try_from(found.content_type).ok()?;
+    // The configuration only matters to the initializer of the crate, which is not used.
+    let found = serve(file, Arc::new(Config::default())).ok()??;
+    let content_type = HeaderValue::try_from(found.content_type).ok()?;
     let bytes = match found.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Some(Asset::new(kind, bytes))
+    Some(Asset::new(content_type, bytes))
 }
 
-/// The page; the addresses in it begin with [`paths::DOCS`], so that it is the same with and without a slash.
-pub(crate) async fn page(asked: HeaderMap) -> Response {
-    let mut response = INDEX.answer(&asked);
+/// `GET /docs`. The URLs in the page are absolute, so it also works with a trailing slash.
+pub(crate) async fn page(headers: HeaderMap) -> Response {
+    let mut response = INDEX.respond(&headers);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     response
 }
 
-/// What the page loads.
+/// `GET /docs/{file}`.
 pub(crate) async fn asset(
     path: Result<Path<String>, PathRejection>,
-    asked: HeaderMap,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // Refused where its percent-encoding gives no UTF-8.
+    // Axum rejects a path whose percent-encoding is not UTF-8.
     let asset = path.ok().and_then(|Path(file)| ASSETS.get(file.as_str()));
-    let asset = asset.ok_or_else(|| Problem::not_found("There is no such file."))?;
-    Ok(asset.answer(&asked))
+    let asset = asset.ok_or_else(|| Problem::not_found("The file does not exist."))?;
+    Ok(asset.respond(&headers))
 }
 
-/// The way to the page.
+/// Redirects to the page.
 pub(crate) async fn redirect_to_page() -> Redirect {
     Redirect::temporary(paths::DOCS)
 }
 
-/// The document, byte for byte as it is committed.
-pub(crate) async fn document(asked: HeaderMap) -> Response {
-    DOCUMENT.answer(&asked)
+/// `GET /openapi.json`: the document, byte for byte as committed.
+pub(crate) async fn document(headers: HeaderMap) -> Response {
+    DOCUMENT.respond(&headers)
 }
 
 #[cfg(test)]
@@ -154,25 +155,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_the_page_loads_is_there() {
+    fn every_file_of_the_page_exists() {
         let mut sources: Vec<&str> =
             PAGE.split(['"', '\'']).filter_map(|text| text.strip_prefix("/docs/")).collect();
         sources.sort_unstable();
-        assert_eq!(sources, FILES);
-        assert_eq!(ASSETS.len(), FILES.len());
+        let mut files: Vec<&str> = ASSETS.keys().copied().collect();
+        files.sort_unstable();
+        assert_eq!(sources, files);
+        assert_eq!(files.len(), FILES.len() + 1);
     }
 
     #[test]
-    fn the_page_reads_our_document_and_asks_no_validator() {
-        let text = String::from_utf8(ASSETS["swagger-initializer.js"].bytes.to_vec()).unwrap();
-        assert!(
-            text.contains(r#""url": "/openapi.json""#) && text.contains(r#""validatorUrl": "none""#),
-            "{text}"
-        );
+    fn the_page_loads_this_document_and_uses_no_validator() {
+        assert!(INITIALIZER.contains(&format!("url: \"{}\"", paths::OPENAPI_DOCUMENT)));
+        assert!(INITIALIZER.contains("validatorUrl: \"none\""));
+        assert!(INITIALIZER.contains(&format!("const PATH = \"{}\"", paths::ORDERS)));
     }
 
     #[test]
-    fn the_page_names_no_other_host_and_has_no_script_of_its_own() {
-        assert!(!PAGE.contains("://") && !PAGE.contains("<script>"));
+    fn the_page_names_no_other_host_and_has_no_inline_script() {
+        assert!(!PAGE.contains("://") && !INITIALIZER.contains("://") && !PAGE.contains("<script>"));
+    }
+
+    #[test]
+    fn the_page_has_the_name_of_the_api_and_fits_phones() {
+        assert!(PAGE.contains(&format!("<title>{}</title>", crate::problem::pages::API_NAME)));
+        assert!(PAGE.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"));
     }
 }

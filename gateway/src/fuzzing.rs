@@ -30,9 +30,9 @@ pub fn idempotency_key(bytes: &[u8]) {
     let response_headers = HeaderMap::from_iter([(IDEMPOTENCY_KEY, effective.key.to_header())]);
     let again = key::effective(&response_headers);
     assert!(again.violation.is_none());
-    let text = effective.key.into_text();
+    let text = effective.key.into_string();
     assert!(limits::KEY_CHARS.contains(&text.chars().count()), "{text:?}");
-    assert_eq!(again.key.into_text(), text);
+    assert_eq!(again.key.into_string(), text);
 }
 
 /// Converts a backend's status with any details into a problem.

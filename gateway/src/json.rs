@@ -1,8 +1,7 @@
 //! Strict JSON: a document as a tree of raw texts that keeps duplicate members and the digits of numbers.
 //!
-//! [`document`] reads the whole text once and refuses what is not JSON. Below its top, a [`Value`] is the
-//! text of a value known to be well formed, taken apart only where the reader asks: what the contract does
-//! not know is never descended into, however deep it is.
+//! [`document`] validates the whole text once. Below the top level, a [`Value`] is the text of a valid value and is
+//! parsed on demand: members that the contract does not have are never parsed, however deep they are.
 
 use std::borrow::Cow;
 
@@ -14,7 +13,7 @@ use serde_json::{error::Category, value::RawValue};
 
 pub(crate) mod pointer;
 
-/// A value as it stands in the document.
+/// The text of a value in the document.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Value<'a>(#[serde(borrow)] &'a RawValue);
@@ -34,7 +33,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
-/// Why a text is not the document that is asked for, in words fit for whoever sent it.
+/// Why a text is not a JSON object. The texts are public.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
     /// It is not UTF-8 (RFC 8259, section 8.1).
@@ -53,7 +52,7 @@ pub(crate) enum Malformed {
     NotAnObject,
 }
 
-/// Reads a document whose top is an object.
+/// Parses a document whose top level is an object.
 pub(crate) fn document(bytes: &[u8]) -> Result<Members<'_>, Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
     serde_json::from_str(text).map_err(|error| match error.classify() {
@@ -70,7 +69,7 @@ fn not_utf8(bytes: &[u8], valid_bytes: usize) -> Malformed {
 }
 
 impl<'a> Value<'a> {
-    /// Which type of value it is.
+    /// The type of the value.
     pub(crate) fn kind(self) -> Kind {
         match self.0.get().as_bytes().first() {
             Some(b'{') => Kind::Object,
@@ -82,13 +81,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The text of a number, digit by digit as it was sent.
+    /// The text of a number as it was sent.
     pub(crate) fn number(self) -> Option<&'a str> {
         (self.kind() == Kind::Number).then(|| self.0.get())
     }
 
-    /// A string without its quotes and escapes; `None` for one with half a surrogate pair too, which no
-    /// Unicode text holds.
+    /// A string, unescaped. `None` for half a surrogate pair, which is not Unicode.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         (self.kind() == Kind::String)
             .then(|| serde_json::from_str::<Text<'a>>(self.0.get()).ok())?
@@ -100,7 +98,7 @@ impl<'a> Value<'a> {
         (self.kind() == Kind::Array).then(|| serde_json::from_str(self.0.get()).ok())?
     }
 
-    /// The members of an object; `None` for one with a name that is no Unicode text too.
+    /// The members of an object. `None` if a name is not Unicode.
     pub(crate) fn members(self) -> Option<Members<'a>> {
         (self.kind() == Kind::Object).then(|| serde_json::from_str(self.0.get()).ok())?
     }
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_kept_and_names_are_compared_unescaped() {
+    fn duplicates_are_kept_and_names_are_unescaped() {
         let names: Vec<_> =
             members(r#"{"a":1,"b":2,"\u0061":3}"#).into_iter().map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["a", "b", "a"]);
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_is_told_apart() {
+    fn every_type_is_recognized() {
         let kinds: Vec<_> = members(r#"{"a":null,"b":true,"c":-1,"d":"","e":[],"f":{}}"#)
             .iter()
             .map(|(_, v)| v.kind())
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_is_unescaped_and_half_a_surrogate_pair_is_no_text() {
+    fn a_string_is_unescaped_and_half_a_surrogate_pair_is_rejected() {
         assert_eq!(only(r#"{"s":"plain"}"#).string(), Some(Cow::Borrowed("plain")));
         assert_eq!(only(r#"{"s":"\ud83d\ude00\n"}"#).string().as_deref(), Some("😀\n"));
         assert_eq!(only(r#"{"s":"\ud83d"}"#).string(), None);
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_inside_is_taken_apart_on_demand() {
+    fn nested_values_are_parsed_on_demand() {
         let elements = only(r#"{"a":[1, {"b":2} ]}"#).elements().unwrap();
         assert_eq!(elements[0].number(), Some("1"));
         assert_eq!(elements[1].members().unwrap().into_iter().count(), 1);
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused_with_its_place() {
+    fn invalid_json_is_rejected_with_its_position() {
         for bad in [
             "",
             "{",
@@ -227,20 +225,20 @@ mod tests {
     }
 
     #[test]
-    fn another_type_at_the_top_is_refused() {
+    fn another_type_at_the_top_is_rejected() {
         for bad in ["null", "1", "\"a\"", "[]", "true", &"[".repeat(60_000)] {
             assert_eq!(document(bad.as_bytes()).unwrap_err(), Malformed::NotAnObject);
         }
     }
 
     #[test]
-    fn a_byte_that_is_no_utf_8_is_found() {
+    fn the_first_byte_that_is_not_utf_8_is_reported() {
         let refused = document(b"{\n\"a\":\"\xff\"}").unwrap_err();
         assert_eq!(refused, Malformed::NotUtf8 { line: 2, column: 6 });
     }
 
     #[test]
-    fn depth_costs_nothing_where_nobody_descends() {
+    fn a_deep_value_is_not_parsed() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
         assert_eq!(only(&deep).kind(), Kind::Array);
     }

@@ -1,11 +1,11 @@
-//! What a request says about media types: what it accepts, and what its body is.
+//! Media types of a request: what it accepts, and the type of its body.
 
 use http::{HeaderMap, header};
 
-/// Whether the caller takes an answer in JSON (RFC 9110, section 12.5.1).
+/// Whether `Accept` admits JSON (RFC 9110, section 12.5.1).
 ///
-/// A caller that asks for `application/problem+json` by name is answered too: it reads JSON. What does not
-/// parse as a media range is passed over; where nothing parses, anything goes.
+/// `application/problem+json` counts as JSON. Invalid media ranges are ignored; without a valid one, everything is
+/// accepted.
 pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
     let ranges: Vec<Range> = headers
         .get_all(header::ACCEPT)
@@ -22,7 +22,7 @@ pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
     json || wanted(Scope::Problem) == Some(true)
 }
 
-/// What a media range covers of the two types that are offered here.
+/// Which of the two offered types a media range covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Json,
@@ -50,18 +50,18 @@ impl Range {
         };
         let quality = parts
             .find_map(|parameter| parameter.split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case("q")));
-        let refused = quality.is_some_and(|(_, value)| value.bytes().all(|b| matches!(b, b'0' | b'.')));
-        Some(Self { scope, wanted: !refused })
+        let rejected = quality.is_some_and(|(_, value)| value.bytes().all(|b| matches!(b, b'0' | b'.')));
+        Some(Self { scope, wanted: !rejected })
     }
 }
 
-/// Whether the body is `application/json`, in UTF-8 where it says so, and not compressed.
+/// Whether the body is uncompressed `application/json`, in UTF-8 if it names a charset.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(kind), None) = (kinds.next().and_then(|value| value.to_str().ok()), kinds.next()) else {
         return false;
     };
-    // Empty parameters mean nothing (RFC 9110, section 5.6.6).
+    // Empty parameters are ignored (RFC 9110, section 5.6.6).
     let mut parts = kind.split(';').map(str::trim).filter(|part| !part.is_empty());
     let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let plain = headers
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_accepted_by_name_by_wildcard_and_by_silence() {
+    fn json_is_accepted_by_name_by_wildcard_and_by_default() {
         for accept in [
             &[][..],
             &[""],
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accept_that_admits_no_json_is_told_apart() {
+    fn an_accept_that_excludes_json_is_detected() {
         for accept in [
             &["text/html"][..],
             &["text/*, image/png"],
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_body_is_refused() {
+    fn any_other_body_is_rejected() {
         for kinds in [
             &[][..],
             &[""],

@@ -1,9 +1,15 @@
-//! The OpenAPI document: what `/openapi.json` serves and `openapi/openapi.json` holds, made from the code's
-//! own limits and registry.
+//! The OpenAPI document, which `/openapi.json` serves and `openapi/openapi.json` holds. Its limits and problem types are
+//! those of the code.
 
+use serde_json::{Map, Value};
 use utoipa::openapi::{
     ComponentsBuilder, ExternalDocs, InfoBuilder, License, OpenApi, OpenApiBuilder, Server,
     path::PathsBuilder, tag::Tag,
+};
+
+use crate::{
+    paths,
+    problem::{CONTENT_TYPE, pages::API_NAME, registry},
 };
 
 mod examples;
@@ -14,22 +20,23 @@ mod samples;
 mod schemas;
 mod security;
 
-const DESCRIPTION: &str = "Places orders, charges for them, and tells what became of them.\n\n\
-    Input is strict: an unknown or duplicate member, a wrong type or a value out of range is refused before \
-    anything is saved, and one answer names every offending member. Prices are exact decimals.\n\n\
-    Every answer with a status from 400 is a problem (RFC 9457); its `type` leads to a page that says what to do. \
-    An order that was answered with 504 or 503 can be sent again with the same `Idempotency-Key`: it is charged \
-    once. Every answer has the header `X-Request-Id`.";
+const DESCRIPTION: &str = "Places orders, charges customers and returns the state of orders.\n\n\
+    Input is strict: a request with an unknown or duplicate member, a wrong type or a value out of range is rejected \
+    before anything is saved. The response names every invalid member. Prices are exact decimals.\n\n\
+    Every response with a status of 400 or above is a problem (RFC 9457): see the [problem types](/problems/). After a \
+    503, a 504 or no response at all, repeat the request with the same `Idempotency-Key`: the order is charged at most \
+    once. Every response has the header `X-Request-Id`.";
 
-/// Tags of operations.
-const ORDERS: &str = "Orders";
-const OPERATION: &str = "Operation";
-const DOCUMENTATION: &str = "Documentation";
+const ORDERS_TAG: &str = "Orders";
+const OPERATION_TAG: &str = "Operation";
+const DOCUMENTATION_TAG: &str = "Documentation";
 
-/// The document as it is committed and served: indented, with a newline at its end.
+/// The document, indented and with a newline at its end.
 pub fn document_json() -> String {
-    // Nothing in the document is beyond JSON; an empty text would not equal the committed one.
-    let mut text = document().to_pretty_json().unwrap_or_default();
+    let mut document = serde_json::to_value(document()).unwrap_or_default();
+    sort(&mut document);
+    // Serialization cannot fail. An empty text would not equal the committed document.
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -38,7 +45,7 @@ fn document() -> OpenApi {
     let mut license = License::new("Apache-2.0");
     license.identifier = Some("Apache-2.0".to_owned());
     let info = InfoBuilder::new()
-        .title("Orders")
+        .title(API_NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(DESCRIPTION))
         .license(Some(license))
@@ -52,28 +59,20 @@ fn document() -> OpenApi {
     let (name, scheme) = security::scheme();
     let components = components.security_scheme(name, scheme);
     let components = operations::parameters().into_iter().fold(components, |all, (n, p)| all.parameter(n, p));
+    let mut problem_types = ExternalDocs::new("/problems/");
+    problem_types.description = Some("All problem types: what happened, what to do, an example".to_owned());
+    let mut server = Server::new("/");
+    server.description = Some("The gateway that serves this document".to_owned());
     OpenApiBuilder::new()
         .info(info)
-        .external_docs(Some(problem_types()))
-        .servers(Some([server()]))
+        .external_docs(Some(problem_types))
+        .servers(Some([server]))
         .tags(Some(tags()))
         .paths(paths)
         .components(Some(components.build()))
-        // Said in so many words: what names no requirement of its own needs no token.
+        // Operations without a requirement of their own need no token.
         .security(Some([]))
         .build()
-}
-
-fn problem_types() -> ExternalDocs {
-    let mut docs = ExternalDocs::new("/problems/");
-    docs.description = Some("Every type of problem: what happened, what to do, an example".to_owned());
-    docs
-}
-
-fn server() -> Server {
-    let mut server = Server::new("/");
-    server.description = Some("The gateway that serves this document".to_owned());
-    server
 }
 
 fn tags() -> [Tag; 3] {
@@ -83,10 +82,30 @@ fn tags() -> [Tag; 3] {
         tag
     };
     [
-        tag(ORDERS, "Placing orders and reading them back."),
-        tag(OPERATION, "For load balancers: whether to send requests here."),
-        tag(DOCUMENTATION, "This document, and what each type of problem means."),
+        tag(ORDERS_TAG, "Place orders and read them."),
+        tag(OPERATION_TAG, "Health checks for load balancers."),
+        tag(DOCUMENTATION_TAG, "This document and the problem types."),
     ]
+}
+
+/// Puts placing an order first, and the examples of each problem response in the order of the registry, which starts
+/// with the most common type. utoipa sorts both by name.
+fn sort(document: &mut Value) {
+    if let Some(orders) = document["paths"][paths::ORDERS].as_object_mut() {
+        sort_members(orders, |method| usize::from(method != "post"));
+    }
+    let responses = document["components"]["responses"].as_object_mut();
+    for response in responses.into_iter().flat_map(Map::values_mut) {
+        if let Some(examples) = response["content"][CONTENT_TYPE]["examples"].as_object_mut() {
+            sort_members(examples, |slug| registry::TYPES.iter().position(|kind| kind.slug == slug));
+        }
+    }
+}
+
+fn sort_members<K: Ord>(object: &mut Map<String, Value>, key: impl Fn(&str) -> K) {
+    let mut members: Vec<_> = std::mem::take(object).into_iter().collect();
+    members.sort_by_key(|(name, _)| key(name));
+    object.extend(members);
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! `Prefer` (RFC 7240): of what callers prefer, `wait` is heeded, which says for how long an answer may be waited for.
+//! `Prefer` (RFC 7240). The gateway honours `wait`, the seconds that a client prefers to wait for a response.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header of requests.
+/// The request header.
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// The header of answers that says what was heeded.
+/// The response header that names the honoured preference.
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// More seconds than this are meant as for ever (RFC 9111, section 1.2.2).
+/// A larger number of seconds counts as this (RFC 9111, section 1.2.2).
 const SECONDS_MAX: u32 = 1 << 31;
 
-/// For how many seconds the answer may be waited for, where the caller says so. What cannot be read is passed over, and
-/// of a preference that is given more than once the first counts (RFC 7240, section 2).
+/// The seconds of `wait`. An unparsable preference is ignored, and the first of a repeated preference counts (RFC 7240,
+/// section 2).
 pub(crate) fn wait_seconds(headers: &HeaderMap) -> Option<u32> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let value = values.flat_map(|list| split(list, ',')).find_map(wait_value)?;
@@ -19,13 +19,13 @@ pub(crate) fn wait_seconds(headers: &HeaderMap) -> Option<u32> {
     digits.then(|| value.parse().unwrap_or(SECONDS_MAX).min(SECONDS_MAX))
 }
 
-/// `Preference-Applied`, of an answer that was waited for.
+/// The value of `Preference-Applied`.
 pub(crate) fn applied(seconds: u32) -> HeaderValue {
-    // Letters and digits are a header's value always.
+    // Letters and digits are always a valid header value.
     HeaderValue::try_from(format!("wait={seconds}")).unwrap_or_else(|_| HeaderValue::from_static("wait"))
 }
 
-/// The value of one preference, without its parameters, where its name is `wait`.
+/// The value of a preference named `wait`, without parameters.
 fn wait_value(preference: &str) -> Option<&str> {
     let bare = split(preference, ';').next().unwrap_or_default();
     let (name, value) = bare.split_once('=').unwrap_or((bare, ""));
@@ -35,13 +35,13 @@ fn wait_value(preference: &str) -> Option<&str> {
     name.trim().eq_ignore_ascii_case("wait").then_some(value)
 }
 
-/// The parts of `text` between marks that are not within a quoted string.
-fn split(text: &str, mark: char) -> impl Iterator<Item = &str> {
+/// Splits `text` at each `separator` outside of quoted strings.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
         let (ends, escapes) = (c == '"' && !escaped, quoted && !escaped && c == '\\');
         (quoted, escaped) = (quoted ^ ends, escapes);
-        c == mark && !quoted
+        c == separator && !quoted
     })
 }
 
@@ -49,12 +49,12 @@ fn split(text: &str, mark: char) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn read(values: &[&str]) -> Option<u32> {
+    fn seconds(values: &[&str]) -> Option<u32> {
         wait_seconds(&values.iter().map(|value| (PREFER, value.parse().unwrap())).collect())
     }
 
     #[test]
-    fn the_seconds_are_read_in_every_form_that_a_preference_has() {
+    fn every_form_of_a_preference_is_parsed() {
         for values in [
             &["wait=10"][..],
             &["Wait = 10"],
@@ -66,14 +66,14 @@ mod tests {
             &["x=\"a, wait=3; \\\", wait=4\", wait=010"],
             &[" ,, wait=10 ,"],
         ] {
-            assert_eq!(read(values), Some(10), "{values:?}");
+            assert_eq!(seconds(values), Some(10), "{values:?}");
         }
-        assert_eq!(read(&["wait=0"]), Some(0));
-        assert_eq!(read(&["wait=99999999999999999999"]), Some(SECONDS_MAX));
+        assert_eq!(seconds(&["wait=0"]), Some(0));
+        assert_eq!(seconds(&["wait=99999999999999999999"]), Some(SECONDS_MAX));
     }
 
     #[test]
-    fn what_cannot_be_read_is_passed_over() {
+    fn an_unparsable_preference_is_ignored() {
         for values in [
             &[][..],
             &[""],
@@ -87,7 +87,7 @@ mod tests {
             &["x=\"wait=10"],
             &["respond-async;wait=10"],
         ] {
-            assert_eq!(read(values), None, "{values:?}");
+            assert_eq!(seconds(values), None, "{values:?}");
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn member(parent: &str, name: &str) -> String {
     pointer
 }
 
-/// What a URI's fragment may hold as it is (RFC 3986, section 3.5).
+/// Whether a URI fragment may contain the character unescaped (RFC 3986, section 3.5).
 fn is_fragment(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._!$&'()*+,;=:@?".contains(character)
 }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_escaped_for_the_pointer_and_then_for_the_uri() {
+    fn a_name_is_escaped_for_the_pointer_then_for_the_uri() {
         // The examples of RFC 6901, section 6, and a character of more than one byte.
         for (name, pointer) in [
             ("foo", "#/foo"),

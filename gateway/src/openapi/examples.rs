@@ -1,4 +1,4 @@
-//! What good requests and answers look like.
+//! Examples of requests and responses.
 
 use serde_json::{Value, json};
 

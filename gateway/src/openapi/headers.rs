@@ -1,4 +1,4 @@
-//! Headers of answers.
+//! Response headers.
 
 use utoipa::openapi::{
     HeaderBuilder, Ref, Type,
@@ -8,90 +8,92 @@ use utoipa::openapi::{
 
 use crate::key;
 
-/// A header of an answer, by its name on the wire and in the document's components.
+/// A response header: its name on the wire and in the document's components.
 #[derive(Clone, Copy)]
-pub(super) struct Named {
+pub(super) struct HeaderComponent {
     pub(super) name: &'static str,
     component: &'static str,
 }
 
-pub(super) const ETAG: Named = Named { name: "ETag", component: "ETag" };
-pub(super) const PREFERENCE_APPLIED: Named =
-    Named { name: "Preference-Applied", component: "PreferenceApplied" };
-pub(super) const ALLOW: Named = Named { name: "Allow", component: "Allow" };
-pub(super) const IDEMPOTENCY_KEY: Named = Named { name: "Idempotency-Key", component: "IdempotencyKey" };
-pub(super) const IDEMPOTENT_REPLAYED: Named =
-    Named { name: "Idempotent-Replayed", component: "IdempotentReplayed" };
-pub(super) const LOCATION: Named = Named { name: "Location", component: "Location" };
-pub(super) const RATE_LIMIT: Named = Named { name: "RateLimit", component: "RateLimit" };
-pub(super) const RATE_LIMIT_POLICY: Named = Named { name: "RateLimit-Policy", component: "RateLimitPolicy" };
-pub(super) const REQUEST_ID: Named = Named { name: "X-Request-Id", component: "XRequestId" };
-pub(super) const RETRY_AFTER: Named = Named { name: "Retry-After", component: "RetryAfter" };
-pub(super) const WWW_AUTHENTICATE: Named = Named { name: "WWW-Authenticate", component: "WwwAuthenticate" };
+pub(super) const ETAG: HeaderComponent = HeaderComponent { name: "ETag", component: "ETag" };
+pub(super) const PREFERENCE_APPLIED: HeaderComponent =
+    HeaderComponent { name: "Preference-Applied", component: "PreferenceApplied" };
+pub(super) const ALLOW: HeaderComponent = HeaderComponent { name: "Allow", component: "Allow" };
+pub(super) const IDEMPOTENCY_KEY: HeaderComponent =
+    HeaderComponent { name: "Idempotency-Key", component: "IdempotencyKey" };
+pub(super) const IDEMPOTENT_REPLAYED: HeaderComponent =
+    HeaderComponent { name: "Idempotent-Replayed", component: "IdempotentReplayed" };
+pub(super) const LOCATION: HeaderComponent = HeaderComponent { name: "Location", component: "Location" };
+pub(super) const RATE_LIMIT: HeaderComponent = HeaderComponent { name: "RateLimit", component: "RateLimit" };
+pub(super) const RATE_LIMIT_POLICY: HeaderComponent =
+    HeaderComponent { name: "RateLimit-Policy", component: "RateLimitPolicy" };
+pub(super) const REQUEST_ID: HeaderComponent =
+    HeaderComponent { name: "X-Request-Id", component: "XRequestId" };
+pub(super) const RETRY_AFTER: HeaderComponent =
+    HeaderComponent { name: "Retry-After", component: "RetryAfter" };
+pub(super) const WWW_AUTHENTICATE: HeaderComponent =
+    HeaderComponent { name: "WWW-Authenticate", component: "WwwAuthenticate" };
 
-impl Named {
-    /// A reference to the header's component.
+impl HeaderComponent {
+    /// A reference to the component.
     pub(super) fn reference(self) -> Ref {
         Ref::new(format!("#/components/headers/{}", self.component))
     }
 }
 
-/// Every header's component.
+/// The components of all headers.
 pub(super) fn all() -> Vec<(&'static str, Header)> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
-    let header = |named: Named, schema: ObjectBuilder, description: &str| {
-        (named.component, HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build())
+    let component = |header: HeaderComponent, schema: ObjectBuilder, description: &str| {
+        (header.component, HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build())
     };
     let uuid = text().format(Some(SchemaFormat::Custom("uuid".to_owned())));
     let seconds = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
     vec![
-        header(
+        component(
             ETAG,
             text(),
-            "There where the answer will not change: send it as If-None-Match to learn whether it still holds.",
+            "Present on a response that does not change. Send it as If-None-Match to get a 304 while it is current.",
         ),
-        header(
+        component(
             PREFERENCE_APPLIED,
             text(),
-            "There where the request's Prefer was heeded: wait and the seconds that it named.",
+            "Present if the request's Prefer was honoured: wait and its seconds.",
         ),
-        header(ALLOW, text(), "The methods that the address takes."),
-        header(
+        component(ALLOW, text(), "The methods that the address supports."),
+        component(
             IDEMPOTENCY_KEY,
             text().pattern(Some(key::PATTERN)),
-            "On every answer to an order being placed: the key in effect, the request's own or one that was made. \
-             Send it with the same request again to learn how that ended.",
+            "On every response to placing an order: the key of the request, or a generated one if the request has \
+             none. Send it with the same request again to get the outcome.",
         ),
-        header(
+        component(
             IDEMPOTENT_REPLAYED,
             text().enum_values(Some(["true"])),
-            "There where the answer repeats that of an earlier request with the same key.",
+            "Present if the response repeats the one to an earlier request with the same key.",
         ),
-        header(
+        component(
             LOCATION,
             text().format(Some(SchemaFormat::Custom("uri-reference".to_owned()))),
-            "The address of the order.",
+            "The URL of the order.",
         ),
-        header(
+        component(
             RATE_LIMIT,
             text(),
-            "How many requests are left to the client (r), and how many seconds they should be spread over (t), for each \
-             rate limit: a list of RFC 9651, \"address\";r=99;t=60 for instance. There where a limit applies \
+            "The client's remaining requests (r) and the seconds to spread them over (t), for each rate limit: a list \
+             of RFC 9651, for example \"address\";r=99;t=60. Present if a limit applies \
              (draft-ietf-httpapi-ratelimit-headers-11).",
         ),
-        header(
+        component(
             RATE_LIMIT_POLICY,
             text(),
-            "The rate limits that apply, by name: requests (q) within seconds (w), \"address\";q=100;w=60 for instance.",
+            "The rate limits that apply, by name: requests (q) within seconds (w), for example \
+             \"address\";q=100;w=60.",
         ),
-        header(
-            REQUEST_ID,
-            uuid,
-            "The request's own X-Request-Id where that is a UUID, else one that was made.",
-        ),
-        header(RETRY_AFTER, seconds.minimum(Some(1)), "Seconds to wait before trying again."),
-        header(WWW_AUTHENTICATE, text(), "How to authenticate, or which scope is missing."),
+        component(REQUEST_ID, uuid, "The request's X-Request-Id if it is a UUID, else a generated one."),
+        component(RETRY_AFTER, seconds.minimum(Some(1)), "Seconds to wait before a retry."),
+        component(WWW_AUTHENTICATE, text(), "How to authenticate, or which scope is missing."),
     ]
 }

@@ -1,4 +1,4 @@
-//! The operations: every route that a program may use.
+//! The operations: every route for programs.
 
 use http::StatusCode;
 use utoipa::openapi::{
@@ -11,7 +11,8 @@ use utoipa::openapi::{
 };
 
 use super::{
-    DOCUMENTATION, OPERATION, ORDERS, examples, headers, headers::Named, problems, samples, schemas, security,
+    DOCUMENTATION_TAG, OPERATION_TAG, ORDERS_TAG, examples, headers, headers::HeaderComponent, problems,
+    samples, schemas, security,
 };
 use crate::{
     auth::{SCOPE_READ, SCOPE_WRITE},
@@ -26,10 +27,11 @@ const IF_NONE_MATCH_PARAMETER: &str = "IfNoneMatch";
 const PREFER_PARAMETER: &str = "Prefer";
 const JSON: &str = "application/json";
 
-/// Headers of every answer about orders.
-const OF_ORDERS: [Named; 3] = [headers::REQUEST_ID, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
+/// Headers of every response about orders.
+const ORDER_HEADERS: [HeaderComponent; 3] =
+    [headers::REQUEST_ID, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
 
-/// Every path with its operations.
+/// All paths with their operations.
 pub(super) fn all() -> Vec<(&'static str, PathItem)> {
     let get = |operation: OperationBuilder| PathItem::new(HttpMethod::Get, operation);
     let mut orders = get(list_orders());
@@ -44,37 +46,55 @@ pub(super) fn all() -> Vec<(&'static str, PathItem)> {
     ]
 }
 
-/// Parameters that several operations share.
+/// The parameters that several operations share.
 pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
     let request_id = parameter(ParameterIn::Header, headers::REQUEST_ID.name, Required::False, text())
-        .description(Some(
-            "An id to find this request by in logs. A UUID is kept; anything else is replaced.",
-        ));
+        .description(Some("An id of this request for logs. A value that is not a UUID is replaced."));
     let timeout = text().pattern(Some(timeout::PATTERN));
     let timeout = parameter(ParameterIn::Header, "Grpc-Timeout", Required::False, timeout).description(Some(
-        "How long the client waits for the answer: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u or n. It \
-         lowers the gateway's own deadline and never raises it. An order that is given too little is not started.",
+        "How long the client waits for the response: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u or n. It \
+         can only shorten the gateway's deadline. An order with too short a time is not started.",
     ));
-    let known = parameter(ParameterIn::Header, "If-None-Match", Required::False, text()).description(Some(
-        "The ETag of an earlier answer, or a comma list of such: 304 says that it still holds.",
+    let if_none_match = parameter(ParameterIn::Header, "If-None-Match", Required::False, text()).description(Some(
+        "The ETag of an earlier response, or a comma-separated list: the response is 304 while one of them is current.",
     ));
     let prefer = parameter(ParameterIn::Header, "Prefer", Required::False, text()).description(Some(
-        "wait=5 (RFC 7240): an order that is PENDING is answered when it settles, or after 5 seconds as it is then; \
-         at the latest shortly before the request's deadline. Preference-Applied says that this was heeded.",
+        "wait=5 (RFC 7240): for a PENDING order, the response waits until the order settles, for at most 5 seconds \
+         and until shortly before the request's deadline. Preference-Applied confirms it.",
     ));
     vec![
         (REQUEST_ID_PARAMETER, request_id.build()),
         (TIMEOUT_PARAMETER, timeout.build()),
-        (IF_NONE_MATCH_PARAMETER, known.build()),
+        (IF_NONE_MATCH_PARAMETER, if_none_match.build()),
         (PREFER_PARAMETER, prefer.build()),
     ]
 }
+
+/// The description of `placeOrder`, with the outcomes in short.
+const PLACE_ORDER: &str = "Saves the order, charges the customer and responds when both are done. An invalid request \
+    is rejected before anything is saved.\n\n\
+    The gateway responds within 10 seconds, unless its operator configured another `REQUEST_TIMEOUT_MS` (at most 30 \
+    seconds) or the request has a shorter `Grpc-Timeout`. Use a longer timeout in the client. If no response arrives at \
+    all, send the same request with the same `Idempotency-Key`: the order is charged at most once. Generate the key \
+    before the first attempt. Keys do not expire.\n\n\
+    | status | charged | what to do |\n|---|---|---|\n\
+    | 201 | yes | done |\n\
+    | 402 | no | resolve the cause, then order with a new key |\n\
+    | 409 | not known yet | wait for `Retry-After`, repeat with the same key |\n\
+    | 410 | no | order with a new key |\n\
+    | 422 | not by this request | use a new key for another order |\n\
+    | 503 `NOT_CHARGED` | no, unless repeated | wait for `Retry-After`, repeat with the same key, or abandon it |\n\
+    | 503, 429 `NOT_STARTED` | not by this request | wait for `Retry-After`, repeat with the same key |\n\
+    | 504, any other 5xx | not known | repeat with the same key and growing pauses, or read the order by `order_id` |\n\
+    | 408 | not by this request | repeat with the same key |\n\
+    | any other 4xx | not by this request | correct the request |";
 
 fn place_order() -> OperationBuilder {
     let key = parameter(ParameterIn::Header, headers::IDEMPOTENCY_KEY.name, Required::False, text().pattern(Some(key::PATTERN)))
         .description(Some(
             "1 to 255 visible ASCII characters, bare or as a quoted string; \"k\" and k are one key. Requests of one \
-             customer with the same key are one order. Where it is missing one is made.",
+             customer with the same key are one order, for ever: keys do not expire. Without a key, the gateway \
+             generates one.",
         ));
     let named = |summary: &str, value| ExampleBuilder::new().summary(summary).value(Some(value));
     let body =
@@ -84,19 +104,15 @@ fn place_order() -> OperationBuilder {
         ]);
     let created = json("The order was placed and charged.", schemas::ORDER, examples::paid_order());
     let created_headers =
-        [&OF_ORDERS[..], &[headers::LOCATION, headers::IDEMPOTENCY_KEY, headers::IDEMPOTENT_REPLAYED]]
+        [&ORDER_HEADERS[..], &[headers::LOCATION, headers::IDEMPOTENCY_KEY, headers::IDEMPOTENT_REPLAYED]]
             .concat();
-    let operation = operation(ORDERS, "placeOrder", "Place an order")
+    let operation = operation(ORDERS_TAG, "placeOrder", "Place an order")
         .security(security::needs(SCOPE_WRITE))
-        .description(Some(samples::described(
-            "Saves the order, charges the customer, and answers when both are done. The gateway refuses what is \
-             wrong with the request itself; whether the customer can be charged is for the services to say.",
-            samples::PLACE,
-        )))
+        .description(Some(samples::described(PLACE_ORDER, samples::PLACE)))
         .extensions(Some(samples::extension(samples::PLACE)))
         .parameter(key)
-        .parameter_ref(grpc_timeout())
-        .parameter_ref(request_id())
+        .parameter_ref(shared(TIMEOUT_PARAMETER))
+        .parameter_ref(shared(REQUEST_ID_PARAMETER))
         .request_body(Some(
             RequestBodyBuilder::new()
                 .description(Some("At most 64 KiB of JSON in UTF-8."))
@@ -114,22 +130,24 @@ fn list_orders() -> OperationBuilder {
         .minimum(Some(0))
         .default(Some(limits::PAGE_SIZE_DEFAULT.into()));
     let page = json("A page of orders, newest first.", schemas::ORDER_PAGE, examples::page());
-    let operation = operation(ORDERS, "listOrders", "List a customer's orders")
+    let operation = operation(ORDERS_TAG, "listOrders", "List a customer's orders")
         .security(security::needs(SCOPE_READ))
         .description(Some(samples::described(
-            "Newest first. A page may hold fewer orders than were asked for and not be the last.",
+            "Newest first. A page may have fewer orders than page_size without being the last one.",
             samples::LIST,
         )))
         .extensions(Some(samples::extension(samples::LIST)))
         .parameter(
-            parameter(ParameterIn::Query, "user_id", Required::False, schemas::user_id()).description(Some(
-                "Whose orders: those of the access token's user, where it is absent; no other's are listed. Required \
-                 of a gateway that asks for no token.",
-            )),
+            parameter(ParameterIn::Query, "user_id", Required::False, schemas::user_id())
+                .example(Some(123.into()))
+                .description(Some(
+                    "The customer. Defaults to the user of the access token, and must be this user. Required by a \
+                     gateway without tokens.",
+                )),
         )
         .parameter(parameter(ParameterIn::Query, "page_size", Required::False, size).description(Some(
             format!(
-                "At most this many orders; 0 means {}, above {} means {}.",
+                "The maximum number of orders; 0 means {}, above {} means {}.",
                 limits::PAGE_SIZE_DEFAULT,
                 limits::PAGE_SIZE_MAX,
                 limits::PAGE_SIZE_MAX
@@ -137,38 +155,38 @@ fn list_orders() -> OperationBuilder {
         )))
         .parameter(
             parameter(ParameterIn::Query, "page_token", Required::False, text())
-                .description(Some("next_page_token of the page before; empty or absent for the first page.")),
+                .description(Some("The next_page_token of the previous page; empty or absent for the first page.")),
         )
-        .parameter_ref(grpc_timeout())
-        .parameter_ref(request_id())
-        .response("200", with_headers(page, &OF_ORDERS).link("next", next_link()));
+        .parameter_ref(shared(TIMEOUT_PARAMETER))
+        .parameter_ref(shared(REQUEST_ID_PARAMETER))
+        .response("200", with_headers(page, &ORDER_HEADERS).link("next", next_link()));
     with_problems(operation, &problems::of_reads())
 }
 
 fn read_order() -> OperationBuilder {
     let order = json("The order.", schemas::ORDER, examples::declined_order());
-    let operation = operation(ORDERS, "readOrder", "Read an order")
+    let operation = operation(ORDERS_TAG, "readOrder", "Read an order")
         .security(security::needs(SCOPE_READ))
         .description(Some(samples::described(
-            "Says how the order stands now. PAID, DECLINED and VOIDED are final: then there is an ETag, by which a \
-             caller learns that what it has still holds.",
+            "The current state of the order. PAID, DECLINED and VOIDED are final; the response then has an ETag for \
+             conditional requests.",
             samples::READ,
         )))
         .extensions(Some(samples::extension(samples::READ)))
         .parameter(
             parameter(ParameterIn::Path, "order_id", Required::True, schemas::order_id())
-                .description(Some("Which order; Location of the answer that placed it ends with it.")),
+                .description(Some("The id of the order, the last segment of its Location.")),
         )
-        .parameter_ref(grpc_timeout())
-        .parameter_ref(request_id())
+        .parameter_ref(shared(TIMEOUT_PARAMETER))
+        .parameter_ref(shared(REQUEST_ID_PARAMETER))
         .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
         .parameter_ref(shared(PREFER_PARAMETER))
-        .response("200", with_headers(order, &OF_READ_ORDERS))
-        .response("304", with_headers(not_modified(), &OF_READ_ORDERS));
+        .response("200", with_headers(order, &READ_ORDER_HEADERS))
+        .response("304", with_headers(not_modified(), &READ_ORDER_HEADERS));
     with_problems(operation, &problems::of_reads())
 }
 
-const OF_READ_ORDERS: [Named; 5] = [
+const READ_ORDER_HEADERS: [HeaderComponent; 5] = [
     headers::REQUEST_ID,
     headers::RATE_LIMIT_POLICY,
     headers::RATE_LIMIT,
@@ -177,15 +195,15 @@ const OF_READ_ORDERS: [Named; 5] = [
 ];
 
 fn not_modified() -> Response {
-    ResponseBuilder::new().description("What the caller has, by its If-None-Match, still holds.").build()
+    ResponseBuilder::new().description("The response that If-None-Match names is current.").build()
 }
 
-/// From an order that was placed to reading it.
+/// From a placed order to reading it.
 fn read_link() -> Link {
     Link::builder()
         .operation_id("readOrder")
         .parameter("order_id", "$response.body#/order_id")
-        .description("How the order stands later.")
+        .description("The later state of the order.")
         .build()
 }
 
@@ -195,46 +213,46 @@ fn next_link() -> Link {
         .operation_id("listOrders")
         .parameter("user_id", "$request.query.user_id")
         .parameter("page_token", "$response.body#/next_page_token")
-        .description("The next page, as long as next_page_token is not empty.")
+        .description("The next page, if next_page_token is not empty.")
         .build()
 }
 
 fn livez() -> OperationBuilder {
-    let operation = operation(OPERATION, "livez", "Whether the gateway runs")
-        .response("200", plain("It runs.", "text/plain"));
-    with_problems(operation, &OF_PAGES)
+    let operation = operation(OPERATION_TAG, "livez", "Liveness of the gateway")
+        .response("200", plain("The gateway runs.", "text/plain"));
+    with_problems(operation, &PAGE_PROBLEMS)
 }
 
 fn readyz() -> OperationBuilder {
-    let operation = operation(OPERATION, "readyz", "Whether the gateway takes requests")
-        .response("200", plain("It takes requests.", "text/plain"));
-    with_problems(operation, &[&OF_PAGES[..], &[StatusCode::SERVICE_UNAVAILABLE]].concat())
+    let operation = operation(OPERATION_TAG, "readyz", "Readiness of the gateway")
+        .response("200", plain("The gateway accepts requests.", "text/plain"));
+    with_problems(operation, &[&PAGE_PROBLEMS[..], &[StatusCode::SERVICE_UNAVAILABLE]].concat())
 }
 
 fn document() -> OperationBuilder {
     let content = Content::new(Some(ObjectBuilder::new().schema_type(Type::Object)));
     let document = ResponseBuilder::new().description("OpenAPI 3.1.").content(JSON, content).build();
     let tagged = [headers::REQUEST_ID, headers::ETAG];
-    let operation = operation(DOCUMENTATION, "openapi", "This document")
+    let operation = operation(DOCUMENTATION_TAG, "openapi", "This document")
         .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
         .response("200", with_headers(document, &tagged))
         .response("304", with_headers(not_modified(), &tagged));
-    with_problems(operation, &OF_PAGES)
+    with_problems(operation, &PAGE_PROBLEMS)
 }
 
 fn problem_page() -> OperationBuilder {
     let slugs = registry::TYPES.iter().map(|kind| kind.slug);
-    let operation = operation(DOCUMENTATION, "problemType", "What a type of problem means")
+    let operation = operation(DOCUMENTATION_TAG, "problemType", "The page of a problem type")
         .parameter(
             parameter(ParameterIn::Path, "slug", Required::True, text().enum_values(Some(slugs)))
                 .description(Some("The last segment of the problem's type.")),
         )
-        .response("200", plain("A page for people.", "text/html"));
-    with_problems(operation, &[&[StatusCode::NOT_FOUND], &OF_PAGES[..]].concat())
+        .response("200", plain("An HTML page.", "text/html"));
+    with_problems(operation, &[&[StatusCode::NOT_FOUND], &PAGE_PROBLEMS[..]].concat())
 }
 
-/// What an address that takes no input may be answered with.
-const OF_PAGES: [StatusCode; 2] = [StatusCode::METHOD_NOT_ALLOWED, StatusCode::INTERNAL_SERVER_ERROR];
+/// The problem statuses of an operation without input.
+const PAGE_PROBLEMS: [StatusCode; 2] = [StatusCode::METHOD_NOT_ALLOWED, StatusCode::INTERNAL_SERVER_ERROR];
 
 fn operation(tag: &str, id: &str, summary: &str) -> OperationBuilder {
     OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary))
@@ -244,17 +262,9 @@ fn parameter(place: ParameterIn, name: &str, required: Required, schema: ObjectB
     ParameterBuilder::new().name(name).parameter_in(place).required(required).schema(Some(schema))
 }
 
-fn request_id() -> Ref {
-    shared(REQUEST_ID_PARAMETER)
-}
-
 /// A reference to one of [`parameters`].
 fn shared(component: &str) -> Ref {
     Ref::new(format!("#/components/parameters/{component}"))
-}
-
-fn grpc_timeout() -> Ref {
-    shared(TIMEOUT_PARAMETER)
 }
 
 fn text() -> ObjectBuilder {
@@ -275,7 +285,7 @@ fn plain(description: &str, media_type: &str) -> Response {
     with_headers(text, &[headers::REQUEST_ID]).build()
 }
 
-fn with_headers(response: Response, headers: &[Named]) -> ResponseBuilder {
+fn with_headers(response: Response, headers: &[HeaderComponent]) -> ResponseBuilder {
     headers
         .iter()
         .fold(response.into(), |response: ResponseBuilder, h| response.header_ref(h.name, h.reference()))

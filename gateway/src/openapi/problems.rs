@@ -1,16 +1,15 @@
-//! Responses with a problem, one for each HTTP status that the registry knows: every type that is answered
-//! with the status gives an example.
+//! Problem responses, one for each HTTP status of the registry, with an example of each type.
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
 use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder, example::ExampleBuilder};
 
-use super::{headers, headers::Named, schemas};
+use super::{headers, headers::HeaderComponent, schemas};
 use crate::problem::{self, ProblemType, registry};
 
-/// Statuses that only placing an order leads to: its outcomes, and what may be wrong with a body.
-const OF_WRITES: [StatusCode; 6] = [
+/// Statuses of placing an order alone: its outcomes and the errors of a body.
+const WRITE_ONLY: [StatusCode; 6] = [
     StatusCode::PAYMENT_REQUIRED,
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::GONE,
@@ -19,7 +18,7 @@ const OF_WRITES: [StatusCode; 6] = [
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
 
-/// Every response's component.
+/// The components of all responses.
 pub(super) fn responses() -> Vec<(String, Response)> {
     by_status().into_iter().map(|(status, types)| (component(status), response(status, &types))).collect()
 }
@@ -29,14 +28,14 @@ pub(super) fn reference(status: StatusCode) -> Ref {
     Ref::from_response_name(component(status))
 }
 
-/// What placing an order may be answered with.
+/// The statuses of placing an order.
 pub(super) fn of_writes() -> Vec<StatusCode> {
     by_status().into_keys().collect()
 }
 
-/// What reading orders may be answered with.
+/// The statuses of reading orders.
 pub(super) fn of_reads() -> Vec<StatusCode> {
-    by_status().into_keys().filter(|status| !OF_WRITES.contains(status)).collect()
+    by_status().into_keys().filter(|status| !WRITE_ONLY.contains(status)).collect()
 }
 
 fn component(status: StatusCode) -> String {
@@ -72,7 +71,7 @@ fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
         .build()
 }
 
-fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<Named> {
+fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<HeaderComponent> {
     let mut all =
         vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
     if types.iter().any(|kind| kind.retry_after) {

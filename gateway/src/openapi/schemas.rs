@@ -1,4 +1,4 @@
-//! Schemas of bodies: exact, and closed to members that are not named.
+//! Schemas of request and response bodies. They exclude unknown members.
 
 use money::Currency;
 use utoipa::{
@@ -18,10 +18,10 @@ pub(super) const PROBLEM: &str = "Problem";
 const NEW_ITEM: &str = "NewOrderItem";
 const ITEM: &str = "OrderItem";
 
-type Named = (String, RefOr<Schema>);
+type NamedSchema = (String, RefOr<Schema>);
 
-/// Every schema of the document's components.
-pub(super) fn all() -> Vec<Named> {
+/// All schemas of the document's components.
+pub(super) fn all() -> Vec<NamedSchema> {
     let named =
         |name: &str, schema: ObjectBuilder| (name.to_owned(), RefOr::T(Schema::Object(schema.build())));
     let mut all = vec![
@@ -35,7 +35,7 @@ pub(super) fn all() -> Vec<Named> {
     all
 }
 
-/// A reference to one of them.
+/// A reference to one of [`all`].
 pub(super) fn reference(name: &str) -> Ref {
     Ref::from_schema_name(name)
 }
@@ -43,13 +43,14 @@ pub(super) fn reference(name: &str) -> Ref {
 /// The id of a customer.
 pub(super) fn user_id() -> ObjectBuilder {
     int64(*limits::USER_ID.start(), *limits::USER_ID.end())
-        .description(Some("The customer; digits alone, no fraction or exponent."))
+        .description(Some("The id of the customer, without fraction or exponent. An id of 2^53 or above needs a client with 64-bit \
+         integers."))
 }
 
 /// The id of an order.
 pub(super) fn order_id() -> ObjectBuilder {
     int64(*limits::ORDER_ID.start(), *limits::ORDER_ID.end())
-        .description(Some("Below 2^53; later orders have higher ones."))
+        .description(Some("The id of the order, below 2^53. Later orders have higher ids."))
 }
 
 fn closed() -> ObjectBuilder {
@@ -75,7 +76,7 @@ fn quantity() -> ObjectBuilder {
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
         .minimum(Some(*limits::QUANTITY.start()))
-        .description(Some("How many pieces; digits alone, no fraction or exponent."))
+        .description(Some("The number of pieces, without fraction or exponent."))
 }
 
 fn amount(description: &str) -> ObjectBuilder {
@@ -86,7 +87,7 @@ fn currency(description: &str) -> ObjectBuilder {
     text(description).pattern(Some("^[A-Z]{3}$"))
 }
 
-/// Every code that an order may be in.
+/// The codes of all accepted currencies.
 fn currencies() -> Vec<&'static str> {
     let letters = || 'A'..='Z';
     let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
@@ -99,39 +100,40 @@ fn new_order() -> ObjectBuilder {
         .min_items(Some(*limits::ITEMS.start()))
         .max_items(Some(*limits::ITEMS.end()))
         .description(Some(
-            "What is ordered. The total is above 0 and below 2^53 of the currency's minor units.",
+            "The ordered items. Their total is above 0 and below 2^53 minor units of the currency.",
         ));
     closed()
-        .description(Some("An order to be placed."))
+        .description(Some("A new order."))
         .property("user_id", user_id())
         .property("order_items", items)
         .property(
             "currency",
-            text("The currency of every price: a code of ISO 4217 that has a minor unit.")
-                .enum_values(Some(currencies()))
-                .default(Some("USD".into())),
+            text(
+                "The currency of all prices: a code of ISO 4217 that has a minor unit. USD if it is absent.",
+            )
+            .enum_values(Some(currencies())),
         )
         .required("user_id")
         .required("order_items")
 }
 
 fn new_item() -> ObjectBuilder {
-    let code = text("Which product; no control characters.")
+    let code = text("The code of the product, without control characters.")
         .min_length(Some(*limits::PRODUCT_CODE_CHARS.start()))
         .max_length(Some(*limits::PRODUCT_CODE_CHARS.end()))
         .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"));
     let price = OneOfBuilder::new()
         .item(amount("As a JSON number."))
-        .item(text("As a string, written as JSON writes numbers.").pattern(Some(
+        .item(text("As a string in the syntax of a JSON number.").pattern(Some(
             r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
         )))
         .description(Some(
-            "The price of one piece in major units, 0 or more, read as an exact decimal from its text. It has no \
-             more decimals than the currency. Where the shop keeps a price list it must be the list's, and may be left \
-             out, to be that. Elsewhere an order without it is refused, and what it says is the price.",
+            "The price of one piece in major units, 0 or more: an exact decimal with no more decimals than the currency. \
+             If the shop has a price list, the price must equal that of the list and may be absent. Otherwise it is \
+             required.",
         ));
     closed()
-        .description(Some("One item of an order to be placed."))
+        .description(Some("An item of a new order."))
         .property("product_code", code)
         .property("unit_price", price)
         .property("quantity", quantity().maximum(Some(*limits::QUANTITY.end())))
@@ -141,15 +143,14 @@ fn new_item() -> ObjectBuilder {
 
 fn order() -> ObjectBuilder {
     let status = text(
-        "PENDING: the outcome of the charge is not known yet. PAID: charged. DECLINED: the charge was refused. \
-         NOT_CHARGED: nothing was charged; the same idempotency key may try again. VOIDED: given up, nothing was \
-         charged. Absent where the Order service is of the old contract.",
+        "PENDING: the outcome of the charge is not known yet. PAID: charged. DECLINED: the charge was declined. \
+         NOT_CHARGED: nothing was charged; a request with the same idempotency key may charge it. VOIDED: given up, \
+         nothing was charged. Absent if the Order service has the old contract.",
     )
     .enum_values(Some(["PENDING", "PAID", "DECLINED", "NOT_CHARGED", "VOIDED"]));
-    let created =
-        text("RFC 3339, UTC, with milliseconds. Absent where the Order service is of the old contract.")
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"));
+    let created = text("RFC 3339, UTC, with milliseconds. Absent if the Order service has the old contract.")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"));
     let order = closed()
         .description(Some("An order."))
         .property("order_id", order_id())
@@ -159,7 +160,7 @@ fn order() -> ObjectBuilder {
         .property("total_price", amount("The sum over the items, in major units."))
         .property("order_items", ArrayBuilder::new().items(reference(ITEM)))
         .property("created_at", created)
-        .property("decline_reason", text("Why the charge was declined; there where status is DECLINED."));
+        .property("decline_reason", text("Why the charge was declined. Present if status is DECLINED."));
     ["order_id", "user_id", "currency", "total_price", "order_items"]
         .into_iter()
         .fold(order, ObjectBuilder::required)
@@ -167,8 +168,8 @@ fn order() -> ObjectBuilder {
 
 fn item() -> ObjectBuilder {
     closed()
-        .description(Some("One item of an order."))
-        .property("product_code", text("Which product."))
+        .description(Some("An item of an order."))
+        .property("product_code", text("The code of the product."))
         .property("unit_price", amount("The price of one piece, in major units."))
         .property("quantity", quantity())
         .required("product_code")
@@ -180,15 +181,15 @@ fn page() -> ObjectBuilder {
     let orders =
         ArrayBuilder::new().items(reference(ORDER)).max_items(usize::try_from(limits::PAGE_SIZE_MAX).ok());
     closed()
-        .description(Some("Some of a customer's orders, newest first."))
+        .description(Some("A page of a customer's orders, newest first."))
         .property("orders", orders)
-        .property("next_page_token", text("The page_token of the next page; empty on the last."))
+        .property("next_page_token", text("The page_token of the next page; empty on the last page."))
         .required("orders")
         .required("next_page_token")
 }
 
-/// The schemas that the problems' own structs give, closed like the others.
-fn problem_schemas() -> Vec<Named> {
+/// The schemas of the problem structs.
+fn problem_schemas() -> Vec<NamedSchema> {
     let mut all = vec![(PROBLEM.to_owned(), problem::Body::schema())];
     problem::Body::schemas(&mut all);
     for (_, schema) in &mut all {

@@ -1,4 +1,4 @@
-//! Reading one order: waiting until it settles, for a caller that prefers so, and telling one that has it already.
+//! Reads one order: waits for a PENDING order to settle if the client prefers so, and returns 304 for a known one.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use proto::order::{GetOrderRequest, GetOrderResponse, OrderStatus};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
-use super::{call, json, response::Order};
+use super::{call, json_response, response::Order};
 use crate::{
     conditional::{Etag, apply_if_none_match},
     limits, prefer,
@@ -17,59 +17,62 @@ use crate::{
     state::AppState,
 };
 
-/// How an order is told that changes no more: whoever keeps it asks each time whether it may be used, since who may
-/// read it can change, and is told 304.
+/// `Cache-Control` of an order that no longer changes. A cache must revalidate, since the permission to read it may
+/// change.
 const FINAL: HeaderValue = HeaderValue::from_static("private, no-cache");
-/// What an answer about an order depends on beside its address.
+/// The request headers that a response with an order depends on.
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding, authorization, prefer");
 
-/// The order that `request` names and the seconds that the caller's preference was heeded for. An order that is PENDING
-/// is asked for again, until it settles, the time is over or the gateway stops; dropping the future ends it.
+/// Reads an order, and reads a PENDING one again until it settles. Polling ends when the preferred time or the deadline
+/// is near, when the gateway shuts down, or when the future is dropped.
+///
+/// Returns the order and the seconds of the client's preference, if it was honoured.
 ///
 /// # Errors
 ///
-/// The first call's failure, as `failed` tells it. A later one ends the waiting with what is known.
+/// The failure of the first call, mapped by `failed`. After a later failure the last known state is returned.
 pub(super) async fn settled(
-    shared: &AppState,
+    state: &AppState,
     headers: &HeaderMap,
     request: GetOrderRequest,
     deadline: Deadline,
     failed: impl Fn(Status) -> Problem,
 ) -> Result<(GetOrderResponse, Option<u32>), Problem> {
-    // Who waits has a place among those in flight only while Order is asked.
-    let ask = async || {
-        let _permit = shared.load_limits.try_acquire()?;
-        let answer = shared.orders.clone().get(call(request, deadline)).await;
-        answer.map(tonic::Response::into_inner).map_err(&failed)
+    // The permit of a request in flight is held during the calls, not during the pauses.
+    let read = async || {
+        let _permit = state.load_limits.try_acquire()?;
+        let read = state.orders.clone().get(call(request, deadline)).await;
+        read.map(tonic::Response::into_inner).map_err(&failed)
     };
-    let asked_at = Instant::now();
-    let mut answer = ask().await?;
-    let Some(seconds) = prefer::wait_seconds(headers) else { return Ok((answer, None)) };
-    if !is_pending(&answer) {
-        return Ok((answer, Some(seconds)));
+    let started = Instant::now();
+    let mut order = read().await?;
+    let Some(seconds) = prefer::wait_seconds(headers) else { return Ok((order, None)) };
+    if !is_pending(&order) {
+        return Ok((order, Some(seconds)));
     }
-    let Ok(_permit) = shared.long_polls.try_acquire() else { return Ok((answer, None)) };
-    let wanted = asked_at + Duration::from_secs(seconds.into());
-    let last = deadline.0.checked_sub(limits::LONG_POLL_MARGIN).map_or(asked_at, |last| last.min(wanted));
+    let Ok(_permit) = state.long_polls.try_acquire() else { return Ok((order, None)) };
+    let preferred = started + Duration::from_secs(seconds.into());
+    let end =
+        deadline.0.checked_sub(limits::LONG_POLL_MARGIN).map_or(started, |latest| latest.min(preferred));
     let mut pause = limits::LONG_POLL_PAUSE_MIN;
-    while is_pending(&answer) && Instant::now() < last && shared.readiness.is_ready() {
-        sleep_until(last.min(Instant::now() + pause)).await;
+    while is_pending(&order) && Instant::now() < end && state.readiness.is_ready() {
+        sleep_until(end.min(Instant::now() + pause)).await;
         pause = (pause * 2).min(limits::LONG_POLL_PAUSE_MAX);
-        match ask().await {
-            Ok(later) => answer = later,
+        match read().await {
+            Ok(later) => order = later,
             Err(_) => break,
         }
     }
-    Ok((answer, Some(seconds)))
+    Ok((order, Some(seconds)))
 }
 
-fn is_pending(answer: &GetOrderResponse) -> bool {
-    answer.status == OrderStatus::Pending as i32
+fn is_pending(order: &GetOrderResponse) -> bool {
+    order.status == OrderStatus::Pending as i32
 }
 
-/// The answer with `order` to a caller with these headers, whose preference was heeded for `waited` seconds.
-pub(super) fn told(headers: &HeaderMap, order: &Order<'_>, waited: Option<u32>) -> Response {
-    let (mut response, bytes) = json(StatusCode::OK, order);
+/// The response with `order` to a request with these headers. `waited` is the honoured preference in seconds.
+pub(super) fn order_response(headers: &HeaderMap, order: &Order<'_>, waited: Option<u32>) -> Response {
+    let (mut response, bytes) = json_response(StatusCode::OK, order);
     response.headers_mut().insert(header::VARY, VARY);
     if let Some(seconds) = waited {
         response.headers_mut().insert(prefer::PREFERENCE_APPLIED, prefer::applied(seconds));

@@ -1,41 +1,38 @@
-//! Paths and query strings of `/orders`, as strict as the body.
+//! Parses the paths and query strings of `/orders`, as strictly as the body.
 
 use axum::extract::{Path, Query, rejection::PathRejection};
 use http::Uri;
 use proto::order::ListOrdersRequest;
 
-use super::{
-    field_errors::violation,
-    request::{accepted_number, whole_number},
-};
+use super::request::{accepted_number, whole_number};
 use crate::{limits, problem::Violation};
 
-/// The id of `/orders/{order_id}`, which takes no parameters.
+/// The id in `/orders/{order_id}`. Rejects query parameters.
 pub(super) fn order_id(path: Result<Path<String>, PathRejection>, uri: &Uri) -> Result<i64, Vec<Violation>> {
-    let mut faults = unknown(&pairs(uri), &[]);
-    // The path is refused where its percent-encoding gives no UTF-8.
+    let mut violations = unknown(&pairs(uri), &[]);
+    // Axum rejects a path whose percent-encoding is not UTF-8.
     let id = path.ok().and_then(|Path(text)| whole_number(&text, &limits::ORDER_ID));
     if id.is_none() {
-        faults.push(fault("order_id", accepted_number(&limits::ORDER_ID)));
+        violations.push(violation("order_id", accepted_number(&limits::ORDER_ID)));
     }
-    id.filter(|_| faults.is_empty()).ok_or(faults)
+    id.filter(|_| violations.is_empty()).ok_or(violations)
 }
 
-/// Every parameter of an address that takes none.
+/// A violation for each parameter, of an address that takes none.
 pub(super) fn none(uri: &Uri) -> Vec<Violation> {
     unknown(&pairs(uri), &[])
 }
 
-/// The parameters of `GET /orders`. Without `user_id` the orders of `user` are meant, where there is one.
+/// The parameters of `GET /orders`. `user_id` defaults to `user`, the user of the token.
 pub(super) fn list(uri: &Uri, user: Option<i64>) -> Result<ListOrdersRequest, Vec<Violation>> {
     const KNOWN: [&str; 3] = ["user_id", "page_size", "page_token"];
     let pairs = pairs(uri);
-    let mut faults = unknown(&pairs, &KNOWN);
+    let mut violations = unknown(&pairs, &KNOWN);
     let [user_id, page_size, page_token] = KNOWN.map(|name| {
         let mut values = pairs.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let value = values.next();
         if values.next().is_some() {
-            faults.push(fault(name, "must be given once".to_owned()));
+            violations.push(violation(name, "must be given once".to_owned()));
         }
         value
     });
@@ -43,17 +40,21 @@ pub(super) fn list(uri: &Uri, user: Option<i64>) -> Result<ListOrdersRequest, Ve
         Some(text) => whole_number(text, &limits::USER_ID).ok_or_else(|| accepted_number(&limits::USER_ID)),
         None => user.ok_or_else(|| format!("is missing; it {}", accepted_number(&limits::USER_ID))),
     };
-    let user_id = user_id.map_err(|detail| faults.push(fault("user_id", detail))).unwrap_or_default();
-    let page_size = page_size.map_or(Some(limits::PAGE_SIZE_DEFAULT), read_page_size).unwrap_or_else(|| {
-        faults.push(fault("page_size", "must be a whole number, 0 or more".to_owned()));
+    let user_id = user_id.map_err(|detail| violations.push(violation("user_id", detail))).unwrap_or_default();
+    let page_size = page_size.map_or(Some(limits::PAGE_SIZE_DEFAULT), parse_page_size).unwrap_or_else(|| {
+        violations.push(violation("page_size", "must be a whole number, 0 or more".to_owned()));
         0
     });
     let page_token = page_token.unwrap_or_default().to_owned();
-    if faults.is_empty() { Ok(ListOrdersRequest { user_id, page_size, page_token }) } else { Err(faults) }
+    if violations.is_empty() {
+        Ok(ListOrdersRequest { user_id, page_size, page_token })
+    } else {
+        Err(violations)
+    }
 }
 
-/// 0 asks for the default, and more than the most for the most (AIP-158).
-fn read_page_size(text: &str) -> Option<i32> {
+/// 0 means the default, and a size above the maximum means the maximum (AIP-158).
+fn parse_page_size(text: &str) -> Option<i32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match digits.then(|| text.parse().unwrap_or(i32::MAX))? {
         0 => Some(limits::PAGE_SIZE_DEFAULT),
@@ -61,9 +62,9 @@ fn read_page_size(text: &str) -> Option<i32> {
     }
 }
 
-/// The parameters in their order, duplicates included.
+/// The parameters in order, including duplicates.
 fn pairs(uri: &Uri) -> Vec<(String, String)> {
-    // Any query is a list of pairs of texts.
+    // Cannot fail: any query parses as pairs of texts.
     Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default()
 }
 
@@ -72,12 +73,12 @@ fn unknown(pairs: &[(String, String)], known: &[&str]) -> Vec<Violation> {
         [] => "is not known here; this address takes no parameters".to_owned(),
         _ => format!("is not known here; known are {}", known.join(", ")),
     };
-    let strangers = pairs.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    strangers.take(limits::VIOLATIONS_MAX).map(|(name, _)| fault(name, detail())).collect()
+    let unknown = pairs.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    unknown.take(limits::VIOLATIONS_MAX).map(|(name, _)| violation(name, detail())).collect()
 }
 
-fn fault(parameter: &str, detail: String) -> Violation {
-    violation(parameter.to_owned(), None, detail)
+fn violation(parameter: &str, detail: String) -> Violation {
+    Violation::new(parameter, None, detail)
 }
 
 #[cfg(test)]
@@ -86,12 +87,12 @@ mod tests {
 
     fn listed(query: &str) -> Result<ListOrdersRequest, Vec<String>> {
         list(&format!("/orders?{query}").parse().unwrap(), None)
-            .map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
+            .map_err(|violations| violations.into_iter().map(|violation| violation.field).collect())
     }
 
     fn read_id(text: &str, query: &str) -> Result<i64, Vec<String>> {
         order_id(Ok(Path(text.to_owned())), &format!("/orders/1{query}").parse().unwrap())
-            .map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
+            .map_err(|violations| violations.into_iter().map(|violation| violation.field).collect())
     }
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_needs_a_user_and_has_a_page_size() {
+    fn a_list_requires_a_user_and_defaults_its_page_size() {
         let expected = |page_size, token: &str| {
             Ok(ListOrdersRequest { user_id: 7, page_size, page_token: token.to_owned() })
         };
@@ -118,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn the_user_of_a_token_is_meant_where_none_is_named() {
+    fn user_id_defaults_to_the_user_of_the_token() {
         let of = |query: &str| list(&format!("/orders{query}").parse().unwrap(), Some(7)).unwrap().user_id;
         assert_eq!([of(""), of("?page_size=3"), of("?user_id=7"), of("?user_id=8")], [7, 7, 7, 8]);
         assert!(list(&"/orders?user_id=0".parse().unwrap(), Some(7)).is_err());
     }
 
     #[test]
-    fn every_bad_parameter_is_named_at_once() {
+    fn all_invalid_parameters_are_reported_at_once() {
         let all = listed("page_size=-1&x=1&user_id=a&page_token=1&page_token=2").unwrap_err();
         assert_eq!(all, ["x", "page_token", "user_id", "page_size"]);
         assert_eq!(listed(""), Err(vec!["user_id".to_owned()]));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_parameters_takes_none() {
+    fn parameters_are_rejected_where_none_are_accepted() {
         assert_eq!(none(&"/orders".parse().unwrap()), []);
         assert_eq!(none(&"/orders?a=1&b".parse().unwrap()).len(), 2);
     }

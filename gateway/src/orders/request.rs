@@ -1,4 +1,4 @@
-//! The body of `POST /orders`: from bytes to a valid order, or to every fault in them.
+//! Parses the body of `POST /orders` into a valid order or all its errors.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -24,57 +24,56 @@ const UNIT_PRICE: Member = Member { name: "unit_price", field: "unit_price", acc
 const QUANTITY: Member =
     Member { name: "quantity", field: "quantity", accepted: || accepted_number(&limits::QUANTITY) };
 
-/// An order that may be placed, as far as can be told without asking.
+/// A syntactically valid order.
 #[derive(Debug)]
 pub(super) struct NewOrder<'a> {
     pub(super) user_id: i64,
     pub(super) currency: Currency,
-    /// Whether the body named the currency.
-    pub(super) currency_named: bool,
+    /// Whether the body has the member `currency`.
+    pub(super) has_currency: bool,
     pub(super) items: Vec<NewItem<'a>>,
-    /// Above 0; `None` where the price of an item is left to the price list.
+    /// Above 0; `None` if the price list determines the price of an item.
     pub(super) total: Option<Money>,
 }
 
-/// One item of it.
+/// One item of an order.
 #[derive(Debug)]
 pub(super) struct NewItem<'a> {
     pub(super) product_code: Cow<'a, str>,
-    /// Of one piece; `None` where it is left to the price list.
+    /// The price of one piece; `None` if the price list determines it.
     pub(super) price: Option<Money>,
     pub(super) quantity: i32,
 }
 
-/// Reads a body.
+/// Parses a body.
 ///
 /// # Errors
 ///
-/// Every offending member; where the body is no JSON object, that.
-pub(super) fn read(body: &[u8], unit_price: UnitPrice) -> Result<NewOrder<'_>, Vec<Violation>> {
-    let mut faults = FieldErrors::default();
+/// All invalid members, or one error if the body is not a JSON object.
+pub(super) fn parse(body: &[u8], unit_price: UnitPrice) -> Result<NewOrder<'_>, Vec<Violation>> {
+    let mut errors = FieldErrors::default();
     let order = match json::document(body) {
-        Ok(members) => read_order(members, unit_price, &mut faults),
+        Ok(members) => parse_order(members, unit_price, &mut errors),
         Err(malformed) => {
-            faults.body(malformed.to_string());
+            errors.body(malformed.to_string());
             None
         }
     };
-    order.filter(|_| faults.is_empty()).ok_or_else(|| faults.into_violations())
+    order.filter(|_| errors.is_empty()).ok_or_else(|| errors.into_violations())
 }
 
 impl NewOrder<'_> {
-    /// What of the body problems need, to point into it.
+    /// What JSON pointers into the body depend on.
     pub(super) fn shape(&self) -> BodyShape {
         let unpriced = self.items.iter().enumerate().filter(|(_, item)| item.price.is_none());
         BodyShape {
-            currency: self.currency_named,
+            currency: self.has_currency,
             items: self.items.len(),
             unpriced: unpriced.map(|(index, _)| index).collect(),
         }
     }
 
-    /// The same in the Order contract: exact prices, and beside them the floats that a server of the old
-    /// contract reads.
+    /// The request of the Order contract: exact prices, and the floats that a server of the old contract reads.
     pub(super) fn to_proto(&self, idempotency_key: String) -> CreateOrderRequest {
         CreateOrderRequest {
             user_id: self.user_id,
@@ -93,7 +92,7 @@ impl NewItem<'_> {
         };
         proto::order::OrderItem {
             product_code: self.product_code.clone().into_owned(),
-            // A server that knows no price lists would read 0 as a price; what is no number it refuses.
+            // A server without price lists would take 0 for a price; it rejects NaN.
             unit_price: self.price.map_or(f32::NAN, Money::to_float),
             quantity: self.quantity,
             price: self.price.map(exact),
@@ -102,71 +101,70 @@ impl NewItem<'_> {
     }
 }
 
-fn read_order<'a>(
+fn parse_order<'a>(
     members: Members<'a>,
     unit_price: UnitPrice,
-    faults: &mut FieldErrors,
+    errors: &mut FieldErrors,
 ) -> Option<NewOrder<'a>> {
     let [user_id, items, currency_value] =
-        faults.take_members(JsonPath::Order, [&USER_ID, &ORDER_ITEMS, &CURRENCY], members);
+        errors.take_members(JsonPath::Order, [&USER_ID, &ORDER_ITEMS, &CURRENCY], members);
     let user_id =
-        faults.required(JsonPath::Order, &USER_ID, user_id, |value| read_number(value, &limits::USER_ID));
+        errors.required(JsonPath::Order, &USER_ID, user_id, |value| parse_number(value, &limits::USER_ID));
     let currency = match currency_value {
-        Some(value) => faults.required(JsonPath::Order, &CURRENCY, Some(value), read_currency),
+        Some(value) => errors.required(JsonPath::Order, &CURRENCY, Some(value), parse_currency),
         None => Some(Currency::USD),
     };
-    let elements = faults.required(JsonPath::Order, &ORDER_ITEMS, items, |value| {
+    let elements = errors.required(JsonPath::Order, &ORDER_ITEMS, items, |value| {
         value.elements().ok_or_else(accepted_items)
     })?;
     let count_fits = limits::ITEMS.contains(&elements.len());
     if !count_fits {
-        faults.member(JsonPath::Order, &ORDER_ITEMS, accepted_items());
+        errors.member(JsonPath::Order, &ORDER_ITEMS, accepted_items());
     }
-    // Of too many items the first ones are looked at all the same, so that one answer names their faults too.
-    let read: Vec<Option<NewItem<'a>>> = elements
+    // Of too many items, the first ones are parsed, so that one response reports their errors too.
+    let parsed: Vec<Option<NewItem<'a>>> = elements
         .into_iter()
         .take(*limits::ITEMS.end())
         .enumerate()
-        .map(|(index, element)| read_item(index, element, currency, unit_price, faults))
+        .map(|(index, element)| parse_item(index, element, currency, unit_price, errors))
         .collect();
-    let items: Vec<NewItem<'a>> = read.into_iter().collect::<Option<_>>()?;
+    let items: Vec<NewItem<'a>> = parsed.into_iter().collect::<Option<_>>()?;
     let currency = currency.filter(|_| count_fits)?;
     let named = items.iter().filter_map(|item| Some((item.price?, item.quantity)));
     let total = sum(currency, named);
     let is_whole = items.iter().all(|item| item.price.is_some());
     let Some(total) = total.filter(|total| !is_whole || !total.is_zero()) else {
-        faults.member(JsonPath::Order, &ORDER_ITEMS, accepted_total());
+        errors.member(JsonPath::Order, &ORDER_ITEMS, accepted_total());
         return None;
     };
     let total = is_whole.then_some(total);
-    Some(NewOrder { user_id: user_id?, currency, currency_named: currency_value.is_some(), items, total })
+    Some(NewOrder { user_id: user_id?, currency, has_currency: currency_value.is_some(), items, total })
 }
 
-fn read_item<'a>(
+fn parse_item<'a>(
     index: usize,
     element: Value<'a>,
     currency: Option<Currency>,
     unit_price: UnitPrice,
-    faults: &mut FieldErrors,
+    errors: &mut FieldErrors,
 ) -> Option<NewItem<'a>> {
     let Some(members) = element.members() else {
-        faults.item(index, "must be an object with product_code, unit_price and quantity");
+        errors.item(index, "must be an object with product_code, unit_price and quantity");
         return None;
     };
-    let place = JsonPath::Item(index);
-    let [code, price, quantity] =
-        faults.take_members(place, [&PRODUCT_CODE, &UNIT_PRICE, &QUANTITY], members);
-    let product_code = faults.required(place, &PRODUCT_CODE, code, read_product_code);
+    let path = JsonPath::Item(index);
+    let [code, price, quantity] = errors.take_members(path, [&PRODUCT_CODE, &UNIT_PRICE, &QUANTITY], members);
+    let product_code = errors.required(path, &PRODUCT_CODE, code, parse_product_code);
     let price = match price {
         None if unit_price == UnitPrice::Optional => Some(None),
-        price => faults.required(place, &UNIT_PRICE, price, |value| read_price(value, currency)).map(Some),
+        price => errors.required(path, &UNIT_PRICE, price, |value| parse_price(value, currency)).map(Some),
     };
-    let quantity = faults.required(place, &QUANTITY, quantity, |value| read_number(value, &limits::QUANTITY));
+    let quantity = errors.required(path, &QUANTITY, quantity, |value| parse_number(value, &limits::QUANTITY));
     let quantity = i32::try_from(quantity?).ok();
     Some(NewItem { product_code: product_code?, price: price?, quantity: quantity? })
 }
 
-/// What so many pieces at such prices cost; `None` where that is more than any amount.
+/// The sum of price times quantity; `None` if it exceeds the largest amount.
 pub(super) fn sum(currency: Currency, mut pieces: impl Iterator<Item = (Money, i32)>) -> Option<Money> {
     pieces.try_fold(Money::zero(currency), |total, (price, quantity)| {
         let quantity = u32::try_from(quantity).ok()?;
@@ -174,37 +172,37 @@ pub(super) fn sum(currency: Currency, mut pieces: impl Iterator<Item = (Money, i
     })
 }
 
-fn read_number(value: Value<'_>, range: &RangeInclusive<i64>) -> Result<i64, String> {
+fn parse_number(value: Value<'_>, range: &RangeInclusive<i64>) -> Result<i64, String> {
     value.number().and_then(|text| whole_number(text, range)).ok_or_else(|| accepted_number(range))
 }
 
-/// The whole number that `text` gives in its one plain form: digits alone, no zero before them.
+/// Parses a whole number of digits alone, without leading zeros.
 pub(super) fn whole_number(text: &str, range: &RangeInclusive<i64>) -> Option<i64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     text.parse().ok().filter(|number| plain && range.contains(number))
 }
 
-fn read_currency(value: Value<'_>) -> Result<Currency, String> {
+fn parse_currency(value: Value<'_>) -> Result<Currency, String> {
     let code = value.string().ok_or(UnknownCurrency);
     code.and_then(|code| Currency::from_code(&code)).map_err(|error| error.to_string())
 }
 
-fn read_product_code(value: Value<'_>) -> Result<Cow<'_, str>, String> {
+fn parse_product_code(value: Value<'_>) -> Result<Cow<'_, str>, String> {
     let fits = |code: &Cow<'_, str>| {
         limits::PRODUCT_CODE_CHARS.contains(&code.chars().count()) && !code.chars().any(char::is_control)
     };
     value.string().filter(fits).ok_or_else(accepted_product_code)
 }
 
-/// A price in `currency`. Where that is not known, for it is itself at fault, the price is looked at as far
-/// as it can be, and the amount returned means nothing.
-fn read_price(value: Value<'_>, currency: Option<Currency>) -> Result<Money, String> {
+/// Parses a price in `currency`. Without a currency, because that is invalid itself, only the errors count that do not
+/// depend on it, and the amount is meaningless.
+fn parse_price(value: Value<'_>, currency: Option<Currency>) -> Result<Money, String> {
     let text = value.number().map(Cow::Borrowed).or_else(|| value.string()).ok_or_else(accepted_price)?;
-    let read = match (Money::parse(currency.unwrap_or(Currency::USD), &text), currency) {
+    let amount = match (Money::parse(currency.unwrap_or(Currency::USD), &text), currency) {
         (Err(AmountError::TooPrecise { .. } | AmountError::TooLarge), None) => Ok(Money::zero(Currency::USD)),
-        (read, _) => read,
+        (amount, _) => amount,
     };
-    read.map_err(|error| error.to_string())
+    amount.map_err(|error| error.to_string())
 }
 
 pub(super) fn accepted_number(range: &RangeInclusive<i64>) -> String {

@@ -1,7 +1,7 @@
-//! From the Order contract to JSON: one order, or a page of them.
+//! Translates responses of the Order contract to JSON: one order, or a page of orders.
 //!
-//! What a backend answers is read as strictly as what a client sends: an answer that makes no sense is
-//! refused here rather than passed on. A server of the old contract answers less, and that little is enough.
+//! An invalid response of the backend is rejected, not passed on. A server of the old contract omits all fields from 16
+//! on, which is valid.
 
 use std::borrow::Cow;
 
@@ -18,19 +18,19 @@ use tonic::Status;
 use super::request::{NewItem, NewOrder, sum};
 use crate::limits;
 
-/// An order as JSON has it. Amounts are numbers with all of the currency's decimals.
+/// An order in JSON. Amounts are numbers with all decimals of the currency.
 #[derive(Debug, Serialize)]
 pub(super) struct Order<'a> {
     pub(super) order_id: i64,
     user_id: i64,
-    /// Not told by a server of the old contract.
+    /// Absent from a server of the old contract.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     currency: &'static str,
     #[serde(serialize_with = "as_number")]
     total_price: Money,
     order_items: Vec<Item<'a>>,
-    /// Not told by a server of the old contract.
+    /// Absent from a server of the old contract.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub(super) struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Whether it stays as it is: Payment's answer for an order never changes.
+    /// Whether the order no longer changes: Payment's answer for an order id never changes.
     pub(super) fn is_final(&self) -> bool {
         matches!(self.status, Some("PAID" | "DECLINED" | "VOIDED"))
     }
@@ -60,110 +60,114 @@ pub(super) struct Page<'a> {
     next_page_token: &'a str,
 }
 
-/// What about a backend's answer makes no sense.
+/// Which part of a backend's response is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer makes no sense: {0}")]
+#[error("invalid response of the Order service: {0}")]
 pub(super) struct InvalidUpstreamResponse(&'static str);
 
 impl From<InvalidUpstreamResponse> for Status {
-    /// A status that did not come from the backend, which [`grpc_client::Failure::of`] tells from one that did.
-    fn from(nonsense: InvalidUpstreamResponse) -> Self {
-        Self::internal(nonsense.to_string())
+    /// A status of this process, which [`grpc_client::Failure::of`] distinguishes from one of the backend.
+    fn from(invalid: InvalidUpstreamResponse) -> Self {
+        Self::internal(invalid.to_string())
     }
 }
 
-/// The order that `asked` became.
+/// The order that `request` created.
 pub(super) fn created<'a>(
-    asked: &'a NewOrder<'_>,
-    answer: &CreateOrderResponse,
+    request: &'a NewOrder<'_>,
+    response: &CreateOrderResponse,
 ) -> Result<Order<'a>, InvalidUpstreamResponse> {
-    let old = is_old(answer.status, answer.total.as_ref(), answer.create_time.as_ref());
-    let total = match &answer.total {
-        Some(total) => read_total(total)?,
-        None if old => asked.total.ok_or(InvalidUpstreamResponse("no total"))?,
+    let old = is_old(response.status, response.total.as_ref(), response.create_time.as_ref());
+    let total = match &response.total {
+        Some(total) => parse_total(total)?,
+        None if old => request.total.ok_or(InvalidUpstreamResponse("no total"))?,
         None => return Err(InvalidUpstreamResponse("no total")),
     };
-    if total.currency() != asked.currency {
-        return Err(InvalidUpstreamResponse("another currency than was asked for"));
+    if total.currency() != request.currency {
+        return Err(InvalidUpstreamResponse("another currency than requested"));
     }
-    let items = asked.items.iter().enumerate().map(|(index, item)| {
+    let items = request.items.iter().enumerate().map(|(index, item)| {
         let unit_price = match item.price {
             Some(price) => price,
-            None => read_listed(item, total.currency(), answer.order_items.get(index))?,
+            None => listed_price(item, total.currency(), response.order_items.get(index))?,
         };
         Ok(Item { product_code: Cow::Borrowed(&item.product_code), unit_price, quantity: item.quantity })
     });
     Ok(Order {
-        order_id: read_order_id(answer.order_id)?,
-        user_id: asked.user_id,
-        status: (!old).then(|| read_paid(answer.status)).transpose()?,
-        currency: asked.currency.code(),
+        order_id: parse_order_id(response.order_id)?,
+        user_id: request.user_id,
+        status: (!old).then(|| parse_paid(response.status)).transpose()?,
+        currency: request.currency.code(),
         total_price: total,
         order_items: items.collect::<Result<_, _>>()?,
-        created_at: (!old).then(|| read_time(answer.create_time.as_ref())).transpose()?,
+        created_at: (!old).then(|| parse_time(response.create_time.as_ref())).transpose()?,
         decline_reason: None,
     })
 }
 
-/// The order with the id `asked`.
-pub(super) fn stored(asked: i64, answer: &GetOrderResponse) -> Result<Order<'_>, InvalidUpstreamResponse> {
-    // A server of the old contract repeats no id.
-    if answer.order_id != 0 && answer.order_id != asked {
-        return Err(InvalidUpstreamResponse("another order than was asked for"));
+/// The order with the requested id.
+pub(super) fn stored(
+    order_id: i64,
+    response: &GetOrderResponse,
+) -> Result<Order<'_>, InvalidUpstreamResponse> {
+    // A server of the old contract sends no id.
+    if response.order_id != 0 && response.order_id != order_id {
+        return Err(InvalidUpstreamResponse("another order than requested"));
     }
-    Ok(Order { order_id: asked, ..read_order(answer)? })
+    Ok(Order { order_id, ..parse_order(response)? })
 }
 
-/// A page; only servers of the present contract have them.
-pub(super) fn page(answer: &ListOrdersResponse) -> Result<Page<'_>, InvalidUpstreamResponse> {
-    let order = |answer| {
-        let order = read_order(answer)?;
-        read_order_id(order.order_id).map(|_| order)
+/// A page. Servers of the old contract have none.
+pub(super) fn page(response: &ListOrdersResponse) -> Result<Page<'_>, InvalidUpstreamResponse> {
+    let order = |response| {
+        let order = parse_order(response)?;
+        parse_order_id(order.order_id).map(|_| order)
     };
-    let orders = answer.orders.iter().map(order).collect::<Result<_, _>>()?;
-    Ok(Page { orders, next_page_token: &answer.next_page_token })
+    let orders = response.orders.iter().map(order).collect::<Result<_, _>>()?;
+    Ok(Page { orders, next_page_token: &response.next_page_token })
 }
 
-fn read_order(answer: &GetOrderResponse) -> Result<Order<'_>, InvalidUpstreamResponse> {
-    let old = is_old(answer.status, answer.total.as_ref(), answer.create_time.as_ref());
-    let told = answer.total.as_ref().map(read_total).transpose()?;
-    let currency = told.map_or(Currency::USD, Money::currency);
+fn parse_order(response: &GetOrderResponse) -> Result<Order<'_>, InvalidUpstreamResponse> {
+    let old = is_old(response.status, response.total.as_ref(), response.create_time.as_ref());
+    let charged_total = response.total.as_ref().map(parse_total).transpose()?;
+    let currency = charged_total.map_or(Currency::USD, Money::currency);
     let order_items: Vec<Item<'_>> =
-        answer.order_items.iter().map(|item| read_item(currency, item)).collect::<Result<_, _>>()?;
+        response.order_items.iter().map(|item| parse_item(currency, item)).collect::<Result<_, _>>()?;
     let summed = || sum(currency, order_items.iter().map(|item| (item.unit_price, item.quantity)));
-    let total_price = told.or_else(|| summed().filter(|_| old)).ok_or(InvalidUpstreamResponse("no total"))?;
-    let reason = answer.decline_reason.as_str();
+    let total_price =
+        charged_total.or_else(|| summed().filter(|_| old)).ok_or(InvalidUpstreamResponse("no total"))?;
+    let reason = response.decline_reason.as_str();
     Ok(Order {
-        order_id: answer.order_id,
-        user_id: Some(answer.user_id)
+        order_id: response.order_id,
+        user_id: Some(response.user_id)
             .filter(|id| limits::USER_ID.contains(id))
             .ok_or(InvalidUpstreamResponse("user_id"))?,
-        status: (!old).then(|| read_status(answer.status)).transpose()?,
+        status: (!old).then(|| parse_status(response.status)).transpose()?,
         currency: currency.code(),
         total_price,
         order_items,
-        created_at: (!old).then(|| read_time(answer.create_time.as_ref())).transpose()?,
+        created_at: (!old).then(|| parse_time(response.create_time.as_ref())).transpose()?,
         decline_reason: (!reason.is_empty()).then_some(reason),
     })
 }
 
-/// Whether an answer is of the old contract, which has no field from 16 on.
+/// Whether a response is of the old contract, which has no field from 16 on.
 fn is_old(status: i32, total: Option<&google_type::Money>, time: Option<&Timestamp>) -> bool {
     status == OrderStatus::Unspecified as i32 && total.is_none() && time.is_none()
 }
 
-fn read_order_id(id: i64) -> Result<i64, InvalidUpstreamResponse> {
+fn parse_order_id(id: i64) -> Result<i64, InvalidUpstreamResponse> {
     Some(id).filter(|id| limits::ORDER_ID.contains(id)).ok_or(InvalidUpstreamResponse("order_id"))
 }
 
-/// Create succeeds for an order that was charged, and for no other.
-fn read_paid(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
-    read_status(number).and_then(|status| {
+/// Create succeeds only for a charged order.
+fn parse_paid(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
+    parse_status(number).and_then(|status| {
         if status == "PAID" { Ok(status) } else { Err(InvalidUpstreamResponse("a success that is not PAID")) }
     })
 }
 
-fn read_status(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
+fn parse_status(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
     match OrderStatus::try_from(number) {
         Ok(OrderStatus::Pending) => Ok("PENDING"),
         Ok(OrderStatus::Paid) => Ok("PAID"),
@@ -174,13 +178,13 @@ fn read_status(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
     }
 }
 
-fn read_total(total: &google_type::Money) -> Result<Money, InvalidUpstreamResponse> {
+fn parse_total(total: &google_type::Money) -> Result<Money, InvalidUpstreamResponse> {
     let currency = Currency::from_code(&total.currency_code)
         .map_err(|_| InvalidUpstreamResponse("the total's currency"))?;
     Money::from_units_nanos(currency, total.units, total.nanos).map_err(|_| InvalidUpstreamResponse("total"))
 }
 
-fn read_item(
+fn parse_item(
     currency: Currency,
     item: &proto::order::OrderItem,
 ) -> Result<Item<'_>, InvalidUpstreamResponse> {
@@ -201,23 +205,19 @@ fn read_item(
     })
 }
 
-/// The price that an item was charged which left it to the price list.
-fn read_listed(
-    asked: &NewItem<'_>,
+/// The charged price of an item without a price in the request.
+fn listed_price(
+    requested: &NewItem<'_>,
     currency: Currency,
-    answer: Option<&proto::order::OrderItem>,
+    response: Option<&proto::order::OrderItem>,
 ) -> Result<Money, InvalidUpstreamResponse> {
-    let charged = read_item(currency, answer.ok_or(InvalidUpstreamResponse("no price of an item"))?)?;
-    let is_it = charged.product_code == asked.product_code && charged.quantity == asked.quantity;
-    if is_it {
-        Ok(charged.unit_price)
-    } else {
-        Err(InvalidUpstreamResponse("another item than was asked for"))
-    }
+    let charged = parse_item(currency, response.ok_or(InvalidUpstreamResponse("no price of an item"))?)?;
+    let same = charged.product_code == requested.product_code && charged.quantity == requested.quantity;
+    if same { Ok(charged.unit_price) } else { Err(InvalidUpstreamResponse("another item than requested")) }
 }
 
-/// RFC 3339 in UTC with milliseconds. What is finer is cut off.
-fn read_time(time: Option<&Timestamp>) -> Result<String, InvalidUpstreamResponse> {
+/// RFC 3339 in UTC, truncated to milliseconds.
+fn parse_time(time: Option<&Timestamp>) -> Result<String, InvalidUpstreamResponse> {
     const EPOCH_TO_9999: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
     const NANOS: std::ops::RangeInclusive<i32> = 0..=999_999_999;
     let in_range = |time: &&Timestamp| EPOCH_TO_9999.contains(&time.seconds) && NANOS.contains(&time.nanos);
@@ -226,7 +226,7 @@ fn read_time(time: Option<&Timestamp>) -> Result<String, InvalidUpstreamResponse
     Ok(format!("{}.{:03}Z", seconds.trim_end_matches('Z'), time.nanos / 1_000_000))
 }
 
-/// The amount's own digits as a JSON number; no float comes between.
+/// Writes the digits of the amount as a JSON number, without a float in between.
 fn as_number<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
     RawValue::from_string(amount.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }

@@ -127,6 +127,13 @@ pub struct Violation {
     pub reason: Option<String>,
 }
 
+impl Violation {
+    /// A violation without a reason.
+    pub fn new(field: impl Into<String>, pointer: Option<String>, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), pointer, detail: detail.into(), reason: None }
+    }
+}
+
 /// One exceeded quota.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QuotaViolation {

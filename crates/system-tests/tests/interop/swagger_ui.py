@@ -17,6 +17,7 @@ from webdriver import Browser
 
 WINDOW = (1200, 1000)
 POST = ".opblock-post:has([data-path='/orders'])"
+KEY = f"{POST} tr[data-param-name='Idempotency-Key'] input"
 # The console shows violations too, with fewer details than this event.
 WATCH_POLICY = """
 window.violations = [];
@@ -57,6 +58,9 @@ def read_the_documentation(visit):
     browser.open(f"{visit.home}/docs")
     browser.click(f"{POST} .opblock-summary-control")
     assert "Orders" in browser.text(".info .title")
+    # Without it a phone shows the page at the width of a desktop.
+    assert browser.run("return document.querySelector('meta[name=viewport]').content.startsWith('width=device-width')")
+    assert browser.run("return document.querySelector('.opblock').classList.contains('opblock-post')")
     sample = browser.text(f"{POST} .opblock-description code")
     assert sample.startswith("curl ") and "Idempotency-Key" in sample, sample
     assert browser.run("return [...document.querySelectorAll('.opblock-tag')].map(tag => tag.dataset.tag)") == [
@@ -76,14 +80,23 @@ def authorize(visit):
     browser.click(".modal-ux .btn-done")
 
 
+def key(browser):
+    """The key that the next Execute sends."""
+    return browser.run(f"return document.querySelector({KEY!r}).value")
+
+
 def place_an_order(visit):
     """Clicks Execute: "Try it out" is active from the start."""
     browser = visit.browser
+    first_key = key(browser)
+    assert first_key, "the idempotency key is not filled in"
     browser.click(f"{POST} .btn.execute")
     status = browser.text(f"{POST} .live-responses-table .response .response-col_status")
     assert status.split()[0] == "201", f"the page shows {status!r}"
     placed = browser.text(f"{POST} .live-responses-table .response .response-col_description code")
     assert json.loads(placed)["status"] == "PAID", placed
+    assert first_key in browser.text(f"{POST} .live-responses-table"), "the order has another key"
+    assert key(browser) not in ("", first_key), "the next order would have the same key"
     if screenshot := os.environ.get("SCREENSHOT"):
         browser.scroll_to(".live-responses-table")
         pathlib.Path(screenshot).write_bytes(base64.b64decode(browser.screenshot()))

@@ -46,12 +46,12 @@ async fn example_order_is_created_charged_and_read_back() {
     let expected = format!(
         r#"{{"order_id":{id},"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}],"created_at":"{created_at}"}}"#
     );
-    assert_eq!(placed.text(), expected);
+    assert_eq!(placed.text(), format!("{expected}\n"));
 
     let read = client.get(placed.header("location")).await;
     assert_eq!((read.status.as_u16(), read.text()), (200, placed.text()));
     let listed = client.get("/orders?user_id=123").await;
-    assert_eq!(listed.text(), format!(r#"{{"orders":[{expected}],"next_page_token":""}}"#));
+    assert_eq!(listed.text(), format!("{{\"orders\":[{expected}],\"next_page_token\":\"\"}}\n"));
     let payment = payment_of(&system, id).await;
     assert_eq!((payment.status(), payment.user_id), (PaymentStatus::Charged, 123));
     let total = payment.total.unwrap();

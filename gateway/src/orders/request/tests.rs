@@ -1,10 +1,10 @@
-//! The body's table of good and bad input.
+//! Valid and invalid bodies.
 
 use super::*;
 
-/// A body as it is read where each price is named.
-fn read(body: &[u8]) -> Result<NewOrder<'_>, Vec<Violation>> {
-    super::read(body, UnitPrice::Required)
+/// Parses a body with a price for each item.
+fn parse(body: &[u8]) -> Result<NewOrder<'_>, Vec<Violation>> {
+    super::parse(body, UnitPrice::Required)
 }
 
 const GOOD: &str =
@@ -21,21 +21,21 @@ fn with_items(items: &str) -> String {
     format!(r#"{{"user_id":123,"order_items":[{items}]}}"#)
 }
 
-/// Each fault as field and pointer.
-fn faults(body: &str) -> Vec<(String, String)> {
-    let place = |v: Violation| (v.field, v.pointer.unwrap_or_default());
-    read(body.as_bytes()).map(drop).unwrap_err().into_iter().map(place).collect()
+/// Each error as field and pointer.
+fn errors(body: &str) -> Vec<(String, String)> {
+    let path = |v: Violation| (v.field, v.pointer.unwrap_or_default());
+    parse(body.as_bytes()).map(drop).unwrap_err().into_iter().map(path).collect()
 }
 
-fn only_fault(body: &str) -> Violation {
-    let mut found = read(body.as_bytes()).map(drop).unwrap_err();
+fn only_error(body: &str) -> Violation {
+    let mut found = parse(body.as_bytes()).map(drop).unwrap_err();
     assert_eq!(found.len(), 1, "{body}: {found:?}");
     found.remove(0)
 }
 
 #[test]
-fn a_good_body_becomes_the_same_order_in_the_contract() {
-    let order = read(GOOD.as_bytes()).unwrap();
+fn a_valid_body_becomes_a_request_of_the_contract() {
+    let order = parse(GOOD.as_bytes()).unwrap();
     assert_eq!((order.user_id, order.total.unwrap().minor(), order.currency), (123, 12, Currency::USD));
     assert_eq!(order.shape(), BodyShape { items: 1, ..BodyShape::default() });
     let proto = order.to_proto("k".to_owned());
@@ -50,7 +50,7 @@ fn a_good_body_becomes_the_same_order_in_the_contract() {
 }
 
 #[test]
-fn a_price_is_read_from_its_text_exactly() {
+fn a_price_is_parsed_exactly_from_its_text() {
     for (text, minor) in [
         ("0.12", 12),
         ("\"0.12\"", 12),
@@ -61,33 +61,36 @@ fn a_price_is_read_from_its_text_exactly() {
         ("90071992547409.91", (1 << 53) - 1),
     ] {
         let body = with_items(&item("unit_price", text));
-        assert_eq!(read(body.as_bytes()).unwrap().total.unwrap().minor(), minor, "{text}");
+        assert_eq!(parse(body.as_bytes()).unwrap().total.unwrap().minor(), minor, "{text}");
     }
 }
 
 #[test]
-fn a_price_is_left_to_the_list_where_there_is_one() {
-    let left = r#"{"product_code":"a","quantity":2}"#;
-    let refused = only_fault(&with_items(left));
-    let place = (refused.field.as_str(), refused.pointer.as_deref());
-    assert_eq!(place, ("order_items[0].unit_price", Some("#/order_items/0")));
+fn a_price_is_optional_with_a_price_list() {
+    let without_price = r#"{"product_code":"a","quantity":2}"#;
+    let error = only_error(&with_items(without_price));
+    let location = (error.field.as_str(), error.pointer.as_deref());
+    assert_eq!(location, ("order_items[0].unit_price", Some("#/order_items/0")));
 
     let optional = |body: &str| {
-        super::read(body.as_bytes(), UnitPrice::Optional)
+        super::parse(body.as_bytes(), UnitPrice::Optional)
             .map(|order| (order.shape(), order.to_proto(String::new())))
     };
-    let (shape, proto) = optional(&with_items(&format!("{left},{}", item("", "")))).unwrap();
+    let (shape, proto) = optional(&with_items(&format!("{without_price},{}", item("", "")))).unwrap();
     assert_eq!(shape, BodyShape { currency: false, items: 2, unpriced: vec![0] });
     let [listed, named] = proto.order_items.try_into().unwrap();
     assert!(listed.price_from_list && listed.unit_price.is_nan() && listed.price.is_none());
     assert!(!named.price_from_list && named.unit_price == 0.12 && named.price.is_some());
-    // Others that are left to the list may make up for it.
-    assert!(optional(&with_items(&format!("{left},{}", item("unit_price", "0")))).is_ok());
+    // The price list may make the total positive.
+    assert!(optional(&with_items(&format!("{without_price},{}", item("unit_price", "0")))).is_ok());
     for (items, pointer) in [
         (item("unit_price", "null"), "#/order_items/0/unit_price"),
         (item("unit_price", "0"), "#/order_items"),
-        (format!("{left},{}", item("unit_price", "90071992547409.92")), "#/order_items/1/unit_price"),
-        (format!("{left},{0},{0}", item("unit_price", "90071992547409.91")), "#/order_items"),
+        (
+            format!("{without_price},{}", item("unit_price", "90071992547409.92")),
+            "#/order_items/1/unit_price",
+        ),
+        (format!("{without_price},{0},{0}", item("unit_price", "90071992547409.91")), "#/order_items"),
     ] {
         let found = optional(&with_items(&items)).unwrap_err();
         assert_eq!((found.len(), found[0].pointer.as_deref()), (1, Some(pointer)), "{items}");
@@ -95,26 +98,26 @@ fn a_price_is_left_to_the_list_where_there_is_one() {
 }
 
 #[test]
-fn a_currency_decides_about_decimals() {
+fn the_currency_limits_the_decimals() {
     let body = |currency: &str, price: &str| {
         format!(r#"{{"currency":"{currency}","user_id":1,"order_items":[{}]}}"#, item("unit_price", price))
     };
-    assert_eq!(read(body("JPY", "12").as_bytes()).unwrap().total.unwrap().minor(), 12);
-    assert_eq!(read(body("KWD", "0.001").as_bytes()).unwrap().total.unwrap().minor(), 1);
-    assert!(read(body("KWD", "0.001").as_bytes()).unwrap().shape().currency);
-    assert!(only_fault(&body("JPY", "0.1")).detail.contains("JPY"));
+    assert_eq!(parse(body("JPY", "12").as_bytes()).unwrap().total.unwrap().minor(), 12);
+    assert_eq!(parse(body("KWD", "0.001").as_bytes()).unwrap().total.unwrap().minor(), 1);
+    assert!(parse(body("KWD", "0.001").as_bytes()).unwrap().shape().currency);
+    assert!(only_error(&body("JPY", "0.1")).detail.contains("JPY"));
 }
 
 #[test]
-fn a_price_of_zero_is_a_price_and_a_total_of_zero_is_none() {
+fn a_price_may_be_zero_and_a_total_may_not() {
     let free = item("unit_price", "0");
-    assert!(read(with_items(&format!("{free},{}", item("", ""))).as_bytes()).is_ok());
-    let refused = only_fault(&with_items(&free));
-    assert_eq!((refused.field.as_str(), refused.pointer.as_deref()), ("order_items", Some("#/order_items")));
+    assert!(parse(with_items(&format!("{free},{}", item("", ""))).as_bytes()).is_ok());
+    let error = only_error(&with_items(&free));
+    assert_eq!((error.field.as_str(), error.pointer.as_deref()), ("order_items", Some("#/order_items")));
 }
 
 #[test]
-fn every_bad_value_of_an_item_is_named() {
+fn every_invalid_value_of_an_item_is_reported() {
     let long = format!("\"{}\"", "x".repeat(101));
     let digits = "1".repeat(40);
     for (member, values) in [
@@ -162,49 +165,46 @@ fn every_bad_value_of_an_item_is_named() {
         ),
     ] {
         for value in values {
-            let refused = only_fault(&with_items(&item(member, value)));
-            assert_eq!(refused.field, format!("order_items[0].{member}"), "{value}");
-            assert_eq!(refused.pointer.unwrap(), format!("#/order_items/0/{member}"), "{value}");
-            assert!(refused.detail.starts_with("must "), "{}", refused.detail);
+            let error = only_error(&with_items(&item(member, value)));
+            assert_eq!(error.field, format!("order_items[0].{member}"), "{value}");
+            assert_eq!(error.pointer.unwrap(), format!("#/order_items/0/{member}"), "{value}");
+            assert!(error.detail.starts_with("must "), "{}", error.detail);
         }
     }
 }
 
 #[test]
-fn every_bad_user_id_is_named() {
+fn every_invalid_user_id_is_reported() {
     for value in ["0", "-1", "9223372036854775808", "1.0", "1e3", "\"123\"", "null", "true", "[]", "{}"] {
-        let refused = only_fault(&GOOD.replace("123", value));
+        let error = only_error(&GOOD.replace("123", value));
         assert_eq!(
-            (refused.field.as_str(), refused.pointer.as_deref()),
+            (error.field.as_str(), error.pointer.as_deref()),
             ("user_id", Some("#/user_id")),
             "{value}"
         );
     }
-    assert!(read(GOOD.replace("123", "9223372036854775807").as_bytes()).is_ok());
+    assert!(parse(GOOD.replace("123", "9223372036854775807").as_bytes()).is_ok());
 }
 
 #[test]
-fn a_bad_currency_is_named_and_prices_are_still_looked_at() {
+fn an_invalid_currency_is_reported_and_prices_are_still_checked() {
     for value in ["\"usd\"", "\"\"", "\"XAU\"", "\"ZZZ\"", "null", "840"] {
         let body = GOOD.replace("{\"user_id\"", &format!("{{\"currency\":{value},\"user_id\""));
-        let refused = only_fault(&body);
-        assert_eq!(
-            (refused.field.as_str(), refused.pointer.as_deref()),
-            ("currency_code", Some("#/currency"))
-        );
+        let error = only_error(&body);
+        assert_eq!((error.field.as_str(), error.pointer.as_deref()), ("currency_code", Some("#/currency")));
     }
     let both = |price| {
-        faults(&format!(r#"{{"currency":"x","user_id":1,"order_items":[{}]}}"#, item("unit_price", price)))
+        errors(&format!(r#"{{"currency":"x","user_id":1,"order_items":[{}]}}"#, item("unit_price", price)))
             .len()
     };
     assert_eq!([both("-1"), both("\"x\""), both("0.0001"), both("1e300")], [2, 2, 1, 1]);
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_at_once() {
+fn all_errors_are_reported_at_once() {
     let body = r#"{"user_id":0,"a/b":1,"currency":"?","user_id":2,"order_items":[{"unit_price":-1,"quantity":0,
         "product_code":"a","product_code":"b"},7,{"x":{}}]}"#;
-    let found = faults(body);
+    let found = errors(body);
     let expected = [
         ("a/b", "#/a~1b"),
         ("user_id", "#/user_id"),
@@ -223,9 +223,9 @@ fn everything_that_is_wrong_is_named_at_once() {
 }
 
 #[test]
-fn what_is_missing_points_to_the_object_that_lacks_it() {
+fn a_missing_member_points_to_the_object_that_lacks_it() {
     assert_eq!(
-        faults("{}"),
+        errors("{}"),
         [("user_id", "#"), ("order_items", "#")].map(|(f, p)| (f.to_owned(), p.to_owned()))
     );
 }
@@ -233,40 +233,40 @@ fn what_is_missing_points_to_the_object_that_lacks_it() {
 #[test]
 fn the_number_of_items_is_bounded() {
     let many = |count: usize| with_items(&vec![item("", ""); count].join(","));
-    assert!(read(many(100).as_bytes()).is_ok());
+    assert!(parse(many(100).as_bytes()).is_ok());
     for body in [many(0), many(101)] {
-        assert_eq!(only_fault(&body).field, "order_items");
+        assert_eq!(only_error(&body).field, "order_items");
     }
     for value in ["null", "{}", "\"\"", "1"] {
         let body = format!(r#"{{"user_id":1,"order_items":{value}}}"#);
-        assert_eq!(only_fault(&body).pointer.as_deref(), Some("#/order_items"));
+        assert_eq!(only_error(&body).pointer.as_deref(), Some("#/order_items"));
     }
 }
 
 #[test]
-fn a_total_beyond_every_amount_is_refused() {
-    let dear = r#"{"product_code":"a","unit_price":90071992547409.91,"quantity":1}"#;
-    let million = dear.replace("\"quantity\":1", "\"quantity\":1000000");
-    for items in [format!("{dear},{}", item("", "")), million] {
-        let refused = only_fault(&with_items(&items));
-        assert_eq!(refused.pointer.as_deref(), Some("#/order_items"));
-        assert!(refused.detail.contains("2^53"));
+fn a_total_beyond_the_largest_amount_is_rejected() {
+    let expensive = r#"{"product_code":"a","unit_price":90071992547409.91,"quantity":1}"#;
+    let million = expensive.replace("\"quantity\":1", "\"quantity\":1000000");
+    for items in [format!("{expensive},{}", item("", "")), million] {
+        let error = only_error(&with_items(&items));
+        assert_eq!(error.pointer.as_deref(), Some("#/order_items"));
+        assert!(error.detail.contains("2^53"));
     }
 }
 
 #[test]
-fn a_body_that_is_no_object_is_one_fault_at_its_root() {
+fn a_body_that_is_no_object_is_one_error_at_its_root() {
     for body in ["", "[]", "null", "{", "{}}", "NaN", &"[".repeat(60_000), &"{\"a\":".repeat(10_000)] {
-        let refused = only_fault(body);
-        assert_eq!((refused.field.as_str(), refused.pointer.as_deref()), ("body", Some("#")));
+        let error = only_error(body);
+        assert_eq!((error.field.as_str(), error.pointer.as_deref()), ("body", Some("#")));
     }
-    assert!(read(b"{\"\xff\":1}").is_err());
+    assert!(parse(b"{\"\xff\":1}").is_err());
 }
 
 #[test]
-fn the_faults_named_are_bounded() {
+fn the_number_of_errors_is_bounded() {
     let members: Vec<String> = (0..8_000).map(|i| format!("\"{i}\":0")).collect();
-    let found = read(format!("{{{}}}", members.join(",")).as_bytes()).map(drop).unwrap_err();
+    let found = parse(format!("{{{}}}", members.join(",")).as_bytes()).map(drop).unwrap_err();
     assert_eq!(found.len(), limits::VIOLATIONS_MAX + 1);
     assert!(found.last().unwrap().detail.starts_with("has 7002 more"));
 }

@@ -1,6 +1,6 @@
-//! Answers of the present contract, of the old one, and such as make no sense.
+//! Responses of the current contract, of the old one, and invalid ones.
 
-use super::{super::request, *};
+use super::{super::request::parse, *};
 use crate::pricing::UnitPrice;
 
 const BODY: &[u8] =
@@ -12,7 +12,7 @@ fn usd(units: i64, nanos: i32) -> Option<google_type::Money> {
     Some(google_type::Money { currency_code: "USD".to_owned(), units, nanos })
 }
 
-fn create_answer() -> CreateOrderResponse {
+fn create_response() -> CreateOrderResponse {
     CreateOrderResponse {
         order_id: 115_458_048_000_000,
         status: OrderStatus::Paid.into(),
@@ -22,7 +22,7 @@ fn create_answer() -> CreateOrderResponse {
     }
 }
 
-fn get_answer() -> GetOrderResponse {
+fn get_response() -> GetOrderResponse {
     GetOrderResponse {
         user_id: 123,
         order_items: vec![proto::order::OrderItem {
@@ -45,32 +45,32 @@ fn json(order: Result<Order<'_>, InvalidUpstreamResponse>) -> String {
 }
 
 #[test]
-fn a_placed_order_is_told_with_exact_amounts() {
-    let asked = request::read(BODY, UnitPrice::Required).unwrap();
+fn a_placed_order_has_exact_amounts() {
+    let request = parse(BODY, UnitPrice::Required).unwrap();
     let expected = concat!(
         r#"{"order_id":115458048000000,"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"#,
         r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}],"#,
         r#""created_at":"2026-11-23T06:00:00.000Z"}"#
     );
-    assert_eq!(json(created(&asked, &create_answer())), expected);
+    assert_eq!(json(created(&request, &create_response())), expected);
 }
 
 #[test]
-fn an_old_server_answers_an_id_and_the_request_says_the_rest() {
-    let asked = request::read(BODY, UnitPrice::Required).unwrap();
+fn the_request_completes_the_response_of_an_old_server() {
+    let request = parse(BODY, UnitPrice::Required).unwrap();
     let old = CreateOrderResponse { order_id: 5, ..Default::default() };
     let expected = concat!(
         r#"{"order_id":5,"user_id":123,"currency":"USD","total_price":0.12,"#,
         r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#
     );
-    assert_eq!(json(created(&asked, &old)), expected);
+    assert_eq!(json(created(&request, &old)), expected);
 }
 
 #[test]
-fn a_creation_that_makes_no_sense_is_refused() {
-    let asked = request::read(BODY, UnitPrice::Required).unwrap();
-    let good = create_answer;
-    for (what, answer) in [
+fn an_invalid_create_response_is_rejected() {
+    let request = parse(BODY, UnitPrice::Required).unwrap();
+    let good = create_response;
+    for (what, response) in [
         ("order_id", CreateOrderResponse { order_id: 0, ..good() }),
         ("order_id", CreateOrderResponse { order_id: 1 << 53, ..good() }),
         ("order_id", CreateOrderResponse { order_id: -1, ..good() }),
@@ -91,21 +91,21 @@ fn a_creation_that_makes_no_sense_is_refused() {
             CreateOrderResponse { create_time: Some(Timestamp { seconds: -1, nanos: 0 }), ..good() },
         ),
     ] {
-        let why = created(&asked, &answer).unwrap_err().to_string();
+        let why = created(&request, &response).unwrap_err().to_string();
         assert!(why.contains(what), "{why} should name {what}");
     }
     let euros = google_type::Money { currency_code: "EUR".to_owned(), units: 1, nanos: 0 };
-    assert!(created(&asked, &CreateOrderResponse { total: Some(euros), ..good() }).is_err());
+    assert!(created(&request, &CreateOrderResponse { total: Some(euros), ..good() }).is_err());
 }
 
 #[test]
-fn a_stored_order_is_told_with_why_it_was_declined() {
+fn a_declined_order_has_its_decline_reason() {
     let expected = concat!(
         r#"{"order_id":7,"user_id":123,"status":"DECLINED","currency":"USD","total_price":32.00,"#,
         r#""order_items":[{"product_code":"sku1","unit_price":16.00,"quantity":2}],"#,
         r#""created_at":"2026-11-23T06:00:00.001Z","decline_reason":"INSUFFICIENT_BALANCE"}"#
     );
-    assert_eq!(json(stored(7, &get_answer())), expected);
+    assert_eq!(json(stored(7, &get_response())), expected);
 }
 
 #[test]
@@ -128,15 +128,15 @@ fn an_order_of_an_old_server_has_its_floats_as_shortest_decimals() {
 }
 
 #[test]
-fn a_stored_order_that_makes_no_sense_is_refused() {
-    let good = get_answer;
+fn an_invalid_get_response_is_rejected() {
+    let good = get_response;
     let with_price = |price| {
-        let mut answer = good();
-        answer.order_items[0].price = price;
-        answer
+        let mut response = good();
+        response.order_items[0].price = price;
+        response
     };
     let yen = google_type::Money { currency_code: "JPY".to_owned(), units: 16, nanos: 0 };
-    for answer in [
+    for response in [
         GetOrderResponse { order_id: 8, ..good() },
         GetOrderResponse { user_id: 0, ..good() },
         GetOrderResponse { status: 99, ..good() },
@@ -145,43 +145,43 @@ fn a_stored_order_that_makes_no_sense_is_refused() {
         with_price(Some(yen)),
         with_price(usd(0, 1)),
     ] {
-        assert!(stored(7, &answer).is_err(), "{answer:?}");
+        assert!(stored(7, &response).is_err(), "{response:?}");
     }
 }
 
 #[test]
-fn a_page_holds_orders_and_the_token_of_the_next() {
-    let answer = ListOrdersResponse { orders: vec![get_answer()], next_page_token: "t".to_owned() };
-    let text = serde_json::to_string(&page(&answer).unwrap()).unwrap();
+fn a_page_has_orders_and_the_next_page_token() {
+    let response = ListOrdersResponse { orders: vec![get_response()], next_page_token: "t".to_owned() };
+    let text = serde_json::to_string(&page(&response).unwrap()).unwrap();
     assert!(
         text.starts_with(r#"{"orders":[{"order_id":7,"#) && text.ends_with(r#"}],"next_page_token":"t"}"#)
     );
     let empty = serde_json::to_string(&page(&ListOrdersResponse::default()).unwrap()).unwrap();
     assert_eq!(empty, r#"{"orders":[],"next_page_token":""}"#);
-    let nameless =
-        ListOrdersResponse { orders: vec![GetOrderResponse { order_id: 0, ..get_answer() }], ..answer };
-    assert!(page(&nameless).is_err());
+    let without_id =
+        ListOrdersResponse { orders: vec![GetOrderResponse { order_id: 0, ..get_response() }], ..response };
+    assert!(page(&without_id).is_err());
 }
 
 #[test]
-fn a_status_of_our_own_is_no_answer_of_the_backend() {
+fn an_invalid_response_is_not_a_status_of_the_backend() {
     let status = Status::from(InvalidUpstreamResponse("order_id"));
     assert_eq!(grpc_client::Failure::of(&status), grpc_client::Failure::InvalidResponse);
 }
 
 #[test]
-fn a_price_that_was_left_to_the_list_is_the_one_that_was_charged() {
+fn a_price_from_the_list_is_the_charged_price() {
     let body = br#"{"user_id":1,"order_items":[{"product_code":"a","quantity":2},{"product_code":"b","unit_price":1,"quantity":1}]}"#;
-    let asked = request::read(body, UnitPrice::Optional).unwrap();
+    let request = parse(body, UnitPrice::Optional).unwrap();
     let item = |code: &str, quantity, price| proto::order::OrderItem {
         product_code: code.to_owned(),
         quantity,
         price,
         ..Default::default()
     };
-    let answer = |items| CreateOrderResponse { order_items: items, total: usd(7, 0), ..create_answer() };
+    let response = |items| CreateOrderResponse { order_items: items, total: usd(7, 0), ..create_response() };
     let b = item("b", 1, usd(1, 0));
-    let placed = json(created(&asked, &answer(vec![item("a", 2, usd(3, 0)), b.clone()])));
+    let placed = json(created(&request, &response(vec![item("a", 2, usd(3, 0)), b.clone()])));
     let items = concat!(
         r#""total_price":7.00,"order_items":[{"product_code":"a","unit_price":3.00,"quantity":2},"#,
         r#"{"product_code":"b","unit_price":1.00,"quantity":1}]"#
@@ -195,8 +195,8 @@ fn a_price_that_was_left_to_the_list_is_the_one_that_was_charged() {
         vec![item("a", 2, usd(-3, 0)), b.clone()],
         vec![item("a", 2, euros), b],
     ] {
-        assert!(created(&asked, &answer(items.clone())).is_err(), "{items:?}");
+        assert!(created(&request, &response(items.clone())).is_err(), "{items:?}");
     }
-    // A server of the old contract knows no list, and says neither price nor total.
-    assert!(created(&asked, &CreateOrderResponse { order_id: 5, ..Default::default() }).is_err());
+    // A server of the old contract has no price list and sends neither price nor total.
+    assert!(created(&request, &CreateOrderResponse { order_id: 5, ..Default::default() }).is_err());
 }
