@@ -1,7 +1,7 @@
 //! `/docs` (Swagger UI) and `/openapi.json`.
 //!
-//! The crate `utoipa-swagger-ui` holds Swagger UI's files; `docs/` adds the page and its initializer. The content
-//! security policy of the page admits nothing from other hosts.
+//! The crate `utoipa-swagger-ui` holds Swagger UI's files; `docs/` adds the page, its initializer and its style sheet.
+//! The content security policy of the page admits nothing from other hosts.
 
 use std::{
     borrow::Cow,
@@ -28,7 +28,7 @@ use crate::{
 
 const PAGE: &str = include_str!("docs/index.html");
 const INITIALIZER: &str = include_str!("docs/initializer.js");
-const INITIALIZER_FILE: &str = "initializer.js";
+const STYLE: &str = include_str!("docs/page.css");
 
 /// Swagger UI has icons in data URLs, and one `<style>` in its logo, which the hash admits. All other styles are set by
 /// scripts, which no policy restricts.
@@ -106,8 +106,9 @@ static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::of_text("text/html; char
 
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     let initializer = Asset::of_text("text/javascript; charset=utf-8", INITIALIZER);
+    let style = Asset::of_text("text/css; charset=utf-8", STYLE);
     let vendored = FILES.into_iter().filter_map(|file| Some((file, load(file)?)));
-    vendored.chain([(INITIALIZER_FILE, initializer)]).collect()
+    vendored.chain([("initializer.js", initializer), ("page.css", style)]).collect()
 });
 
 /// Reads a file of Swagger UI.
@@ -162,7 +163,7 @@ mod tests {
         let mut files: Vec<&str> = ASSETS.keys().copied().collect();
         files.sort_unstable();
         assert_eq!(sources, files);
-        assert_eq!(files.len(), FILES.len() + 1);
+        assert_eq!(files.len(), FILES.len() + 2);
     }
 
     #[test]
@@ -174,7 +175,12 @@ mod tests {
 
     #[test]
     fn the_page_names_no_other_host_and_has_no_inline_script() {
-        assert!(!PAGE.contains("://") && !INITIALIZER.contains("://") && !PAGE.contains("<script>"));
+        assert!(
+            !PAGE.contains("://")
+                && !INITIALIZER.contains("://")
+                && !STYLE.contains("url(")
+                && !PAGE.contains("<script>")
+        );
     }
 
     #[test]
