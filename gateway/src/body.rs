@@ -51,12 +51,8 @@ fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
         return Problem::payload_too_large();
     }
     tracing::debug!(%error, "request body incomplete");
-    Problem::invalid(vec![Violation {
-        field: "body".to_owned(),
-        pointer: Some(pointer::DOCUMENT.to_owned()),
-        detail: "broke off before its end, or is not framed as HTTP asks".to_owned(),
-        reason: None,
-    }])
+    let detail = "broke off before its end, or is not framed as HTTP asks";
+    Problem::invalid(vec![Violation::new("body", Some(pointer::DOCUMENT.to_owned()), detail)])
 }
 
 #[cfg(test)]

@@ -24,12 +24,7 @@ pub(crate) fn deadline(headers: &HeaderMap, arrived: Instant, max: Duration) -> 
 /// The violation of a request with an invalid header.
 pub(crate) fn violation(headers: &HeaderMap) -> Option<Violation> {
     let detail = parse(headers).err()?;
-    Some(Violation {
-        field: "grpc_timeout".to_owned(),
-        pointer: None,
-        detail: detail.to_owned(),
-        reason: None,
-    })
+    Some(Violation::new("grpc_timeout", None, detail))
 }
 
 /// Rejects a request whose deadline has passed before the call of Order.

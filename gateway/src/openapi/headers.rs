@@ -8,44 +8,35 @@ use utoipa::openapi::{
 
 use crate::key;
 
-/// A response header: its name on the wire and in the document's components.
-#[derive(Clone, Copy)]
-pub(super) struct HeaderComponent {
-    pub(super) name: &'static str,
-    component: &'static str,
+pub(super) const ETAG: &str = "ETag";
+pub(super) const PREFERENCE_APPLIED: &str = "Preference-Applied";
+pub(super) const ALLOW: &str = "Allow";
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(super) const IDEMPOTENT_REPLAYED: &str = "Idempotent-Replayed";
+pub(super) const LOCATION: &str = "Location";
+pub(super) const RATE_LIMIT: &str = "RateLimit";
+pub(super) const RATE_LIMIT_POLICY: &str = "RateLimit-Policy";
+pub(super) const REQUEST_ID: &str = "X-Request-Id";
+pub(super) const RETRY_AFTER: &str = "Retry-After";
+pub(super) const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
+
+/// A reference to the component of the header `name`.
+pub(super) fn reference(name: &str) -> Ref {
+    Ref::new(format!("#/components/headers/{}", component_name(name)))
 }
 
-pub(super) const ETAG: HeaderComponent = HeaderComponent { name: "ETag", component: "ETag" };
-pub(super) const PREFERENCE_APPLIED: HeaderComponent =
-    HeaderComponent { name: "Preference-Applied", component: "PreferenceApplied" };
-pub(super) const ALLOW: HeaderComponent = HeaderComponent { name: "Allow", component: "Allow" };
-pub(super) const IDEMPOTENCY_KEY: HeaderComponent =
-    HeaderComponent { name: "Idempotency-Key", component: "IdempotencyKey" };
-pub(super) const IDEMPOTENT_REPLAYED: HeaderComponent =
-    HeaderComponent { name: "Idempotent-Replayed", component: "IdempotentReplayed" };
-pub(super) const LOCATION: HeaderComponent = HeaderComponent { name: "Location", component: "Location" };
-pub(super) const RATE_LIMIT: HeaderComponent = HeaderComponent { name: "RateLimit", component: "RateLimit" };
-pub(super) const RATE_LIMIT_POLICY: HeaderComponent =
-    HeaderComponent { name: "RateLimit-Policy", component: "RateLimitPolicy" };
-pub(super) const REQUEST_ID: HeaderComponent =
-    HeaderComponent { name: "X-Request-Id", component: "XRequestId" };
-pub(super) const RETRY_AFTER: HeaderComponent =
-    HeaderComponent { name: "Retry-After", component: "RetryAfter" };
-pub(super) const WWW_AUTHENTICATE: HeaderComponent =
-    HeaderComponent { name: "WWW-Authenticate", component: "WwwAuthenticate" };
-
-impl HeaderComponent {
-    /// A reference to the component.
-    pub(super) fn reference(self) -> Ref {
-        Ref::new(format!("#/components/headers/{}", self.component))
-    }
+fn component_name(name: &str) -> String {
+    name.replace('-', "")
 }
 
 /// The components of all headers.
-pub(super) fn all() -> Vec<(&'static str, Header)> {
+pub(super) fn all() -> Vec<(String, Header)> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
-    let component = |header: HeaderComponent, schema: ObjectBuilder, description: &str| {
-        (header.component, HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build())
+    let component = |name: &str, schema: ObjectBuilder, description: &str| {
+        (
+            component_name(name),
+            HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build(),
+        )
     };
     let uuid = text().format(Some(SchemaFormat::Custom("uuid".to_owned())));
     let seconds = ObjectBuilder::new()

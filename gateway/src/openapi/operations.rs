@@ -11,8 +11,7 @@ use utoipa::openapi::{
 };
 
 use super::{
-    DOCUMENTATION_TAG, OPERATION_TAG, ORDERS_TAG, examples, headers, headers::HeaderComponent, problems,
-    samples, schemas, security,
+    DOCUMENTATION_TAG, OPERATION_TAG, ORDERS_TAG, examples, headers, problems, samples, schemas, security,
 };
 use crate::{
     auth::{SCOPE_READ, SCOPE_WRITE},
@@ -28,8 +27,7 @@ const PREFER_PARAMETER: &str = "Prefer";
 const JSON: &str = "application/json";
 
 /// Headers of every response about orders.
-const ORDER_HEADERS: [HeaderComponent; 3] =
-    [headers::REQUEST_ID, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
+const ORDER_HEADERS: [&str; 3] = [headers::REQUEST_ID, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
 
 /// All paths with their operations.
 pub(super) fn all() -> Vec<(&'static str, PathItem)> {
@@ -48,7 +46,7 @@ pub(super) fn all() -> Vec<(&'static str, PathItem)> {
 
 /// The parameters that several operations share.
 pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
-    let request_id = parameter(ParameterIn::Header, headers::REQUEST_ID.name, Required::False, text())
+    let request_id = parameter(ParameterIn::Header, headers::REQUEST_ID, Required::False, text())
         .description(Some("An id of this request for logs. A value that is not a UUID is replaced."));
     let timeout = text().pattern(Some(timeout::PATTERN));
     let timeout = parameter(ParameterIn::Header, "Grpc-Timeout", Required::False, timeout).description(Some(
@@ -90,7 +88,7 @@ const PLACE_ORDER: &str = "Saves the order, charges the customer and responds wh
     | any other 4xx | not by this request | correct the request |";
 
 fn place_order() -> OperationBuilder {
-    let key = parameter(ParameterIn::Header, headers::IDEMPOTENCY_KEY.name, Required::False, text().pattern(Some(key::PATTERN)))
+    let key = parameter(ParameterIn::Header, headers::IDEMPOTENCY_KEY, Required::False, text().pattern(Some(key::PATTERN)))
         .description(Some(
             "1 to 255 visible ASCII characters, bare or as a quoted string; \"k\" and k are one key. Requests of one \
              customer with the same key are one order, for ever: keys do not expire. Without a key, the gateway \
@@ -186,7 +184,7 @@ fn read_order() -> OperationBuilder {
     with_problems(operation, &problems::of_reads())
 }
 
-const READ_ORDER_HEADERS: [HeaderComponent; 5] = [
+const READ_ORDER_HEADERS: [&str; 5] = [
     headers::REQUEST_ID,
     headers::RATE_LIMIT_POLICY,
     headers::RATE_LIMIT,
@@ -285,10 +283,10 @@ fn plain(description: &str, media_type: &str) -> Response {
     with_headers(text, &[headers::REQUEST_ID]).build()
 }
 
-fn with_headers(response: Response, headers: &[HeaderComponent]) -> ResponseBuilder {
+fn with_headers(response: Response, headers: &[&str]) -> ResponseBuilder {
     headers
         .iter()
-        .fold(response.into(), |response: ResponseBuilder, h| response.header_ref(h.name, h.reference()))
+        .fold(response.into(), |response: ResponseBuilder, h| response.header_ref(*h, headers::reference(h)))
 }
 
 fn with_problems(operation: OperationBuilder, statuses: &[StatusCode]) -> OperationBuilder {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder, example::ExampleBuilder};
 
-use super::{headers, headers::HeaderComponent, schemas};
+use super::{headers, schemas};
 use crate::problem::{self, ProblemType, registry};
 
 /// Statuses of placing an order alone: its outcomes and the errors of a body.
@@ -67,11 +67,11 @@ fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
         ResponseBuilder::new().description(titles.join("; ")).content(problem::CONTENT_TYPE, content.build());
     headers_of(status, types)
         .into_iter()
-        .fold(described, |all, h| all.header_ref(h.name, h.reference()))
+        .fold(described, |all, h| all.header_ref(h, headers::reference(h)))
         .build()
 }
 
-fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<HeaderComponent> {
+fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<&'static str> {
     let mut all =
         vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
     if types.iter().any(|kind| kind.retry_after) {

@@ -130,14 +130,14 @@ fn parse_order<'a>(
         .collect();
     let items: Vec<NewItem<'a>> = parsed.into_iter().collect::<Option<_>>()?;
     let currency = currency.filter(|_| count_fits)?;
-    let named = items.iter().filter_map(|item| Some((item.price?, item.quantity)));
-    let total = sum(currency, named);
-    let is_whole = items.iter().all(|item| item.price.is_some());
-    let Some(total) = total.filter(|total| !is_whole || !total.is_zero()) else {
+    let priced = items.iter().filter_map(|item| Some((item.price?, item.quantity)));
+    let total = sum(currency, priced);
+    let all_priced = items.iter().all(|item| item.price.is_some());
+    let Some(total) = total.filter(|total| !all_priced || !total.is_zero()) else {
         errors.member(JsonPath::Order, &ORDER_ITEMS, accepted_total());
         return None;
     };
-    let total = is_whole.then_some(total);
+    let total = all_priced.then_some(total);
     Some(NewOrder { user_id: user_id?, currency, has_currency: currency_value.is_some(), items, total })
 }
 
@@ -194,8 +194,8 @@ fn parse_product_code(value: Value<'_>) -> Result<Cow<'_, str>, String> {
     value.string().filter(fits).ok_or_else(accepted_product_code)
 }
 
-/// Parses a price in `currency`. Without a currency, because that is invalid itself, only the errors count that do not
-/// depend on it, and the amount is meaningless.
+/// Parses a price in `currency`. `None` stands for an invalid currency: then only the errors that do not depend on it are
+/// reported, and the amount is meaningless.
 fn parse_price(value: Value<'_>, currency: Option<Currency>) -> Result<Money, String> {
     let text = value.number().map(Cow::Borrowed).or_else(|| value.string()).ok_or_else(accepted_price)?;
     let amount = match (Money::parse(currency.unwrap_or(Currency::USD), &text), currency) {

@@ -42,11 +42,6 @@ fn apply(problem: &mut Problem, example: &Example) {
     body.errors = example
         .errors
         .iter()
-        .map(|(field, pointer, detail)| Violation {
-            field: (*field).to_owned(),
-            pointer: pointer.map(str::to_owned),
-            detail: (*detail).to_owned(),
-            reason: None,
-        })
+        .map(|(field, pointer, detail)| Violation::new(*field, pointer.map(str::to_owned), *detail))
         .collect();
 }
