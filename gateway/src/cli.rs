@@ -2,48 +2,35 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use service_kit::{
-    env::Vars,
-    healthcheck::{self, Probe},
-    process::EXIT_CONFIGURATION,
+    cli::{self, ServiceCommand},
+    env::{self, Vars},
 };
 
-use crate::{Config, config::ADMIN_PORT_DEFAULT};
+use crate::{
+    Config,
+    config::{ADMIN_ADDRESS, VARIABLES},
+};
 
-/// Takes orders over HTTP for the Order service. Configured by environment variables.
+/// HTTP gateway of the order system: places and reads orders at the Order service.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version = service_kit::version())]
-struct Cli {
+#[command(name = "gateway", version = service_kit::version(), after_long_help = env::help(VARIABLES))]
+struct Arguments {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<ServiceCommand>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
-enum Command {
-    /// Serve until SIGTERM or SIGINT; the default command.
-    Serve,
-    /// Probe the readiness of the gateway on this host with the same ADMIN_ADDRESS; exit code 1 if it is not ready.
-    Healthcheck {
-        /// Probe liveness instead of readiness.
-        #[arg(long)]
-        live: bool,
-    },
-}
-
-/// Runs the command of `args`, the first of which is the program's name, and returns the process's exit code.
+/// Runs the command in `args` as the whole process; the first argument is the name of the program.
 pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
-    match Cli::try_parse_from(args) {
-        Ok(Cli { command: None | Some(Command::Serve) }) => {
-            service_kit::process::run(Config::read(vars), |config| &config.process, crate::run)
-        }
-        Ok(Cli { command: Some(Command::Healthcheck { live }) }) => {
-            healthcheck::run(vars, ADMIN_PORT_DEFAULT, if live { Probe::Live } else { Probe::Ready })
-        }
-        Err(error) => {
-            // A closed terminal is no reason to fail.
-            let _ = error.print();
-            if error.use_stderr() { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS }
-        }
+    match cli::parse(args) {
+        Ok(Arguments { command }) => command.unwrap_or_default().run(
+            vars,
+            &ADMIN_ADDRESS,
+            Config::read,
+            |config| &config.process,
+            crate::run,
+        ),
+        Err(code) => code,
     }
 }

@@ -1,49 +1,67 @@
-//! What the gateway is configured with.
-//!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `APPLICATION_PORT` | port of the public listener | required |
-//! | `ENV` | `development` or `production` | required |
-//! | `ORDER_SERVICE_URL` | where the Order service is ([`grpc_client::Target`]) | required |
-//! | `ORDER_SERVICE_CONFIG` | how it is called ([`grpc_client::ServiceConfig`]) | [`ORDER_SERVICE_CONFIG_DEFAULT`] |
-//! | `TLS_CA_FILE`, `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS` | how the Order service is called ([`service_kit::tls`]) | none |
-//! | `BIND_ADDRESS` | address of the public listener | 127.0.0.1; 0.0.0.0 in production |
-//! | `ADMIN_ADDRESS` | the operators' listener | 127.0.0.1:9080 |
-//! | `REQUEST_TIMEOUT_MS` | deadline of a request, counted from its arrival | 10000 |
-//! | `AUTH`, `AUTH_…` | who may order ([`auth::config`]) | anyone; required in production |
-//! | `PRICE_LIST` | `none`, or `database` where the Order service keeps a list ([`UnitPrice`]) | `none` |
-//! | `RATE_LIMIT_…`, `TRUSTED_PROXIES`, `REQUESTS_IN_FLIGHT_MAX`, `PUBLIC_TLS_…` and others | limits and certificate of the public listener ([`load_limits::config`]) | |
-//! | `PUBLIC_URL` | prefix of problem types and `Location` | none: both are relative |
-//! | `CORS_…` | which scripts of other origins may read answers ([`cors`]) | none |
-//! | `OTEL_…` | traces ([`trace::Config`]); whatever callers say, this gateway decides what is recorded | off |
-//! | `RUST_LOG` | what is logged | `info` |
+//! The configuration of the gateway, read from environment variables ([`VARIABLES`]).
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use grpc_client::tls::ServerTls;
 use http::{Uri, uri::Scheme};
 use service_kit::{
-    env::{EnvErrors, Reader, Secrecy, Vars},
-    process::Process,
+    env::{Declared, EnvErrors, Kind, Reader, Variable, Vars, WhenAbsent},
+    process::{self, Process},
     tls::{self, TlsRole},
     trace::{self, Sampler},
-    upstream::{Names, UpstreamConfig},
+    upstream::{self, UpstreamConfig, UpstreamVariables},
 };
 
 use crate::{
     auth,
     limits::{REQUEST_TIMEOUT_DEFAULT, REQUEST_TIMEOUT_MS},
     load_limits,
-    pricing::UnitPrice,
+    pricing::{PRICE_LIST, UnitPrice},
     public_tls,
     response_layers::cors,
 };
 
-/// The port of `ADMIN_ADDRESS` where none is given.
-pub const ADMIN_PORT_DEFAULT: u16 = 9080;
+pub(crate) const ADMIN_ADDRESS: Variable = process::admin_address("127.0.0.1:9080");
+const ORDER_SERVICE_URL: Variable = upstream::url("ORDER_SERVICE_URL", "Address of the Order service.");
+const ORDER_SERVICE_CONFIG: Variable = upstream::service_config(
+    "ORDER_SERVICE_CONFIG",
+    "least_loaded; for reads at most 3 attempts, retries of UNAVAILABLE",
+    "Load balancing, retries and time limits of calls to Order; replaces the default as a whole.",
+);
+/// The deadline of a request.
+pub const REQUEST_TIMEOUT: Variable = Variable {
+    name: "REQUEST_TIMEOUT_MS",
+    kind: Kind::Number {
+        from: *REQUEST_TIMEOUT_MS.start(),
+        to: *REQUEST_TIMEOUT_MS.end(),
+        unit: "milliseconds",
+    },
+    when_absent: WhenAbsent::DefaultNumber(REQUEST_TIMEOUT_DEFAULT.as_secs() * 1_000),
+    meaning: "Deadline of a request, counted from its arrival; a client lowers it with the header Grpc-Timeout.",
+};
+/// The URL of the gateway.
+pub const PUBLIC_URL: Variable = Variable {
+    name: "PUBLIC_URL",
+    kind: Kind::Text(PublicUrl::ACCEPTED),
+    when_absent: WhenAbsent::Means("both are relative"),
+    meaning: "Prefix of problem types and Location; with https, responses have Strict-Transport-Security.",
+};
 
-/// How the Order service is called: by load, and reads again where they could not be answered. An order is placed by
-/// one attempt, or by more of which all but the last provably never ran.
+/// The variables of the gateway.
+pub const VARIABLES: &Declared<'static> = &[
+    process::VARIABLES,
+    &[&ADMIN_ADDRESS, &ORDER_SERVICE_URL, &ORDER_SERVICE_CONFIG, &REQUEST_TIMEOUT, &PUBLIC_URL, &PRICE_LIST],
+    auth::config::VARIABLES,
+    load_limits::config::VARIABLES,
+    cors::VARIABLES,
+    public_tls::VARIABLES,
+    tls::CLIENT_VARIABLES,
+    trace::OWN_VARIABLES,
+    trace::SHARED_VARIABLES,
+];
+
+/// The service config of calls to Order: least-loaded balancing, and retries of reads. An order is placed by one attempt,
+/// or by several of which all but the last provably never ran.
 pub const ORDER_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "loadBalancingConfig": [{"least_loaded": {}}],
     "methodConfig": [{
@@ -56,16 +74,16 @@ pub const ORDER_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
 }"#;
 
-const ORDER: Names = Names {
-    url: "ORDER_SERVICE_URL",
-    service_config: "ORDER_SERVICE_CONFIG",
-    default: ORDER_SERVICE_CONFIG_DEFAULT,
+const ORDER: UpstreamVariables = UpstreamVariables {
+    url: &ORDER_SERVICE_URL,
+    service_config: &ORDER_SERVICE_CONFIG,
+    service_config_default: ORDER_SERVICE_CONFIG_DEFAULT,
 };
 
-/// The gateway's configuration.
+/// The configuration of one gateway process.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every process is configured with.
+    /// The configuration of every process.
     pub process: Process,
     /// `ORDER_SERVICE_URL`, `ORDER_SERVICE_CONFIG`
     pub order: UpstreamConfig,
@@ -77,7 +95,7 @@ pub struct Config {
     pub unit_price: UnitPrice,
     /// `CORS_…`; `None` where scripts of other origins may not read responses.
     pub cors: Option<cors::Config>,
-    /// How the Order service is called.
+    /// TLS, as client of Order.
     pub tls: tls::Config,
     /// `AUTH`, `AUTH_…`
     pub auth: auth::Config,
@@ -85,63 +103,58 @@ pub struct Config {
     pub public_tls: Option<ServerTls>,
     /// Rate limits and in-flight limit.
     pub load_limits: load_limits::Config,
-    /// Which traces are recorded, and where they go.
+    /// The sampling and export of traces.
     pub traces: trace::Config,
 }
 
 impl Config {
-    /// Reads the variables of the table above.
+    /// Reads [`VARIABLES`].
     ///
     /// # Errors
     ///
-    /// A line for each that is missing or unparsable.
+    /// All missing and invalid variables.
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
-        let mut reader = Reader::new(vars);
-        let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
+        let mut reader = Reader::new(vars, VARIABLES);
+        let process = Process::read(&mut reader, &ADMIN_ADDRESS);
         let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Client);
         let mode = process.as_ref().map(|process| process.mode);
         let order = UpstreamConfig::read(&mut reader, ORDER, mode, tls.as_ref());
         let auth = auth::Config::read(&mut reader, mode);
-        let accepted = format!(
-            "milliseconds, a whole number from {} to {}",
-            REQUEST_TIMEOUT_MS.start(),
-            REQUEST_TIMEOUT_MS.end()
-        );
-        let timeout = reader.optional_with("REQUEST_TIMEOUT_MS", &accepted, Secrecy::Public, |text| {
-            text.parse().ok().filter(|ms| REQUEST_TIMEOUT_MS.contains(ms)).map(Duration::from_millis)
-        });
+        let request_timeout = reader.number(&REQUEST_TIMEOUT).map(Duration::from_millis);
         let load_limits = load_limits::Config::read(&mut reader);
         let public_tls = public_tls::read(&mut reader);
         if load_limits.limits_subjects() && auth.as_ref().is_some_and(|auth| !auth.identifies_users()) {
-            reader.fault("RATE_LIMIT_PER_SUBJECT", "without tokens no request has a subject; set AUTH_…");
+            let what = "without tokens no request has a subject; set AUTH_…";
+            reader.fault(&load_limits::config::RATE_LIMIT_PER_SUBJECT, what);
         }
-        let public_url = reader.optional("PUBLIC_URL", PublicUrl::ACCEPTED);
+        let public_url = reader.value(&PUBLIC_URL);
         let unit_price = UnitPrice::read(&mut reader);
         let cors = cors::Config::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "gateway", Sampler::ignore_parent());
-        let needed = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces);
-        let config = needed.map(|(((((process, order), tls), auth), cors), traces)| Self {
-            process,
-            order,
-            request_timeout: timeout.unwrap_or(REQUEST_TIMEOUT_DEFAULT),
-            public_url,
-            unit_price,
-            cors,
-            public_tls,
-            tls,
-            auth,
-            load_limits,
-            traces,
-        });
+        let needed = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces).zip(request_timeout);
+        let config =
+            needed.map(|((((((process, order), tls), auth), cors), traces), request_timeout)| Self {
+                process,
+                order,
+                request_timeout,
+                public_url,
+                unit_price,
+                cors,
+                public_tls,
+                tls,
+                auth,
+                load_limits,
+                traces,
+            });
         reader.finish(config)
     }
 }
 
-/// The URL that the public reaches this gateway by, without a slash at its end.
+/// The URL of this gateway as clients see it, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(Arc<str>);
 
-/// A text that is no [`PublicUrl`].
+/// A text that is not a [`PublicUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an absolute http or https URL without query and fragment")]
 pub struct PublicUrlError;
@@ -151,7 +164,7 @@ impl PublicUrl {
     pub const ACCEPTED: &'static str =
         "an absolute http or https URL without query and fragment, https://shop.example for instance";
 
-    /// Whether the public comes by TLS.
+    /// Whether clients connect with TLS.
     pub fn is_https(&self) -> bool {
         self.0.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
     }
@@ -167,10 +180,10 @@ impl FromStr for PublicUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uri: Uri = text.parse().map_err(|_| PublicUrlError)?;
-        let web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
+        let is_http = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
         let host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
-        // The parser drops a fragment without a word.
-        if web && host && !text.contains(['?', '#']) {
+        // The parser drops a fragment silently.
+        if is_http && host && !text.contains(['?', '#']) {
             Ok(Self(text.trim_end_matches('/').into()))
         } else {
             Err(PublicUrlError)
@@ -200,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_enough() {
+    fn required_variables_suffice() {
         let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
         assert_eq!(config.process.service_address.to_string(), "0.0.0.0:8080");
         assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9080");
@@ -221,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_out_of_bounds_is_refused() {
+    fn a_timeout_out_of_bounds_is_a_fault() {
         for bad in ["0", "30001", "-1", "1s", "1.5"] {
             let errors = with(("REQUEST_TIMEOUT_MS", bad)).unwrap_err().to_string();
             assert!(errors.contains("REQUEST_TIMEOUT_MS") && errors.contains("from 1 to 30000"), "{errors}");
@@ -231,18 +244,18 @@ mod tests {
 
     #[test]
     fn a_public_url_loses_the_slash_at_its_end() {
-        for (text, kept) in [
+        for (text, url) in [
             ("https://shop.example", "https://shop.example"),
             ("https://shop.example/", "https://shop.example"),
             ("http://shop.example:8080/api/", "http://shop.example:8080/api"),
         ] {
             let config = with(("PUBLIC_URL", text)).unwrap();
-            assert_eq!(config.public_url.map(|url| url.to_string()).as_deref(), Some(kept));
+            assert_eq!(config.public_url.map(|url| url.to_string()).as_deref(), Some(url));
         }
     }
 
     #[test]
-    fn a_client_names_each_price_unless_there_is_a_list() {
+    fn unit_prices_are_required_without_a_price_list() {
         assert_eq!(Config::read(&NEEDED.into_iter().collect()).unwrap().unit_price, UnitPrice::Required);
         assert_eq!(with(("PRICE_LIST", "none")).unwrap().unit_price, UnitPrice::Required);
         assert_eq!(with(("PRICE_LIST", "database")).unwrap().unit_price, UnitPrice::Optional);
@@ -253,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_url_is_refused() {
+    fn other_texts_are_not_public_urls() {
         for bad in
             ["shop.example", "/api", "ftp://a", "https://", "https://a?b", "https://a#b", "https://u:p@a"]
         {

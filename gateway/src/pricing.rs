@@ -1,26 +1,31 @@
-//! Whether a client names the price of each item.
+//! Whether each item of a request must have a price.
 
-use service_kit::env::{Reader, Secrecy};
+use service_kit::env::{Kind, Reader, Variable, WhenAbsent};
 
-/// Whether a client names the price of each item: `PRICE_LIST`, as the Order service has it.
+pub(crate) const PRICE_LIST: Variable = Variable {
+    name: "PRICE_LIST",
+    kind: Kind::Text("none or database"),
+    when_absent: WhenAbsent::Default("none"),
+    meaning: "The value database lets clients leave prices out; set it for Order first.",
+};
+
+/// Whether each item of a request must have a price: `PRICE_LIST`, with the same value as at the Order service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UnitPrice {
-    /// `none`: it does. A body without one is refused here, with all else that is wrong with it; a server of the old
-    /// contract would read a price of 0.
+    /// `none`: yes. The gateway rejects an item without one; an Order server of the old contract would read a price of 0.
     #[default]
     Required,
-    /// `database`: it may leave that to Order's price list.
+    /// `database`: no; Order's price list has it.
     Optional,
 }
 
 impl UnitPrice {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let read =
-            reader.optional_with("PRICE_LIST", "none or database", Secrecy::Public, |text| match text {
-                "none" => Some(Self::Required),
-                "database" => Some(Self::Optional),
-                _ => None,
-            });
+        let read = reader.value_with(&PRICE_LIST, |text| match text {
+            "none" => Some(Self::Required),
+            "database" => Some(Self::Optional),
+            _ => None,
+        });
         read.unwrap_or_default()
     }
 }

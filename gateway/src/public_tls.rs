@@ -1,29 +1,39 @@
-//! The certificate of the public listener.
-//!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `PUBLIC_TLS_CERT_FILE`, `PUBLIC_TLS_KEY_FILE` | certificate and key of the public listener | none: plain HTTP |
+//! The certificate of the public listener, configured by environment variables ([`VARIABLES`]).
 
 use std::path::PathBuf;
 
 use grpc_client::tls::{FileRole, Identity, ServerTls};
-use service_kit::env::Reader;
+use service_kit::env::{Kind, Reader, Variable, WhenAbsent};
 
-const CERTIFICATE: &str = "PUBLIC_TLS_CERT_FILE";
-const KEY: &str = "PUBLIC_TLS_KEY_FILE";
+const CERT_FILE: Variable = Variable {
+    name: "PUBLIC_TLS_CERT_FILE",
+    kind: Kind::Text("the path of a PEM file"),
+    when_absent: WhenAbsent::Means("plain HTTP"),
+    meaning: "Certificate chain of the public listener, which then accepts HTTPS only; requires \
+              PUBLIC_TLS_KEY_FILE.",
+};
+const KEY_FILE: Variable = Variable {
+    name: "PUBLIC_TLS_KEY_FILE",
+    kind: Kind::Text("the path of a PEM file"),
+    when_absent: WhenAbsent::Means("plain HTTP"),
+    meaning: "Private key of PUBLIC_TLS_CERT_FILE.",
+};
 
-/// Reads both files. `None` for plain HTTP, and where a fault was recorded with `reader`.
+/// The variables of the certificate.
+pub(crate) const VARIABLES: &[&Variable] = &[&CERT_FILE, &KEY_FILE];
+
+/// Reads both files. `None` for plain HTTP, and where a fault was recorded in `reader`.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerTls> {
-    let mut file = |name| reader.optional::<PathBuf>(name, "the path of a PEM file");
-    let identity = match (file(CERTIFICATE), file(KEY)) {
+    let [certificate, key] = [&CERT_FILE, &KEY_FILE].map(|variable| reader.value::<PathBuf>(variable));
+    let identity = match (certificate, key) {
         (Some(certificate), Some(key)) => Identity { certificate, key },
         (None, None) => return None,
         (Some(_), None) => {
-            reader.missing(KEY, &format!("{CERTIFICATE} means nothing without it"));
+            reader.missing(&KEY_FILE, "PUBLIC_TLS_CERT_FILE has no effect without it");
             return None;
         }
         (None, Some(_)) => {
-            reader.missing(CERTIFICATE, &format!("{KEY} means nothing without it"));
+            reader.missing(&CERT_FILE, "PUBLIC_TLS_KEY_FILE has no effect without it");
             return None;
         }
     };
@@ -32,8 +42,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ServerTls> {
         Err(error) => error,
     };
     for fault in error.faults() {
-        let name = if fault.role() == FileRole::Key { KEY } else { CERTIFICATE };
-        reader.fault(name, &fault.to_string());
+        let variable = if fault.role() == FileRole::Key { &KEY_FILE } else { &CERT_FILE };
+        reader.fault(variable, &fault.to_string());
     }
     None
 }
@@ -44,9 +54,12 @@ mod tests {
 
     use super::*;
 
+    const CERTIFICATE: &str = CERT_FILE.name;
+    const KEY: &str = KEY_FILE.name;
+
     fn faults(vars: &[(&str, &str)]) -> String {
         let vars: Vars = vars.iter().copied().collect();
-        let mut reader = Reader::new(&vars);
+        let mut reader = Reader::new(&vars, &[VARIABLES]);
         let tls = read(&mut reader);
         assert!(tls.is_none());
         reader.finish(Some(())).map_or_else(|errors| errors.to_string(), |()| String::new())
@@ -63,7 +76,7 @@ mod tests {
             let errors = faults(&[(set, "/nowhere")]);
             assert_eq!(
                 errors,
-                format!("{missing} environment variable is missing: {set} means nothing without it.")
+                format!("{missing} environment variable is missing: {set} has no effect without it.")
             );
         }
         let errors = faults(&[(CERTIFICATE, "/nowhere.pem"), (KEY, "/nowhere.key")]);

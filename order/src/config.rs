@@ -1,39 +1,40 @@
-//! What Order is configured with.
-//!
-//! | variable | required | meaning |
-//! |---|---|---|
-//! | `APPLICATION_PORT` | yes | port of the service |
-//! | `ENV` | yes | `development` or `production` |
-//! | `DB_DRIVER` | yes | `sqlite`, `mysql` or `postgres` |
-//! | `DATA_SOURCE_URL` | yes | where orders are kept ([`database::DatabaseUrl::parse`]) |
-//! | `PAYMENT_SERVICE_URL` | yes | where Payment is ([`grpc_client::Target`]) |
-//! | `PAYMENT_SERVICE_CONFIG` | | how it is called ([`grpc_client::ServiceConfig`]), instead of [`PAYMENT_SERVICE_CONFIG_DEFAULT`] |
-//! | `PRICE_LIST` | | who names prices ([`PriceSource`]) |
-//! | `DB_WAIT_SECONDS`, `DB_CONNECTIONS_MAX`, `DB_DURABILITY_WAIVED` | | how the database is used ([`database::Config`]) |
-//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`service_kit::tls`]) |
-//! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
-//! | `ADMIN_ADDRESS` | | default 127.0.0.1:9000 |
-//! | `FAULT_INJECTION` | | in builds with the feature `fault-injection` alone: `service_kit::fault_injection` |
-//! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
-//! | `RUST_LOG` | | what is logged, default `info` |
+//! The configuration of the Order service, read from environment variables ([`VARIABLES`]).
 
 use service_kit::{
-    env::{EnvErrors, Reader, Vars},
-    process::Process,
+    env::{Declared, EnvErrors, Reader, Variable, Vars},
+    process::{self, Process},
     tls::{self, TlsRole},
     trace::{self, Sampler},
-    upstream::{Names, UpstreamConfig},
+    upstream::{self, UpstreamConfig, UpstreamVariables},
 };
 
 mod prices;
 
-pub use prices::PriceSource;
+pub use prices::{PRICE_LIST, PriceSource};
 
-/// The port of `ADMIN_ADDRESS` where none is given.
-pub(crate) const ADMIN_PORT_DEFAULT: u16 = 9000;
+pub(crate) const ADMIN_ADDRESS: Variable = process::admin_address("127.0.0.1:9000");
+const PAYMENT_SERVICE_URL: Variable = upstream::url("PAYMENT_SERVICE_URL", "Address of the Payment service.");
+const PAYMENT_SERVICE_CONFIG: Variable = upstream::service_config(
+    "PAYMENT_SERVICE_CONFIG",
+    "least_loaded; at most 4 attempts, retries of UNAVAILABLE",
+    "Load balancing, retries and time limits of calls to Payment; replaces the default as a whole.",
+);
 
-/// How Payment is called: by load, and again where it could not be reached or did not answer. Every method of
-/// Payment may be called any number of times: its answer for an order never changes.
+/// The variables of the Order service.
+pub const VARIABLES: &Declared<'static> = &[
+    process::VARIABLES,
+    &[&ADMIN_ADDRESS],
+    database::VARIABLES,
+    &[&PAYMENT_SERVICE_URL, &PAYMENT_SERVICE_CONFIG, &PRICE_LIST],
+    tls::VARIABLES,
+    trace::OWN_VARIABLES,
+    trace::SHARED_VARIABLES,
+    #[cfg(feature = "fault-injection")]
+    &[&service_kit::fault_injection::FAULT_INJECTION],
+];
+
+/// The service config of calls to Payment: least-loaded balancing, and retries where Payment cannot be reached or does
+/// not respond. All methods of Payment are idempotent: Payment's response for an order never changes.
 pub const PAYMENT_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "loadBalancingConfig": [{"least_loaded": {}}],
     "methodConfig": [{
@@ -46,38 +47,38 @@ pub const PAYMENT_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}
 }"#;
 
-const PAYMENT: Names = Names {
-    url: "PAYMENT_SERVICE_URL",
-    service_config: "PAYMENT_SERVICE_CONFIG",
-    default: PAYMENT_SERVICE_CONFIG_DEFAULT,
+const PAYMENT: UpstreamVariables = UpstreamVariables {
+    url: &PAYMENT_SERVICE_URL,
+    service_config: &PAYMENT_SERVICE_CONFIG,
+    service_config_default: PAYMENT_SERVICE_CONFIG_DEFAULT,
 };
 
 /// The configuration of one Order process.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every process is configured with.
+    /// The configuration of every process.
     pub process: Process,
-    /// Where orders are kept.
+    /// The database of orders.
     pub database: database::Config,
-    /// Where Payment is, and how it is called.
+    /// The Payment service.
     pub payment: UpstreamConfig,
-    /// How Payment is called, and Order by its callers.
+    /// TLS, as client of Payment and as server.
     pub tls: tls::Config,
     /// `PRICE_LIST`
     pub prices: PriceSource,
-    /// Which traces are recorded, and where they go.
+    /// The sampling and export of traces.
     pub traces: trace::Config,
 }
 
 impl Config {
-    /// Reads the variables above.
+    /// Reads [`VARIABLES`].
     ///
     /// # Errors
     ///
-    /// Every variable that is missing or cannot be used.
+    /// All missing and invalid variables.
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
-        let mut reader = Reader::new(vars);
-        let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
+        let mut reader = Reader::new(vars, VARIABLES);
+        let process = Process::read(&mut reader, &ADMIN_ADDRESS);
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
         #[cfg(feature = "fault-injection")]
         let database = crate::adapters::fault_injection::read(&mut reader, database);

@@ -1,57 +1,64 @@
-//! What Payment is configured with.
-//!
-//! | variable | required | meaning |
-//! |---|---|---|
-//! | `APPLICATION_PORT` | yes | port of the service |
-//! | `ENV` | yes | `development` or `production` |
-//! | `DB_…`, `DATA_SOURCE_URL` | | where payments are kept: [`database::Config`] |
-//! | `PAYMENT_CREDIT_LIMIT` | | credit limit of new accounts, in major units of their currency; default 1000 |
-//! | `TLS_CERT_FILE`, `TLS_KEY_FILE`, `TLS_CA_FILE`, `TLS_CLIENTS`, `TLS` | | TLS between services ([`service_kit::tls`]) |
-//! | `BIND_ADDRESS` | | default 127.0.0.1 in development, 0.0.0.0 in production |
-//! | `ADMIN_ADDRESS` | | default 127.0.0.1:9001 |
-//! | `FAULT_INJECTION` | | in builds with the feature `fault-injection` alone: `service_kit::fault_injection` |
-//! | `OTEL_…` | | traces ([`trace::Config`]); off by default |
-//! | `RUST_LOG` | | what is logged, default `info` |
+//! The configuration of the Payment service, read from environment variables ([`VARIABLES`]).
 
-use crate::domain::CreditLimit;
 use service_kit::{
-    env::{EnvErrors, Reader, Vars},
-    process::Process,
+    env::{Declared, EnvErrors, Kind, Reader, Variable, Vars, WhenAbsent},
+    process::{self, Process},
     tls::{self, TlsRole},
     trace::{self, Sampler},
 };
 
-/// The port of `ADMIN_ADDRESS` where none is given.
-pub(crate) const ADMIN_PORT_DEFAULT: u16 = 9001;
+use crate::domain::CreditLimit;
+
+pub(crate) const ADMIN_ADDRESS: Variable = process::admin_address("127.0.0.1:9001");
+/// The limit of new accounts.
+pub const PAYMENT_CREDIT_LIMIT: Variable = Variable {
+    name: "PAYMENT_CREDIT_LIMIT",
+    kind: Kind::Text(CreditLimit::ACCEPTED),
+    when_absent: WhenAbsent::Default("1000"),
+    meaning: "Credit limit of a new account, in major units of its currency; fractions of the minor unit are dropped.",
+};
+
+/// The variables of the Payment service.
+pub const VARIABLES: &Declared<'static> = &[
+    process::VARIABLES,
+    &[&ADMIN_ADDRESS],
+    database::VARIABLES,
+    &[&PAYMENT_CREDIT_LIMIT],
+    tls::VARIABLES,
+    trace::OWN_VARIABLES,
+    trace::SHARED_VARIABLES,
+    #[cfg(feature = "fault-injection")]
+    &[&service_kit::fault_injection::FAULT_INJECTION],
+];
 
 /// The configuration of one Payment process.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every process is configured with.
+    /// The configuration of every process.
     pub process: Process,
-    /// Where payments are kept.
+    /// The database of payments.
     pub database: database::Config,
-    /// The credit limit of accounts that are opened.
+    /// The credit limit of new accounts.
     pub credit_limit: CreditLimit,
-    /// How it is called.
+    /// TLS, as server.
     pub tls: tls::Config,
-    /// Which traces are recorded, and where they go.
+    /// The sampling and export of traces.
     pub traces: trace::Config,
 }
 
 impl Config {
-    /// Reads the variables above.
+    /// Reads [`VARIABLES`].
     ///
     /// # Errors
     ///
-    /// Every variable that is missing or cannot be used.
+    /// All missing and invalid variables.
     pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
-        let mut reader = Reader::new(vars);
-        let process = Process::read(&mut reader, ADMIN_PORT_DEFAULT);
+        let mut reader = Reader::new(vars, VARIABLES);
+        let process = Process::read(&mut reader, &ADMIN_ADDRESS);
         let database = database::Config::read(&mut reader, process.as_ref().map(|process| process.mode));
         #[cfg(feature = "fault-injection")]
         let database = crate::adapters::fault_injection::read(&mut reader, database);
-        let credit_limit = reader.optional("PAYMENT_CREDIT_LIMIT", CreditLimit::ACCEPTED).unwrap_or_default();
+        let credit_limit = reader.value(&PAYMENT_CREDIT_LIMIT).unwrap_or_default();
         let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Server);
         let traces = trace::Config::read(&mut reader, "payment", Sampler::default());
         let built = process.zip(database).zip(tls).zip(traces);

@@ -10,17 +10,18 @@ use std::{
 use crate::{Options, Ports, System, audit};
 use clap::{Args, Parser, Subcommand};
 use service_kit::{
-    CancellationToken,
-    env::{EnvErrors, Mode, Vars},
-    process::{self, CommandOutput, EXIT_UNAVAILABLE},
-    telemetry,
+    CancellationToken, cli,
+    env::{self, Declared, EnvErrors, Mode, Vars},
+    process::{self, CommandOutput, EXIT_UNAVAILABLE, RUST_LOG},
+    telemetry, trace,
 };
 
 #[derive(Parser)]
 #[command(
     name = "order-system",
     version = service_kit::version(),
-    about = "Gateway, Order and Payment in one process, on embedded databases"
+    about = "Gateway, Order and Payment in one process, with embedded databases",
+    after_long_help = env::help(VARIABLES)
 )]
 struct Cli {
     #[command(flatten)]
@@ -31,35 +32,35 @@ struct Cli {
 
 #[derive(Args)]
 struct All {
-    /// Where the database files are kept
+    /// Directory of the database files
     #[arg(long, default_value = "./data")]
     data: PathBuf,
     /// Port of the gateway; its admin listener is 1000 above
     #[arg(long, default_value_t = Ports::WELL_KNOWN.gateway)]
     gateway_port: u16,
-    /// Port of Order; its admin listener is 6000 above
+    /// Port of the Order service; its admin listener is 6000 above
     #[arg(long, default_value_t = Ports::WELL_KNOWN.order)]
     order_port: u16,
-    /// Port of Payment; its admin listener is 6000 above
+    /// Port of the Payment service; its admin listener is 6000 above
     #[arg(long, default_value_t = Ports::WELL_KNOWN.payment)]
     payment_port: u16,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the gateway alone, configured by the environment, or one of its commands
+    /// Run the gateway alone, or one of its commands; see gateway --help
     #[command(disable_help_flag = true)]
     Gateway(Passed),
-    /// Run Order alone, configured by the environment, or one of its commands
+    /// Run the Order service alone, or one of its commands; see order --help
     #[command(disable_help_flag = true)]
     Order(Passed),
-    /// Run Payment alone, configured by the environment, or one of its commands
+    /// Run the Payment service alone, or one of its commands; see payment --help
     #[command(disable_help_flag = true)]
     Payment(Passed),
-    /// Hold Order's books against Payment's, while the services run or not; changes nothing
+    /// Compare Order's database with Payment's, read-only, also while the services run
     #[command(after_help = AUDIT_HELP)]
     Audit {
-        /// Where the database files are
+        /// Directory of the database files
         #[arg(long, default_value = "./data")]
         data: PathBuf,
     },
@@ -68,17 +69,18 @@ enum Command {
 }
 
 const AUDIT_HELP: &str = "\
-The databases are those in --data, or those that ORDER_DB_DRIVER, ORDER_DATA_SOURCE_URL, PAYMENT_DB_DRIVER and \
-PAYMENT_DATA_SOURCE_URL name as DB_DRIVER and DATA_SOURCE_URL do for each service.
+Without variables, the databases are the files in --data. Otherwise ORDER_DB_DRIVER, ORDER_DATA_SOURCE_URL, \
+PAYMENT_DB_DRIVER and PAYMENT_DATA_SOURCE_URL configure them, as DB_DRIVER and DATA_SOURCE_URL do for each service; the \
+other variables of a database have the same prefixes.
 
-Prints what disagrees, a line each: a PAID order that is not charged, or otherwise; a charge whose order is not PAID; \
-an account whose charges do not add up. What is PENDING is not known yet, and no disagreement.
+Prints one line per disagreement: a PAID order without a charge, or with another amount; a charge whose order is not \
+PAID; an account whose charges do not add up. A PENDING order is no disagreement, since its outcome is open.
 
-Exit codes: 0; 1: something disagrees; 64: a variable is wrong; 69: a database cannot be read.";
-/// What the exit code is where the books disagree.
+Exit codes: 0; 1: there are disagreements; 64: a variable is wrong; 69: a database cannot be read.";
+/// The exit code of an audit that finds disagreements.
 const EXIT_DISAGREES: u8 = 1;
 
-/// What a service makes of its own command line.
+/// The arguments of a service's own command line.
 #[derive(Args)]
 struct Passed {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -86,32 +88,33 @@ struct Passed {
 }
 
 impl Passed {
-    /// With the name of the program in front.
+    /// The arguments after the name of the program.
     fn after(self, name: &str) -> impl Iterator<Item = OsString> {
         std::iter::once(name.into()).chain(self.arguments)
     }
 }
 
-/// What of the environment the system passes on, beside who may order and traces; the rest it sets itself.
-const PASSED_ON: [&str; 13] = [
-    "PAYMENT_CREDIT_LIMIT",
-    "PRICE_LIST",
-    "REQUEST_TIMEOUT_MS",
-    "PUBLIC_URL",
-    "CORS_ALLOWED_ORIGINS",
-    "CORS_ALLOW_CREDENTIALS",
-    "RUST_LOG",
-    "RATE_LIMIT_PER_ADDRESS",
-    "RATE_LIMIT_PER_SUBJECT",
-    "TRUSTED_PROXIES",
-    "CLIENT_ADDRESS_HEADER",
-    "REQUESTS_IN_FLIGHT_MAX",
-    "CONNECTIONS_PER_ADDRESS_MAX",
+/// The variables that all three services receive from the environment. The process sets all others itself.
+pub const VARIABLES: &Declared<'static> = &[
+    &[
+        &RUST_LOG,
+        &gateway::config::REQUEST_TIMEOUT,
+        &gateway::config::PUBLIC_URL,
+        &order::config::PRICE_LIST,
+        &payment::config::PAYMENT_CREDIT_LIMIT,
+    ],
+    gateway::auth::config::VARIABLES,
+    gateway::load_limits::config::VARIABLES,
+    gateway::response_layers::cors::VARIABLES,
+    trace::SHARED_VARIABLES,
 ];
 
-/// Runs the command that the process's own arguments name.
+/// Runs the command in the arguments of the process.
 pub fn run() -> ExitCode {
-    let Cli { all, command } = Cli::parse();
+    let Cli { all, command } = match cli::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let vars = Vars::from_process();
     match command {
         None => run_all(all, &vars),
@@ -120,33 +123,32 @@ pub fn run() -> ExitCode {
         Some(Command::Payment(passed)) => payment::cli::run(passed.after("order-system payment"), &vars),
         Some(Command::Audit { data }) => audit(&data, &vars),
         Some(Command::Openapi) => {
-            say(&gateway::openapi::document_json());
+            print(&gateway::openapi::document_json());
             ExitCode::SUCCESS
         }
     }
 }
 
 fn audit(data: &Path, vars: &Vars) -> ExitCode {
-    process::run_once(books(data, vars), vars.get("RUST_LOG"), async |(order, payment)| {
+    process::run_once(vars, audited_databases(data, vars), async |(order, payment)| {
         let report = audit::audit(&order, &payment).await?;
         let code = if report.agrees() { 0 } else { EXIT_DISAGREES };
         anyhow::Ok(CommandOutput { text: report.to_string(), code })
     })
 }
 
-/// The databases of the variables, or the files in `data` where none of them is set.
-fn books(data: &Path, vars: &Vars) -> Result<(database::Config, database::Config), EnvErrors> {
-    const NAMES: [&str; 4] =
-        ["ORDER_DB_DRIVER", "ORDER_DATA_SOURCE_URL", "PAYMENT_DB_DRIVER", "PAYMENT_DATA_SOURCE_URL"];
+/// The databases of the variables, or the files in `data` where none of the variables is set.
+fn audited_databases(data: &Path, vars: &Vars) -> Result<(database::Config, database::Config), EnvErrors> {
     let in_data = |service: &str| format!("sqlite://{}", data.join(format!("{service}.db")).display());
     let files = [
-        (NAMES[0], "sqlite".to_owned()),
-        (NAMES[1], in_data("order")),
-        (NAMES[2], "sqlite".to_owned()),
-        (NAMES[3], in_data("payment")),
+        ("ORDER_DB_DRIVER", "sqlite".to_owned()),
+        ("ORDER_DATA_SOURCE_URL", in_data("order")),
+        ("PAYMENT_DB_DRIVER", "sqlite".to_owned()),
+        ("PAYMENT_DATA_SOURCE_URL", in_data("payment")),
     ];
-    let vars =
-        if NAMES.iter().all(|name| vars.get(name).is_none()) { &files.into_iter().collect() } else { vars };
+    let is_configured =
+        ["ORDER_", "PAYMENT_"].iter().any(|prefix| database::Config::is_set_with_prefix(vars, prefix));
+    let vars = if is_configured { vars } else { &files.into_iter().collect() };
     let order = database::Config::read_prefixed(vars, "ORDER_");
     let payment = database::Config::read_prefixed(vars, "PAYMENT_");
     match (order, payment) {
@@ -156,20 +158,17 @@ fn books(data: &Path, vars: &Vars) -> Result<(database::Config, database::Config
 }
 
 fn run_all(all: All, vars: &Vars) -> ExitCode {
-    let passed_on = PASSED_ON
-        .iter()
-        .chain(&gateway::auth::config::VARIABLES)
-        .chain(&service_kit::trace::VARIABLES)
-        .filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
+    let passed_on = VARIABLES.iter().copied().flatten().flat_map(|variable| vars.pairs(variable));
     let options = Options {
         data: Some(all.data),
         ports: Ports { gateway: all.gateway_port, order: all.order_port, payment: all.payment_port },
         databases: None,
         vars: passed_on.collect(),
     };
-    let filter = vars.get("RUST_LOG").unwrap_or(telemetry::FILTER_DEFAULT);
+    let filter = vars.get(&RUST_LOG).unwrap_or(telemetry::FILTER_DEFAULT);
     telemetry::install(Mode::Development, filter);
-    process::raise_open_files();
+    vars.log_unknown();
+    process::raise_open_files_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return process::fail(EXIT_UNAVAILABLE, &error),
@@ -196,12 +195,12 @@ async fn serve_all(options: Options) -> anyhow::Result<()> {
     }
 }
 
-/// The error and its causes, but for those that it has told already.
+/// The error and its causes, without those that the text contains already.
 fn one_line(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
-        told if told.contains(&cause) => told,
-        told if told.is_empty() => cause,
-        told => format!("{told}: {cause}"),
+    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line {
+        line if line.contains(&cause) => line,
+        line if line.is_empty() => cause,
+        line => format!("{line}: {cause}"),
     })
 }
 
@@ -211,7 +210,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 fn welcome(url: &str, wants_tokens: bool) {
     let token = if wants_tokens { " -H \"Authorization: Bearer $TOKEN\"" } else { "" };
-    say(&format!(
+    print(&format!(
         r#"
   Orders    {url}/orders
   Try it    {url}/docs
@@ -223,8 +222,8 @@ fn welcome(url: &str, wants_tokens: bool) {
     ));
 }
 
-/// Shows on stdout what the program is asked to show; logs go to stderr.
-fn say(text: &str) {
-    // A reader that has seen enough is no reason to end.
+/// Prints on stdout; logs go to stderr.
+fn print(text: &str) {
+    // A reader that closes the pipe is no reason to end.
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
 }

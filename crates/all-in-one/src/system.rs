@@ -69,22 +69,25 @@ impl System {
 
         let vars = options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &options.database(data, "payment"));
         let config = payment::Config::read(&vars)?;
-        let payment =
-            Service::start(config.process.clone(), |sockets, stop| payment::serve(config, sockets, stop))
-                .await?;
+        let payment = Service::start("--payment-port", config.process.clone(), |sockets, stop| {
+            payment::serve(config, sockets, stop)
+        })
+        .await?;
 
         let mut own = options.database(data, "order").to_vec();
         own.push(("PAYMENT_SERVICE_URL", payment.address.to_string()));
         let config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &own))?;
-        let order =
-            Service::start(config.process.clone(), |sockets, stop| order::serve(config, sockets, stop))
-                .await?;
+        let order = Service::start("--order-port", config.process.clone(), |sockets, stop| {
+            order::serve(config, sockets, stop)
+        })
+        .await?;
 
         let own = [("ORDER_SERVICE_URL", order.address.to_string())];
         let config = gateway::Config::read(&options.vars_of(ports.gateway, GATEWAY_ADMIN_OFFSET, &own))?;
-        let gateway =
-            Service::start(config.process.clone(), |sockets, stop| gateway::serve(config, sockets, stop))
-                .await?;
+        let gateway = Service::start("--gateway-port", config.process.clone(), |sockets, stop| {
+            gateway::serve(config, sockets, stop)
+        })
+        .await?;
 
         Ok(Self { gateway, order, payment, _lock: lock, _data: temporary })
     }
@@ -194,7 +197,9 @@ struct Service {
 }
 
 impl Service {
+    /// `port_flag` is the flag that chooses the ports of `process`.
     async fn start<F, E>(
+        port_flag: &'static str,
         process: Process,
         serve: impl FnOnce(Sockets, CancellationToken) -> F,
     ) -> anyhow::Result<Self>
@@ -202,7 +207,7 @@ impl Service {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let sockets = Sockets::bind(&process).await?;
+        let sockets = Sockets::bind_as(&process, port_flag, port_flag).await?;
         let (address, admin) = (sockets.service.local_addr(), sockets.admin.local_addr()?);
         let stop = CancellationToken::new();
         let serving = serve(sockets, stop.clone());

@@ -1,27 +1,57 @@
-//! Database configuration, read from environment variables.
-//!
-//! | variable | meaning |
-//! |---|---|
-//! | `DB_DRIVER` | `sqlite`, `mysql` or `postgres`; required |
-//! | `DATA_SOURCE_URL` | the database ([`DatabaseUrl::parse`]); required, secret |
-//! | `DB_WAIT_SECONDS` | how long to retry a database that is down at start: 0 to 3600, default 30 |
-//! | `DB_CONNECTIONS_MAX` | limit of connections to a server: 1 to 1000, default 16; ignored on SQLite |
-//! | `DB_DURABILITY_WAIVED` | comma list of [`Waiver`]s; none by default |
+//! Database configuration, read from environment variables ([`VARIABLES`]).
 
 use std::time::Duration;
 
 use service_kit::{
     admin::Readiness,
-    env::{EnvErrors, Mode, Reader, Secrecy, Vars},
+    env::{EnvErrors, Kind, Mode, Reader, Variable, Vars, WhenAbsent},
 };
 
 use crate::{DatabaseUrl, Driver, Metrics};
 
-const WAIT_DEFAULT: Duration = Duration::from_secs(30);
-const WAIT_SECONDS_MAX: u64 = 3600;
+const WAIT_SECONDS_DEFAULT: u64 = 30;
 const CONNECTIONS_DEFAULT: u32 = 16;
-const CONNECTIONS_MAX: u32 = 1000;
 const GROUP_MAX: usize = 64;
+
+const DB_DRIVER: Variable = Variable {
+    name: "DB_DRIVER",
+    kind: Kind::Text(Driver::ACCEPTED),
+    when_absent: WhenAbsent::Required,
+    meaning: "Kind of the database; mysql includes MariaDB.",
+};
+const DATA_SOURCE_URL: Variable = Variable {
+    name: "DATA_SOURCE_URL",
+    kind: Kind::Secret(
+        "sqlite:///path, postgres://user:password@host/database, mysql://user:password@host/database, or Go's \
+         user:password@tcp(host:3306)/database?parseTime=True",
+    ),
+    when_absent: WhenAbsent::Required,
+    meaning: "URL of the database; the file of an SQLite database is created.",
+};
+const DB_WAIT_SECONDS: Variable = Variable {
+    name: "DB_WAIT_SECONDS",
+    kind: Kind::Number { from: 0, to: 3600, unit: "seconds" },
+    when_absent: WhenAbsent::DefaultNumber(WAIT_SECONDS_DEFAULT),
+    meaning: "How long the service retries a database that is down at start.",
+};
+const DB_CONNECTIONS_MAX: Variable = Variable {
+    name: "DB_CONNECTIONS_MAX",
+    kind: Kind::Number { from: 1, to: 1000, unit: "" },
+    when_absent: WhenAbsent::DefaultNumber(CONNECTIONS_DEFAULT as u64),
+    meaning: "Limit of this process's connections to a database server; ignored on SQLite.",
+};
+const DB_DURABILITY_WAIVED: Variable = Variable {
+    name: "DB_DURABILITY_WAIVED",
+    kind: Kind::Text(
+        "a comma list of innodb_flush_log_at_trx_commit, sync_binlog, fsync, synchronous_commit, full_page_writes",
+    ),
+    when_absent: WhenAbsent::Means("production requires all of them"),
+    meaning: "Durability settings of the server that production does not enforce.",
+};
+
+/// The variables of a service with a database.
+pub const VARIABLES: &[&Variable] =
+    &[&DB_DRIVER, &DATA_SOURCE_URL, &DB_WAIT_SECONDS, &DB_CONNECTIONS_MAX, &DB_DURABILITY_WAIVED];
 
 /// The configuration of one database.
 #[derive(Debug, Clone)]
@@ -103,9 +133,14 @@ impl Config {
     ///
     /// Every missing or invalid variable.
     pub fn read_prefixed(vars: &Vars, prefix: &'static str) -> Result<Self, EnvErrors> {
-        let mut reader = Reader::with_prefix(vars, prefix);
+        let mut reader = Reader::with_prefix(vars, &[VARIABLES], prefix);
         let config = Self::read(&mut reader, Some(Mode::Development));
         reader.finish(config)
+    }
+
+    /// Whether the driver or the URL is set under its name after `prefix`.
+    pub fn is_set_with_prefix(vars: &Vars, prefix: &str) -> bool {
+        [&DB_DRIVER, &DATA_SOURCE_URL].iter().any(|variable| vars.is_set_with_prefix(prefix, variable))
     }
 
     /// Marks the database as not ready in `readiness`, and lists the waived settings.
@@ -120,7 +155,7 @@ impl Config {
     pub fn new(url: DatabaseUrl) -> Self {
         Self {
             url,
-            wait: WAIT_DEFAULT,
+            wait: Duration::from_secs(WAIT_SECONDS_DEFAULT),
             connections_max: CONNECTIONS_DEFAULT,
             waived: Vec::new(),
             mode: Mode::Development,
@@ -135,23 +170,12 @@ impl Config {
     /// missing or invalid; `reader` has recorded the error.
     pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
         let url = url(reader);
-        let wait = reader.optional_with(
-            "DB_WAIT_SECONDS",
-            "a whole number of seconds from 0 to 3600",
-            Secrecy::Public,
-            |text| text.parse().ok().filter(|seconds| *seconds <= WAIT_SECONDS_MAX),
-        );
-        let connections_max = reader.optional_with(
-            "DB_CONNECTIONS_MAX",
-            "a whole number from 1 to 1000",
-            Secrecy::Public,
-            |text| text.parse().ok().filter(|count| (1..=CONNECTIONS_MAX).contains(count)),
-        );
-        let accepted = format!("a comma list of {}", Waiver::ALL.map(Waiver::name).join(", "));
-        let waived = reader.optional_with("DB_DURABILITY_WAIVED", &accepted, Secrecy::Public, Waiver::list);
+        let wait = reader.number(&DB_WAIT_SECONDS);
+        let connections_max = reader.number(&DB_CONNECTIONS_MAX);
+        let waived = reader.value_with(&DB_DURABILITY_WAIVED, Waiver::list);
         Some(Self {
-            wait: wait.map_or(WAIT_DEFAULT, Duration::from_secs),
-            connections_max: connections_max.unwrap_or(CONNECTIONS_DEFAULT),
+            wait: Duration::from_secs(wait?),
+            connections_max: connections_max?,
             waived: waived.unwrap_or_default(),
             mode: mode?,
             ..Self::new(url?)
@@ -160,13 +184,12 @@ impl Config {
 }
 
 fn url(reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
-    let driver: Option<Driver> = reader.required("DB_DRIVER", Driver::ACCEPTED);
-    let text: Option<String> =
-        reader.required_with("DATA_SOURCE_URL", "a URL", Secrecy::Secret, |text| Some(text.to_owned()));
+    let driver: Option<Driver> = reader.value(&DB_DRIVER);
+    let text: Option<String> = reader.value(&DATA_SOURCE_URL);
     match DatabaseUrl::for_driver(driver?, &text?) {
         Ok(url) => Some(url),
         Err(error) => {
-            reader.fault("DATA_SOURCE_URL", &error.to_string());
+            reader.fault(&DATA_SOURCE_URL, &error.to_string());
             None
         }
     }
@@ -180,7 +203,7 @@ mod tests {
 
     fn read(vars: &[(&str, &str)]) -> Result<Config, EnvErrors> {
         let vars = Vars::from_iter(vars.iter().copied());
-        let mut reader = Reader::new(&vars);
+        let mut reader = Reader::new(&vars, &[VARIABLES]);
         let config = Config::read(&mut reader, Some(Mode::Production));
         reader.finish(config)
     }
@@ -242,8 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn the_declaration_lists_all_waivers() {
+        let names = Waiver::ALL.map(Waiver::name).join(", ");
+        assert_eq!(DB_DURABILITY_WAIVED.kind.to_string(), format!("a comma list of {names}"));
+    }
+
+    #[test]
     fn reading_without_a_mode_returns_none() {
         let vars = Vars::from_iter([("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///x.db")]);
-        assert!(Config::read(&mut Reader::new(&vars), None).is_none());
+        assert!(Config::read(&mut Reader::new(&vars, &[VARIABLES]), None).is_none());
     }
 }

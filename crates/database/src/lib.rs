@@ -26,7 +26,7 @@ mod transaction;
 
 #[cfg(feature = "fault-injection")]
 pub use commit::POINTS;
-pub use config::{Config, Waiver};
+pub use config::{Config, VARIABLES, Waiver};
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Driver};
 pub use dialect::NOW_MS;
 pub use error::OpenError;

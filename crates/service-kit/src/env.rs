@@ -1,11 +1,11 @@
-//! Configuration from environment variables: read once at start, every fault named at once.
+//! Configuration from environment variables: read once at start, all faults reported together.
 //!
-//! A service's `config` module reads its variables through a [`Reader`] and asks it to
-//! [`finish`](Reader::finish); what is missing or unparsable is then one error with a line for each.
-//! Tests pass a map ([`Vars`] collects from pairs) and never touch the process's environment.
+//! Each variable is a [`Variable`] in the module that reads it. A service lists its variables ([`Declared`]) and reads
+//! them through a [`Reader`] over that list. [`Reader::finish`] returns one error with a line per fault. Tests pass a map
+//! ([`Vars`] collects from pairs) and never touch the environment of the process.
 //!
-//! A secret `NAME` may stand in a file instead, which `NAME_FILE` names: what container platforms mount, and what
-//! nobody sees who lists a process's environment.
+//! A file may hold a secret `NAME`: the variable `NAME_FILE` holds its path. Container platforms mount secrets so, and
+//! a list of the environment does not show them.
 
 use std::{
     borrow::Cow,
@@ -15,25 +15,42 @@ use std::{
 };
 
 mod file;
+mod unknown;
+mod variable;
 
-/// The environment variables that a service is configured from.
+pub use unknown::UnknownVariable;
+pub use variable::{Declared, Kind, Variable, WhenAbsent, help};
+
+/// The environment variables of a process.
 #[derive(Clone, Default)]
 pub struct Vars(BTreeMap<String, String>);
 
 impl Vars {
-    /// The variables of this process. A variable whose value is no Unicode counts as unparsable, and is
-    /// kept with its undecodable bytes replaced.
+    /// The variables of this process. A value that is not Unicode keeps a replacement character for each undecodable
+    /// byte.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_process() -> Self {
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
         std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
     }
-}
 
-impl Vars {
-    /// The value of `name`; an empty one counts as missing, which is what compose files and shells make of an
-    /// unset variable.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    /// The value of `variable`; `None` where it is absent or empty. Compose files and shells make an unset variable
+    /// empty.
+    pub fn get(&self, variable: &Variable) -> Option<&str> {
+        self.named(variable.name)
+    }
+
+    /// The pairs of name and value of `variable` and, for a secret, of its `_FILE` form.
+    pub fn pairs(&self, variable: &Variable) -> impl Iterator<Item = (String, String)> {
+        variable.names().filter_map(|name| self.named(&name).map(str::to_owned).map(|value| (name, value)))
+    }
+
+    /// Whether `variable` or its `_FILE` form is set under its name after `prefix`.
+    pub fn is_set_with_prefix(&self, prefix: &str, variable: &Variable) -> bool {
+        variable.names().any(|name| self.named(&format!("{prefix}{name}")).is_some())
+    }
+
+    fn named(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
@@ -44,12 +61,12 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
     }
 }
 
-/// Every fault found in the environment, a line each when displayed.
+/// All faults of an environment. `Display` writes one line per fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct EnvErrors(Vec<String>);
 
 impl EnvErrors {
-    /// The faults of several configurations as those of one.
+    /// The faults of several configurations as one error.
     pub fn all(errors: impl IntoIterator<Item = Self>) -> Self {
         Self(errors.into_iter().flat_map(|errors| errors.0).collect())
     }
@@ -61,130 +78,113 @@ impl fmt::Display for EnvErrors {
     }
 }
 
-/// Whether the value of a variable may be repeated in an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrecy {
-    /// The value is shown.
-    Public,
-    /// The value is never shown; the variable's name is. It may stand in a file, which the name with `_FILE` after it
-    /// names.
-    Secret,
-}
-
-/// Reads variables one by one and collects what is wrong with them.
+/// Reads declared variables one by one and collects the faults.
+///
+/// `value…` methods return `None` where the variable is absent without a default, and where a fault was recorded.
+/// `optional…` methods tell these two apart: the outer `None` is a fault.
 pub struct Reader<'a> {
     vars: &'a Vars,
+    declared: &'a Declared<'a>,
     prefix: &'static str,
     errors: Vec<String>,
-    /// Variables whose values stood in files.
-    from_files: Vec<String>,
+    /// Names of secrets whose values came from files.
+    from_files: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader over `vars` that has found no fault yet.
-    pub fn new(vars: &'a Vars) -> Self {
-        Self::with_prefix(vars, "")
+    /// A reader of the `declared` variables in `vars`, without faults so far.
+    pub fn new(vars: &'a Vars, declared: &'a Declared<'a>) -> Self {
+        Self::with_prefix(vars, declared, "")
     }
 
-    /// A reader for which every variable is called by its name after `prefix`: for a program that has two of what
-    /// others have one of.
-    pub fn with_prefix(vars: &'a Vars, prefix: &'static str) -> Self {
-        Self { vars, prefix, errors: Vec::new(), from_files: Vec::new() }
+    /// A reader that looks each variable up by its name after `prefix`: for a program with two databases.
+    pub fn with_prefix(vars: &'a Vars, declared: &'a Declared<'a>, prefix: &'static str) -> Self {
+        Self { vars, declared, prefix, errors: Vec::new(), from_files: Vec::new() }
     }
 
-    /// A variable that must be there. `accepted` completes the sentence "accepted: …".
-    pub fn required<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<T> {
-        self.required_with(name, accepted, Secrecy::Public, |text| text.parse().ok())
+    /// Parses the value, or the default.
+    pub fn value<T: FromStr>(&mut self, variable: &Variable) -> Option<T> {
+        self.value_with(variable, |text| text.parse().ok())
     }
 
-    /// As [`required`](Self::required), with a parser of its own.
-    pub fn required_with<T>(
-        &mut self,
-        name: &str,
-        accepted: &str,
-        secrecy: Secrecy,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let in_file = secrecy == Secrecy::Secret && self.raw(&file::variable(name)).is_some();
-        if self.raw(name).is_none() && !in_file {
-            self.errors.push(format!("{}{name} environment variable is missing.", self.prefix));
-        }
-        self.optional_with(name, accepted, secrecy, parse)
-    }
-
-    /// As [`required`](Self::required), where the parser's error says which part of the value is at fault.
-    pub fn required_in_parts<T: FromStr<Err: Display>>(&mut self, name: &str, accepted: &str) -> Option<T> {
-        let mut at_fault = None;
-        let value = self.required_with(name, accepted, Secrecy::Public, |text| {
-            text.parse().map_err(|error: T::Err| at_fault = Some(error.to_string())).ok()
-        });
-        if let (Some(at_fault), Some(error)) = (at_fault, self.errors.last_mut()) {
-            error.push_str(&format!(" {at_fault}."));
-        }
-        value
-    }
-
-    /// A variable that may be absent.
-    pub fn optional<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<T> {
-        self.optional_with(name, accepted, Secrecy::Public, |text| text.parse().ok())
-    }
-
-    /// As [`optional`](Self::optional), where a fault and absence are not the same: `None` is a fault.
-    pub fn optional_or_fault<T: FromStr>(&mut self, name: &str, accepted: &str) -> Option<Option<T>> {
-        self.optional_with_or_fault(name, accepted, Secrecy::Public, |text| text.parse().ok())
-    }
-
-    /// The same with a parser of its own.
-    pub fn optional_with_or_fault<T>(
-        &mut self,
-        name: &str,
-        accepted: &str,
-        secrecy: Secrecy,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<Option<T>> {
-        let faults = self.errors.len();
-        let value = self.optional_with(name, accepted, secrecy, parse);
-        (self.errors.len() == faults).then_some(value)
-    }
-
-    /// As [`optional`](Self::optional), with a parser of its own.
-    pub fn optional_with<T>(
-        &mut self,
-        name: &str,
-        accepted: &str,
-        secrecy: Secrecy,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.value(name, secrecy)?;
-        let parsed = parse(&value);
+    /// As [`value`](Self::value), with `parse` instead of [`FromStr`].
+    pub fn value_with<T>(&mut self, variable: &Variable, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(variable)?;
+        let parsed = parse(&text);
         if parsed.is_none() {
-            let found = match secrecy {
-                // A URL with a password may stand in any variable by mistake.
-                Secrecy::Public if !value.contains('@') => format!("{value:?}"),
-                Secrecy::Public | Secrecy::Secret => "a value that is not shown".to_owned(),
+            // A URL with a password may be in any variable by mistake.
+            let found = if variable.is_secret() || text.contains('@') {
+                "a value that is not shown".to_owned()
+            } else {
+                format!("{text:?}")
             };
-            self.fault(name, &format!("found {found}; accepted: {accepted}"));
+            self.fault(variable, &format!("found {found}; accepted: {}", variable.kind));
         }
         parsed
     }
 
-    /// Records what is wrong with a variable that no parser of its own can see.
-    pub fn fault(&mut self, name: &str, what: &str) {
-        let in_file = self.from_files.iter().any(|from_file| from_file == name);
-        let name = if in_file { Cow::Owned(file::variable(name)) } else { Cow::Borrowed(name) };
-        self.errors.push(format!("{}{name} environment variable is invalid: {what}.", self.prefix));
+    /// As [`value`](Self::value); the error line ends with the parser's error.
+    pub fn value_explained<T: FromStr<Err: Display>>(&mut self, variable: &Variable) -> Option<T> {
+        let mut reason = None;
+        let value = self.value_with(variable, |text| {
+            text.parse().map_err(|error: T::Err| reason = Some(error.to_string())).ok()
+        });
+        if let (Some(reason), Some(error)) = (reason, self.errors.last_mut()) {
+            error.push_str(&format!(" {reason}."));
+        }
+        value
     }
 
-    /// Records that a variable must be there after all, for a reason that its own reading cannot see.
-    pub fn missing(&mut self, name: &str, why: &str) {
-        self.errors.push(format!("{}{name} environment variable is missing: {why}.", self.prefix));
+    /// The number, or the default, within the bounds of [`Kind::Number`].
+    pub fn number<T: TryFrom<u64>>(&mut self, variable: &Variable) -> Option<T> {
+        self.value_with(variable, |text| in_bounds(variable, text))
     }
 
-    /// The configuration that `build` makes of the values read.
+    /// As [`value`](Self::value); `None` is a fault, `Some(None)` an absent variable.
+    pub fn optional<T: FromStr>(&mut self, variable: &Variable) -> Option<Option<T>> {
+        self.optional_with(variable, |text| text.parse().ok())
+    }
+
+    /// As [`number`](Self::number); `None` is a fault, `Some(None)` an absent variable.
+    pub fn optional_number<T: TryFrom<u64>>(&mut self, variable: &Variable) -> Option<Option<T>> {
+        self.optional_with(variable, |text| in_bounds(variable, text))
+    }
+
+    /// As [`optional`](Self::optional), with `parse` instead of [`FromStr`].
+    pub fn optional_with<T>(
+        &mut self,
+        variable: &Variable,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let faults = self.errors.len();
+        let value = self.value_with(variable, parse);
+        (self.errors.len() == faults).then_some(value)
+    }
+
+    /// Whether the variable, or its `_FILE` form, is set and not empty.
+    pub fn is_set(&self, variable: &Variable) -> bool {
+        self.vars.is_set_with_prefix(self.prefix, variable)
+    }
+
+    /// Records a fault that the parser of the variable alone cannot find.
+    pub fn fault(&mut self, variable: &Variable, what: &str) {
+        let name = match variable.file_name() {
+            Some(file) if self.from_files.contains(&variable.name) => file,
+            _ => variable.name.to_owned(),
+        };
+        self.invalid(&name, what);
+    }
+
+    /// Records that other variables, or the mode, require the variable.
+    pub fn missing(&mut self, variable: &Variable, why: &str) {
+        self.errors.push(format!("{}{} environment variable is missing: {why}.", self.prefix, variable.name));
+    }
+
+    /// Returns `built`, the configuration that was made of the values.
     ///
     /// # Errors
     ///
-    /// Every fault that was found; `build` yields `None` only where a fault was recorded.
+    /// All faults. `built` may be `None` only where a fault was recorded.
     pub fn finish<T>(self, built: Option<T>) -> Result<T, EnvErrors> {
         match built {
             Some(config) if self.errors.is_empty() => Ok(config),
@@ -192,39 +192,68 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of a variable, be it in the environment or in the file of a secret. `None` where it is absent, or a
-    /// fault was recorded.
-    fn value(&mut self, name: &str, secrecy: Secrecy) -> Option<Cow<'a, str>> {
-        let given = self.raw(name).map(Cow::Borrowed);
-        let file = file::variable(name);
-        let Some(path) = self.raw(&file).filter(|_| secrecy == Secrecy::Secret) else { return given };
-        if given.is_some() {
-            self.fault(&file, &format!("{}{name} is set too; accepted: one of them", self.prefix));
-            return None;
-        }
-        match file::read(path) {
-            Ok(text) => {
-                self.from_files.push(name.to_owned());
-                Some(Cow::Owned(text))
+    /// The value from the environment or from the file of a secret, or the default. `None` where the variable is absent
+    /// without a default, and where a fault was recorded.
+    fn text(&mut self, variable: &Variable) -> Option<Cow<'a, str>> {
+        debug_assert!(
+            self.declared.iter().copied().flatten().any(|declared| declared.name == variable.name),
+            "{} is missing in the list of declared variables",
+            variable.name
+        );
+        let set = self.raw(variable.name).map(Cow::Borrowed);
+        let file = variable.file_name().and_then(|name| self.raw(&name).map(|path| (name, path)));
+        match (set, file) {
+            (None, None) => {
+                if variable.when_absent == WhenAbsent::Required {
+                    let name = variable.name;
+                    self.errors.push(format!("{}{name} environment variable is missing.", self.prefix));
+                }
+                variable.when_absent.default_text().map(Cow::Owned)
             }
-            Err(why) => {
-                self.fault(&file, &why);
+            (Some(text), None) => Some(text),
+            (Some(_), Some((name, _))) => {
+                self.invalid(
+                    &name,
+                    &format!("{}{} is set too; accepted: one of them", self.prefix, variable.name),
+                );
                 None
             }
+            (None, Some((name, path))) => match file::read(path) {
+                Ok(text) => {
+                    self.from_files.push(variable.name);
+                    Some(Cow::Owned(text))
+                }
+                Err(why) => {
+                    self.invalid(&name, &why);
+                    None
+                }
+            },
         }
+    }
+
+    fn invalid(&mut self, name: &str, what: &str) {
+        self.errors.push(format!("{}{name} environment variable is invalid: {what}.", self.prefix));
     }
 
     fn raw(&self, name: &str) -> Option<&'a str> {
-        self.vars.get(&format!("{}{name}", self.prefix))
+        self.vars.named(&format!("{}{name}", self.prefix))
     }
 }
 
-/// How the process runs: what it shows, and how much it demands (`ENV`).
+fn in_bounds<T: TryFrom<u64>>(variable: &Variable, text: &str) -> Option<T> {
+    let number: u64 = text.parse().ok()?;
+    match variable.kind {
+        Kind::Number { from, to, .. } if !(from..=to).contains(&number) => None,
+        _ => T::try_from(number).ok(),
+    }
+}
+
+/// How the process runs (`ENV`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Reflection on, readable logs, bound to loopback unless told otherwise.
+    /// gRPC reflection on, readable logs, bound to loopback by default.
     Development,
-    /// Reflection off, logs as JSON lines, bound to every address unless told otherwise.
+    /// gRPC reflection off, logs as JSON lines, bound to all addresses by default.
     Production,
 }
 
@@ -240,7 +269,7 @@ impl FromStr for Mode {
     }
 }
 
-/// A text that names no [`Mode`].
+/// A text that is not a [`Mode`].
 #[derive(Debug, thiserror::Error)]
 #[error("neither development nor production")]
 pub struct UnknownMode;
@@ -249,13 +278,31 @@ pub struct UnknownMode;
 mod tests {
     use super::*;
 
-    fn read(vars: &Vars) -> Result<(u16, u16), EnvErrors> {
-        let mut reader = Reader::new(vars);
-        let port: Option<u16> = reader.required("PORT", "a port number");
-        let key: Option<u16> =
-            reader.required_with("KEY", "a number", Secrecy::Secret, |text| text.parse().ok());
-        reader.optional::<u16>("EXTRA", "a number");
-        reader.finish(port.zip(key))
+    const PORT: Variable = Variable {
+        name: "PORT",
+        kind: Kind::Number { from: 0, to: 65_535, unit: "" },
+        when_absent: WhenAbsent::Required,
+        meaning: "A port.",
+    };
+    const KEY: Variable = Variable {
+        name: "KEY",
+        kind: Kind::Secret("a number"),
+        when_absent: WhenAbsent::Required,
+        meaning: "A key.",
+    };
+    const EXTRA: Variable = Variable {
+        name: "EXTRA",
+        kind: Kind::Number { from: 1, to: 9, unit: "" },
+        when_absent: WhenAbsent::DefaultNumber(5),
+        meaning: "A number.",
+    };
+
+    fn read(vars: &Vars) -> Result<(u16, u16, u8), EnvErrors> {
+        let mut reader = Reader::new(vars, &[&[&PORT, &KEY], &[&EXTRA]]);
+        let port = reader.number(&PORT);
+        let key = reader.value(&KEY);
+        let extra = reader.number(&EXTRA);
+        reader.finish(port.zip(key).zip(extra).map(|((port, key), extra)| (port, key, extra)))
     }
 
     #[test]
@@ -266,20 +313,30 @@ mod tests {
 
     #[test]
     fn an_unparsable_value_is_shown_unless_it_is_a_secret() {
-        let vars = Vars::from_iter([("PORT", "http"), ("KEY", "hunter2"), ("EXTRA", "x")]);
+        let vars = Vars::from_iter([("PORT", "http"), ("KEY", "hunter2"), ("EXTRA", "10")]);
         let errors = read(&vars).unwrap_err().to_string();
-        assert!(
-            errors.contains("PORT environment variable is invalid: found \"http\"; accepted: a port number.")
-        );
+        let port =
+            "PORT environment variable is invalid: found \"http\"; accepted: a whole number from 0 to 65535.";
+        let extra =
+            "EXTRA environment variable is invalid: found \"10\"; accepted: a whole number from 1 to 9.";
+        assert!(errors.contains(port) && errors.contains(extra), "{errors}");
         assert!(errors.contains("KEY environment variable is invalid: found a value that is not shown"));
-        assert!(errors.contains("EXTRA") && !errors.contains("hunter2"));
+        assert!(!errors.contains("hunter2"));
         let errors =
             read(&Vars::from_iter([("PORT", "http://user:hunter2@host:1"), ("KEY", "2")])).unwrap_err();
         assert!(!errors.to_string().contains("hunter2"));
     }
 
     #[test]
-    fn a_complete_environment_is_read() {
-        assert_eq!(read(&Vars::from_iter([("PORT", "1"), ("KEY", "2")])), Ok((1, 2)));
+    fn absent_variables_have_their_defaults() {
+        assert_eq!(read(&Vars::from_iter([("PORT", "1"), ("KEY", "2")])), Ok((1, 2, 5)));
+        assert_eq!(read(&Vars::from_iter([("PORT", "1"), ("KEY", "2"), ("EXTRA", "6")])), Ok((1, 2, 6)));
+    }
+
+    #[test]
+    #[should_panic(expected = "KEY is missing in the list of declared variables")]
+    fn an_undeclared_variable_cannot_be_read() {
+        let vars = Vars::default();
+        let _: Option<u16> = Reader::new(&vars, &[&[&PORT]]).value(&KEY);
     }
 }

@@ -1,5 +1,5 @@
-//! What a process says of its own health: for container engines that can run a program in an image and ask nothing
-//! over HTTP. Images have neither a shell nor curl.
+//! The health of a process, for container engines that run a program of the image and send no HTTP requests. The images
+//! have neither a shell nor curl.
 
 use std::{
     io::{self, Read, Write},
@@ -9,23 +9,23 @@ use std::{
 };
 
 use crate::{
-    env::{EnvErrors, Reader, Vars},
-    process::{self, EXIT_CONFIGURATION},
+    env::{EnvErrors, Reader, Variable, Vars},
+    process,
 };
 
-/// How long the answer may take in all.
+/// The longest time of a query, connecting included.
 pub const TIMEOUT: Duration = Duration::from_secs(3);
-/// Exit code of a service that is not healthy, or does not answer. Docker reserves 2.
+/// Exit code where the service is not healthy, or does not respond. Docker reserves 2.
 pub const EXIT_UNHEALTHY: u8 = 1;
-/// More than this much of an answer, in bytes, is not read.
-const ANSWER_BYTES_MAX: usize = 16_384;
+/// The bytes of a response that are read.
+const RESPONSE_BYTES_MAX: usize = 16_384;
 
-/// What is asked.
+/// The question to the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
-    /// `/livez`: whether it runs at all.
+    /// `/livez`: whether the process runs.
     Live,
-    /// `/readyz`: whether it should be sent requests.
+    /// `/readyz`: whether the service accepts requests.
     Ready,
 }
 
@@ -38,16 +38,16 @@ impl Probe {
     }
 }
 
-/// Asks the service that runs with the variables `vars` on this host, as this whole process: exit code 0 and its page on
-/// stdout where it is well, [`EXIT_UNHEALTHY`] and a line on stderr otherwise, within [`TIMEOUT`].
-pub fn run(vars: &Vars, admin_port_default: u16, probe: Probe) -> ExitCode {
-    let address = match address(vars, admin_port_default) {
+/// Queries the service that runs on this host with the variables `vars`, as the whole process. Returns 0 and prints the
+/// page on stdout where it is healthy, else [`EXIT_UNHEALTHY`] and prints a line on stderr, within [`TIMEOUT`].
+pub fn run(vars: &Vars, admin_address: &Variable, probe: Probe) -> ExitCode {
+    let address = match address(vars, admin_address) {
         Ok(address) => address,
-        Err(errors) => return process::fail(EXIT_CONFIGURATION, &errors),
+        Err(errors) => return process::fail_configuration(vars, &errors),
     };
-    match ask(address, probe) {
+    match query(address, probe) {
         Ok(page) => {
-            // It is well, whoever reads that.
+            // The service is healthy even where stdout is closed.
             let _ = io::stdout().write_all(page.as_bytes());
             ExitCode::SUCCESS
         }
@@ -55,18 +55,19 @@ pub fn run(vars: &Vars, admin_port_default: u16, probe: Probe) -> ExitCode {
     }
 }
 
-/// Where the admin listener is reached from its own host.
-fn address(vars: &Vars, port_default: u16) -> Result<SocketAddr, EnvErrors> {
-    let mut reader = Reader::new(vars);
-    let address = process::admin_address(&mut reader, port_default);
+/// The address of the admin listener, as its own host reaches it.
+fn address(vars: &Vars, admin_address: &Variable) -> Result<SocketAddr, EnvErrors> {
+    let declared: &[&[&Variable]] = &[&[admin_address]];
+    let mut reader = Reader::new(vars, declared);
+    let address: Option<SocketAddr> = reader.value(admin_address);
     if address.is_some_and(|address| address.port() == 0) {
-        reader.fault("ADMIN_ADDRESS", "port 0 is any free one, which nobody else knows");
+        reader.fault(admin_address, "port 0 is any free port, which another process cannot know");
     }
-    reader.finish(address.map(|address| SocketAddr::new(reached(address.ip()), address.port())))
+    reader.finish(address.map(|address| SocketAddr::new(reachable(address.ip()), address.port())))
 }
 
-/// Every address is none that one connects to.
-fn reached(ip: IpAddr) -> IpAddr {
+/// The loopback address instead of the unspecified one, which no client can connect to.
+fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -74,14 +75,15 @@ fn reached(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The page of a service that is well.
-fn ask(address: SocketAddr, probe: Probe) -> Result<String, String> {
-    let answer = exchange(address, probe).map_err(|error| format!("no answer from {address}: {error}"))?;
-    let (head, page) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+/// The page of a healthy service.
+fn query(address: SocketAddr, probe: Probe) -> Result<String, String> {
+    let response =
+        exchange(address, probe).map_err(|error| format!("no response from {address}: {error}"))?;
+    let (head, page) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     let status = head.split(' ').nth(1).unwrap_or_default();
     match status {
         "200" => Ok(page.to_owned()),
-        _ => Err(format!("{address}{} answered {status:?}: {}", probe.path(), page.trim_end())),
+        _ => Err(format!("{address}{} responded {status:?}: {}", probe.path(), page.trim_end())),
     }
 }
 
@@ -91,14 +93,14 @@ fn exchange(address: SocketAddr, probe: Probe) -> io::Result<String> {
     let request = format!("GET {} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n", probe.path());
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(request.as_bytes())?;
-    let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
+    let (mut response, mut chunk) = (Vec::new(), [0; 1024]);
     loop {
         let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
         stream.set_read_timeout(Some(left.ok_or(io::ErrorKind::TimedOut)?))?;
-        let count = stream.read(&mut piece)?;
-        answer.extend_from_slice(&piece[..count]);
-        if count == 0 || answer.len() >= ANSWER_BYTES_MAX {
-            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        let count = stream.read(&mut chunk)?;
+        response.extend_from_slice(&chunk[..count]);
+        if count == 0 || response.len() >= RESPONSE_BYTES_MAX {
+            return Ok(String::from_utf8_lossy(&response).into_owned());
         }
     }
 }
@@ -113,56 +115,58 @@ mod tests {
         metrics::Registry,
     };
 
-    fn vars(admin: &str) -> Vars {
-        Vars::from_iter([("ADMIN_ADDRESS", admin)])
+    const ADMIN_ADDRESS: Variable = process::admin_address("127.0.0.1:9000");
+
+    fn address(admin: &str) -> Result<SocketAddr, EnvErrors> {
+        super::address(&Vars::from_iter([("ADMIN_ADDRESS", admin)]), &ADMIN_ADDRESS)
     }
 
     #[test]
-    fn the_address_is_the_one_that_the_service_has_reached_from_its_own_host() {
-        for (given, reached) in [
+    fn the_unspecified_address_is_queried_on_loopback() {
+        for (configured, queried) in [
             ("", "127.0.0.1:9000"),
             ("127.0.0.2:7", "127.0.0.2:7"),
             ("0.0.0.0:9080", "127.0.0.1:9080"),
             ("[::]:9080", "[::1]:9080"),
         ] {
-            assert_eq!(address(&vars(given), 9000).unwrap().to_string(), reached, "{given}");
+            assert_eq!(address(configured).unwrap().to_string(), queried, "{configured}");
         }
         for wrong in ["127.0.0.1:0", "9000"] {
-            let errors = address(&vars(wrong), 9000).unwrap_err().to_string();
+            let errors = address(wrong).unwrap_err().to_string();
             assert!(errors.starts_with("ADMIN_ADDRESS environment variable is invalid: "), "{errors}");
         }
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_service_is_well_once_it_accepts_and_alive_before() {
+    async fn a_service_is_live_before_it_is_ready() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let readiness = Readiness::default();
         let _admin = Admin::start(listener, readiness.clone(), Arc::new(Registry::default()));
-        let asked = async |probe| tokio::task::spawn_blocking(move || ask(address, probe)).await.unwrap();
-        assert_eq!(asked(Probe::Live).await, Ok("ok\n".to_owned()));
-        let why = format!("{address}/readyz answered \"503\": not ready: accepting");
-        assert_eq!(asked(Probe::Ready).await, Err(why));
+        let queried = async |probe| tokio::task::spawn_blocking(move || query(address, probe)).await.unwrap();
+        assert_eq!(queried(Probe::Live).await, Ok("ok\n".to_owned()));
+        let why = format!("{address}/readyz responded \"503\": not ready: accepting");
+        assert_eq!(queried(Probe::Ready).await, Err(why));
         readiness.set(ACCEPTING, true);
-        assert_eq!(asked(Probe::Ready).await, Ok("ready\n".to_owned()));
+        assert_eq!(queried(Probe::Ready).await, Ok("ready\n".to_owned()));
     }
 
     #[test]
-    fn one_that_is_gone_or_says_nothing_is_not_well_before_long() {
+    fn a_silent_or_closed_port_is_unhealthy_within_the_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let begun = Instant::now();
-        // It accepts by its backlog, and never answers.
-        let silent = ask(address, Probe::Ready).unwrap_err();
-        assert!(silent.starts_with(&format!("no answer from {address}: ")), "{silent}");
-        assert!(begun.elapsed() < 2 * TIMEOUT, "{:?}", begun.elapsed());
+        let started = Instant::now();
+        // The system accepts the connection into the backlog; nothing responds.
+        let silent = query(address, Probe::Ready).unwrap_err();
+        assert!(silent.starts_with(&format!("no response from {address}: ")), "{silent}");
+        assert!(started.elapsed() < 2 * TIMEOUT, "{:?}", started.elapsed());
         drop(listener);
-        let refused = ask(address, Probe::Ready).unwrap_err();
+        let refused = query(address, Probe::Ready).unwrap_err();
         assert!(refused.contains("refused"), "{refused}");
     }
 
     #[test]
-    fn what_never_ends_is_cut() {
+    fn an_endless_response_is_cut() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let endless = thread::spawn(move || {
@@ -170,7 +174,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
             while stream.write_all(&[b'x'; 1024]).is_ok() {}
         });
-        let page = ask(address, Probe::Live).unwrap();
+        let page = query(address, Probe::Live).unwrap();
         assert!(page.len() < 20_000, "{}", page.len());
         endless.join().unwrap();
     }

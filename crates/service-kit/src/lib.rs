@@ -1,6 +1,7 @@
 //! What any process of the system needs before its first request, and nothing of its business.
 //!
 //! - [`mod@env`]: configuration from environment variables, every fault named at once
+//! - [`cli`]: the commands of every service, and the parser of command lines
 //! - [`process`]: from configuration to exit code: runtime, telemetry, signals, sockets
 //! - [`telemetry`]: logs, readable or as JSON lines
 //! - [`tls`]: certificates of calls between services, and when plain text will do
@@ -17,6 +18,7 @@
 //! With the feature `fault-injection`, which no build but that of tests has, `fault_injection` lets a process fail on purpose.
 
 pub mod admin;
+pub mod cli;
 pub mod env;
 #[cfg(feature = "fault-injection")]
 pub mod fault_injection;

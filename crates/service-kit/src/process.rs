@@ -1,4 +1,4 @@
-//! From configuration to exit code: runtime, telemetry, signals, sockets.
+//! A process from its configuration to its exit code: runtime, telemetry, signals, sockets.
 
 use std::{
     fmt::Display,
@@ -13,29 +13,29 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    env::{EnvErrors, Mode, Reader},
+    env::{EnvErrors, Kind, Mode, Reader, Variable, Vars, WhenAbsent},
     telemetry,
 };
 
 mod open_files;
 mod sockets;
 
-pub use open_files::raise_open_files;
+pub use open_files::raise_open_files_limit;
 pub use sockets::{BindError, BoundSocket, Sockets};
 
-/// Exit code for a wrong configuration (`EX_USAGE` of sysexits).
+/// Exit code for a wrong configuration or command line (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 64;
-/// Exit code where something that the process needs could not be had: a port, a database (`EX_UNAVAILABLE`).
+/// Exit code where a resource cannot be had: a port, a database (`EX_UNAVAILABLE` of sysexits).
 pub const EXIT_UNAVAILABLE: u8 = 69;
 
-/// What a one-off command logs unless `RUST_LOG` says otherwise: its result is what it prints.
-const FILTER_OF_COMMANDS: &str = "warn";
+/// The log filter of one-off commands: stderr holds warnings and errors, stdout the result.
+const COMMAND_FILTER: &str = "warn";
 
-/// How long a service goes on with what is in flight once it was told to stop. Longer than any request
-/// may take (the gateway's deadline is at most 30 s), so that nothing accepted is cut.
+/// The time between the stop signal and the end of a service that still has work in flight. It exceeds the longest
+/// request (the gateway's deadline is at most 30 s), so that no accepted request is cut.
 pub const DRAIN_MAX: Duration = Duration::from_secs(35);
 
-/// What `serving` ends with, or `None` where it goes on for longer than [`DRAIN_MAX`] after `stop`.
+/// The output of `serving`, or `None` where it still runs [`DRAIN_MAX`] after `stop`.
 pub async fn within_drain<F: Future>(serving: F, stop: &CancellationToken) -> Option<F::Output> {
     let bound = async {
         stop.cancelled().await;
@@ -48,7 +48,50 @@ pub async fn within_drain<F: Future>(serving: F, stop: &CancellationToken) -> Op
     }
 }
 
-/// What every process is configured with.
+/// The port of the service.
+pub const APPLICATION_PORT: Variable = Variable {
+    name: "APPLICATION_PORT",
+    kind: Kind::Text("a port number from 0 to 65535, 0 for any free one"),
+    when_absent: WhenAbsent::Required,
+    meaning: "Port of the service.",
+};
+/// The [`Mode`].
+pub const ENV: Variable = Variable {
+    name: "ENV",
+    kind: Kind::Text("development or production"),
+    when_absent: WhenAbsent::Required,
+    meaning: "Development turns on gRPC reflection and readable logs; production logs JSON lines and requires \
+              authentication, TLS and durable databases unless they are opted out of.",
+};
+/// The address of the service.
+pub const BIND_ADDRESS: Variable = Variable {
+    name: "BIND_ADDRESS",
+    kind: Kind::Text("an IP address"),
+    when_absent: WhenAbsent::Means("127.0.0.1 in development, 0.0.0.0 in production"),
+    meaning: "Address that the service listens on.",
+};
+/// The log filter.
+pub const RUST_LOG: Variable = Variable {
+    name: "RUST_LOG",
+    kind: Kind::Text("a filter such as info or order=debug,info"),
+    when_absent: WhenAbsent::Default(telemetry::FILTER_DEFAULT),
+    meaning: "Log filter, in the syntax of tracing's EnvFilter.",
+};
+
+/// The address of the admin listener; the default differs by service.
+pub const fn admin_address(default: &'static str) -> Variable {
+    Variable {
+        name: "ADMIN_ADDRESS",
+        kind: Kind::Text("an IP address and port, 127.0.0.1:9000 for instance"),
+        when_absent: WhenAbsent::Default(default),
+        meaning: "Address of the admin listener: /livez, /readyz and /metrics.",
+    }
+}
+
+/// The variables of every process, beside its [`admin_address`].
+pub const VARIABLES: &[&Variable] = &[&APPLICATION_PORT, &ENV, &BIND_ADDRESS, &RUST_LOG];
+
+/// The configuration of every process.
 #[derive(Debug, Clone)]
 pub struct Process {
     /// `ENV`
@@ -57,25 +100,20 @@ pub struct Process {
     pub service_address: SocketAddr,
     /// `ADMIN_ADDRESS`
     pub admin_address: SocketAddr,
-    /// `RUST_LOG`: what is logged, in the syntax of tracing's `EnvFilter`
+    /// `RUST_LOG`
     pub log_filter: String,
 }
 
 impl Process {
-    /// Reads `APPLICATION_PORT`, `ENV`, `BIND_ADDRESS`, `ADMIN_ADDRESS` and `RUST_LOG`.
-    pub fn read(reader: &mut Reader<'_>, admin_port_default: u16) -> Option<Self> {
-        let port: Option<u16> =
-            reader.required("APPLICATION_PORT", "a port number from 0 to 65535, 0 for any free one");
-        let mode: Option<Mode> = reader.required("ENV", "development or production");
-        // Its default is open to everyone, and would be found fault with for what was meant to be closed.
-        let bind: Option<Option<IpAddr>> = reader.optional_or_fault("BIND_ADDRESS", "an IP address");
-        let admin = admin_address(reader, admin_port_default);
-        let log_filter = reader.optional_with(
-            "RUST_LOG",
-            "a filter such as info or order=debug,info",
-            crate::env::Secrecy::Public,
-            |text| telemetry::is_filter(text).then(|| text.to_owned()),
-        );
+    /// Reads [`VARIABLES`] and `admin_address`. `None` where a fault was recorded.
+    pub fn read(reader: &mut Reader<'_>, admin_address: &Variable) -> Option<Self> {
+        let port: Option<u16> = reader.value(&APPLICATION_PORT);
+        let mode: Option<Mode> = reader.value(&ENV);
+        // Production's default is open to all. After a fault it would add a fault about TLS.
+        let bind: Option<Option<IpAddr>> = reader.optional(&BIND_ADDRESS);
+        let admin_address = reader.value(admin_address);
+        let log_filter =
+            reader.value_with(&RUST_LOG, |text| telemetry::is_filter(text).then(|| text.to_owned()));
         let ((port, mode), bind) = port.zip(mode).zip(bind)?;
         let bind_default = match mode {
             Mode::Development => Ipv4Addr::LOCALHOST,
@@ -84,12 +122,12 @@ impl Process {
         Some(Self {
             mode,
             service_address: SocketAddr::new(bind.unwrap_or(bind_default.into()), port),
-            admin_address: admin?,
-            log_filter: log_filter.unwrap_or_else(|| telemetry::FILTER_DEFAULT.to_owned()),
+            admin_address: admin_address?,
+            log_filter: log_filter?,
         })
     }
 
-    /// The same on free ports of the loopback address, for tests and for services that share a process.
+    /// A configuration with free ports of the loopback address, for tests.
     pub fn on_loopback(mode: Mode) -> Self {
         let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         Self {
@@ -101,17 +139,12 @@ impl Process {
     }
 }
 
-/// Reads `ADMIN_ADDRESS`; `None` where a fault was recorded.
-pub(crate) fn admin_address(reader: &mut Reader<'_>, port_default: u16) -> Option<SocketAddr> {
-    let accepted = "an IP address and port, 127.0.0.1:9000 for instance";
-    let given = reader.optional_or_fault("ADMIN_ADDRESS", accepted)?;
-    Some(given.unwrap_or(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port_default)))
-}
-
-/// Runs one service as this whole process: reads its configuration, installs telemetry, runs it until
-/// SIGTERM or SIGINT, and turns how it ended into an exit code: 0, [`EXIT_CONFIGURATION`] with a line per
-/// fault on stderr, or [`EXIT_UNAVAILABLE`] with one line.
+/// Runs one service as the whole process.
+///
+/// Reads `config` from `vars`, installs telemetry and runs the service until SIGTERM or SIGINT. Returns 0, or
+/// [`EXIT_CONFIGURATION`] with a line per fault on stderr, or [`EXIT_UNAVAILABLE`] with one line on stderr.
 pub fn run<C, F, E>(
+    vars: &Vars,
     config: Result<C, EnvErrors>,
     process: impl FnOnce(&C) -> &Process,
     service: impl FnOnce(C, CancellationToken) -> F,
@@ -122,43 +155,40 @@ where
 {
     let config = match config {
         Ok(config) => config,
-        Err(errors) => return fail(EXIT_CONFIGURATION, &errors),
+        Err(errors) => return fail_configuration(vars, &errors),
     };
     let Process { mode, log_filter, .. } = process(&config);
     telemetry::install(*mode, log_filter);
-    raise_open_files();
+    vars.log_unknown();
+    raise_open_files_limit();
     match block_on(async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(line) => fail(EXIT_UNAVAILABLE, &line),
     }
 }
 
-/// What a command ends with: a text for stdout, and an exit code.
+/// The result of a one-off command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutput {
-    /// What is printed; a newline is added where it has none.
+    /// The text for stdout; a newline is added where it does not end with one.
     pub text: String,
     /// The exit code.
     pub code: u8,
 }
 
 impl From<String> for CommandOutput {
-    /// Success.
+    /// Exit code 0.
     fn from(text: String) -> Self {
         Self { text, code: 0 }
     }
 }
 
-/// Runs one command as this whole process, prints what it ends with on stdout, and turns how it ended into an
-/// exit code, as [`run`] does. SIGTERM and SIGINT end it on the spot.
+/// Runs a one-off command as the whole process and prints its output on stdout. Returns the exit code of the output, or
+/// as [`run`] does.
 ///
-/// Logs are readable whatever `ENV` says, since somebody has called it by hand. `log_filter` is the value of
-/// `RUST_LOG`; absent, or no filter, it means warnings and errors.
-pub fn run_once<C, F, T, E>(
-    config: Result<C, EnvErrors>,
-    log_filter: Option<&str>,
-    work: impl FnOnce(C) -> F,
-) -> ExitCode
+/// SIGTERM and SIGINT end the command at once. Logs are readable in both modes, since an operator runs it. Without a
+/// valid `RUST_LOG` it logs warnings and errors.
+pub fn run_once<C, F, T, E>(vars: &Vars, config: Result<C, EnvErrors>, work: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<T, E>>,
     T: Into<CommandOutput>,
@@ -166,17 +196,18 @@ where
 {
     let config = match config {
         Ok(config) => config,
-        Err(errors) => return fail(EXIT_CONFIGURATION, &errors),
+        Err(errors) => return fail_configuration(vars, &errors),
     };
-    let filter = log_filter.filter(|text| telemetry::is_filter(text)).unwrap_or(FILTER_OF_COMMANDS);
+    let filter = vars.get(&RUST_LOG).filter(|text| telemetry::is_filter(text)).unwrap_or(COMMAND_FILTER);
     telemetry::install(Mode::Development, filter);
-    let ended = block_on(async { work(config).await.map(Into::into).map_err(|error| error.to_string()) });
-    conclude(ended, &mut std::io::stdout().lock())
+    vars.log_unknown();
+    let output = block_on(async { work(config).await.map(Into::into).map_err(|error| error.to_string()) });
+    print(output, &mut std::io::stdout().lock())
 }
 
-/// Shows `out` what a command ended with; stdout may be closed, or on a disk that is full.
-fn conclude(ended: Result<CommandOutput, String>, out: &mut impl Write) -> ExitCode {
-    let shown = ended.and_then(|CommandOutput { text, code }| {
+/// Writes the output of a command to `out`. stdout may be closed, or a file on a full disk.
+fn print(output: Result<CommandOutput, String>, out: &mut impl Write) -> ExitCode {
+    let printed = output.and_then(|CommandOutput { text, code }| {
         out.write_all(text.as_bytes())
             .and_then(
                 |()| if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") },
@@ -185,7 +216,7 @@ fn conclude(ended: Result<CommandOutput, String>, out: &mut impl Write) -> ExitC
             .map(|()| code)
             .map_err(|error| format!("cannot print the result: {error}"))
     });
-    match shown {
+    match printed {
         Ok(code) => ExitCode::from(code),
         Err(line) => fail(EXIT_UNAVAILABLE, &line),
     }
@@ -196,17 +227,17 @@ fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, Strin
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start a runtime: {error}"))?;
-    let ended = runtime.block_on(work);
-    // Dropping it would wait for threads that ask a name server for a host nobody needs any more.
+    let output = runtime.block_on(work);
+    // Dropping the runtime would wait for threads that still resolve names.
     runtime.shutdown_background();
-    ended
+    output
 }
 
-/// A token that is cancelled by the first SIGTERM or SIGINT.
+/// A token that the first SIGTERM or SIGINT cancels.
 ///
 /// # Errors
 ///
-/// Says so where the signals cannot be listened for.
+/// A line where no handler can be installed.
 pub fn stop_signal() -> Result<CancellationToken, String> {
     let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -217,16 +248,22 @@ pub fn stop_signal() -> Result<CancellationToken, String> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: finishing what is in flight");
+        tracing::info!("shutting down: finishing work in flight");
         stop.cancel();
     });
     Ok(token)
 }
 
-/// Prints `why` on stderr, where whoever started the process looks, and returns `code`.
+/// Prints the faults of a configuration, and the unknown variables that may explain them. Telemetry is not installed yet.
+pub(crate) fn fail_configuration(vars: &Vars, errors: &EnvErrors) -> ExitCode {
+    let unknown = vars.unknown().into_iter().map(|variable| format!("\n{variable}."));
+    fail(EXIT_CONFIGURATION, &unknown.fold(errors.to_string(), |text, line| text + &line))
+}
+
+/// Prints `why` on stderr and returns `code`.
 #[allow(
     clippy::print_stderr,
-    reason = "telemetry may not be there yet, and start-up faults belong on stderr"
+    reason = "telemetry may not be installed yet, and start-up faults belong on stderr"
 )]
 pub fn fail(code: u8, why: &dyn Display) -> ExitCode {
     eprintln!("{why}");
@@ -238,8 +275,8 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::env::Vars;
 
+    /// A file on a full disk.
     struct Full;
 
     impl Write for Full {
@@ -254,32 +291,32 @@ mod tests {
 
     fn printed(text: &str) -> String {
         let mut out = Vec::new();
-        assert_eq!(conclude(Ok(text.to_owned().into()), &mut out), ExitCode::SUCCESS);
+        assert_eq!(print(Ok(text.to_owned().into()), &mut out), ExitCode::SUCCESS);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn a_command_prints_its_result_as_whole_lines() {
+    fn a_command_prints_whole_lines() {
         assert_eq!(printed("one"), "one\n");
         assert_eq!(printed("one\ntwo\n"), "one\ntwo\n");
         assert_eq!(printed(""), "");
     }
 
     #[test]
-    fn a_command_that_fails_or_cannot_print_is_unavailable() {
+    fn a_command_that_fails_or_cannot_print_exits_with_69() {
         let unavailable = ExitCode::from(EXIT_UNAVAILABLE);
         let mut out = Vec::new();
-        assert_eq!(conclude(Err("no database".to_owned()), &mut out), unavailable);
+        assert_eq!(print(Err("no database".to_owned()), &mut out), unavailable);
         assert!(out.is_empty());
-        assert_eq!(conclude(Ok("one".to_owned().into()), &mut Full), unavailable);
+        assert_eq!(print(Ok("one".to_owned().into()), &mut Full), unavailable);
     }
 
     #[test]
-    fn a_command_that_is_configured_wrongly_does_nothing() {
+    fn a_command_with_a_wrong_configuration_does_no_work() {
         let vars = Vars::default();
-        let mut reader = Reader::new(&vars);
-        let port: Option<u16> = reader.required("PORT", "a port number");
-        let code = run_once(reader.finish(port), None, async |_| -> Result<String, String> {
+        let mut reader = Reader::new(&vars, &[VARIABLES]);
+        let port: Option<u16> = reader.value(&APPLICATION_PORT);
+        let code = run_once(&vars, reader.finish(port), async |_| -> Result<String, String> {
             unreachable!("it has no configuration")
         });
         assert_eq!(code, ExitCode::from(EXIT_CONFIGURATION));

@@ -1,14 +1,7 @@
-//! TLS between services, read from the environment, and when plain text will do.
+//! TLS between services, configured by the environment ([`VARIABLES`]), and the conditions for plain text.
 //!
-//! | variable | meaning |
-//! |---|---|
-//! | `TLS_CERT_FILE`, `TLS_KEY_FILE` | certificate and key that this process shows to its callers, and to those it calls; both or neither |
-//! | `TLS_CA_FILE` | the authorities it trusts: of those it calls (else the system's), and of its callers, who must then show a certificate |
-//! | `TLS_CLIENTS` | comma list of names ([`ClientName`]) of which a caller's certificate must have one |
-//! | `TLS` | `none`: production serves and calls in plain text off loopback too |
-//!
-//! In production plain text off loopback must be asked for, with `TLS=none`; [`Config::log_warnings`] then says so. In
-//! development it needs no asking. The files are followed as they change ([`grpc_client::tls`]).
+//! Production accepts plain text off loopback only with `TLS=none`; [`Config::log_warnings`] then logs it. Development
+//! always accepts it. The process reloads the files when they change ([`grpc_client::tls`]).
 
 use std::path::PathBuf;
 
@@ -18,11 +11,50 @@ use grpc_client::tls::{
 
 use crate::{
     admin::Readiness,
-    env::{Mode, Reader, Secrecy},
+    env::{Kind, Mode, Reader, Variable, WhenAbsent},
     process::Process,
 };
 
-/// Which ends of TLS connections between services a process has.
+const TLS: Variable = Variable {
+    name: "TLS",
+    kind: Kind::Text("none"),
+    when_absent: WhenAbsent::Means("TLS is required off loopback in production"),
+    meaning: "The value none lets production serve and call other services in plain text off loopback.",
+};
+const CERT_FILE: Variable = Variable {
+    name: "TLS_CERT_FILE",
+    kind: Kind::Text(PEM_FILE),
+    when_absent: WhenAbsent::Means("plain text"),
+    meaning: "Certificate chain that the process presents to other services, as client and as server; requires \
+              TLS_KEY_FILE.",
+};
+const KEY_FILE: Variable = Variable {
+    name: "TLS_KEY_FILE",
+    kind: Kind::Text(PEM_FILE),
+    when_absent: WhenAbsent::Means("plain text"),
+    meaning: "Private key of TLS_CERT_FILE.",
+};
+const CA_FILE: Variable = Variable {
+    name: "TLS_CA_FILE",
+    kind: Kind::Text(PEM_FILE),
+    when_absent: WhenAbsent::Means("the authorities of the system; no client certificate is required"),
+    meaning: "Certificate authorities that the process trusts for other services; a server then requires a client \
+              certificate.",
+};
+const CLIENTS: Variable = Variable {
+    name: "TLS_CLIENTS",
+    kind: Kind::Text("a comma list, of each a DNS name or a URI, spiffe://example.org/billing for instance"),
+    when_absent: WhenAbsent::Means("any client with a certificate of TLS_CA_FILE"),
+    meaning: "Names of which a client certificate must hold one; requires TLS_CERT_FILE and TLS_CA_FILE.",
+};
+const PEM_FILE: &str = "the path of a PEM file";
+
+/// The variables of [`TlsRole::Client`].
+pub const CLIENT_VARIABLES: &[&Variable] = &[&TLS, &CERT_FILE, &KEY_FILE, &CA_FILE];
+/// The variables of the other roles.
+pub const VARIABLES: &[&Variable] = &[&TLS, &CERT_FILE, &KEY_FILE, &CA_FILE, &CLIENTS];
+
+/// Which ends of connections between services a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsRole {
     /// It calls services, and no service calls it.
@@ -33,66 +65,65 @@ pub enum TlsRole {
     Both,
 }
 
-/// How a process calls others, and is called.
+/// The TLS settings of connections between services.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// For calls to others; `None` where no file was named.
+    /// For connections to other services; `None` where no file is configured.
     pub client: Option<ClientTls>,
-    /// For callers; `None` for plain text.
+    /// For connections from other services; `None` for plain text.
     pub server: Option<ServerTls>,
-    /// Whether plain text off loopback was asked for.
-    pub waived: bool,
+    /// Whether `TLS=none` accepts plain text off loopback.
+    pub opted_out: bool,
 }
 
 impl Config {
-    /// Reads the variables, those of `role` alone, and the files that they name. `process` is what was read
-    /// before; `None` where a fault was recorded, be it here or about `process`.
+    /// Reads the variables of `role` and the files that they name. `process` is `None` where reading it recorded a fault.
+    /// Returns `None` where a fault was recorded, here or for `process`.
     pub fn read(reader: &mut Reader<'_>, process: Option<&Process>, role: TlsRole) -> Option<Self> {
-        let waived =
-            reader.optional_with("TLS", "none", Secrecy::Public, |text| (text == "none").then_some(()));
-        let named = Named::read(reader, role)?;
+        let opted_out = reader.value_with(&TLS, |text| (text == "none").then_some(())).is_some();
+        let paths = Paths::read(reader, role)?;
         let process = process?;
-        let serves_plain = role != TlsRole::Client && named.identity.is_none();
-        if serves_plain && waived.is_none() && process.mode == Mode::Production && is_off_loopback(process) {
+        let serves_plain_text = role != TlsRole::Client && paths.identity.is_none();
+        if serves_plain_text && !opted_out && process.mode == Mode::Production && is_off_loopback(process) {
             reader.missing(
-                "TLS_CERT_FILE",
+                &CERT_FILE,
                 &format!(
-                    "production is not called off loopback, at {}, in plain text; accepted: a PEM file with a \
+                    "production does not serve plain text off loopback, at {}; accepted: a PEM file with a \
                      certificate, or TLS=none, or a loopback BIND_ADDRESS",
                     process.service_address
                 ),
             );
             return None;
         }
-        let (client, server) = named.load(reader, role)?;
-        Some(Self { client, server, waived: waived.is_some() })
+        let (client, server) = paths.load(reader, role)?;
+        Some(Self { client, server, opted_out })
     }
 
-    /// Whether the address in the variable `name` may be called. Records a fault where production would do that in plain
-    /// text, and nobody has asked for it. `plaintext_off_loopback` is what the address says of itself.
+    /// Returns whether the process may call the address in `variable`. Records a fault where production would call it in
+    /// plain text off loopback without `TLS=none`. `plaintext_off_loopback` says whether the address means that.
     pub fn require_tls(
         &self,
         reader: &mut Reader<'_>,
         mode: Mode,
-        name: &str,
+        variable: &Variable,
         plaintext_off_loopback: bool,
     ) -> bool {
-        let allowed = !plaintext_off_loopback || mode != Mode::Production || self.waived;
+        let allowed = !plaintext_off_loopback || mode != Mode::Production || self.opted_out;
         if !allowed {
             reader.fault(
-                name,
-                "production calls nobody off loopback in plain text; accepted: an https address, one without a \
-                 scheme and TLS_CA_FILE, or TLS=none",
+                variable,
+                "production does not call other services off loopback in plain text; accepted: an https address, one \
+                 without a scheme and TLS_CA_FILE, or TLS=none",
             );
         }
         allowed
     }
 
-    /// Says in the log and in `readiness` that plain text was asked for.
+    /// Logs a warning and records the opt-out in `readiness` where `TLS=none` is set.
     pub fn log_warnings(&self, readiness: &Readiness) {
-        if self.waived {
+        if self.opted_out {
             tracing::warn!(
-                "TLS=none: calls between services may be plain text, for anyone on the way to read and change"
+                "TLS=none: connections between services may be plain text, which the network can read and change"
             );
             readiness.record_opt_out("TLS".to_owned());
         }
@@ -103,40 +134,39 @@ fn is_off_loopback(process: &Process) -> bool {
     !process.service_address.ip().to_canonical().is_loopback()
 }
 
-/// The files and names that the variables name.
-struct Named {
+/// The paths and names in the variables.
+struct Paths {
     identity: Option<Identity>,
     ca: Option<PathBuf>,
     allowed: Vec<ClientName>,
 }
 
-impl Named {
+impl Paths {
     fn read(reader: &mut Reader<'_>, role: TlsRole) -> Option<Self> {
-        let mut file = |name| reader.optional::<PathBuf>(name, "the path of a PEM file");
-        let (certificate, key, ca) = (file("TLS_CERT_FILE"), file("TLS_KEY_FILE"), file("TLS_CA_FILE"));
-        let called = role != TlsRole::Client;
-        let accepted = format!("a comma list, of each {}", ClientName::ACCEPTED);
+        let [certificate, key, ca] =
+            [&CERT_FILE, &KEY_FILE, &CA_FILE].map(|variable| reader.value::<PathBuf>(variable));
         let list = |text: &str| text.split(',').map(|name| name.trim().parse().ok()).collect();
+        let is_server = role != TlsRole::Client;
         let allowed: Option<Vec<ClientName>> =
-            if called { reader.optional_with("TLS_CLIENTS", &accepted, Secrecy::Public, list) } else { None };
+            if is_server { reader.value_with(&CLIENTS, list) } else { None };
         let identity = match (certificate, key) {
             (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
             (None, None) => None,
             (certificate, _) => {
-                let (given, other) = ("TLS_CERT_FILE", "TLS_KEY_FILE");
-                let (given, other) = if certificate.is_some() { (given, other) } else { (other, given) };
-                reader.missing(other, &format!("{given} means nothing without it"));
+                let (set, missing) =
+                    if certificate.is_some() { (CERT_FILE, KEY_FILE) } else { (KEY_FILE, CERT_FILE) };
+                reader.missing(&missing, &format!("{} has no effect without it", set.name));
                 return None;
             }
         };
-        // Whoever names authorities or callers means to be called by nobody else.
+        // An operator who configures authorities or names means to exclude other clients.
         if allowed.is_some() && (identity.is_none() || ca.is_none()) {
-            reader
-                .fault("TLS_CLIENTS", "without TLS_CERT_FILE and TLS_CA_FILE no caller shows a certificate");
+            let what = "without TLS_CERT_FILE and TLS_CA_FILE no client presents a certificate";
+            reader.fault(&CLIENTS, what);
             return None;
         }
         if role == TlsRole::Server && ca.is_some() && identity.is_none() {
-            reader.fault("TLS_CA_FILE", "without TLS_CERT_FILE no caller shows a certificate");
+            reader.fault(&CA_FILE, "without TLS_CERT_FILE no client presents a certificate");
             return None;
         }
         Some(Self { identity, ca, allowed: allowed.unwrap_or_default() })
@@ -152,7 +182,7 @@ impl Named {
         });
         let mut faults: Vec<Fault> = Vec::new();
         let mut note = |error: TlsError| {
-            // Both halves read the same files.
+            // Client and server read the same files.
             faults.extend(
                 error.faults().iter().filter(|fault| !faults.contains(fault)).cloned().collect::<Vec<_>>(),
             );
@@ -160,12 +190,12 @@ impl Named {
         let client = client.transpose().map_err(&mut note);
         let server = server.transpose().map_err(&mut note);
         for fault in &faults {
-            let name = match fault.role() {
-                FileRole::Ca => "TLS_CA_FILE",
-                FileRole::Certificate => "TLS_CERT_FILE",
-                FileRole::Key => "TLS_KEY_FILE",
+            let variable = match fault.role() {
+                FileRole::Ca => &CA_FILE,
+                FileRole::Certificate => &CERT_FILE,
+                FileRole::Key => &KEY_FILE,
             };
-            reader.fault(name, &fault.to_string());
+            reader.fault(variable, &fault.to_string());
         }
         client.ok().zip(server.ok())
     }

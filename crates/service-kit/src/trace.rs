@@ -19,12 +19,13 @@ use uuid::Uuid;
 mod client_spans;
 mod config;
 mod export;
+mod metrics;
 mod sampler;
 mod span;
 mod tracer;
 
 pub use client_spans::ClientSpans;
-pub use config::{Config, VARIABLES};
+pub use config::{Config, OWN_VARIABLES, SHARED_VARIABLES};
 pub use sampler::Sampler;
 pub use span::{Span, SpanKind};
 pub use tracer::{ExportError, FLUSH_MAX, Tracer};

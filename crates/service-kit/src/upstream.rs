@@ -1,47 +1,51 @@
-//! Another service that this one calls: where it is, and how it is called.
-//!
-//! For a service `NAME` two variables are read, and those of [`tls`]:
-//!
-//! | variable | meaning |
-//! |---|---|
-//! | `NAME_SERVICE_URL` | where it is ([`Target`]); required |
-//! | `NAME_SERVICE_CONFIG` | how calls are balanced, retried and bounded ([`ServiceConfig`]), in gRPC's own JSON; instead of the caller's default as a whole |
+//! The configuration of a service that this process calls: its address, and how calls are balanced and retried.
 
 use grpc_client::{Channel, Metrics, ServiceConfig, Target, tls::TlsError};
 use prometheus_client::registry::Registry;
 
 use crate::{
-    env::{Mode, Reader},
+    env::{Kind, Mode, Reader, Variable, WhenAbsent},
     not_started, tls,
     trace::ClientSpans,
 };
 
-/// How a service is called.
+/// The address of a service, and how calls to it are made.
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {
-    /// Where it is.
+    /// The address, or how to resolve it.
     pub target: Target,
-    /// How calls are balanced, retried and bounded.
+    /// Load balancing, retries and time limits of calls.
     pub service_config: ServiceConfig,
 }
 
-/// The names of the variables, and what holds where one is absent.
+/// The variables that configure an upstream, made by [`url`] and [`service_config`].
 #[derive(Debug, Clone, Copy)]
-pub struct Names {
-    /// `NAME_SERVICE_URL`
-    pub url: &'static str,
-    /// `NAME_SERVICE_CONFIG`
-    pub service_config: &'static str,
-    /// The service config where none is given, as JSON.
-    pub default: &'static str,
+pub struct UpstreamVariables {
+    /// `NAME_SERVICE_URL`, a [`Target`].
+    pub url: &'static Variable,
+    /// `NAME_SERVICE_CONFIG`, a [`ServiceConfig`].
+    pub service_config: &'static Variable,
+    /// The service config where the variable is absent, as JSON.
+    pub service_config_default: &'static str,
+}
+
+/// The variable `name` with the address of an upstream.
+pub const fn url(name: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, kind: Kind::Text(Target::ACCEPTED), when_absent: WhenAbsent::Required, meaning }
+}
+
+/// The variable `name` with the service config of an upstream; `default` describes the service config in use without it.
+pub const fn service_config(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    let kind = Kind::Text("a gRPC service config, as JSON");
+    Variable { name, kind, when_absent: WhenAbsent::Means(default), meaning }
 }
 
 impl UpstreamConfig {
-    /// A service at `target` that is called as `service_config` says.
+    /// Parses a target and a service config.
     ///
     /// # Errors
     ///
-    /// What is wrong with either.
+    /// The first fault of either.
     pub fn parse(target: &str, service_config: &str) -> Result<Self, String> {
         let target = target.parse().map_err(|error: grpc_client::TargetError| error.to_string())?;
         let service_config =
@@ -49,35 +53,36 @@ impl UpstreamConfig {
         Ok(Self { target, service_config })
     }
 
-    /// Reads the variables. `mode` and `tls` are what was read before; `None` where a fault was recorded, be it here or
-    /// about them.
+    /// Reads the variables. `mode` and `tls` are `None` where reading them recorded a fault. Returns `None` where a fault
+    /// was recorded, here or for them.
     pub fn read(
         reader: &mut Reader<'_>,
-        names: Names,
+        variables: UpstreamVariables,
         mode: Option<Mode>,
         tls: Option<&tls::Config>,
     ) -> Option<Self> {
-        let target = reader.required_in_parts::<Target>(names.url, Target::ACCEPTED);
-        let config = reader.optional::<String>(names.service_config, "a gRPC service config, as JSON");
-        let service_config = match config.as_deref().unwrap_or(names.default).parse::<ServiceConfig>() {
+        let target = reader.value_explained::<Target>(variables.url);
+        let config = reader.value::<String>(variables.service_config);
+        let config = config.as_deref().unwrap_or(variables.service_config_default);
+        let service_config = match config.parse::<ServiceConfig>() {
             Ok(config) => Some(config),
             Err(error) => {
-                reader.fault(names.service_config, &error.to_string());
+                reader.fault(variables.service_config, &error.to_string());
                 None
             }
         };
         let (target, service_config, tls) = (target?, service_config?, tls?);
         let plain = target.is_plaintext_off_loopback(tls.client.is_some());
-        let allowed = tls.require_tls(reader, mode?, names.url, plain);
+        let allowed = tls.require_tls(reader, mode?, variables.url, plain);
         allowed.then_some(Self { target, service_config })
     }
 
-    /// The channel to it, whose calls are counted in `registry`. A call that the callee refused with NOT_STARTED
-    /// ([`not_started`]) is made anew at another of its instances. Must be called within a tokio runtime.
+    /// A channel to the service, with its metrics in `registry`. A call that the service refused with NOT_STARTED
+    /// ([`not_started`]) is sent to another of its instances. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// That the target asks for TLS, no authority was named, and the system trusts none.
+    /// The target requires TLS, no authority is configured, and the system trusts none.
     pub fn channel(&self, tls: &tls::Config, registry: &mut Registry) -> Result<Channel, TlsError> {
         let builder = Channel::builder(self.target.clone())
             .service_config(self.service_config.clone())

@@ -1,17 +1,6 @@
-//! Configuration of the load limits.
-//!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `RATE_LIMIT_PER_ADDRESS` | requests to `/orders` that one client address may make, as `requests/seconds` | no limit |
-//! | `RATE_LIMIT_PER_SUBJECT` | the same of one authenticated user | no limit |
-//! | `TRUSTED_PROXIES` | comma list of networks whose word on their clients' addresses is taken | nobody |
-//! | `CLIENT_ADDRESS_HEADER` | the header that they say it in, the only one that is read | `x-forwarded-for` |
-//! | `REQUESTS_IN_FLIGHT_MAX` | requests that are with Order at once | [`REQUESTS_IN_FLIGHT_DEFAULT`] |
-//! | `CONNECTIONS_PER_ADDRESS_MAX` | connections of one address | [`CONNECTIONS_PER_ADDRESS_DEFAULT`] |
+//! Configuration of the load limits, read from environment variables ([`VARIABLES`]).
 
-use std::ops::RangeInclusive;
-
-use service_kit::env::{Reader, Secrecy};
+use service_kit::env::{Kind, Reader, Variable, WhenAbsent};
 
 use super::{client_address::TrustedProxies, rate_limit::Rate};
 use crate::limits::{
@@ -19,7 +8,61 @@ use crate::limits::{
     REQUESTS_IN_FLIGHT_MAX,
 };
 
-/// The limits of the public listener, and its certificate.
+const RATE_LIMIT_PER_ADDRESS: Variable = Variable {
+    name: "RATE_LIMIT_PER_ADDRESS",
+    kind: Kind::Text(Rate::ACCEPTED),
+    when_absent: WhenAbsent::Means("no limit"),
+    meaning: "Limit of requests to /orders of one client address.",
+};
+pub(crate) const RATE_LIMIT_PER_SUBJECT: Variable = Variable {
+    name: "RATE_LIMIT_PER_SUBJECT",
+    kind: Kind::Text(Rate::ACCEPTED),
+    when_absent: WhenAbsent::Means("no limit"),
+    meaning: "Limit of requests to /orders of one authenticated user.",
+};
+const TRUSTED_PROXIES: Variable = Variable {
+    name: "TRUSTED_PROXIES",
+    kind: Kind::Text(TrustedProxies::ACCEPTED),
+    when_absent: WhenAbsent::Means("none: the client address is that of the connection"),
+    meaning: "Networks of proxies whose header with the client address is trusted.",
+};
+const CLIENT_ADDRESS_HEADER: Variable = Variable {
+    name: "CLIENT_ADDRESS_HEADER",
+    kind: Kind::Text("x-forwarded-for or forwarded"),
+    when_absent: WhenAbsent::Means("x-forwarded-for"),
+    meaning: "The header with the client address; others are ignored. Requires TRUSTED_PROXIES.",
+};
+const IN_FLIGHT_MAX: Variable = Variable {
+    name: "REQUESTS_IN_FLIGHT_MAX",
+    kind: Kind::Number {
+        from: *REQUESTS_IN_FLIGHT_MAX.start() as u64,
+        to: *REQUESTS_IN_FLIGHT_MAX.end() as u64,
+        unit: "",
+    },
+    when_absent: WhenAbsent::DefaultNumber(REQUESTS_IN_FLIGHT_DEFAULT as u64),
+    meaning: "Limit of requests that wait for Order at once; further ones get 503.",
+};
+const PER_ADDRESS_MAX: Variable = Variable {
+    name: "CONNECTIONS_PER_ADDRESS_MAX",
+    kind: Kind::Number {
+        from: *CONNECTIONS_PER_ADDRESS_MAX.start() as u64,
+        to: *CONNECTIONS_PER_ADDRESS_MAX.end() as u64,
+        unit: "",
+    },
+    when_absent: WhenAbsent::DefaultNumber(CONNECTIONS_PER_ADDRESS_DEFAULT as u64),
+    meaning: "Limit of connections of one client address.",
+};
+
+/// The variables of limits.
+pub const VARIABLES: &[&Variable] = &[
+    &RATE_LIMIT_PER_ADDRESS,
+    &RATE_LIMIT_PER_SUBJECT,
+    &TRUSTED_PROXIES,
+    &CLIENT_ADDRESS_HEADER,
+    &IN_FLIGHT_MAX,
+    &PER_ADDRESS_MAX,
+];
+/// The load limits of the public listener.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(super) per_address: Option<Rate>,
@@ -30,7 +73,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// What holds where no variable says otherwise.
+    /// The configuration without variables.
     fn default() -> Self {
         Self {
             per_address: None,
@@ -43,59 +86,40 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether there is a rate limit of users.
+    /// Whether requests of a user are rate limited.
     pub(crate) fn limits_subjects(&self) -> bool {
         self.per_subject.is_some()
     }
 
-    /// Reads the variables of the table above, and the files that they name. What is wrong with them is recorded
-    /// with `reader`, and its default taken.
+    /// Reads the variables. A faulty variable is recorded in `reader`, and its default used.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let default = Self::default();
-        let per_address = reader.optional("RATE_LIMIT_PER_ADDRESS", Rate::ACCEPTED);
-        let per_subject = reader.optional("RATE_LIMIT_PER_SUBJECT", Rate::ACCEPTED);
-        let networks = reader.optional_with(
-            "TRUSTED_PROXIES",
-            TrustedProxies::ACCEPTED,
-            Secrecy::Public,
-            TrustedProxies::parse,
-        );
-        let header = reader.optional("CLIENT_ADDRESS_HEADER", "x-forwarded-for or forwarded");
+        let networks = reader.value_with(&TRUSTED_PROXIES, TrustedProxies::parse);
+        let header = reader.value(&CLIENT_ADDRESS_HEADER);
         if header.is_some() && networks.is_none() {
-            reader.fault("CLIENT_ADDRESS_HEADER", "without TRUSTED_PROXIES it is not read");
+            reader.fault(&CLIENT_ADDRESS_HEADER, "without TRUSTED_PROXIES it is ignored");
         }
         Self {
-            per_address,
-            per_subject,
+            per_address: reader.value(&RATE_LIMIT_PER_ADDRESS),
+            per_subject: reader.value(&RATE_LIMIT_PER_SUBJECT),
             proxies: TrustedProxies::new(networks.unwrap_or_default(), header.unwrap_or_default()),
-            in_flight_max: count(reader, "REQUESTS_IN_FLIGHT_MAX", REQUESTS_IN_FLIGHT_MAX)
-                .unwrap_or(default.in_flight_max),
-            connections_per_address_max: count(
-                reader,
-                "CONNECTIONS_PER_ADDRESS_MAX",
-                CONNECTIONS_PER_ADDRESS_MAX,
-            )
-            .unwrap_or(default.connections_per_address_max),
+            in_flight_max: reader.number(&IN_FLIGHT_MAX).unwrap_or(default.in_flight_max),
+            connections_per_address_max: reader
+                .number(&PER_ADDRESS_MAX)
+                .unwrap_or(default.connections_per_address_max),
         }
     }
 }
 
 #[cfg(test)]
 impl Config {
-    /// What these variables say, which must be right.
+    /// The configuration of valid variables.
     pub(crate) fn of(vars: &[(&str, &str)]) -> Self {
         let vars = vars.iter().copied().collect();
-        let mut reader = Reader::new(&vars);
+        let mut reader = Reader::new(&vars, &[VARIABLES]);
         let config = Self::read(&mut reader);
         reader.finish(Some(config)).unwrap()
     }
-}
-
-fn count(reader: &mut Reader<'_>, name: &str, range: RangeInclusive<usize>) -> Option<usize> {
-    let accepted = format!("a whole number from {} to {}", range.start(), range.end());
-    reader.optional_with(name, &accepted, Secrecy::Public, |text| {
-        text.parse().ok().filter(|count| range.contains(count))
-    })
 }
 
 #[cfg(test)]
@@ -106,13 +130,13 @@ mod tests {
 
     fn read(vars: &[(&str, &str)]) -> Result<Config, EnvErrors> {
         let vars: Vars = vars.iter().copied().collect();
-        let mut reader = Reader::new(&vars);
+        let mut reader = Reader::new(&vars, &[VARIABLES]);
         let config = Config::read(&mut reader);
         reader.finish(Some(config))
     }
 
     #[test]
-    fn nothing_is_limited_by_rate_unless_that_is_asked_for() {
+    fn there_are_no_rate_limits_by_default() {
         let config = read(&[]).unwrap();
         assert_eq!((config.per_address, config.per_subject), (None, None));
         assert_eq!(config.in_flight_max, REQUESTS_IN_FLIGHT_DEFAULT);
@@ -120,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_environment_is_read() {
+    fn all_variables_are_read() {
         let config = read(&[
             ("RATE_LIMIT_PER_ADDRESS", "100/60"),
             ("RATE_LIMIT_PER_SUBJECT", "5/1"),

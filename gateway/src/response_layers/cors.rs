@@ -1,14 +1,12 @@
-//! CORS (Fetch standard): which scripts of other origins may read responses.
-//!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `CORS_ALLOWED_ORIGINS` | comma list of origins, or `*` | none |
-//! | `CORS_ALLOW_CREDENTIALS` | whether their scripts may send cookies and certificates: `true` or `false`; not with `*` | `false` |
+//! Cross-origin resource sharing (CORS, the Fetch standard), configured by [`VARIABLES`].
 
 use std::str::FromStr;
 
 use http::{HeaderValue, Method, Uri, header};
-use service_kit::{env::Reader, trace};
+use service_kit::{
+    env::{Kind, Reader, Variable, WhenAbsent},
+    trace,
+};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
@@ -18,7 +16,25 @@ use crate::{
     timeout::GRPC_TIMEOUT,
 };
 
-/// The allowed origins, and their rights.
+const CORS_ALLOWED_ORIGINS: Variable = Variable {
+    name: "CORS_ALLOWED_ORIGINS",
+    kind: Kind::Text(
+        "*, or a comma list of origins, https://shop.example,http://localhost:5173 for instance",
+    ),
+    when_absent: WhenAbsent::Means("none"),
+    meaning: "Origins whose scripts may read responses.",
+};
+const CORS_ALLOW_CREDENTIALS: Variable = Variable {
+    name: "CORS_ALLOW_CREDENTIALS",
+    kind: Kind::Text("true or false"),
+    when_absent: WhenAbsent::Default("false"),
+    meaning: "The value true lets these scripts send cookies and client certificates; not with *.",
+};
+
+/// The variables of cross-origin resource sharing.
+pub const VARIABLES: &[&Variable] = &[&CORS_ALLOWED_ORIGINS, &CORS_ALLOW_CREDENTIALS];
+
+/// The access of other origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Origins whose scripts may read responses.
@@ -42,23 +58,18 @@ pub enum Origins {
 pub struct OriginsError(String);
 
 impl Config {
-    const ACCEPTED: &'static str =
-        "*, or a comma list of origins, https://shop.example,http://localhost:5173 for instance";
-
-    /// Reads the variables above. `Some(None)` where no origin is allowed; `None` where a fault was recorded.
+    /// The configuration, `Some(None)` where no origin is allowed; `None` where a fault was recorded.
     pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
-        let origins = reader.optional_or_fault::<Origins>("CORS_ALLOWED_ORIGINS", Self::ACCEPTED);
-        let credentials = reader.optional_or_fault::<bool>("CORS_ALLOW_CREDENTIALS", "true or false");
-        let (origins, credentials) = origins.zip(credentials)?;
-        let credentials = credentials.unwrap_or(false);
+        let origins: Option<Option<Origins>> = reader.optional(&CORS_ALLOWED_ORIGINS);
+        let (origins, credentials) = origins.zip(reader.value(&CORS_ALLOW_CREDENTIALS))?;
         match origins {
             Some(Origins::Any) if credentials => {
                 // Any page that a user opens could send requests with the user's cookies.
-                reader.fault("CORS_ALLOW_CREDENTIALS", "true cannot go with CORS_ALLOWED_ORIGINS=*");
+                reader.fault(&CORS_ALLOW_CREDENTIALS, "true cannot go with CORS_ALLOWED_ORIGINS=*");
                 None
             }
             None if credentials => {
-                reader.fault("CORS_ALLOW_CREDENTIALS", "true means nothing without CORS_ALLOWED_ORIGINS");
+                reader.fault(&CORS_ALLOW_CREDENTIALS, "true means nothing without CORS_ALLOWED_ORIGINS");
                 None
             }
             origins => Some(origins.map(|origins| Self { origins, credentials })),

@@ -52,7 +52,7 @@ fn the_healthcheck_asks_the_gateway_that_has_the_same_environment() {
     let nobody = gateway(&["healthcheck"], &vars);
     assert_eq!(nobody.status.code(), Some(1));
     let line = String::from_utf8(nobody.stderr).unwrap();
-    assert!(line.starts_with(&format!("no answer from {admin}: ")), "{line}");
+    assert!(line.starts_with(&format!("no response from {admin}: ")), "{line}");
 
     let _serving = Running(command(&[], &vars).stderr(Stdio::null()).spawn().unwrap());
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -51,7 +51,7 @@ pub(crate) fn around(
 fn store_error<T>(fault: Fault) -> Result<T, StoreError> {
     Err(match fault {
         Fault::Refused => StoreError::NotStarted,
-        Fault::Unanswered | Fault::Twice(_) => StoreError::Unknown,
+        Fault::NoResponse | Fault::Twice(_) => StoreError::Unknown,
     })
 }
 
@@ -134,10 +134,10 @@ impl FaultyPayments {
 #[async_trait]
 impl Payments for FaultyPayments {
     async fn charge(&self, request: &ChargeRequest, time_left: Duration) -> ChargeOutcome {
-        let again = match self.rules.pass(CHARGE.before).await {
+        let again = match self.rules.hit(CHARGE.before).await {
             None => None,
             Some(Fault::Refused) => return ChargeOutcome::NeverRan,
-            Some(Fault::Unanswered) => return ChargeOutcome::Unknown,
+            Some(Fault::NoResponse) => return ChargeOutcome::Unknown,
             Some(Fault::Twice(later)) => Some(later),
         };
         let outcome = self.inner.charge(request, time_left).await;
@@ -145,7 +145,7 @@ impl Payments for FaultyPayments {
         if let Some(later) = again.filter(|_| outcome != ChargeOutcome::NeverRan) {
             self.deliver_again(*request, time_left, later);
         }
-        self.rules.pass(CHARGE.after).await.map_or(outcome, |_| ChargeOutcome::Unknown)
+        self.rules.hit(CHARGE.after).await.map_or(outcome, |_| ChargeOutcome::Unknown)
     }
 
     async fn void(&self, order: OrderId, time_left: Duration) -> VoidOutcome {

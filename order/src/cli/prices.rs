@@ -60,7 +60,7 @@ pub(super) fn run(command: Command, vars: &Vars) -> ExitCode {
         }
     };
     let config = database::Config::read_for_command(vars);
-    process::run_once(config, vars.get("RUST_LOG"), |config| execute(config, action))
+    process::run_once(vars, config, |config| execute(config, action))
 }
 
 async fn execute(config: database::Config, action: Action) -> Result<String, String> {

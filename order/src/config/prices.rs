@@ -1,27 +1,36 @@
-//! The source of prices.
+//! The source of the prices of an order.
 
 use std::str::FromStr;
 
-use service_kit::env::Reader;
+use service_kit::env::{Kind, Reader, Variable, WhenAbsent};
 
-/// The source of the prices of orders (`PRICE_LIST`).
+/// The [`PriceSource`].
+pub const PRICE_LIST: Variable = Variable {
+    name: "PRICE_LIST",
+    kind: Kind::Text("none or database"),
+    when_absent: WhenAbsent::Default("none"),
+    meaning: "The value database takes prices from the price list in Order's database; set it for Order first, then \
+              for the gateway.",
+};
+
+/// The source of the prices of an order (`PRICE_LIST`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PriceSource {
-    /// `none`: the request names every price.
+    /// `none`: the client.
     #[default]
     Caller,
-    /// `database`: the price list in Order's database, with which prices of a request must agree.
+    /// `database`: the price list in Order's database; a price of the client must equal it.
     Database,
 }
 
-/// A text that is neither `none` nor `database`.
+/// A text that is not a [`PriceSource`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("neither none nor database")]
 pub struct UnknownPriceSource;
 
 impl PriceSource {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        reader.optional("PRICE_LIST", "none or database").unwrap_or_default()
+        reader.value(&PRICE_LIST).unwrap_or_default()
     }
 }
 
@@ -44,10 +53,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn price_list_is_none_by_default() {
+    fn prices_are_the_client_s_unless_a_list_is_configured() {
         let read = |pairs: &[(&str, &str)]| {
             let vars: Vars = pairs.iter().copied().collect();
-            let mut reader = Reader::new(&vars);
+            let mut reader = Reader::new(&vars, &[&[&PRICE_LIST]]);
             let source = PriceSource::read(&mut reader);
             reader.finish(Some(source)).map_err(|errors| errors.to_string())
         };

@@ -36,7 +36,7 @@ pub(crate) fn around(ledger: Arc<dyn Ledger>, faults: &FaultRules) -> Arc<dyn Le
 fn failed(fault: Fault) -> Result<Payment, LedgerError> {
     Err(match fault {
         Fault::Refused => LedgerError::NotStarted,
-        Fault::Unanswered | Fault::Twice(_) => LedgerError::Unknown,
+        Fault::NoResponse | Fault::Twice(_) => LedgerError::Unknown,
     })
 }
 

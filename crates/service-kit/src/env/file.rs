@@ -1,22 +1,17 @@
-//! A secret that stands in a file, as container platforms mount it.
+//! A secret in a file, as container platforms mount it.
 
 use std::{fs::File, io::Read};
 
-/// No secret is longer, in bytes; whatever is no file of a secret may be endless.
+/// The longest secret, in bytes. The path may name an endless file, `/dev/zero` for instance.
 const BYTES_MAX: usize = 65_536;
 
-/// The variable that names the file of the secret `name`.
-pub(super) fn variable(name: &str) -> String {
-    format!("{name}_FILE")
-}
-
-/// What the file at `path` holds, without the newline at its end.
+/// Reads the secret in the file at `path`, without one newline at its end.
 ///
 /// # Errors
 ///
-/// Why it cannot be had, without anything of what it holds.
+/// The reason, which shows nothing of the content.
 pub(super) fn read(path: &str) -> Result<String, String> {
-    // Who puts the secret itself where its path belongs should not find it in a log.
+    // The variable may hold the secret itself by mistake.
     let shown = if path.starts_with(['/', '.']) {
         format!("{path:?}")
     } else {
@@ -39,14 +34,27 @@ pub(super) fn read(path: &str) -> Result<String, String> {
 mod tests {
     use std::fs;
 
-    use crate::env::{EnvErrors, Reader, Secrecy, Vars};
+    use crate::env::{EnvErrors, Kind, Reader, Variable, Vars, WhenAbsent};
 
-    /// What is read of the secret KEY, a number, and of the public variable OPEN.
+    const KEY: Variable = Variable {
+        name: "KEY",
+        kind: Kind::Secret("a number"),
+        when_absent: WhenAbsent::Required,
+        meaning: "A secret.",
+    };
+    const PUBLIC: Variable = Variable {
+        name: "PUBLIC",
+        kind: Kind::Text("a number"),
+        when_absent: WhenAbsent::Means("none"),
+        ..KEY
+    };
+
+    /// Reads `A_KEY` and `A_PUBLIC`; returns the value of `A_KEY`.
     fn key(vars: &[(&str, &str)]) -> Result<u16, EnvErrors> {
         let vars = Vars::from_iter(vars.iter().copied());
-        let mut reader = Reader::with_prefix(&vars, "A_");
-        let key = reader.required_with("KEY", "a number", Secrecy::Secret, |text| text.parse().ok());
-        reader.optional::<u16>("OPEN", "a number");
+        let mut reader = Reader::with_prefix(&vars, &[&[&KEY, &PUBLIC]], "A_");
+        let key = reader.value(&KEY);
+        reader.value::<u16>(&PUBLIC);
         reader.finish(key)
     }
 
@@ -55,20 +63,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_from_its_file_without_the_newline_at_its_end() {
+    fn a_secret_in_a_file_loses_one_newline_at_its_end() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
         for text in ["7", "7\n", "7\r\n"] {
             fs::write(path, text).unwrap();
             assert_eq!(key(&[("A_KEY_FILE", path)]), Ok(7), "{text:?}");
         }
-        // One newline is an editor's; more belong to the secret.
+        // Editors add one newline. A second one belongs to the secret.
         fs::write(path, "7\n\n").unwrap();
         assert!(fault(&[("A_KEY_FILE", path)]).starts_with("A_KEY_FILE environment variable is invalid: "));
     }
 
     #[test]
-    fn what_a_file_holds_is_never_shown() {
+    fn errors_do_not_show_the_content_of_a_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
         fs::write(path, "hunter2\n").unwrap();
@@ -84,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_named() {
+    fn errors_name_a_file_that_cannot_be_used() {
         let empty = tempfile::NamedTempFile::new().unwrap();
         let empty = empty.path().to_str().unwrap();
         for (path, why) in [
@@ -102,16 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_stands_in_one_place() {
+    fn a_secret_in_both_places_is_a_fault() {
         let expected = "A_KEY_FILE environment variable is invalid: A_KEY is set too; accepted: one of them.";
         assert_eq!(fault(&[("A_KEY", "7"), ("A_KEY_FILE", "/nowhere")]), expected);
         assert_eq!(fault(&[]), "A_KEY environment variable is missing.");
-        // Empty counts as absent, as of every variable.
+        // An empty variable counts as absent.
         assert_eq!(key(&[("A_KEY", "7"), ("A_KEY_FILE", "")]), Ok(7));
     }
 
     #[test]
-    fn what_is_no_secret_is_read_from_no_file() {
-        assert_eq!(key(&[("A_KEY", "7"), ("A_OPEN_FILE", "/nowhere")]), Ok(7));
+    fn only_secrets_have_a_file_form() {
+        assert_eq!(key(&[("A_KEY", "7"), ("A_PUBLIC_FILE", "/nowhere")]), Ok(7));
     }
 }

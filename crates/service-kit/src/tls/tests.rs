@@ -1,4 +1,4 @@
-//! The variables, with files made for the purpose.
+//! Tests of the variables, with temporary files.
 
 use std::path::PathBuf;
 
@@ -8,22 +8,22 @@ use tempfile::TempDir;
 use super::*;
 use crate::env::{EnvErrors, Vars};
 
-/// An authority, a certificate of it, and its key.
-struct Place(TempDir);
+/// A directory with an authority, a certificate that it signed, and the key of the certificate.
+struct Directory(TempDir);
 
-impl Place {
+impl Directory {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        let directory = Self(tempfile::tempdir().unwrap());
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
         let names = vec!["order.internal".to_owned()];
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-        place.write("ca.pem", &authority.pem());
-        place.write("cert.pem", &certificate.pem());
-        place.write("key.pem", &key.serialize_pem());
-        place
+        directory.write("ca.pem", &authority.pem());
+        directory.write("cert.pem", &certificate.pem());
+        directory.write("key.pem", &key.serialize_pem());
+        directory
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -34,8 +34,8 @@ impl Place {
         self.0.path().join(file)
     }
 
-    /// What a process in `mode` at `address` reads, where the values that name a file of this place are
-    /// written without its directory.
+    /// Reads the configuration of a process in `mode` at `address`. A value that ends with `.pem` is a file of this
+    /// directory.
     fn read(
         &self,
         role: TlsRole,
@@ -48,7 +48,7 @@ impl Place {
             (*name, if value.ends_with(".pem") { file.display().to_string() } else { (*value).to_owned() })
         });
         let vars = Vars::from_iter(full);
-        let mut reader = Reader::new(&vars);
+        let mut reader = Reader::new(&vars, &[VARIABLES]);
         let process = Process { service_address: address.parse().unwrap(), ..Process::on_loopback(mode) };
         let config = Config::read(&mut reader, Some(&process), role);
         reader.finish(config)
@@ -61,12 +61,14 @@ impl Place {
 
 const IDENTITY: [(&str, &str); 2] = [("TLS_CERT_FILE", "cert.pem"), ("TLS_KEY_FILE", "key.pem")];
 const AUTHORITY: (&str, &str) = ("TLS_CA_FILE", "ca.pem");
+/// A variable of an upstream.
+const URL: Variable = crate::upstream::url("PAYMENT_SERVICE_URL", "");
 const ALL: [(&str, &str); 4] =
     [IDENTITY[0], IDENTITY[1], AUTHORITY, ("TLS_CLIENTS", "order.internal, spiffe://a/b")];
 
 #[test]
-fn each_part_reads_its_half() {
-    let place = Place::new();
+fn each_role_reads_its_variables() {
+    let directory = Directory::new();
     for (role, vars, client, server) in [
         (TlsRole::Both, &ALL[..], true, true),
         (TlsRole::Server, &ALL, false, true),
@@ -76,9 +78,9 @@ fn each_part_reads_its_half() {
         (TlsRole::Server, &IDENTITY, false, true),
         (TlsRole::Both, &[], false, false),
     ] {
-        let config = place.read(role, Mode::Production, "127.0.0.1:1", vars).unwrap();
+        let config = directory.read(role, Mode::Production, "127.0.0.1:1", vars).unwrap();
         assert_eq!(
-            (config.client.is_some(), config.server.is_some(), config.waived),
+            (config.client.is_some(), config.server.is_some(), config.opted_out),
             (client, server, false),
             "{role:?} {vars:?}"
         );
@@ -86,25 +88,25 @@ fn each_part_reads_its_half() {
 }
 
 #[test]
-fn one_file_without_the_other_is_a_fault() {
-    let place = Place::new();
-    for (given, missing) in [(IDENTITY[0], "TLS_KEY_FILE"), (IDENTITY[1], "TLS_CERT_FILE")] {
+fn certificate_and_key_require_each_other() {
+    let directory = Directory::new();
+    for (set, missing) in [(IDENTITY[0], "TLS_KEY_FILE"), (IDENTITY[1], "TLS_CERT_FILE")] {
         assert_eq!(
-            place.faults(TlsRole::Both, &[given]),
-            format!("{missing} environment variable is missing: {} means nothing without it.", given.0)
+            directory.faults(TlsRole::Both, &[set]),
+            format!("{missing} environment variable is missing: {} has no effect without it.", set.0)
         );
     }
 }
 
 #[test]
-fn whoever_names_callers_must_be_able_to_tell_them() {
-    let place = Place::new();
+fn client_names_and_authorities_require_a_certificate() {
+    let directory = Directory::new();
     let clients = ("TLS_CLIENTS", "order.internal");
     for vars in [&[clients][..], &[clients, AUTHORITY], &[clients, IDENTITY[0], IDENTITY[1]]] {
-        let fault = place.faults(TlsRole::Server, vars);
+        let fault = directory.faults(TlsRole::Server, vars);
         assert!(fault.starts_with("TLS_CLIENTS environment variable is invalid: without "), "{fault}");
     }
-    let fault = place.faults(TlsRole::Server, &[AUTHORITY]);
+    let fault = directory.faults(TlsRole::Server, &[AUTHORITY]);
     assert!(
         fault.starts_with("TLS_CA_FILE environment variable is invalid: without TLS_CERT_FILE"),
         "{fault}"
@@ -112,12 +114,12 @@ fn whoever_names_callers_must_be_able_to_tell_them() {
 }
 
 #[test]
-fn every_fault_is_told_once_and_under_its_variable() {
-    let place = Place::new();
-    place.write("ca.pem", "");
-    place.write("key.pem", "");
-    let faults = place.faults(TlsRole::Both, &ALL);
-    let path = |file: &str| place.path(file).display().to_string();
+fn each_fault_of_a_file_has_one_line_with_its_variable() {
+    let directory = Directory::new();
+    directory.write("ca.pem", "");
+    directory.write("key.pem", "");
+    let faults = directory.faults(TlsRole::Both, &ALL);
+    let path = |file: &str| directory.path(file).display().to_string();
     assert_eq!(
         faults,
         format!(
@@ -131,9 +133,9 @@ fn every_fault_is_told_once_and_under_its_variable() {
 }
 
 #[test]
-fn what_is_no_name_or_no_waiver_is_shown_with_what_is_accepted() {
-    let place = Place::new();
-    let faults = place.faults(TlsRole::Server, &[("TLS", "off"), ("TLS_CLIENTS", "a,,b")]);
+fn invalid_values_are_shown_with_the_accepted_values() {
+    let directory = Directory::new();
+    let faults = directory.faults(TlsRole::Server, &[("TLS", "off"), ("TLS_CLIENTS", "a,,b")]);
     assert_eq!(
         faults,
         "TLS environment variable is invalid: found \"off\"; accepted: none.\n\
@@ -143,49 +145,49 @@ fn what_is_no_name_or_no_waiver_is_shown_with_what_is_accepted() {
 }
 
 #[test]
-fn production_is_called_in_plain_text_off_loopback_only_where_that_was_asked_for() {
-    let place = Place::new();
+fn production_serves_plain_text_off_loopback_only_with_tls_none() {
+    let directory = Directory::new();
     for role in [TlsRole::Server, TlsRole::Both] {
         for address in ["0.0.0.0:3001", "10.0.0.1:3001", "[::]:3001", "[::ffff:10.0.0.1]:3001"] {
-            let refused = place.read(role, Mode::Production, address, &[]).unwrap_err().to_string();
+            let error = directory.read(role, Mode::Production, address, &[]).unwrap_err().to_string();
             assert_eq!(
-                refused,
+                error,
                 format!(
-                    "TLS_CERT_FILE environment variable is missing: production is not called off loopback, at \
-                     {address}, in plain text; accepted: a PEM file with a certificate, or TLS=none, or a loopback \
+                    "TLS_CERT_FILE environment variable is missing: production does not serve plain text off \
+                     loopback, at {address}; accepted: a PEM file with a certificate, or TLS=none, or a loopback \
                      BIND_ADDRESS."
                 )
             );
-            let waived = place.read(role, Mode::Production, address, &[("TLS", "none")]).unwrap();
-            assert!(waived.waived && waived.server.is_none());
-            let secured = place.read(role, Mode::Production, address, &IDENTITY).unwrap();
-            assert!(!secured.waived && secured.server.is_some());
-            assert!(place.read(role, Mode::Development, address, &[]).is_ok());
+            let opted_out = directory.read(role, Mode::Production, address, &[("TLS", "none")]).unwrap();
+            assert!(opted_out.opted_out && opted_out.server.is_none());
+            let with_tls = directory.read(role, Mode::Production, address, &IDENTITY).unwrap();
+            assert!(!with_tls.opted_out && with_tls.server.is_some());
+            assert!(directory.read(role, Mode::Development, address, &[]).is_ok());
         }
         for address in ["127.0.0.1:3001", "127.1.2.3:3001", "[::1]:3001", "[::ffff:127.0.0.1]:3001"] {
-            assert!(place.read(role, Mode::Production, address, &[]).is_ok(), "{address}");
+            assert!(directory.read(role, Mode::Production, address, &[]).is_ok(), "{address}");
         }
     }
-    // Its listener is the public's, and not between services.
-    assert!(place.read(TlsRole::Client, Mode::Production, "0.0.0.0:8080", &[]).is_ok());
+    // The listener of a client is public, not between services.
+    assert!(directory.read(TlsRole::Client, Mode::Production, "0.0.0.0:8080", &[]).is_ok());
 }
 
 #[test]
-fn production_calls_in_plain_text_off_loopback_only_where_that_was_asked_for() {
-    let place = Place::new();
-    let demanded = |mode, vars: &[(&str, &str)], plaintext_off_loopback| {
-        let config = place.read(TlsRole::Client, mode, "127.0.0.1:1", vars).unwrap();
+fn production_calls_in_plain_text_off_loopback_only_with_tls_none() {
+    let directory = Directory::new();
+    let require_tls = |mode, vars: &[(&str, &str)], plaintext_off_loopback| {
+        let config = directory.read(TlsRole::Client, mode, "127.0.0.1:1", vars).unwrap();
         let vars = Vars::default();
-        let mut reader = Reader::new(&vars);
-        config.require_tls(&mut reader, mode, "PAYMENT_SERVICE_URL", plaintext_off_loopback);
+        let mut reader = Reader::new(&vars, &[]);
+        config.require_tls(&mut reader, mode, &URL, plaintext_off_loopback);
         reader.finish(Some(())).map_err(|errors| errors.to_string())
     };
     assert_eq!(
-        demanded(Mode::Production, &[], true).unwrap_err(),
-        "PAYMENT_SERVICE_URL environment variable is invalid: production calls nobody off loopback in plain text; \
-         accepted: an https address, one without a scheme and TLS_CA_FILE, or TLS=none."
+        require_tls(Mode::Production, &[], true).unwrap_err(),
+        "PAYMENT_SERVICE_URL environment variable is invalid: production does not call other services off loopback \
+         in plain text; accepted: an https address, one without a scheme and TLS_CA_FILE, or TLS=none."
     );
-    assert!(demanded(Mode::Production, &[], false).is_ok());
-    assert!(demanded(Mode::Production, &[("TLS", "none")], true).is_ok());
-    assert!(demanded(Mode::Development, &[], true).is_ok());
+    assert!(require_tls(Mode::Production, &[], false).is_ok());
+    assert!(require_tls(Mode::Production, &[("TLS", "none")], true).is_ok());
+    assert!(require_tls(Mode::Development, &[], true).is_ok());
 }

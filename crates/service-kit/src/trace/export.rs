@@ -27,7 +27,7 @@ use tonic::{
     transport::{Certificate, ClientTlsConfig},
 };
 
-use super::{config::Export, tracer::Metrics};
+use super::{config::Export, metrics::Metrics};
 
 /// Who sends the spans: the library says so, where the configuration does not.
 const USER_AGENT: &str = "user-agent";

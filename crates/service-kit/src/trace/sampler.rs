@@ -1,18 +1,29 @@
-//! Which traces are recorded.
+//! The decision which traces are recorded.
 
 use std::str::FromStr;
 
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_sdk::trace::{Sampler as Library, SamplingDecision, ShouldSample};
 
-use crate::env::{Reader, Secrecy};
+use crate::env::{Kind, Reader, Variable, WhenAbsent};
 
-const ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+pub(super) const OTEL_TRACES_SAMPLER: Variable = Variable {
+    name: "OTEL_TRACES_SAMPLER",
+    kind: Kind::Text("always_on, always_off, traceidratio, or one of these after parentbased_"),
+    when_absent: WhenAbsent::Means("always_on at the gateway, parentbased_always_on elsewhere"),
+    meaning: "Decides which traces are recorded; parentbased_ samplers follow the flag of the client.",
+};
+pub(super) const OTEL_TRACES_SAMPLER_ARG: Variable = Variable {
+    name: "OTEL_TRACES_SAMPLER_ARG",
+    kind: Kind::Text("a number from 0 to 1"),
+    when_absent: WhenAbsent::Default("1"),
+    meaning: "The share of traces that traceidratio records.",
+};
 
-/// Which traces are recorded (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`).
+/// Decides which traces are recorded (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`).
 ///
-/// `always_on`, `always_off` and `traceidratio` (the argument is the part, 0 to 1) decide by themselves, whatever a
-/// caller says; `parentbased_…` do so only where there is no caller that says anything.
+/// `always_on`, `always_off` and `traceidratio` (the argument is the share, 0 to 1) ignore the flag of the client.
+/// `parentbased_…` follow it, and decide only where the request has no trace context.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampler {
     root: Root,
@@ -23,11 +34,11 @@ pub struct Sampler {
 enum Root {
     Always,
     Never,
-    Part(f64),
+    Share(f64),
 }
 
 impl Default for Sampler {
-    /// `parentbased_always_on`, as OpenTelemetry has it: for a service whose callers are one's own.
+    /// `parentbased_always_on`, OpenTelemetry's default: for a service that only our own services call.
     fn default() -> Self {
         Self { root: Root::Always, follows_parent: true }
     }
@@ -36,7 +47,7 @@ impl Default for Sampler {
 impl FromStr for Sampler {
     type Err = String;
 
-    /// Reads a name; the part of `traceidratio` is 1 until it is told.
+    /// Parses a name; the share of `traceidratio` is 1.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, follows_parent) = match text.strip_prefix("parentbased_") {
             Some(name) => (name, true),
@@ -45,7 +56,7 @@ impl FromStr for Sampler {
         let root = match name {
             "always_on" => Root::Always,
             "always_off" => Root::Never,
-            "traceidratio" => Root::Part(1.0),
+            "traceidratio" => Root::Share(1.0),
             _ => return Err(text.to_owned()),
         };
         Ok(Self { root, follows_parent })
@@ -53,41 +64,35 @@ impl FromStr for Sampler {
 }
 
 impl Sampler {
-    /// `always_on`: for a service that strangers call, whose flags could fill a collector, or hide what they do.
+    /// `always_on`: for a service that the public calls. A client's flag could fill the collector, or hide requests.
     pub fn ignore_parent() -> Self {
         Self { root: Root::Always, follows_parent: false }
     }
 
     /// Reads the two variables. `None` where a fault was recorded.
     pub(super) fn read(reader: &mut Reader<'_>, default: Self) -> Option<Self> {
-        let accepted = "always_on, always_off, traceidratio, or one of these after parentbased_";
-        let sampler: Option<Self> = reader.optional_or_fault("OTEL_TRACES_SAMPLER", accepted)?;
-        let mut found = false;
-        let part = reader.optional_with(ARG, "a number from 0 to 1", Secrecy::Public, |text| {
-            found = true;
-            text.parse().ok().filter(|part| (0.0..=1.0).contains(part))
-        });
-        if found && part.is_none() {
-            return None;
-        }
+        let sampler: Option<Self> = reader.optional(&OTEL_TRACES_SAMPLER)?;
+        let share = reader.value_with(&OTEL_TRACES_SAMPLER_ARG, |text| {
+            text.parse().ok().filter(|share| (0.0..=1.0).contains(share))
+        })?;
         let mut sampler = sampler.unwrap_or(default);
-        if let (Root::Part(of_all), Some(told)) = (&mut sampler.root, part) {
-            *of_all = told;
+        if let Root::Share(of_all) = &mut sampler.root {
+            *of_all = share;
         }
         Some(sampler)
     }
 
-    /// Whether a trace is recorded that comes with this flag, if it comes from a caller.
+    /// Whether a trace is recorded; `parent` is the flag of the client, if the request has a trace context.
     pub(super) fn decide(&self, parent: Option<bool>) -> bool {
         match (&self.root, parent) {
             (_, Some(sampled)) if self.follows_parent => sampled,
             (Root::Always, _) => true,
             (Root::Never, _) => false,
-            // Drawn anew: a stranger chooses the id of a trace, and would choose one that is recorded.
-            (Root::Part(part), _) => {
-                let drawn = TraceId::from(u128::from(fastrand::u64(..)));
-                let sampler = Library::TraceIdRatioBased(*part);
-                let result = sampler.should_sample(None, drawn, "", &SpanKind::Internal, &[], &[]);
+            // The id is a random one, not the trace's: a client could choose one that is always recorded.
+            (Root::Share(share), _) => {
+                let random_id = TraceId::from(u128::from(fastrand::u64(..)));
+                let sampler = Library::TraceIdRatioBased(*share);
+                let result = sampler.should_sample(None, random_id, "", &SpanKind::Internal, &[], &[]);
                 result.decision == SamplingDecision::RecordAndSample
             }
         }
@@ -103,8 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn only_a_parent_based_sampler_does_as_the_caller_says() {
-        for (name, alone, called) in [
+    fn only_parent_based_samplers_follow_the_flag_of_the_client() {
+        for (name, without_parent, with_parent) in [
             ("always_on", true, [true, true]),
             ("always_off", false, [false, false]),
             ("traceidratio", true, [true, true]),
@@ -112,17 +117,17 @@ mod tests {
             ("parentbased_always_off", false, [true, false]),
             ("parentbased_traceidratio", true, [true, false]),
         ] {
-            assert_eq!(decided(name, None), alone, "{name}");
-            assert_eq!([decided(name, Some(true)), decided(name, Some(false))], called, "{name}");
+            assert_eq!(decided(name, None), without_parent, "{name}");
+            assert_eq!([decided(name, Some(true)), decided(name, Some(false))], with_parent, "{name}");
         }
     }
 
     #[test]
-    fn a_part_of_all_is_about_that_part() {
-        let sampler = Sampler { root: Root::Part(0.25), follows_parent: false };
+    fn a_ratio_records_about_that_share() {
+        let sampler = Sampler { root: Root::Share(0.25), follows_parent: false };
         let recorded = (0..10_000).filter(|_| sampler.decide(Some(true))).count();
         assert!((2_200..2_800).contains(&recorded), "{recorded}");
-        let none = Sampler { root: Root::Part(0.0), follows_parent: false };
+        let none = Sampler { root: Root::Share(0.0), follows_parent: false };
         assert!((0..1_000).all(|_| !none.decide(None)));
     }
 }

@@ -16,15 +16,12 @@ use opentelemetry_sdk::{
     Resource,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor},
 };
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
-    registry::Registry,
-};
+use prometheus_client::registry::Registry;
 
 use super::{
     config::{Config, Export},
     export::{Exporter, connect},
+    metrics::Metrics,
     sampler::Sampler,
 };
 
@@ -52,47 +49,6 @@ pub(super) struct Recorder {
 impl fmt::Debug for Tracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tracer").field(&self.0.as_ref().map(|recorder| &recorder.sampler)).finish()
-    }
-}
-
-/// What becomes of spans; named as the semantic conventions name what an SDK counts.
-#[derive(Debug, Clone)]
-pub(super) struct Metrics {
-    taken: Counter,
-    dropped: Counter,
-    late: Counter,
-    pub(super) exported: Counter,
-    pub(super) lost: Counter,
-}
-
-/// How it ended; empty where it went well, which Prometheus takes for no label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
-    error_type: &'static str,
-}
-
-impl Metrics {
-    fn register(registry: &mut Registry) -> Self {
-        let (processed, exported) = (Family::default(), Family::default());
-        registry.register(
-            "otel_sdk_processor_span_processed",
-            "Spans taken for export, and those dropped since the queue was full or the exporter had stopped",
-            processed.clone(),
-        );
-        registry.register(
-            "otel_sdk_exporter_span_exported",
-            "Spans that a collector has taken, and those that it could not be given",
-            exported.clone(),
-        );
-        let counter =
-            |family: &Family<Ended, Counter>, error_type| family.get_or_create_owned(&Ended { error_type });
-        Self {
-            taken: counter(&processed, ""),
-            dropped: counter(&processed, "queue_full"),
-            late: counter(&processed, "already_shutdown"),
-            exported: counter(&exported, ""),
-            lost: counter(&exported, "export_failed"),
-        }
     }
 }
 
@@ -167,7 +123,7 @@ impl Recorder {
             self.metrics.late.inc();
         // The SDK's own queue has as many places, and would drop without telling anybody how many.
         } else if self.waiting.fetch_add(1, Ordering::Relaxed) < self.waiting_max {
-            self.metrics.taken.inc();
+            self.metrics.queued.inc();
             self.processor.on_end(span);
         } else {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -191,7 +147,7 @@ pub(super) mod tests {
     use crate::{
         env::{Reader, Vars},
         metrics::render,
-        trace::{Context, SpanKind},
+        trace::{Context, OWN_VARIABLES, SHARED_VARIABLES, SpanKind},
     };
 
     /// Keeps what it is given.
@@ -213,7 +169,12 @@ pub(super) mod tests {
         /// A tracer that records everything, told in `registry` what becomes of it.
         pub(in crate::trace) fn tracer(&self, registry: &mut Registry) -> Tracer {
             let vars = Vars::from_iter([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")]);
-            let config = Config::read(&mut Reader::new(&vars), "order", Sampler::default()).unwrap();
+            let config = Config::read(
+                &mut Reader::new(&vars, &[SHARED_VARIABLES, OWN_VARIABLES]),
+                "order",
+                Sampler::default(),
+            )
+            .unwrap();
             let (export, metrics) = (config.export.unwrap(), Metrics::register(registry));
             Tracer::over(self.clone(), config.sampler, &export, metrics, self.waiting.clone())
         }

@@ -14,7 +14,7 @@ const RULES: [(&str, &str); 2] = [("AUTH_ISSUER", "https://issuer.example"), ("A
 
 fn read_in(mode: Mode, vars: &[(&str, &str)]) -> Result<Config, EnvErrors> {
     let vars: Vars = vars.iter().copied().collect();
-    let mut reader = Reader::new(&vars);
+    let mut reader = Reader::new(&vars, &[VARIABLES]);
     let config = Config::read(&mut reader, Some(mode));
     reader.finish(config)
 }

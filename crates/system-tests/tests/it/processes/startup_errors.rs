@@ -45,7 +45,8 @@ async fn service_reports_an_address_in_use() {
             let environment = with_vars(environment(service, data.path()), &[(variable, value)]);
             let exit = Process::start(&[service], &environment).wait().await;
             assert!(
-                only_line(&exit).starts_with(&format!("cannot listen on {taken}: ")),
+                only_line(&exit).starts_with(&format!("cannot listen on {taken}: "))
+                    && only_line(&exit).ends_with(&format!("; choose another port with {variable}")),
                 "{service}: {exit:#?}"
             );
         }
@@ -65,7 +66,9 @@ async fn all_in_one_reports_an_address_in_use() {
             ["--gateway-port", "--order-port", "--payment-port"].map(|flag| format!("{flag}={}", port(flag)));
         let arguments = ["--data", data, &ports[0], &ports[1], &ports[2]];
         let exit = Process::start(&arguments, &[("RUST_LOG", "off".to_owned())]).wait().await;
-        assert!(only_line(&exit).contains(&format!("cannot listen on {taken}: ")), "{name}: {exit:#?}");
+        let line = only_line(&exit);
+        let is_named = line.contains(&format!("cannot listen on {taken}: ")) && line.contains(name);
+        assert!(is_named, "{name}: {exit:#?}");
     }
 }
 

@@ -45,9 +45,11 @@ async fn production_off_loopback_requires_tls() {
         assert_eq!(exit.code, Some(EXIT_CONFIGURATION), "{exit:#?}");
         assert_eq!(
             exit.stderr,
-            ["TLS_CERT_FILE environment variable is missing: production is not called off loopback, at \
-              0.0.0.0:0, in plain text; accepted: a PEM file with a certificate, or TLS=none, or a loopback \
-              BIND_ADDRESS."]
+            [
+                "TLS_CERT_FILE environment variable is missing: production does not serve plain text off loopback, at \
+              0.0.0.0:0; accepted: a PEM file with a certificate, or TLS=none, or a loopback \
+              BIND_ADDRESS."
+            ]
         );
     }
 }
