@@ -121,8 +121,8 @@ impl CreateOrder {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Draft::new(self.user, items, self.fingerprint.clone())
-            .map_err(|error| vec![PricingError::Draft(error)])
+        let draft = Draft::new(self.user, self.currency, items, self.fingerprint.clone());
+        draft.map_err(|error| vec![PricingError::Draft(error)])
     }
 
     fn unit_price(
@@ -217,12 +217,31 @@ mod tests {
         let large = DraftError::Total(money::AmountError::TooLarge);
         assert_eq!(try_command(&[("a", Some(0))]), Err(nothing));
         assert_eq!(try_command(&[("a", Some(Money::MINOR_MAX))]), Err(large));
+        let half = Money::MINOR_MAX / 2;
+        assert_eq!(try_command(&[("a", Some(half)), ("b", Some(1))]), Err(large));
+        assert_eq!(command(&[("a", Some(half))]).priced(None).unwrap().total(), dollars(half * 2));
+        let full = [("a", Some(1)); ITEMS_MAX];
+        assert_eq!(command(&full).priced(None).unwrap().total(), dollars(200));
+        assert_eq!(try_command(&[("a", Some(1)); ITEMS_MAX + 1]), Err(DraftError::ItemCount));
         assert_eq!(try_command(&[]), Err(DraftError::ItemCount));
         assert_eq!(try_command(&[("a", None); ITEMS_MAX + 1]), Err(DraftError::ItemCount));
         for (listed, error) in [(0, nothing), (Money::MINOR_MAX, large)] {
             let errors = command(&[("a", None)]).priced(Some(&prices(&[("a", listed)])));
             assert_eq!(errors, Err(vec![PricingError::Draft(error)]));
         }
+    }
+
+    #[test]
+    fn prices_in_another_currency_are_rejected() {
+        let yen = Money::from_minor(Currency::from_code("JPY").unwrap(), 1).unwrap();
+        let item = |unit_price| RequestedItem {
+            product_code: code("a"),
+            unit_price: Some(unit_price),
+            quantity: Quantity::new(1).unwrap(),
+        };
+        let mixed = vec![item(dollars(1)), item(yen)];
+        let rejected = CreateOrder::new(UserId::new(1).unwrap(), Currency::USD, mixed);
+        assert_eq!(rejected, Err(DraftError::Total(money::AmountError::CurrencyMismatch)));
     }
 
     #[test]

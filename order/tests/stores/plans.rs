@@ -88,7 +88,7 @@ async fn check_recorded() -> Result<(), Failed> {
     let database = test_database.open().await?;
     let (orders, prices) = (DbOrders::new(database.clone()), DbPrices::new(database));
     let statements = capture_statements()?;
-    meets_contract(Arc::new(orders)).await?;
+    meets_contract(vec![Arc::new(orders)]).await?;
     prices::meets_contract(Arc::new(prices)).await?;
     statements.compare(Path::new(FILE), BY_OPERATORS, (Driver::Sqlite.now_ms(), NOW_MS))
 }

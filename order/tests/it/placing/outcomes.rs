@@ -6,8 +6,8 @@ use order::{
 };
 use tokio::time::Instant;
 
-use super::{Fixture, TIME_LEFT, ms, unknown};
-use test_support::order::{Charge, StoreCall, StoreFault, command, decline, id, key, order, user};
+use super::{Fixture, TIME_LEFT, ms};
+use test_support::order::{Charge, StoreCall, StoreFault, command, id, key, order, user};
 
 #[tokio::test(start_paused = true)]
 async fn order_is_saved_pending_then_charged_then_paid() {
@@ -27,16 +27,6 @@ async fn order_is_saved_pending_then_charged_then_paid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn decline_is_stored_with_its_reason() {
-    let fixture = Fixture::new();
-    fixture.payments.next([Charge::Ends(ChargeOutcome::Declined(decline()))]);
-    let declined = PlaceError::Declined { order: id(1), decline: decline(), replayed: false };
-    assert_eq!(fixture.place().await, Err(declined));
-    assert_eq!(fixture.only_status(), (id(1), Status::Declined));
-    assert_eq!(fixture.only().decline, Some(decline()));
-}
-
-#[tokio::test(start_paused = true)]
 async fn not_charged_is_committed_before_it_is_returned() {
     let fixture = Fixture::new();
     fixture.payments.next([Charge::Ends(ChargeOutcome::NeverRan)]);
@@ -45,26 +35,6 @@ async fn not_charged_is_committed_before_it_is_returned() {
     assert_eq!(fixture.place().await, Err(PlaceError::NotCharged { order: id(1) }));
     assert_eq!(started.elapsed(), ms(3_000));
     assert_eq!(fixture.only_status(), (id(1), Status::NotCharged));
-}
-
-#[tokio::test(start_paused = true)]
-async fn charge_that_may_have_run_leaves_the_order_pending() {
-    for outcome in [ChargeOutcome::Unknown, ChargeOutcome::Mismatch] {
-        let fixture = Fixture::new();
-        fixture.payments.next([Charge::Ends(outcome)]);
-        assert_eq!(fixture.place().await, unknown(1));
-        fixture.drained().await;
-        assert_eq!(fixture.only_status(), (id(1), Status::Pending));
-        assert_eq!(fixture.payments.calls().len(), 1);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn tombstone_at_payment_voids_the_order() {
-    let fixture = Fixture::new();
-    fixture.payments.next([Charge::Ends(ChargeOutcome::Voided)]);
-    assert_eq!(fixture.place().await, Err(PlaceError::Voided { order: id(1) }));
-    assert_eq!(fixture.only_status(), (id(1), Status::Voided));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ const ROUNDED: Duration = Duration::from_millis(5);
 impl Fixture {
     /// The order, if it is due.
     async fn due(&self, id: OrderId) -> Option<PendingOrder> {
-        let due = self.orders.due(u32::MAX).await.unwrap();
+        let due = self.orders().due(u32::MAX).await.unwrap();
         due.into_iter().find(|due| due.charge.order == id)
     }
 
@@ -36,7 +36,7 @@ impl Fixture {
 
     /// Claims the order with an empty lease, so that it is due at once.
     async fn make_due(&self, order: Order) -> Order {
-        assert_eq!(self.orders.claim(order.fencing_token(), Duration::ZERO).await, Ok(true));
+        assert_eq!(self.orders().claim(order.fencing_token(), Duration::ZERO).await, Ok(true));
         order.claimed()
     }
 }
@@ -60,24 +60,24 @@ pub(super) async fn pending_only(fixture: Fixture) {
     for status in SETTLED {
         let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
         assert!(fixture.due(order.id).await.is_some());
-        assert_eq!(fixture.orders.settle(order.fencing_token(), &settlement(status)).await, Ok(true));
+        assert_eq!(fixture.orders().settle(order.fencing_token(), &settlement(status)).await, Ok(true));
         assert_eq!(fixture.due(order.id).await, None, "{status:?}");
         assert_eq!(
-            fixture.orders.claim(order.fencing_token(), Duration::ZERO).await,
+            fixture.orders().claim(order.fencing_token(), Duration::ZERO).await,
             Ok(false),
             "{status:?}"
         );
         fixture.assert_stored(&settled(order, &settlement(status))).await;
     }
     let absent = fixture.new_order(fixture.new_user());
-    assert_eq!(fixture.orders.claim(absent.fencing_token(), Duration::ZERO).await, Ok(false));
-    assert_eq!(fixture.orders.find(absent.id).await, Ok(None));
+    assert_eq!(fixture.orders().claim(absent.fencing_token(), Duration::ZERO).await, Ok(false));
+    assert_eq!(fixture.orders().find(absent.id).await, Ok(None));
 }
 
 pub(super) async fn after_the_lease(fixture: Fixture) {
     let bystander = fixture.make_due(fixture.inserted(Status::Pending).await).await;
     let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
-    assert_eq!(fixture.orders.claim(order.fencing_token(), Duration::from_secs(3600)).await, Ok(true));
+    assert_eq!(fixture.orders().claim(order.fencing_token(), Duration::from_secs(3600)).await, Ok(true));
     assert_eq!(fixture.due(order.id).await, None);
     fixture.assert_stored(&order.claimed()).await;
     assert!(fixture.due(bystander.id).await.is_some());
@@ -90,10 +90,10 @@ pub(super) async fn longest_first_up_to_the_limit(fixture: Fixture) {
         // The clock of the store may count whole milliseconds.
         tokio::time::sleep(ROUNDED).await;
     }
-    let due = fixture.orders.due(u32::MAX).await.unwrap();
+    let due = fixture.orders().due(u32::MAX).await.unwrap();
     let listed = due.iter().map(|due| due.charge.order).filter(|id| ids.contains(id));
     assert_eq!(listed.collect::<Vec<_>>(), ids);
-    let first = fixture.orders.due(2).await.unwrap();
+    let first = fixture.orders().due(2).await.unwrap();
     assert_eq!(first.len(), 2);
     assert_eq!(first[0].charge, due[0].charge);
 }
@@ -102,7 +102,7 @@ pub(super) async fn stale_fence(fixture: Fixture) {
     let order = fixture.inserted(Status::Pending).await;
     for fence in [order.fence - 1, order.fence + 1] {
         assert_eq!(
-            fixture.orders.claim(FencingToken { fence, ..order.fencing_token() }, Duration::ZERO).await,
+            fixture.orders().claim(FencingToken { fence, ..order.fencing_token() }, Duration::ZERO).await,
             Ok(false)
         );
         fixture.assert_stored(&order).await;
@@ -110,14 +110,14 @@ pub(super) async fn stale_fence(fixture: Fixture) {
     // The previous holder can no longer record NOT_CHARGED.
     let claimed = fixture.make_due(order.clone()).await;
     let fenced = Settlement { guard: Guard::Fence, ..settlement(Status::NotCharged) };
-    assert_eq!(fixture.orders.settle(order.fencing_token(), &fenced).await, Ok(false));
+    assert_eq!(fixture.orders().settle(order.fencing_token(), &fenced).await, Ok(false));
     fixture.assert_stored(&claimed).await;
 }
 
 pub(super) async fn race(fixture: Fixture) {
     let order = fixture.inserted(Status::Pending).await;
     let attempts = (0..RACERS).map(|_| {
-        let (orders, token) = (fixture.orders.clone(), order.fencing_token());
+        let (orders, token) = (fixture.orders(), order.fencing_token());
         async move { orders.claim(token, Duration::ZERO).await.unwrap() }
     });
     only_winner(&concurrently(attempts).await);
@@ -128,7 +128,7 @@ pub(super) async fn since_it_became_pending(fixture: Fixture) {
     let order = fixture.inserted(Status::NotCharged).await;
     tokio::time::sleep(ROUNDED * 4).await;
     let reopened_after = Instant::now();
-    assert_eq!(fixture.orders.reopen(order.fencing_token()).await, Ok(true));
+    assert_eq!(fixture.orders().reopen(order.fencing_token()).await, Ok(true));
     let order = fixture.make_due(order.reopened()).await;
     let due = fixture.due(order.id).await.unwrap();
     assert!(due.pending_for <= reopened_after.elapsed() + ROUNDED, "{:?}", due.pending_for);
@@ -136,10 +136,10 @@ pub(super) async fn since_it_became_pending(fixture: Fixture) {
 
 pub(super) async fn backlog(fixture: Fixture) {
     fixture.make_due(fixture.inserted(Status::Pending).await).await;
-    let before = fixture.orders.due(u32::MAX).await.unwrap();
-    let backlog = fixture.orders.backlog(u32::MAX).await.unwrap();
-    let after = fixture.orders.due(u32::MAX).await.unwrap();
+    let before = fixture.orders().due(u32::MAX).await.unwrap();
+    let backlog = fixture.orders().backlog(u32::MAX).await.unwrap();
+    let after = fixture.orders().due(u32::MAX).await.unwrap();
     assert!((before.len()..=after.len()).contains(&backlog.orphans), "{backlog:?}");
     assert!(before.iter().all(|due| due.pending_for <= backlog.oldest), "{backlog:?}");
-    assert_eq!(fixture.orders.backlog(1).await.unwrap().orphans, 1);
+    assert_eq!(fixture.orders().backlog(1).await.unwrap().orphans, 1);
 }

@@ -13,19 +13,19 @@ use test_support::order::{always, items, key, order, order_of};
 pub(super) async fn id_taken(fixture: Fixture) {
     let first = fixture.inserted(Status::Paid).await;
     let second = Order { id: first.id, ..fixture.new_order(fixture.new_user()) };
-    assert_eq!(fixture.orders.insert(&second, always()).await, Ok(InsertOutcome::Conflict));
+    assert_eq!(fixture.orders().insert(&second, always()).await, Ok(InsertOutcome::Conflict));
     fixture.assert_stored(&first).await;
-    assert_eq!(fixture.orders.find_by_key(second.user, &second.key).await, Ok(None));
-    assert_eq!(fixture.orders.list(second.user, None, 50, 1000).await.unwrap().orders, []);
+    assert_eq!(fixture.orders().find_by_key(second.user, &second.key).await, Ok(None));
+    assert_eq!(fixture.orders().list(second.user, None, 50, 1000).await.unwrap().orders, []);
 }
 
 pub(super) async fn key_taken(fixture: Fixture) {
     for status in [Status::Pending, Status::Paid, Status::NotCharged] {
         let first = fixture.inserted(status).await;
         let second = Order { key: first.key.clone(), ..fixture.new_order(first.user) };
-        assert_eq!(fixture.orders.insert(&second, always()).await, Ok(InsertOutcome::Conflict));
+        assert_eq!(fixture.orders().insert(&second, always()).await, Ok(InsertOutcome::Conflict));
         fixture.assert_stored(&first).await;
-        assert_eq!(fixture.orders.find(second.id).await, Ok(None));
+        assert_eq!(fixture.orders().find(second.id).await, Ok(None));
     }
 }
 
@@ -64,24 +64,24 @@ pub(super) async fn race_for_an_id(fixture: Fixture) {
 async fn race(fixture: Fixture, rival: impl Fn(Order) -> Order) {
     let rivals: Vec<Order> = (0..RACERS).map(|_| rival(fixture.new_order(fixture.new_user()))).collect();
     let attempts = rivals.clone().into_iter().map(|order| {
-        let orders = fixture.orders.clone();
+        let orders = fixture.orders();
         async move { orders.insert(&order, always()).await.unwrap() == InsertOutcome::Inserted }
     });
     let winner = only_winner(&concurrently(attempts).await);
     fixture.assert_stored(&rivals[winner]).await;
     for rival in rivals.iter().filter(|rival| **rival != rivals[winner]) {
-        assert_ne!(fixture.orders.find(rival.id).await.unwrap().as_ref(), Some(rival));
+        assert_ne!(fixture.orders().find(rival.id).await.unwrap().as_ref(), Some(rival));
     }
-    let listed = fixture.orders.list(rivals[winner].user, None, 50, 1000).await.unwrap();
+    let listed = fixture.orders().list(rivals[winner].user, None, 50, 1000).await.unwrap();
     assert_eq!(listed.orders, [rivals[winner].clone()]);
 }
 
 pub(super) async fn start_guard_is_false(fixture: Fixture) {
     let order = fixture.new_order(fixture.new_user());
-    let result = fixture.orders.insert(&order, Arc::new(|| false)).await;
+    let result = fixture.orders().insert(&order, Arc::new(|| false)).await;
     assert_eq!(result, Err(StoreError::NotStarted));
-    assert_eq!(fixture.orders.find(order.id).await, Ok(None));
-    assert_eq!(fixture.orders.find_by_key(order.user, &order.key).await, Ok(None));
+    assert_eq!(fixture.orders().find(order.id).await, Ok(None));
+    assert_eq!(fixture.orders().find_by_key(order.user, &order.key).await, Ok(None));
     // Its id and key are still unused.
     fixture.insert(&order).await;
     fixture.assert_stored(&order).await;
@@ -92,8 +92,8 @@ pub(super) async fn cancelled(fixture: Fixture) {
     let user = fixture.new_user();
     for polls in 1..POLLS_MAX {
         let order = order_of(fixture.ids.order_id(), user, fixture.ids.key(), &items(3, 12));
-        let inserted = cancel_after(polls, fixture.orders.insert(&order, always())).await;
-        match fixture.orders.find(order.id).await.unwrap() {
+        let inserted = cancel_after(polls, fixture.orders().insert(&order, always())).await;
+        match fixture.orders().find(order.id).await.unwrap() {
             Some(found) => assert_eq!(found, order),
             None => assert_eq!(inserted, None, "an insert that returned Ok is missing"),
         }

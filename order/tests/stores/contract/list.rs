@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     async fn page(&self, user: UserId, before: Option<OrderId>, limit: u32, items_max: u32) -> Page {
-        self.orders.list(user, before, limit, items_max).await.unwrap()
+        self.orders().list(user, before, limit, items_max).await.unwrap()
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn newest_first(fixture: Fixture) {
     let others = fixture.inserted_of(other, &[2, 2]).await;
     for (order, status) in orders.iter_mut().zip(SETTLED) {
         let settlement = settlement(status);
-        assert_eq!(fixture.orders.settle(order.fencing_token(), &settlement).await, Ok(true));
+        assert_eq!(fixture.orders().settle(order.fencing_token(), &settlement).await, Ok(true));
         *order = settled(order.clone(), &settlement);
     }
     assert_eq!(orders[0].status, Status::Paid);

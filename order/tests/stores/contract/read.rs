@@ -27,7 +27,7 @@ pub(super) async fn exact_amounts(fixture: Fixture) {
         let (id, key) = (fixture.ids.order_id(), fixture.ids.key());
         let written = order_of(id, fixture.new_user(), key, &one_at(code, minor));
         fixture.insert(&written).await;
-        let found = fixture.orders.find(written.id).await.unwrap().unwrap();
+        let found = fixture.orders().find(written.id).await.unwrap().unwrap();
         assert_eq!((found.total, found.items), (written.total, written.items));
     }
 }
@@ -75,13 +75,13 @@ pub(super) async fn of_any_status(fixture: Fixture) {
 
 pub(super) async fn never_inserted(fixture: Fixture) {
     let (inserted, absent) = (fixture.inserted(Status::Pending).await, fixture.new_order(fixture.new_user()));
-    assert_eq!(fixture.orders.find(absent.id).await, Ok(None));
-    assert_eq!(fixture.orders.find_by_key(absent.user, &absent.key).await, Ok(None));
-    assert_eq!(fixture.orders.find_by_key(inserted.user, &absent.key).await, Ok(None));
-    assert_eq!(fixture.orders.find_by_key(absent.user, &inserted.key).await, Ok(None));
+    assert_eq!(fixture.orders().find(absent.id).await, Ok(None));
+    assert_eq!(fixture.orders().find_by_key(absent.user, &absent.key).await, Ok(None));
+    assert_eq!(fixture.orders().find_by_key(inserted.user, &absent.key).await, Ok(None));
+    assert_eq!(fixture.orders().find_by_key(absent.user, &inserted.key).await, Ok(None));
     let nothing = Page { orders: Vec::new(), more: false };
-    assert_eq!(fixture.orders.list(absent.user, None, 50, 1000).await, Ok(nothing.clone()));
-    assert_eq!(fixture.orders.list(inserted.user, Some(inserted.id), 50, 1000).await, Ok(nothing));
+    assert_eq!(fixture.orders().list(absent.user, None, 50, 1000).await, Ok(nothing.clone()));
+    assert_eq!(fixture.orders().list(inserted.user, Some(inserted.id), 50, 1000).await, Ok(nothing));
 }
 
 pub(super) async fn byte_for_byte(fixture: Fixture) {

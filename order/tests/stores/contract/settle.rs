@@ -13,7 +13,7 @@ pub(super) async fn to_any_status(fixture: Fixture) {
         for guard in [Guard::Pending, Guard::Fence] {
             let order = fixture.inserted(Status::Pending).await;
             let settlement = Settlement { guard, ..settlement(status) };
-            assert_eq!(fixture.orders.settle(order.fencing_token(), &settlement).await, Ok(true));
+            assert_eq!(fixture.orders().settle(order.fencing_token(), &settlement).await, Ok(true));
             fixture.assert_stored(&settled(order, &settlement)).await;
         }
     }
@@ -24,7 +24,7 @@ pub(super) async fn race(fixture: Fixture) {
     let order = fixture.inserted(Status::Pending).await;
     let settlements: Vec<Settlement> = (0..RACERS).map(|n| settlement(SETTLED[n % SETTLED.len()])).collect();
     let attempts = settlements.clone().into_iter().map(|settlement| {
-        let (orders, order) = (fixture.orders.clone(), order.clone());
+        let (orders, order) = (fixture.orders(), order.clone());
         async move { orders.settle(order.fencing_token(), &settlement).await.unwrap() }
     });
     let winner = only_winner(&concurrently(attempts).await);
@@ -37,13 +37,13 @@ pub(super) async fn stale_fence(fixture: Fixture) {
         let other_holder = Order { fence, ..order.clone() };
         for status in SETTLED {
             let fenced = Settlement { guard: Guard::Fence, ..settlement(status) };
-            assert_eq!(fixture.orders.settle(other_holder.fencing_token(), &fenced).await, Ok(false));
+            assert_eq!(fixture.orders().settle(other_holder.fencing_token(), &fenced).await, Ok(false));
             fixture.assert_stored(&order).await;
         }
     }
     // Payment's response never changes, so any task may record it.
     let stale = Order { fence: order.fence - 1, ..order.clone() };
-    assert_eq!(fixture.orders.settle(stale.fencing_token(), &settlement(Status::Paid)).await, Ok(true));
+    assert_eq!(fixture.orders().settle(stale.fencing_token(), &settlement(Status::Paid)).await, Ok(true));
     fixture.assert_stored(&settled(order, &settlement(Status::Paid))).await;
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn never_again(fixture: Fixture) {
         for second in SETTLED {
             for guard in [Guard::Pending, Guard::Fence] {
                 let settlement = Settlement { guard, ..settlement(second) };
-                assert_eq!(fixture.orders.settle(as_pending.fencing_token(), &settlement).await, Ok(false));
+                assert_eq!(fixture.orders().settle(as_pending.fencing_token(), &settlement).await, Ok(false));
                 fixture.assert_stored(&order).await;
             }
         }
@@ -63,10 +63,10 @@ pub(super) async fn never_again(fixture: Fixture) {
 
 pub(super) async fn missing_order(fixture: Fixture) {
     let absent = fixture.new_order(fixture.new_user());
-    assert_eq!(fixture.orders.settle(absent.fencing_token(), &settlement(Status::Paid)).await, Ok(false));
+    assert_eq!(fixture.orders().settle(absent.fencing_token(), &settlement(Status::Paid)).await, Ok(false));
     // The id alone identifies the order, not its user and key.
     let order = fixture.inserted(Status::Pending).await;
     let misnamed = Order { id: fixture.ids.order_id(), ..order.clone() };
-    assert_eq!(fixture.orders.settle(misnamed.fencing_token(), &settlement(Status::Paid)).await, Ok(false));
+    assert_eq!(fixture.orders().settle(misnamed.fencing_token(), &settlement(Status::Paid)).await, Ok(false));
     fixture.assert_stored(&order).await;
 }
