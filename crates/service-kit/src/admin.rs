@@ -1,4 +1,4 @@
-//! The operators' listener: `/livez`, `/readyz`, `/metrics`. Never reachable by the public.
+//! The admin listener for operators: `/livez`, `/readyz`, `/metrics`. The public must not reach it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,23 +16,21 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::metrics::{Registry, text};
 
-/// The condition that a service takes requests: it listens, and was not told to stop.
+/// The condition that a service accepts requests: it listens, and is not shutting down.
 pub const ACCEPTING: &str = "accepting";
 
-/// Whether a service should be sent requests, and if not, why.
-///
-/// Every named condition must hold. A clone speaks of the same service.
+/// The readiness of a service for requests: all named conditions must hold. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     conditions: Arc<watch::Sender<BTreeMap<&'static str, bool>>>,
-    waived: Arc<watch::Sender<BTreeSet<String>>>,
+    opt_outs: Arc<watch::Sender<BTreeSet<String>>>,
 }
 
 impl Default for Readiness {
     fn default() -> Self {
         Self {
             conditions: Arc::new(watch::Sender::new(BTreeMap::new())),
-            waived: Arc::new(watch::Sender::new(BTreeSet::new())),
+            opt_outs: Arc::new(watch::Sender::new(BTreeSet::new())),
         }
     }
 }
@@ -53,25 +51,25 @@ impl Readiness {
         self.conditions.borrow().iter().filter(|(_, holds)| !**holds).map(|(name, _)| *name).collect()
     }
 
-    /// Records a demand that whoever runs the service has let it off ("sync_binlog"), for as long as it runs.
-    /// Operators read it at `/readyz`, so that nobody takes the service for safer than it is.
+    /// Records a safety setting that the operator has opted out of ("sync_binlog"). `/readyz` lists it while
+    /// the process runs.
     pub fn record_opt_out(&self, text: String) {
-        self.waived.send_if_modified(|waived| waived.insert(text));
+        self.opt_outs.send_if_modified(|opt_outs| opt_outs.insert(text));
     }
 
-    /// Told of every change of a condition.
+    /// A receiver of every change of a condition.
     pub fn subscribe(&self) -> watch::Receiver<BTreeMap<&'static str, bool>> {
         self.conditions.subscribe()
     }
 }
 
-/// The admin listener of one service; stops when dropped.
+/// The admin listener of one service. Dropping it stops it.
 #[derive(Debug)]
 pub struct Admin(JoinHandle<()>);
 
 impl Admin {
-    /// Serves `listener` until the value returned is dropped: longer than the service itself, so that
-    /// operators can watch it drain.
+    /// Serves `listener` until the returned value is dropped. It outlives the service, so that operators can
+    /// watch it drain.
     pub fn start(listener: TcpListener, readiness: Readiness, registry: Arc<Registry>) -> Self {
         let router = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
@@ -80,7 +78,7 @@ impl Admin {
             .with_state((readiness, registry));
         Self(tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the admin listener ended");
+                tracing::error!(%error, "admin listener failed");
             }
         }))
     }
@@ -94,10 +92,10 @@ impl Drop for Admin {
 
 type Shared = State<(Readiness, Arc<Registry>)>;
 
-/// `ready`, or `not ready: ` and the conditions that do not hold; then a line for each demand that was waived.
+/// `ready`, or `not ready: ` and the conditions that do not hold; then one line per opt-out.
 async fn readyz(State((readiness, _)): Shared) -> impl IntoResponse {
     let mut unmet = readiness.unmet();
-    // One that has just opened its database does not listen yet.
+    // A service that has just opened its database does not listen yet.
     if unmet.is_empty() && !readiness.conditions.borrow().contains_key(ACCEPTING) {
         unmet.push(ACCEPTING);
     }
@@ -105,7 +103,7 @@ async fn readyz(State((readiness, _)): Shared) -> impl IntoResponse {
         unmet if unmet.is_empty() => (StatusCode::OK, "ready\n".to_owned()),
         unmet => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", unmet.join(", "))),
     };
-    for text in readiness.waived.borrow().iter() {
+    for text in readiness.opt_outs.borrow().iter() {
         page.push_str(&format!("waived: {text}\n"));
     }
     (status, page)

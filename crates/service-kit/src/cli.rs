@@ -17,7 +17,8 @@ pub enum ServiceCommand {
     /// Serve until SIGTERM or SIGINT; the default
     #[default]
     Serve,
-    /// Query the service that runs on this host with the same ADMIN_ADDRESS; exit code 1 where it is not ready
+    /// Query the service that runs on this host with the same ADMIN_ADDRESS; exit code 1 where it is not
+    /// ready
     Healthcheck {
         /// Query whether the process runs, instead of whether it is ready
         #[arg(long)]
@@ -52,7 +53,8 @@ impl ServiceCommand {
 ///
 /// # Errors
 ///
-/// The exit code after help or version were printed on stdout, or [`EXIT_CONFIGURATION`] after one line on stderr.
+/// The exit code after help or version were printed on stdout, or [`EXIT_CONFIGURATION`] after one line on
+/// stderr.
 pub fn parse<C: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<C, ExitCode> {
     C::try_parse_from(args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,11 +1,11 @@
 //! Configuration from environment variables: read once at start, all faults reported together.
 //!
-//! Each variable is a [`Variable`] in the module that reads it. A service lists its variables ([`Declared`]) and reads
-//! them through a [`Reader`] over that list. [`Reader::finish`] returns one error with a line per fault. Tests pass a map
-//! ([`Vars`] collects from pairs) and never touch the environment of the process.
+//! Each variable is a [`Variable`] in the module that reads it. A service lists its variables ([`Declared`])
+//! and reads them through a [`Reader`] over that list. [`Reader::finish`] returns one error with a line per
+//! fault. Tests pass a map ([`Vars`] collects from pairs) and never touch the environment of the process.
 //!
-//! A file may hold a secret `NAME`: the variable `NAME_FILE` holds its path. Container platforms mount secrets so, and
-//! a list of the environment does not show them.
+//! A file may hold a secret `NAME`: the variable `NAME_FILE` holds its path. Container platforms mount
+//! secrets so, and a list of the environment does not show them.
 
 use std::{
     borrow::Cow,
@@ -26,16 +26,16 @@ pub use variable::{Declared, Kind, Variable, WhenAbsent, help};
 pub struct Vars(BTreeMap<String, String>);
 
 impl Vars {
-    /// The variables of this process. A value that is not Unicode keeps a replacement character for each undecodable
-    /// byte.
+    /// The variables of this process. A value that is not Unicode keeps a replacement character for each
+    /// undecodable byte.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_process() -> Self {
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
         std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
     }
 
-    /// The value of `variable`; `None` where it is absent or empty. Compose files and shells make an unset variable
-    /// empty.
+    /// The value of `variable`; `None` where it is absent or empty. Compose files and shells make an unset
+    /// variable empty.
     pub fn get(&self, variable: &Variable) -> Option<&str> {
         self.named(variable.name)
     }
@@ -80,8 +80,8 @@ impl fmt::Display for EnvErrors {
 
 /// Reads declared variables one by one and collects the faults.
 ///
-/// `value…` methods return `None` where the variable is absent without a default, and where a fault was recorded.
-/// `optional…` methods tell these two apart: the outer `None` is a fault.
+/// `value…` methods return `None` where the variable is absent without a default, and where a fault was
+/// recorded. `optional…` methods tell these two apart: the outer `None` is a fault.
 pub struct Reader<'a> {
     vars: &'a Vars,
     declared: &'a Declared<'a>,
@@ -192,8 +192,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value from the environment or from the file of a secret, or the default. `None` where the variable is absent
-    /// without a default, and where a fault was recorded.
+    /// The value from the environment or from the file of a secret, or the default. `None` where the variable
+    /// is absent without a default, and where a fault was recorded.
     fn text(&mut self, variable: &Variable) -> Option<Cow<'a, str>> {
         debug_assert!(
             self.declared.iter().copied().flatten().any(|declared| declared.name == variable.name),

@@ -1,9 +1,9 @@
-//! Injected faults: a test makes a process fail at named points. Only builds with the feature `fault-injection` have
-//! this module, and only tests of processes turn it on.
+//! Injected faults: a test makes a process fail at named points. Only builds with the feature
+//! `fault-injection` have this module, and only tests of processes turn it on.
 //!
-//! `FAULT_INJECTION` is a comma list of `POINT=ACTION`. A suffix restricts the action: `@3` to the third hit, `%2.5:42` to
-//! 2.5 % of all hits, chosen by the seed 42; without a suffix it applies to every hit. Of several rules for one point the
-//! first that applies wins.
+//! `FAULT_INJECTION` is a comma list of `POINT=ACTION`. A suffix restricts the action: `@3` to the third hit,
+//! `%2.5:42` to 2.5 % of all hits, chosen by the seed 42; without a suffix it applies to every hit. Of
+//! several rules for one point the first that applies wins.
 //!
 //! | action | meaning |
 //! |---|---|
@@ -64,7 +64,8 @@ pub struct Step {
 }
 
 impl FaultRules {
-    /// Reads [`FAULT_INJECTION`]; `points` are the names that exist. A fault of the variable is recorded in `reader`.
+    /// Reads [`FAULT_INJECTION`]; `points` are the names that exist. A fault of the variable is recorded in
+    /// `reader`.
     pub fn read(reader: &mut Reader<'_>, points: &[&str]) -> Self {
         let parse = |text: &str| {
             let rules: Vec<Rule> =
@@ -79,7 +80,8 @@ impl FaultRules {
         self.0.is_empty()
     }
 
-    /// Counts a hit of `point` and returns its fault. A `kill` does not return; a `delay` has passed on return.
+    /// Counts a hit of `point` and returns its fault. A `kill` does not return; a `delay` has passed on
+    /// return.
     pub async fn hit(&self, point: &str) -> Option<Fault> {
         // Every rule counts every hit: the first that applies does not hide the hit from later rules.
         let mut applying = None;

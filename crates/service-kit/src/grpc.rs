@@ -1,5 +1,5 @@
-//! The gRPC server that every service starts: health, reflection in development, limits, trace context,
-//! panics caught, deadlines kept, load reported, and a drain that cuts nothing.
+//! The gRPC server of every service: health, reflection in development, limits, trace context, panics,
+//! deadlines, load reports, and graceful shutdown.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -25,47 +25,47 @@ mod tls_incoming;
 pub use server_layer::{Deadline, TIME_LEFT_MIN};
 pub use tls_incoming::{HANDSHAKE_MAX, HANDSHAKES_MAX};
 
-/// Calls that one server works on at once; the next is refused with NOT_STARTED.
+/// Limit of calls in flight of one server. A further call is rejected with NOT_STARTED.
 pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
-/// Bytes of one request message; a longer one is OUT_OF_RANGE. Services set it on their generated servers.
+/// Limit of a request message, in bytes; a longer one is OUT_OF_RANGE. Services set it on their generated
+/// servers.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-/// Streams that one connection may have open (HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`): more than
-/// [`CALLS_IN_FLIGHT_MAX`], so that a caller with one connection is refused too, rather than left to queue
-/// what it cannot send.
+/// HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`. It exceeds [`CALLS_IN_FLIGHT_MAX`], so that the server also
+/// rejects calls of a client with one connection, which would otherwise queue them.
 const STREAMS_PER_CONNECTION_MAX: u32 = 2048;
-/// Bytes of all headers of one call.
+/// Limit of all headers of one call, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
-/// How often an idle peer is asked whether it is still there, and how long it may take to say so.
+/// The interval of keep-alive pings, and the longest time until their acknowledgement.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One gRPC server, ready to be served.
 #[derive(Debug)]
 pub struct Server {
-    /// The domain of its refusals (`google.rpc.ErrorInfo`) and its name in logs.
+    /// The domain of its `google.rpc.ErrorInfo`s, and its name in logs.
     pub domain: &'static str,
-    /// Decides whether reflection is on.
+    /// Development turns on reflection.
     pub mode: Mode,
-    /// Names that `grpc.health.v1.Health` answers for, besides the empty one for all.
+    /// Names of `grpc.health.v1.Health`, besides the empty name for the whole server.
     pub services: &'static [&'static str],
-    /// A serialized `FileDescriptorSet`, for reflection.
+    /// The serialized `FileDescriptorSet` of reflection.
     pub descriptor_set: &'static [u8],
-    /// Where health looks; the service goes NOT_SERVING while any condition is unmet.
+    /// Health is NOT_SERVING while a condition is unmet.
     pub readiness: Readiness,
-    /// Where calls are counted.
+    /// The metrics of calls.
     pub metrics: ServerMetrics,
-    /// Who is told of calls.
+    /// The tracer of calls.
     pub tracer: Tracer,
-    /// Work that goes on when its caller has left, and that a stop waits for.
+    /// Work that outlives its call. A shutdown waits for it.
     pub tasks: TaskTracker,
-    /// How connections are made secure; without it they are plain text.
+    /// TLS of connections; `None` for plain text.
     pub tls: Option<ServerTls>,
 }
 
-/// A server that could not go on.
+/// A server that cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Somebody else listens on the address.
+    /// Another socket listens on the address.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The descriptor set does not decode.
@@ -77,12 +77,12 @@ pub enum ServeError {
 }
 
 impl Server {
-    /// Listens on `socket` and serves `routes` until `shutdown` is cancelled, and then until what was in flight
-    /// and every task is finished and `last` is done (the closing of a database), or [`DRAIN_MAX`] has passed.
+    /// Listens on `socket` and serves `routes` until `shutdown` is cancelled. Then it finishes the calls in
+    /// flight, all tasks, and `last` (closing the database), for at most [`DRAIN_MAX`].
     ///
     /// # Errors
     ///
-    /// [`ServeError`] where it could not start or go on.
+    /// [`ServeError`] where it cannot start or go on.
     pub async fn serve(
         self,
         routes: Routes,
@@ -97,7 +97,7 @@ impl Server {
         let address = socket.local_addr();
         let listener = socket.listen()?;
         self.readiness.set(ACCEPTING, true);
-        // The first call must not find health as the library has it, serving whatever readiness says.
+        // The library's initial status is SERVING. The first call must find the status of `readiness`.
         let mut health = Health { reporter, services: self.services, readiness: self.readiness.clone() };
         let changes = self.readiness.subscribe();
         health.report().await;
@@ -117,7 +117,7 @@ impl Server {
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_routes(routes);
-        // `tcp_nodelay` of the builder does nothing for a listener that is handed in.
+        // `tcp_nodelay` of the builder has no effect on an existing listener.
         let server = match self.tls {
             None => {
                 let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -142,7 +142,7 @@ impl Server {
                 tracing::error!(
                     service = self.domain,
                     tasks,
-                    "work was still going on after {DRAIN_MAX:?} of draining"
+                    "shutdown cut work in flight after {DRAIN_MAX:?}"
                 );
                 Ok(())
             }
@@ -162,7 +162,7 @@ impl Server {
     }
 }
 
-/// What `grpc.health.v1.Health` answers.
+/// The status of `grpc.health.v1.Health`.
 struct Health {
     reporter: HealthReporter,
     services: &'static [&'static str],
@@ -183,7 +183,7 @@ impl Health {
         let draining = self.readiness.unmet().contains(&ACCEPTING);
         for name in self.services.iter().chain(&[""]) {
             self.reporter.set_service_status(*name, status).await;
-            // A watch is a call that never ends by itself. It is told of the drain, and then let go.
+            // A watch never ends by itself. It gets the status of the drain, and then ends.
             if draining {
                 self.reporter.clear_service_status(name).await;
                 self.reporter.set_service_status(*name, status).await;

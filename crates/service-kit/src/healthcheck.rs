@@ -1,5 +1,5 @@
-//! The health of a process, for container engines that run a program of the image and send no HTTP requests. The images
-//! have neither a shell nor curl.
+//! The health of a process, for container engines that run a program of the image and send no HTTP requests.
+//! The images have neither a shell nor curl.
 
 use std::{
     io::{self, Read, Write},
@@ -38,8 +38,9 @@ impl Probe {
     }
 }
 
-/// Queries the service that runs on this host with the variables `vars`, as the whole process. Returns 0 and prints the
-/// page on stdout where it is healthy, else [`EXIT_UNHEALTHY`] and prints a line on stderr, within [`TIMEOUT`].
+/// Queries the service that runs on this host with the variables `vars`, as the whole process. Returns 0 and
+/// prints the page on stdout where it is healthy, else [`EXIT_UNHEALTHY`] and prints a line on stderr, within
+/// [`TIMEOUT`].
 pub fn run(vars: &Vars, admin_address: &Variable, probe: Probe) -> ExitCode {
     let address = match address(vars, admin_address) {
         Ok(address) => address,

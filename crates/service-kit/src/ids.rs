@@ -1,8 +1,8 @@
-//! Time-ordered ids: positive, below 2^53, needing no answer from a database.
+//! Time-ordered ids: positive, below 2^53, made without the database.
 //!
-//! 41 bits of milliseconds since 2026-01-01T00:00:00Z (enough until 2095) and 12 bits that start at random
-//! in each millisecond and count up. One sequence never repeats an id; two may draw the same one, which the
-//! unique key of the row then tells, and another is drawn.
+//! 41 bits of milliseconds since 2026-01-01T00:00:00Z (enough until 2095) and 12 bits that start at random in
+//! each millisecond and count up. One sequence never repeats an id. Two may make the same id; the unique key
+//! of the row then conflicts, and the caller takes another.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -14,21 +14,21 @@ pub const EPOCH_MS: i64 = 1_767_225_600_000;
 const SEQUENCE_BITS: u32 = 12;
 const MILLISECONDS_MAX: i64 = (1 << 41) - 1;
 
-/// Mints ids for one process.
+/// The ids of one process.
 #[derive(Debug, Default)]
 pub struct IdSequence {
     last: Mutex<i64>,
 }
 
 impl IdSequence {
-    /// The next id: above every id this sequence gave before, even if the clock was set back.
+    /// The next id. It exceeds all earlier ids of this sequence, even if the clock was set back.
     pub fn next_id(&self) -> i64 {
         self.id_at(now_ms(), random_start())
     }
 
     fn id_at(&self, now_ms: i64, start: i64) -> i64 {
         let ms = (now_ms - EPOCH_MS).clamp(1, MILLISECONDS_MAX);
-        // Nothing panics while the lock is held, so a poisoned one holds a good value too.
+        // No code panics while it holds the lock, so the value is valid even if the lock is poisoned.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = (*last + 1).max((ms << SEQUENCE_BITS) + start);
         *last
@@ -41,19 +41,19 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Random, and in the lower half of the sequence, so that the upper half is left for counting.
+/// A random number in the lower half of the sequence; the upper half is for counting.
 fn random_start() -> i64 {
     i64::from(random_u32() % (1 << (SEQUENCE_BITS - 1)))
 }
 
-/// 32 random bits from the operating system. A failure leaves the clock's fraction, since what is drawn here
-/// need only differ between processes, not be secret.
+/// 32 random bits from the operating system. On failure, the fraction of the clock: the bits must differ
+/// between processes, and need not be secret.
 pub fn random_u32() -> u32 {
     getrandom::u32()
         .unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos())
 }
 
-/// Half of `max` to all of it, so that those who met do not meet again.
+/// A random duration from half of `max` to `max`, so that colliding retries spread.
 pub fn jittered(max: Duration) -> Duration {
     max / 2 + max / 2 * (random_u32() >> 16) / (1 << 16)
 }
@@ -82,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_ids_at_once_are_all_different() {
+    fn ten_thousand_ids_are_distinct() {
         let sequence = IdSequence::default();
         let ids: std::collections::BTreeSet<i64> = (0..10_000).map(|_| sequence.next_id()).collect();
         assert_eq!(ids.len(), 10_000);
     }
 
     #[test]
-    fn the_id_tells_the_time() {
+    fn an_id_starts_with_the_time() {
         // 2026-11-23T06:00:00Z
         assert_eq!(IdSequence::default().id_at(1_795_413_600_000, 0), 115_458_048_000_000);
     }

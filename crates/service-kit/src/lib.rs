@@ -1,21 +1,22 @@
-//! What any process of the system needs before its first request, and nothing of its business.
+//! What every service of the system needs, whatever its domain.
 //!
-//! - [`mod@env`]: configuration from environment variables, every fault named at once
+//! - [`mod@env`]: configuration from environment variables, all faults reported together
 //! - [`cli`]: the commands of every service, and the parser of command lines
-//! - [`process`]: from configuration to exit code: runtime, telemetry, signals, sockets
+//! - [`process`]: a process from configuration to exit code: runtime, telemetry, signals, sockets
 //! - [`telemetry`]: logs, readable or as JSON lines
-//! - [`tls`]: certificates of calls between services, and when plain text will do
-//! - [`trace`]: W3C trace context and request ids, in, through and out
+//! - [`tls`]: TLS between services, and the conditions for plain text
+//! - [`trace`]: W3C trace context, request ids, and spans
 //! - [`ids`]: time-ordered ids below 2^53
-//! - [`grpc`]: the gRPC server that every service starts
-//! - [`upstream`]: another service that this one calls
-//! - [`not_started`]: refusals that say that nothing was done
-//! - [`admin`]: the operators' listener: `/livez`, `/readyz`, `/metrics`
-//! - [`metrics`]: what the gRPC server counts
-//! - [`healthcheck`]: a process's own health, asked by a program of its image
-//! - [`version()`]: which build this is
+//! - [`grpc`]: the gRPC server of every service
+//! - [`upstream`]: the configuration of a service that this process calls
+//! - [`not_started`]: the status of a call that did nothing
+//! - [`admin`]: the admin listener: `/livez`, `/readyz`, `/metrics`
+//! - [`metrics`]: the metrics of every service
+//! - [`healthcheck`]: the health of a process, queried by a program of its image
+//! - [`version()`]: the version of this build
 //!
-//! With the feature `fault-injection`, which no build but that of tests has, `fault_injection` lets a process fail on purpose.
+//! With the feature `fault-injection`, only in builds for tests, `fault_injection` makes a process fail at
+//! named points.
 
 pub mod admin;
 pub mod cli;

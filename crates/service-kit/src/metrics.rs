@@ -1,15 +1,15 @@
-//! What every service counts, and how it adds its own.
+//! Metrics of every service.
 //!
-//! A registry is a value, handed from `serve` to whoever counts; there is no process-wide one, so that
-//! three services in one process keep theirs apart.
+//! A registry is a value, which `serve` passes on; there is no global registry, so that three services in one
+//! process have separate metrics.
 //!
 //! | metric | labels | what |
 //! |---|---|---|
 //! | `build_info` | service, version, revision | 1; the revision is the commit that was built, or `unknown` |
-//! | `process_…` | | what the system knows of the process |
-//! | `grpc_server_call_duration_seconds` | grpc_method, grpc_status | from a call to the head of its answer, or to its caller's leaving, which is CANCELLED (gRFC A66); `other` is every method that is not served |
-//! | `grpc_server_in_flight` | | calls being worked on |
-//! | `grpc_server_refused_total` | | calls refused before anything was done |
+//! | `process_…` | | statistics of the process from the operating system |
+//! | `grpc_server_call_duration_seconds` | grpc_method, grpc_status | time from the call to the head of its response, or to the disconnect of its client, which is CANCELLED (gRFC A66); `other` is any unknown method |
+//! | `grpc_server_in_flight` | | calls in flight |
+//! | `grpc_server_refused_total` | | calls rejected before any work |
 
 use grpc_client::code_name;
 use prometheus_client::{
@@ -30,7 +30,7 @@ pub use text::render;
 const LATENCY_BUCKETS: [f64; 12] =
     [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0, 30.0];
 
-/// A registry that says which service this is, and what the system knows of its process.
+/// A registry with the build of `service` and the statistics of its process.
 pub fn registry(service: &'static str) -> Registry {
     let mut registry = Registry::default();
     let (version, revision) = (env!("CARGO_PKG_VERSION"), version::revision());
@@ -78,9 +78,9 @@ impl ServerMetrics {
         metrics
     }
 
-    /// A call of `method` ended with `code`, after so many seconds.
+    /// Records a call of `method` that ended with `code` after `seconds`.
     pub(crate) fn ended(&self, method: String, code: Code, seconds: f64) {
-        // Any path may be asked for, and each would be kept for ever.
+        // A client may send any path, and each would stay in memory.
         let grpc_method = if code == Code::Unimplemented { "other".to_owned() } else { method };
         let labels = CallLabels { grpc_method, grpc_status: code_name(code) };
         self.calls.get_or_create(&labels).observe(seconds);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scrape_tells_which_commit_was_built() {
+    fn build_info_has_the_commit() {
         let page = render(&Arc::new(registry("order")));
         let (version, revision) = (env!("CARGO_PKG_VERSION"), version::revision());
         let build =

@@ -31,8 +31,8 @@ pub const EXIT_UNAVAILABLE: u8 = 69;
 /// The log filter of one-off commands: stderr holds warnings and errors, stdout the result.
 const COMMAND_FILTER: &str = "warn";
 
-/// The time between the stop signal and the end of a service that still has work in flight. It exceeds the longest
-/// request (the gateway's deadline is at most 30 s), so that no accepted request is cut.
+/// The time between the stop signal and the end of a service that still has work in flight. It exceeds the
+/// longest request (the gateway's deadline is at most 30 s), so that no accepted request is cut.
 pub const DRAIN_MAX: Duration = Duration::from_secs(35);
 
 /// The output of `serving`, or `None` where it still runs [`DRAIN_MAX`] after `stop`.
@@ -183,11 +183,11 @@ impl From<String> for CommandOutput {
     }
 }
 
-/// Runs a one-off command as the whole process and prints its output on stdout. Returns the exit code of the output, or
-/// as [`run`] does.
+/// Runs a one-off command as the whole process and prints its output on stdout. Returns the exit code of the
+/// output, or as [`run`] does.
 ///
-/// SIGTERM and SIGINT end the command at once. Logs are readable in both modes, since an operator runs it. Without a
-/// valid `RUST_LOG` it logs warnings and errors.
+/// SIGTERM and SIGINT end the command at once. Logs are readable in both modes, since an operator runs it.
+/// Without a valid `RUST_LOG` it logs warnings and errors.
 pub fn run_once<C, F, T, E>(vars: &Vars, config: Result<C, EnvErrors>, work: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<T, E>>,
@@ -254,7 +254,8 @@ pub fn stop_signal() -> Result<CancellationToken, String> {
     Ok(token)
 }
 
-/// Prints the faults of a configuration, and the unknown variables that may explain them. Telemetry is not installed yet.
+/// Prints the faults of a configuration, and the unknown variables that may explain them. Telemetry is not
+/// installed yet.
 pub(crate) fn fail_configuration(vars: &Vars, errors: &EnvErrors) -> ExitCode {
     let unknown = vars.unknown().into_iter().map(|variable| format!("\n{variable}."));
     fail(EXIT_CONFIGURATION, &unknown.fold(errors.to_string(), |text, line| text + &line))

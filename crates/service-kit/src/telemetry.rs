@@ -1,8 +1,7 @@
-//! Logs: readable lines in development, JSON lines in production, each with the ids of its trace.
+//! Logs: readable lines in development, JSON lines in production, with the ids of the trace.
 //!
-//! Spans opened by [`crate::trace`] carry `trace_id`, `span_id` and `request_id`; every line logged inside
-//! one carries them too, in JSON as the first of its `spans`. Only `main` functions and `stack` install a
-//! subscriber.
+//! Log spans of [`crate::trace`] have the fields `trace_id`, `span_id` and `request_id`, and so has every
+//! line within them, in JSON in the first of its `spans`. Only processes install a subscriber, not libraries.
 
 use std::io::IsTerminal;
 
@@ -16,20 +15,20 @@ use tracing_subscriber::{
 
 use crate::env::Mode;
 
-/// What is logged unless `RUST_LOG` says otherwise.
+/// The log filter without `RUST_LOG`.
 pub const FILTER_DEFAULT: &str = "info";
 
-/// Whether `text` is a filter that [`install`] takes.
+/// Whether `text` is a valid filter for [`install`].
 pub fn is_filter(text: &str) -> bool {
     EnvFilter::try_new(text).is_ok()
 }
 
-/// Installs the process's subscriber; a second call changes nothing.
+/// Installs the subscriber and the panic hook of the process. A second call keeps the first subscriber.
 ///
-/// Logs go to stderr, so that stdout stays for what a program prints on purpose.
+/// Logs go to stderr; stdout is for the output of commands.
 pub fn install(mode: Mode, filter: &str) {
     let colours = std::io::stderr().is_terminal();
-    // An Err means that a subscriber is there already, a test's for instance: that one stays.
+    // An Err means that a subscriber is installed already, by a test for instance.
     let _ = subscriber(mode, filter, colours, std::io::stderr).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -41,7 +40,7 @@ fn log_panic(place: &str, text: &str) {
     tracing::error!(place, text, "panic");
 }
 
-/// A subscriber that writes what `filter` lets through to what `writer` makes; readable lines in `colours`.
+/// A subscriber that writes the lines that pass `filter` to `writer`; readable lines with `colours`.
 pub fn subscriber<W>(mode: Mode, filter: &str, colours: bool, writer: W) -> Dispatch
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -51,7 +50,7 @@ where
     let lines = fmt::layer().with_writer(writer);
     match mode {
         Mode::Development => registry.with(lines.with_ansi(colours)).into(),
-        // The current span alone would hide the request's from a line in a span within it.
+        // With the current span alone, a line in an inner span would lack the ids of the request.
         Mode::Production => {
             let json = lines.json().flatten_event(true).with_current_span(false).with_span_list(true);
             registry.with(json).into()
@@ -59,7 +58,7 @@ where
     }
 }
 
-/// An error with everything that caused it, for a log line.
+/// An error with all its sources, for a log line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_one_line_in_which_no_member_stands_twice() {
+    fn a_panic_is_one_line_without_duplicate_members() {
         let log = Log::default();
         let writer = log.clone();
         let production = subscriber(Mode::Production, FILTER_DEFAULT, false, move || writer.clone());

@@ -1,7 +1,7 @@
 //! TLS between services, configured by the environment ([`VARIABLES`]), and the conditions for plain text.
 //!
-//! Production accepts plain text off loopback only with `TLS=none`; [`Config::log_warnings`] then logs it. Development
-//! always accepts it. The process reloads the files when they change ([`grpc_client::tls`]).
+//! Production accepts plain text off loopback only with `TLS=none`; [`Config::log_warnings`] then logs it.
+//! Development always accepts it. The process reloads the files when they change ([`grpc_client::tls`]).
 
 use std::path::PathBuf;
 
@@ -77,8 +77,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the variables of `role` and the files that they name. `process` is `None` where reading it recorded a fault.
-    /// Returns `None` where a fault was recorded, here or for `process`.
+    /// Reads the variables of `role` and the files that they name. `process` is `None` where reading it
+    /// recorded a fault. Returns `None` where a fault was recorded, here or for `process`.
     pub fn read(reader: &mut Reader<'_>, process: Option<&Process>, role: TlsRole) -> Option<Self> {
         let opted_out = reader.value_with(&TLS, |text| (text == "none").then_some(())).is_some();
         let paths = Paths::read(reader, role)?;
@@ -99,8 +99,9 @@ impl Config {
         Some(Self { client, server, opted_out })
     }
 
-    /// Returns whether the process may call the address in `variable`. Records a fault where production would call it in
-    /// plain text off loopback without `TLS=none`. `plaintext_off_loopback` says whether the address means that.
+    /// Returns whether the process may call the address in `variable`. Records a fault where production would
+    /// call it in plain text off loopback without `TLS=none`. `plaintext_off_loopback` says whether the
+    /// address means that.
     pub fn require_tls(
         &self,
         reader: &mut Reader<'_>,

@@ -1,14 +1,14 @@
-//! Who asked: W3C trace context and request id, taken in, passed through and sent on; and what was done for them,
-//! as spans for a collector.
+//! W3C trace context and request ids of requests, from the incoming headers to the headers of calls, and
+//! spans for a collector.
 //!
-//! A server takes a [`Context`] from the headers of a request and runs the request in its [`scope`]; whoever
-//! calls another service in there finds it by [`current`] and sends it on with [`Context::write_to`]. Work
-//! that outlives the request is spawned with [`with_current_context`], so that it keeps both. Where a [`Tracer`] samples the
-//! request, each [`Span`] that begins in there is part of its trace.
+//! A server takes a [`Context`] from the headers of a request and runs the request in its [`scope`]. A call
+//! to another service finds it with [`current`] and sends it with [`Context::write_to`]. Work that outlives
+//! the request is spawned with [`with_current_context`]. Where a [`Tracer`] samples the request, each
+//! [`Span`] that starts in the scope is part of its trace.
 //!
-//! - [`Config`]: OpenTelemetry's variables; [`Sampler`]: which traces are recorded
-//! - [`Tracer`]: who is given finished spans; there is no process-wide one, so that services in one process keep
-//!   theirs apart
+//! - [`Config`]: OpenTelemetry's variables; [`Sampler`]: the decision which traces are recorded
+//! - [`Tracer`]: exports finished spans; there is no global one, so that services in one process have
+//!   separate spans
 
 use std::{borrow::Cow, fmt, future::Future};
 
@@ -32,49 +32,48 @@ pub use tracer::{ExportError, FLUSH_MAX, Tracer};
 
 /// W3C Trace Context, section 3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// W3C Trace Context, section 3.3: passed on as it came, several lines of it as one.
+/// W3C Trace Context, section 3.3: forwarded unchanged, several lines joined into one.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-/// The id that a problem names, on HTTP as on gRPC.
+/// The id of a request, in HTTP and in gRPC; problems contain it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A tracestate that is longer than this, all its lines together, is dropped: the standard asks for no more to be passed
-/// on.
+/// The longest `tracestate` that is forwarded, in bytes, all lines together; the standard requires no more.
 const TRACESTATE_BYTES_MAX: usize = 512;
 
 /// W3C Trace Context, section 3.2.2.5.1: the trace is recorded.
 const SAMPLED: u8 = 1;
 
-/// Which trace a request belongs to, and which span of it this process is.
+/// The trace of a request, and the span of this process in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
-    /// The span that this one is part of.
+    /// The parent span.
     parent: Option<u64>,
     flags: u8,
 }
 
 impl TraceContext {
-    /// A span of this process: in the trace that `traceparent` names, or, where that is absent or malformed, at the
-    /// root of a new one. Whether it is sampled, `tracer` decides; without one it is what the caller says.
+    /// A span of this process in the trace of `traceparent`, or the root of a new trace where that is absent
+    /// or malformed. `tracer` decides whether it is sampled; without one, the flag of the client does.
     fn entering(tracer: &Tracer, traceparent: Option<&HeaderValue>) -> Self {
         let caller = traceparent.and_then(|value| parse_traceparent(value.as_bytes()));
-        let said = caller.map(|caller| caller.is_sampled());
+        let flag = caller.map(|caller| caller.is_sampled());
         let sampled = match tracer.recorder() {
-            Some(recorder) => recorder.sampler.decide(said),
-            None => said.unwrap_or(false),
+            Some(recorder) => recorder.sampler.decide(flag),
+            None => flag.unwrap_or(false),
         };
         let trace_id = caller.map_or_else(new_trace_id, |caller| caller.trace_id);
         let parent = caller.map(|caller| caller.span_id);
         Self { trace_id, span_id: new_span_id(), parent, flags: if sampled { SAMPLED } else { 0 } }
     }
 
-    /// Whether the trace is recorded, here and by those who are called.
+    /// Whether the trace is recorded, here and by the services that are called.
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
 
-    /// The `traceparent` that makes a callee's span a child of this one.
+    /// The `traceparent` that makes a span of a called service a child of this one.
     pub fn traceparent(&self) -> HeaderValue {
         let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags);
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -99,7 +98,7 @@ impl<const WIDTH: usize> fmt::Display for Hex<WIDTH> {
     }
 }
 
-/// Random in every bit, unlike a UUID: samplers elsewhere may go by any of them.
+/// All bits are random, unlike in a UUID: samplers of other systems may use any of them.
 fn new_trace_id() -> u128 {
     fastrand::u128(1..)
 }
@@ -108,7 +107,7 @@ fn new_span_id() -> u64 {
     fastrand::u64(1..)
 }
 
-/// The caller's span of a well-formed `traceparent`; of a version after 00 the part that 00 knows.
+/// Parses a `traceparent`; of a version after 00, the part that version 00 defines.
 fn parse_traceparent(value: &[u8]) -> Option<TraceContext> {
     let text = std::str::from_utf8(value).ok()?;
     let mut parts = text.split('-');
@@ -130,7 +129,8 @@ fn parse_traceparent(value: &[u8]) -> Option<TraceContext> {
     })
 }
 
-/// The lines of `tracestate` as one, in their order (W3C Trace Context, section 3.3.1; RFC 9110, section 5.3).
+/// The lines of `tracestate` as one, in their order (W3C Trace Context, section 3.3.1; RFC 9110, section
+/// 5.3).
 fn tracestate(headers: &HeaderMap) -> Option<HeaderValue> {
     let lines = headers.get_all(&TRACESTATE).iter().map(HeaderValue::as_bytes);
     let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
@@ -139,32 +139,32 @@ fn tracestate(headers: &HeaderMap) -> Option<HeaderValue> {
     fits.then(|| HeaderValue::from_bytes(&state).ok()).flatten()
 }
 
-/// What travels with a request from process to process.
+/// The context of a request, which is forwarded from process to process.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The trace and this process's span in it.
+    /// The trace, and the span of this process in it.
     pub trace: TraceContext,
-    /// The caller's, where it sent a UUID; else made here.
+    /// The id of the client where it is a UUID, else a new one.
     pub request_id: Uuid,
     tracestate: Option<HeaderValue>,
     tracer: Tracer,
-    /// Whether the span is the first of this process, so that its parent is another's.
+    /// Whether the span is the first of this process, so that its parent belongs to another process.
     is_entry: bool,
 }
 
 impl Context {
-    /// The context of work that nobody asked for, at the root of a trace of its own.
+    /// The context of work without a request: the root of a new trace.
     pub fn root(tracer: &Tracer) -> Self {
         Self::entering(tracer, &HeaderMap::new())
     }
 
-    /// The context of a request by its headers, of which nothing is recorded here.
+    /// The context of a request, from its headers, without recording.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         Self::entering(&Tracer::default(), headers)
     }
 
-    /// Takes the context of a request from its headers (gRPC metadata are headers too); `tracer` decides whether it
-    /// is sampled.
+    /// The context of a request, from its headers (gRPC metadata are headers too). `tracer` decides whether
+    /// it is sampled.
     pub fn entering(tracer: &Tracer, headers: &HeaderMap) -> Self {
         let request_id =
             headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
@@ -172,40 +172,40 @@ impl Context {
         Self {
             trace,
             request_id: request_id.unwrap_or_else(Uuid::new_v4),
-            // It belongs to the caller's trace, and to no other.
+            // It belongs to the trace of the client.
             tracestate: trace.parent.and_then(|_| tracestate(headers)),
             tracer: tracer.clone(),
             is_entry: true,
         }
     }
 
-    /// The span that this context names, of work that begins now.
+    /// Starts the span of this context.
     pub fn record(&self, kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Span {
         Span::of(self.clone(), kind, name.into())
     }
 
-    /// Puts the context into the headers of a call to another service.
+    /// Writes the context to the headers of a call to another service.
     pub fn write_to(&self, headers: &mut HeaderMap) {
-        headers.insert(TRACEPARENT, self.caller_of_callees().traceparent());
+        headers.insert(TRACEPARENT, self.parent_of_calls().traceparent());
         headers.insert(REQUEST_ID, request_id_value(self.request_id));
         if let Some(state) = &self.tracestate {
             headers.insert(TRACESTATE, state.clone());
         }
     }
 
-    /// The span that those who are called are part of: this process's, or, where it has no [`Tracer`], its caller's, as W3C
-    /// Trace Context, section 3.4, lets who collects nothing pass it on. Else they would be part of a span that no
-    /// collector is ever told of.
-    fn caller_of_callees(&self) -> TraceContext {
+    /// The parent of spans of called services: the span of this process, or, without a [`Tracer`], that of
+    /// its client (W3C Trace Context, section 3.4). Otherwise the parent would be a span that no collector
+    /// receives.
+    fn parent_of_calls(&self) -> TraceContext {
         match (self.tracer.recorder(), self.trace.parent) {
             (None, Some(caller)) => TraceContext { span_id: caller, ..self.trace },
             _ => self.trace,
         }
     }
 
-    /// The span that every line logged for this request, the `call` of a method or route, stands in.
+    /// The log span of this request; `call` is its method or route.
     pub fn span(&self, call: &str) -> tracing::Span {
-        // At the level of an error, so that no filter takes the ids from the lines that it lets through.
+        // At the level ERROR, so that lines that pass the filter keep the ids.
         tracing::error_span!(
             "request",
             call,
@@ -227,18 +227,18 @@ tokio::task_local! {
     static CURRENT: Context;
 }
 
-/// Runs `future` as part of the request that `context` describes.
+/// Runs `future` in the context of a request.
 pub fn scope<F: Future>(context: Context, future: F) -> impl Future<Output = F::Output> {
-    // An async fn would hold the future twice.
+    // An async fn would store the future twice.
     CURRENT.scope(context, future)
 }
 
-/// The context of the request that is being worked on here, if any.
+/// The context of the scope, if any.
 pub fn current() -> Option<Context> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// `future` with the current context and span, to be spawned as a task that outlives the request.
+/// `future` with the current context and log span, for a task that outlives the request.
 pub fn with_current_context<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let (context, span) = (current(), tracing::Span::current());
     async move {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_well_formed_parent_gives_its_trace_and_a_span_of_our_own() {
+    fn a_well_formed_parent_sets_the_trace_and_not_the_span() {
         let context = entered(PARENT);
         assert_eq!(context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(context.span_id().to_string(), "00f067aa0ba902b7");
@@ -292,8 +292,8 @@ mod tests {
         assert_ne!(Context::from_headers(&headers("mine")).request_id.to_string(), "mine");
     }
 
-    /// What a service that is called with these headers, and has no tracer, sends to the next.
-    fn passed_on(parent: &'static str, states: &[&str]) -> HeaderMap {
+    /// The headers that a service without a tracer sends after a request with these headers.
+    fn forwarded(parent: &'static str, states: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(parent))]);
         for state in states {
             headers.append(TRACESTATE, HeaderValue::from_str(state).unwrap());
@@ -304,39 +304,39 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_tracestate_are_passed_on_as_one_in_their_order() {
+    fn lines_of_tracestate_are_joined_in_order() {
         for (sent, state) in [
             (&["b=1"][..], "b=1"),
             (&["b=1", "a=2, c=3", "", "d=4"], "b=1,a=2, c=3,d=4"),
             (&[&"x".repeat(512)], &"x".repeat(512)),
         ] {
-            let onward = passed_on(PARENT, sent);
+            let onward = forwarded(PARENT, sent);
             let lines: Vec<_> = onward.get_all(TRACESTATE).iter().collect();
             assert_eq!(lines, [state], "{sent:?}");
         }
     }
 
     #[test]
-    fn a_tracestate_that_is_too_long_or_of_no_trace_is_dropped() {
+    fn a_tracestate_that_is_too_long_or_without_trace_is_dropped() {
         let half = "x".repeat(256);
         for sent in [&[][..], &[""], &[&"x".repeat(513)], &[&half, &half]] {
-            assert_eq!(passed_on(PARENT, sent).get(TRACESTATE), None, "{sent:?}");
+            assert_eq!(forwarded(PARENT, sent).get(TRACESTATE), None, "{sent:?}");
         }
-        assert_eq!(passed_on("garbage", &["a=1"]).get(TRACESTATE), None);
+        assert_eq!(forwarded("garbage", &["a=1"]).get(TRACESTATE), None);
     }
 
     #[test]
-    fn who_has_no_tracer_passes_its_caller_s_span_and_flag_on() {
+    fn without_a_tracer_the_parent_and_flag_of_the_client_are_forwarded() {
         let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
         for parent in [PARENT, unsampled] {
-            assert_eq!(passed_on(parent, &[])[TRACEPARENT], parent);
+            assert_eq!(forwarded(parent, &[])[TRACEPARENT], parent);
         }
-        let of_its_own = passed_on("garbage", &[]);
+        let of_its_own = forwarded("garbage", &[]);
         assert!(of_its_own[TRACEPARENT].to_str().unwrap().ends_with("-00"), "{of_its_own:?}");
     }
 
     #[tokio::test]
-    async fn spawned_work_keeps_the_context() {
+    async fn spawned_tasks_keep_the_context() {
         let context = Context::root(&Tracer::default());
         let id = context.request_id;
         let seen = scope(context, async {

@@ -1,4 +1,5 @@
-//! The configuration of a service that this process calls: its address, and how calls are balanced and retried.
+//! The configuration of a service that this process calls: its address, and how calls are balanced and
+//! retried.
 
 use grpc_client::{Channel, Metrics, ServiceConfig, Target, tls::TlsError};
 use prometheus_client::registry::Registry;
@@ -34,7 +35,8 @@ pub const fn url(name: &'static str, meaning: &'static str) -> Variable {
     Variable { name, kind: Kind::Text(Target::ACCEPTED), when_absent: WhenAbsent::Required, meaning }
 }
 
-/// The variable `name` with the service config of an upstream; `default` describes the service config in use without it.
+/// The variable `name` with the service config of an upstream; `default` describes the service config in use
+/// without it.
 pub const fn service_config(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
     let kind = Kind::Text("a gRPC service config, as JSON");
     Variable { name, kind, when_absent: WhenAbsent::Means(default), meaning }
@@ -53,8 +55,8 @@ impl UpstreamConfig {
         Ok(Self { target, service_config })
     }
 
-    /// Reads the variables. `mode` and `tls` are `None` where reading them recorded a fault. Returns `None` where a fault
-    /// was recorded, here or for them.
+    /// Reads the variables. `mode` and `tls` are `None` where reading them recorded a fault. Returns `None`
+    /// where a fault was recorded, here or for them.
     pub fn read(
         reader: &mut Reader<'_>,
         variables: UpstreamVariables,
@@ -77,8 +79,9 @@ impl UpstreamConfig {
         allowed.then_some(Self { target, service_config })
     }
 
-    /// A channel to the service, with its metrics in `registry`. A call that the service refused with NOT_STARTED
-    /// ([`not_started`]) is sent to another of its instances. Must be called within a tokio runtime.
+    /// A channel to the service, with its metrics in `registry`. A call that the service refused with
+    /// NOT_STARTED ([`not_started`]) is sent to another of its instances. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     ///

@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::Vars;
 
-/// The names of all variables of all services, one per line: services share an environment under Compose, and a
-/// variable of another service is not misspelt. Written by `UPDATE_CONFIGURATION=1 cargo test -p all-in-one`.
+/// The names of all variables of all services, one per line: services share an environment under Compose, and
+/// a variable of another service is not misspelt. Written by `UPDATE_CONFIGURATION=1 cargo test -p
+/// all-in-one`.
 const KNOWN: &str = include_str!("names.txt");
 
 /// The beginnings of names that belong to this system. Any other unknown name is reported only where it is
@@ -15,7 +16,8 @@ const PREFIXES: [&str; 9] =
 
 /// Shorter known names have no near ones: `PATH` is two edits away from `AUTH`.
 const NEAR_LENGTH_MIN: usize = 8;
-/// Edits (insertion, deletion, replacement, swap of neighbours) that a misspelt name may be away from a known one.
+/// Edits (insertion, deletion, replacement, swap of neighbours) that a misspelt name may be away from a known
+/// one.
 const NEAR_EDITS_MAX: usize = 2;
 
 /// A variable that no service reads. `Display` never shows its value.
@@ -34,9 +36,11 @@ impl fmt::Display for UnknownVariable {
 }
 
 impl Vars {
-    /// The variables that begin as those of this system do, or are nearly spelt like one, and that no service reads.
+    /// The variables that begin as those of this system do, or are nearly spelt like one, and that no service
+    /// reads.
     ///
-    /// Variables that Kubernetes and Docker derive from the names of services (`ORDER_SERVICE_HOST`) are left out.
+    /// Variables that Kubernetes and Docker derive from the names of services (`ORDER_SERVICE_HOST`) are left
+    /// out.
     pub fn unknown(&self) -> Vec<UnknownVariable> {
         let unknown = self.0.iter().filter(|(name, _)| KNOWN.lines().all(|known| known != *name));
         unknown
@@ -66,7 +70,8 @@ fn is_near(name: &str) -> bool {
 /// Whether an orchestrator made the variable from a service's name.
 ///
 /// - Kubernetes: `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_SERVICE_PORT_NAME`
-/// - Kubernetes and Docker's links: `X_PORT=tcp://…`, `X_PORT_3000_TCP`, and that with `_ADDR`, `_PORT` or `_PROTO`
+/// - Kubernetes and Docker's links: `X_PORT=tcp://…`, `X_PORT_3000_TCP`, and that with `_ADDR`, `_PORT` or
+///   `_PROTO`
 /// - Docker's links: `X_NAME=/…`, `X_ENV_…`
 fn is_service_link(name: &str, value: &str) -> bool {
     let has_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));

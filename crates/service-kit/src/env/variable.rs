@@ -1,7 +1,7 @@
 //! The declaration of an environment variable.
 //!
-//! One declaration is the source of the parser's bounds and error texts ([`Reader`](super::Reader)), of a service's
-//! `--help` ([`help`]), of docs/operate/configuration.md, and of the names that count as known
+//! One declaration is the source of the parser's bounds and error texts ([`Reader`](super::Reader)), of a
+//! service's `--help` ([`help`]), of docs/operate/configuration.md, and of the names that count as known
 //! ([`Vars::unknown`](super::Vars::unknown)).
 
 use std::fmt::{self, Write as _};

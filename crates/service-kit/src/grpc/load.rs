@@ -1,9 +1,9 @@
-//! What a server says of its load with each answer (gRFC A51), for those who choose among several of it.
+//! Load reports in the trailers of responses (ORCA, gRFC A51), for clients that balance between servers.
 //!
-//! - [`Load`]: what is reported, and how often it is reckoned
-//! - `rate`: answers, and errors, of the last second
-//! - `processor`: this process's part of the machine's processors
-//! - `reporting`: how a report gets into an answer's trailers
+//! - [`Load`]: the report and its refresh interval
+//! - `rate`: responses and errors of the last second
+//! - `processor`: the share of the processors that this process uses
+//! - `reporting`: the trailer of a response
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -25,12 +25,12 @@ use processor::Processor;
 use rate::Rate;
 pub(super) use reporting::{Reporter, Reporting};
 
-/// How long a report is sent before another is reckoned.
+/// The age at which a report is computed anew.
 const REPORT_MAX_AGE: Duration = Duration::from_millis(100);
 
 /// The load of one server.
 pub(super) struct Load {
-    answers: Rate,
+    responses: Rate,
     errors: Rate,
     last: Mutex<Last>,
 }
@@ -48,20 +48,20 @@ impl Load {
         let now = Instant::now();
         let value = LoadReport::default().to_value();
         let last = Mutex::new(Last { value, at: None, processor: Processor::new(now) });
-        Self { answers: Rate::new(now), errors: Rate::new(now), last }
+        Self { responses: Rate::new(now), errors: Rate::new(now), last }
     }
 
-    /// Counts an answer that is sent `now`, while so many calls and tasks are worked on, and returns the report that
-    /// goes with it.
+    /// Counts a response that is sent `now`, while `working` calls and tasks are in flight, and returns its
+    /// report.
     pub(super) fn report(&self, answered: Code, working: usize, now: Instant) -> HeaderValue {
-        self.answers.count(now);
+        self.responses.count(now);
         if is_error(answered) {
             self.errors.count(now);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.at.is_none_or(|at| now.saturating_duration_since(at) >= REPORT_MAX_AGE) {
-            let utilization = part_of_places(working).max(last.processor.used(now));
-            let (rps, eps) = (f64::from(self.answers.of(now)), f64::from(self.errors.of(now)));
+            let utilization = share_of_limit(working).max(last.processor.used(now));
+            let (rps, eps) = (f64::from(self.responses.of(now)), f64::from(self.errors.of(now)));
             last.value = LoadReport { utilization, rps, eps }.to_value();
             last.at = Some(now);
         }
@@ -69,8 +69,8 @@ impl Load {
     }
 }
 
-/// Whether an answer is an error of the server's. What its callers did wrong is none, nor what its business refuses;
-/// nor that it does not know a method, which anybody could make it look bad with.
+/// Whether a response is an error of the server. Errors of the client and rejections by the domain are none,
+/// and an unknown method is none, since any client can call one.
 fn is_error(code: Code) -> bool {
     match code {
         Code::Unknown
@@ -93,9 +93,9 @@ fn is_error(code: Code) -> bool {
     }
 }
 
-/// The part of [`CALLS_IN_FLIGHT_MAX`] that is taken; more than 1 where both calls and tasks are many.
+/// The share of [`CALLS_IN_FLIGHT_MAX`] in use; above 1 where calls and tasks together exceed it.
 #[expect(clippy::float_arithmetic, reason = "it is a ratio")]
-fn part_of_places(working: usize) -> f64 {
+fn share_of_limit(working: usize) -> f64 {
     let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     number(working) / number(CALLS_IN_FLIGHT_MAX)
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_tells_of_the_answers_of_the_last_second_and_of_the_errors_among_them() {
+    fn a_report_has_the_responses_and_errors_of_the_last_second() {
         let (load, now) = (Load::new(), Instant::now());
         let first = read(load.report(Code::Internal, 0, now));
         assert_eq!((first.rps, first.eps), (1.0, 1.0));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_reckoned_once_in_a_while() {
+    fn a_report_is_computed_once_per_interval() {
         let (load, now) = (Load::new(), Instant::now());
         let first = load.report(Code::Ok, 0, now);
         assert_eq!(load.report(Code::Ok, CALLS_IN_FLIGHT_MAX * 2, now + REPORT_MAX_AGE / 2), first);
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn the_part_of_the_places_that_is_taken_is_told() {
+    fn utilization_is_the_share_of_the_limit() {
         for (working, part) in [
             (0, 0.0),
             (CALLS_IN_FLIGHT_MAX / 4, 0.25),
             (CALLS_IN_FLIGHT_MAX, 1.0),
             (CALLS_IN_FLIGHT_MAX * 3, 3.0),
         ] {
-            assert_eq!(part_of_places(working), part);
+            assert_eq!(share_of_limit(working), part);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! What every call passes before its handler: trace context, the bounds on time and on calls in flight, and a
-//! catch for panics; and what is counted, and reported, when it has been answered.
+//! The layer around every handler: trace context, deadline, limit of calls in flight, panics, metrics and
+//! load reports.
 //!
-//! - `deadline`: when the caller gives up
-//! - `slot`: the places of calls, and what is reported of them
-//! - `call_record`: one call on its way, counted and recorded when it ends, be it by an answer or by its caller's leaving
+//! - `deadline`: the deadline of a call
+//! - `slot`: permits of calls in flight
+//! - `call_record`: one call on its way, counted and recorded when it ends, be it by an answer or by its
+//!   caller's leaving
 
 use std::{
     any::Any,
@@ -36,8 +37,8 @@ use call_record::CallRecord;
 pub use deadline::{Deadline, TIME_LEFT_MIN};
 use slot::Slot;
 
-/// The beginning of every path of gRPC's own services, health and reflection.
-const GRPC_S_OWN: &str = "/grpc.";
+/// The prefix of the paths of gRPC's own services, health and reflection.
+const GRPC_SERVICES: &str = "/grpc.";
 
 #[derive(Clone)]
 pub(super) struct ServerLayer(Arc<Shared>);
@@ -47,7 +48,7 @@ struct Shared {
     metrics: ServerMetrics,
     tracer: Tracer,
     in_flight: AtomicUsize,
-    /// Work whose caller may have left: it counts as much as a call.
+    /// Work that outlives its call. The limit counts it as calls.
     tasks: TaskTracker,
     load: Load,
 }
@@ -92,8 +93,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        // Health must answer a server that refuses everything else, and its watches are not work.
-        if request.uri().path().starts_with(GRPC_S_OWN) {
+        // Health must respond while the server rejects all other calls, and its watches are no work.
+        if request.uri().path().starts_with(GRPC_SERVICES) {
             return Box::pin(self.inner.call(request));
         }
         let (started, shared) = (Instant::now(), self.shared.clone());
@@ -102,43 +103,43 @@ where
             Ok(slot) => slot,
             Err(why) => {
                 shared.metrics.refused.inc();
-                let refused = not_started::status(shared.domain, why).into_http();
-                return Box::pin(std::future::ready(Ok(Reporting::add(shared, refused))));
+                let rejection = not_started::status(shared.domain, why).into_http();
+                return Box::pin(std::future::ready(Ok(Reporting::add(shared, rejection))));
             }
         };
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
         let context = trace::Context::entering(&shared.tracer, request.headers());
-        let lines = context.span(request.uri().path());
+        let log_span = context.span(request.uri().path());
         let span = context.record(SpanKind::Server, "unknown");
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        let answered = async move {
-            // Begun by the first poll, in which a method that nobody serves is answered: what a stranger may have made up
-            // is never cut off, and so never counted by its name.
+        let responded = async move {
+            // Begun by the first poll, in which a method that nobody serves is answered: what a stranger may
+            // have made up is never cut off, and so never counted by its name.
             let call_record = CallRecord { slot, span, method, started, code: Code::Cancelled };
             let response = match deadline::within(deadline, handled).await {
                 Some(Ok(response)) => response?,
-                Some(Err(panic)) => answer_panic(&*panic),
+                Some(Err(panic)) => panic_response(&*panic),
                 None => deadline::passed().into_http(),
             };
             call_record.end(&response);
             Ok(Reporting::add(shared, response))
         };
-        Box::pin(trace::scope(context, answered).instrument(lines))
+        Box::pin(trace::scope(context, responded).instrument(log_span))
     }
 }
 
-/// A place for a call that came `now`, or why it gets none.
+/// A permit for a call that arrived `now`, or the reason of its rejection.
 fn admit(shared: &Arc<Shared>, deadline: Option<Deadline>, now: Instant) -> Result<Slot, &'static str> {
     if deadline.is_some_and(|deadline| deadline.0 < now + TIME_LEFT_MIN) {
         return Err("too little time is left");
     }
-    Slot::take(shared).ok_or("too many calls in flight")
+    Slot::try_acquire(shared).ok_or("too many calls in flight")
 }
 
-/// The panic itself was logged by the process's hook; its text is nobody else's business.
-fn answer_panic(_panic: &(dyn Any + Send)) -> Response<Body> {
+/// The response after a panic. The panic hook of the process has logged the text, which clients must not see.
+fn panic_response(_panic: &(dyn Any + Send)) -> Response<Body> {
     Status::internal("internal error").into_http()
 }

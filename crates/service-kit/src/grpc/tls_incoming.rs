@@ -1,4 +1,4 @@
-//! Connections that are made secure before they are served: handshakes side by side, each bounded, and only so many.
+//! Incoming TLS connections: concurrent handshakes with a limit of their number and time.
 
 use std::{
     collections::VecDeque,
@@ -21,52 +21,54 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// How long a client may take to make its connection secure.
+/// The longest time of a TLS handshake.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
-/// Handshakes that are under way at once. One more, and the oldest of them is dropped: who is honest is done in
-/// milliseconds, so that the oldest are those who say nothing.
+/// Limit of concurrent handshakes. A further one drops the oldest: an honest client needs milliseconds, so
+/// the oldest belong to silent clients.
 pub const HANDSHAKES_MAX: usize = 256;
-/// How often a refused client is told of at info; those between are counted, and told of at debug.
-const TELL_INTERVAL: Duration = Duration::from_secs(1);
-/// How long to wait before accepting again where the process has run out of file descriptors.
+/// The least interval of log lines at INFO about failed handshakes. Lines in between are logged at DEBUG and
+/// counted.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause before the next accept where the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The connections of `listener` that `tls` has let in, for ever. Dropping it closes the listener, and whatever is
-/// not secure yet: nothing was asked there.
+/// The connections of `listener` after their handshake, without end. Dropping the stream closes the listener
+/// and the connections in handshake, on which no request was sent.
 pub(super) fn incoming(
     listener: TcpListener,
     tls: ServerTls,
 ) -> impl Stream<Item = Result<TlsConnection, Infallible>> + Send {
-    let handshakes = Handshakes { running: JoinSet::new(), oldest: VecDeque::new(), told: Told::default() };
+    let handshakes =
+        Handshakes { running: JoinSet::new(), oldest: VecDeque::new(), log: LogLimit::default() };
     stream::unfold((listener, tls, handshakes), |(listener, tls, mut handshakes)| async move {
-        let secured = loop {
+        let connection = loop {
             tokio::select! {
-                Some(secured) = handshakes.next() => break secured,
+                Some(connection) = handshakes.next() => break connection,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => handshakes.start(tls.clone(), stream, peer),
                     Err(error) => pause_after(&error).await,
                 },
             }
         };
-        Some((Ok(secured), (listener, tls, handshakes)))
+        Some((Ok(connection), (listener, tls, handshakes)))
     })
 }
 
-/// A connection that its client gave up costs nothing; for any other reason the next one fails as fast.
+/// Pauses after errors that the next accept would meet too; a connection that its client has reset is none.
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        tracing::error!(%error, "a connection cannot be accepted");
+        tracing::error!(%error, "cannot accept a connection");
         sleep(ACCEPT_PAUSE).await;
     }
 }
 
-/// The handshakes that are under way.
+/// The handshakes in progress.
 struct Handshakes {
     running: JoinSet<Result<TlsConnection, (SocketAddr, io::Error)>>,
-    /// In the order in which they started; some have ended.
+    /// In the order of their start; some have finished.
     oldest: VecDeque<AbortHandle>,
-    told: Told,
+    log: LogLimit,
 }
 
 impl Handshakes {
@@ -100,52 +102,53 @@ impl Handshakes {
         }
     }
 
-    /// The next connection that is secure; `None` where no handshake is under way.
+    /// The next finished connection; `None` where no handshake is in progress.
     async fn next(&mut self) -> Option<TlsConnection> {
         loop {
             match self.running.join_next().await? {
-                Ok(Ok(secured)) => return Some(secured),
-                Ok(Err((peer, error))) => self.told.refused(peer, &error),
-                Err(dropped) if dropped.is_cancelled() => self.told.dropped(),
-                Err(panic) => tracing::error!(%panic, "a handshake panicked"),
+                Ok(Ok(connection)) => return Some(connection),
+                Ok(Err((peer, error))) => self.log.failed(peer, &error),
+                Err(dropped) if dropped.is_cancelled() => self.log.dropped(),
+                Err(panic) => tracing::error!(%panic, "TLS handshake panicked"),
             }
         }
     }
 }
 
-/// What the log was told of clients that did not get in.
+/// Limits the log lines about failed handshakes.
 #[derive(Default)]
-struct Told {
+struct LogLimit {
     last: Option<Instant>,
-    since: u64,
+    /// Failures since the last line at INFO.
+    suppressed: u64,
 }
 
-impl Told {
-    fn refused(&mut self, peer: SocketAddr, error: &io::Error) {
-        match self.turn() {
-            Some(others) => tracing::info!(%peer, %error, others, "a connection could not be made secure"),
-            None => tracing::debug!(%peer, %error, "a connection could not be made secure"),
+impl LogLimit {
+    fn failed(&mut self, peer: SocketAddr, error: &io::Error) {
+        match self.next_line() {
+            Some(others) => tracing::info!(%peer, %error, others, "TLS handshake failed"),
+            None => tracing::debug!(%peer, %error, "TLS handshake failed"),
         }
     }
 
     fn dropped(&mut self) {
-        if let Some(others) = self.turn() {
-            tracing::info!(others, "a connection was dropped: more than {HANDSHAKES_MAX} are not secure yet");
+        if let Some(others) = self.next_line() {
+            tracing::info!(others, "TLS handshake dropped: {HANDSHAKES_MAX} are in progress");
         }
     }
 
-    /// How many were not told of since the last that was, if it is time for the next.
-    fn turn(&mut self) -> Option<u64> {
-        if self.last.is_some_and(|last| last.elapsed() < TELL_INTERVAL) {
-            self.since += 1;
+    /// The number of failures since the last line, where the interval has passed.
+    fn next_line(&mut self) -> Option<u64> {
+        if self.last.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
+            self.suppressed += 1;
             return None;
         }
         self.last = Some(Instant::now());
-        Some(std::mem::take(&mut self.since))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
-/// A connection that is secure.
+/// A connection after its handshake.
 #[derive(Debug)]
 pub(super) struct TlsConnection(TlsStream<TcpStream>);
 

@@ -1,4 +1,4 @@
-//! What the system knows of this process, by the names that Prometheus's own client libraries give it.
+//! Statistics of this process, with the names of Prometheus's client libraries.
 
 use std::{
     fmt::Error,
@@ -13,10 +13,10 @@ use prometheus_client::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
-/// Read anew at each scrape. What the system does not tell is left out.
+/// Reads the statistics at each scrape. A statistic that cannot be read is left out.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// In seconds since the Unix epoch: when the registry was made, which is when the process began.
+    /// Seconds since the Unix epoch at which the registry was made, shortly after the start of the process.
     started: f64,
 }
 
@@ -61,7 +61,7 @@ impl Collector for Process {
     }
 }
 
-/// What stands after `name` in a file of lines.
+/// The text after `name` in a file of lines.
 fn of_status<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
@@ -71,7 +71,7 @@ fn number(text: &str) -> Option<f64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// Bytes that are told as `n kB`.
+/// Parses `n kB` as bytes.
 #[expect(clippy::float_arithmetic, reason = "a power of two changes no digit")]
 fn bytes(text: &str) -> Option<f64> {
     let kibibytes: u32 = text.strip_suffix("kB")?.trim().parse().ok()?;
@@ -80,7 +80,7 @@ fn bytes(text: &str) -> Option<f64> {
 
 fn open_files() -> Option<f64> {
     let count = fs::read_dir("/proc/self/fd").ok()?.count();
-    // One of them is the directory that was read.
+    // One of them is the directory itself.
     u32::try_from(count.saturating_sub(1)).ok().map(f64::from)
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_tells_all_of_it() {
+    fn all_statistics_are_available() {
         let mut registry = prometheus_client::registry::Registry::default();
         registry.register_collector(Box::new(Process::new()));
         let mut text = String::new();

@@ -1,8 +1,8 @@
-//! A registry as text: in the format that whoever scrapes asks for.
+//! A registry as text, in the format that the scraper accepts.
 //!
-//! The library writes OpenMetrics alone. Prometheus asks for that; what knows only the older text format (`promtool check
-//! metrics`, many agents) gets it rewritten: a counter's name then has its `_total` in the comments too, and an info is a
-//! gauge.
+//! The library writes OpenMetrics only, which Prometheus accepts. For tools with only the older text format
+//! (`promtool check metrics`, many agents) it is rewritten: the name of a counter has its `_total` in the
+//! comments too, and an info is a gauge.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const CLASSIC: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4
 /// The registry as OpenMetrics text.
 pub fn render(registry: &Arc<Registry>) -> String {
     let mut text = String::new();
-    // Writing into a String cannot fail; an empty page would show that it did.
+    // Writing into a String cannot fail; an empty page would show a failure.
     if encode(&mut text, registry).is_err() {
         text.clear();
     }
@@ -38,7 +38,7 @@ fn classic(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len() + openmetrics.len() / 16);
     let mut help = None;
     for line in openmetrics.lines() {
-        // The library writes the help of a metric right before its type, which decides the name.
+        // The library writes the help of a metric directly before its type, which decides the name.
         if line.starts_with("# HELP ") {
             help = line.strip_prefix("# HELP ").and_then(|line| line.split_once(' '));
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' '))
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_openmetrics_gets_it() {
+    fn openmetrics_is_sent_where_accepted() {
         let (kind, text) = rendered("application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
         assert_eq!(kind, OPENMETRICS);
         assert!(
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_gets_the_older_format() {
+    fn other_scrapers_get_the_older_format() {
         let (kind, text) = rendered("*/*");
         assert_eq!(kind, CLASSIC);
         assert_eq!(

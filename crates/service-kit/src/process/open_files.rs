@@ -2,8 +2,9 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the soft limit of open files to the hard limit, as Go's runtime does. Shells and service managers set the soft
-/// limit to 1,024 for programs that call `select`; a service holds more connections. An operator lowers the hard limit.
+/// Raises the soft limit of open files to the hard limit, as Go's runtime does. Shells and service managers
+/// set the soft limit to 1,024 for programs that call `select`; a service holds more connections. An operator
+/// lowers the hard limit.
 pub fn raise_open_files_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

@@ -44,8 +44,8 @@ impl Sockets {
     }
 }
 
-/// A socket with an address that does not listen yet. The system refuses connections, and clients know that nothing was
-/// done; a listener would accept clients that get no response.
+/// A socket with an address that does not listen yet. The system refuses connections, and clients know that
+/// nothing was done; a listener would accept clients that get no response.
 #[derive(Debug)]
 pub struct BoundSocket {
     socket: TcpSocket,
@@ -54,13 +54,13 @@ pub struct BoundSocket {
 }
 
 impl BoundSocket {
-    /// Binds a socket to `address`, or to a free port where the port is 0. `setting` is the flag or variable that chooses
-    /// the port. Must be called within a tokio runtime.
+    /// Binds a socket to `address`, or to a free port where the port is 0. `setting` is the flag or variable
+    /// that chooses the port. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`BindError`] where the address is not of this host, or another socket listens there. A conflict with a socket
-    /// that is bound and does not listen shows in [`listen`](Self::listen).
+    /// [`BindError`] where the address is not of this host, or another socket listens there. A conflict with
+    /// a socket that is bound and does not listen shows in [`listen`](Self::listen).
     pub fn to(address: SocketAddr, setting: &'static str) -> Result<Self, BindError> {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;

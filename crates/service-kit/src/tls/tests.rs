@@ -34,8 +34,8 @@ impl Directory {
         self.0.path().join(file)
     }
 
-    /// Reads the configuration of a process in `mode` at `address`. A value that ends with `.pem` is a file of this
-    /// directory.
+    /// Reads the configuration of a process in `mode` at `address`. A value that ends with `.pem` is a file
+    /// of this directory.
     fn read(
         &self,
         role: TlsRole,

@@ -1,5 +1,5 @@
-//! What a trace is told of calls that this process makes, by the semantic conventions of RPC: a span for each call, and
-//! within it one for each attempt, which is the parent of the callee's.
+//! Spans of calls that this process makes, by the semantic conventions of RPC: one per call, and in it one
+//! per attempt, which is the parent of the server's span.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::{Span, SpanKind};
 
-/// Tells the trace that is being worked on of the calls of a channel.
+/// Records the calls of a channel as spans of the current request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClientSpans;
 
@@ -33,7 +33,7 @@ struct Call {
 
 struct State {
     span: Span,
-    /// What the call came to, so far.
+    /// The status of the call so far.
     code: Option<Code>,
 }
 
@@ -59,7 +59,7 @@ impl CallObserver for Call {
 
 impl Call {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing panics while the lock is held.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! The sampling and export of traces, configured by OpenTelemetry's variables ([`SHARED_VARIABLES`],
 //! [`OWN_VARIABLES`]).
 //!
-//! `OTEL_EXPORTER_OTLP_TRACES_…` overrides `OTEL_EXPORTER_OTLP_…`. No other `OTEL_…` has an effect: `_INSECURE`, for
-//! instance, since the scheme of the URL decides it, or `_CLIENT_KEY`.
+//! `OTEL_EXPORTER_OTLP_TRACES_…` overrides `OTEL_EXPORTER_OTLP_…`. No other `OTEL_…` has an effect:
+//! `_INSECURE`, for instance, since the scheme of the URL decides it, or `_CLIENT_KEY`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -53,8 +53,8 @@ impl fmt::Debug for Export {
 }
 
 impl Config {
-    /// Reads the variables for the service `name`. `sampler_default` applies where `OTEL_TRACES_SAMPLER` is absent.
-    /// `None` where a fault was recorded.
+    /// Reads the variables for the service `name`. `sampler_default` applies where `OTEL_TRACES_SAMPLER` is
+    /// absent. `None` where a fault was recorded.
     pub fn read(reader: &mut Reader<'_>, name: &'static str, sampler_default: Sampler) -> Option<Self> {
         let disabled: bool = reader.value(&OTEL_SDK_DISABLED)?;
         let exported = reader.value_with(&OTEL_TRACES_EXPORTER, |text| match text {
@@ -146,8 +146,8 @@ fn parse_headers(text: &str) -> Option<HeaderMap> {
         .collect()
 }
 
-/// The resource attributes of all spans. `OTEL_SERVICE_NAME` overrides `OTEL_RESOURCE_ATTRIBUTES`, which overrides the
-/// defaults.
+/// The resource attributes of all spans. `OTEL_SERVICE_NAME` overrides `OTEL_RESOURCE_ATTRIBUTES`, which
+/// overrides the defaults.
 fn resource(reader: &mut Reader<'_>, service: &'static str) -> Option<Vec<KeyValue>> {
     let name = reader.value::<String>(&OTEL_SERVICE_NAME);
     let configured = reader.optional_with(&OTEL_RESOURCE_ATTRIBUTES, pairs::parse)?.unwrap_or_default();

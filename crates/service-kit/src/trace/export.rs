@@ -1,4 +1,5 @@
-//! Sending spans to a collector: by the library, bounded in time, counted, and complained of now and then.
+//! The export of spans to a collector: a time limit, metrics and rate-limited warnings around the library's
+//! exporter.
 
 use std::{
     fmt,
@@ -29,19 +30,19 @@ use tonic::{
 
 use super::{config::Export, metrics::Metrics};
 
-/// Who sends the spans: the library says so, where the configuration does not.
+/// The library sets it where the configuration does not.
 const USER_AGENT: &str = "user-agent";
 
-/// How often it is logged, at most, that spans are lost.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+/// The least interval of warnings about lost spans.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why no exporter can be made.
+/// The exporter cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error("traces cannot be exported: {0}")]
+#[error("cannot export traces: {0}")]
 pub struct ExportError(#[from] ExporterBuildError);
 
-/// The library's exporter; it connects when it is first used. What it is not told here it reads from the process's
-/// environment by itself. That is how to compress, where the configuration says not to: the environment then says no more.
+/// The library's exporter, which connects at its first export. It reads settings without a value here from
+/// the environment itself: only the compression, and only where the environment has none.
 pub(super) fn connect(export: &Export) -> Result<OtlpExporter, ExportError> {
     let tls = match &export.authorities {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
@@ -60,8 +61,8 @@ pub(super) fn connect(export: &Export) -> Result<OtlpExporter, ExportError> {
     Ok(exporter.build()?)
 }
 
-/// Sends the headers that are configured and no others. The library adds those of the environment itself, where it knows
-/// no files of secrets: those of all signals would outdo what stands in the file of those of traces.
+/// Replaces all headers by the configured ones. The library adds those of the environment, without knowledge
+/// of `_FILE` variables: headers of all signals would override the file with the headers of traces.
 fn headers(
     configured: MetadataMap,
 ) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync {
@@ -75,21 +76,22 @@ fn headers(
     }
 }
 
-/// An exporter that is driven by the runtime, whichever thread asks for an export.
+/// An exporter that runs on the tokio runtime; the SDK calls it from a thread of its own.
 pub(super) struct Exporter {
     inner: Arc<OtlpExporter>,
     runtime: Handle,
     timeout: Duration,
     metrics: Metrics,
     waiting: Arc<AtomicUsize>,
-    complaint: Mutex<Complaint>,
+    warning: Mutex<LossWarning>,
 }
 
-/// What has not been told of lost spans yet.
+/// Limits the warnings about lost spans.
 #[derive(Default)]
-struct Complaint {
+struct LossWarning {
+    /// Spans since the last warning.
     lost: usize,
-    told: Option<Instant>,
+    last: Option<Instant>,
 }
 
 impl Exporter {
@@ -99,17 +101,17 @@ impl Exporter {
         metrics: Metrics,
         waiting: Arc<AtomicUsize>,
     ) -> Self {
-        let (inner, runtime, complaint) = (Arc::new(inner), Handle::current(), Mutex::default());
-        Self { inner, runtime, timeout, metrics, waiting, complaint }
+        let (inner, runtime, warning) = (Arc::new(inner), Handle::current(), Mutex::default());
+        Self { inner, runtime, timeout, metrics, waiting, warning }
     }
 
     fn lost(&self, count: usize, error: &OTelSdkError) {
-        // Nothing panics while the lock is held.
-        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        complaint.lost += count;
-        if complaint.told.is_none_or(|told| told.elapsed() >= COMPLAINT_INTERVAL) {
-            tracing::warn!(spans = complaint.lost, %error, "spans are lost: the collector does not take them");
-            *complaint = Complaint { lost: 0, told: Some(Instant::now()) };
+        // No code panics while it holds the lock.
+        let mut warning = self.warning.lock().unwrap_or_else(PoisonError::into_inner);
+        warning.lost += count;
+        if warning.last.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL) {
+            tracing::warn!(spans = warning.lost, %error, "trace export failed, spans lost");
+            *warning = LossWarning { lost: 0, last: Some(Instant::now()) };
         }
     }
 }
@@ -125,7 +127,8 @@ impl SpanExporter for Exporter {
         let count = batch.len();
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         let (inner, bound) = (self.inner.clone(), self.timeout);
-        // The thread that asks belongs to no runtime, and the library bounds neither connecting nor all attempts together.
+        // The SDK's thread belongs to no runtime, and the library limits neither connecting nor all attempts
+        // together.
         let exporting = self.runtime.spawn(async move { timeout(bound, inner.export(batch)).await });
         let exported = match exporting.await {
             Ok(Ok(exported)) => exported,
@@ -141,7 +144,7 @@ impl SpanExporter for Exporter {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        // Nobody exports yet.
+        // The SDK calls this before the first export.
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.set_resource(resource);
         }

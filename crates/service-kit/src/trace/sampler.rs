@@ -22,8 +22,8 @@ pub(super) const OTEL_TRACES_SAMPLER_ARG: Variable = Variable {
 
 /// Decides which traces are recorded (`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`).
 ///
-/// `always_on`, `always_off` and `traceidratio` (the argument is the share, 0 to 1) ignore the flag of the client.
-/// `parentbased_…` follow it, and decide only where the request has no trace context.
+/// `always_on`, `always_off` and `traceidratio` (the argument is the share, 0 to 1) ignore the flag of the
+/// client. `parentbased_…` follow it, and decide only where the request has no trace context.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampler {
     root: Root,
@@ -64,7 +64,8 @@ impl FromStr for Sampler {
 }
 
 impl Sampler {
-    /// `always_on`: for a service that the public calls. A client's flag could fill the collector, or hide requests.
+    /// `always_on`: for a service that the public calls. A client's flag could fill the collector, or hide
+    /// requests.
     pub fn ignore_parent() -> Self {
         Self { root: Root::Always, follows_parent: false }
     }

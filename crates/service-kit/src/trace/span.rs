@@ -1,4 +1,4 @@
-//! One piece of work as a collector is told of it.
+//! A span: one operation as the collector sees it.
 
 use std::{borrow::Cow, future::Future, sync::Arc, time::SystemTime};
 
@@ -12,12 +12,12 @@ use super::{CURRENT, Context, scope, tracer::Recorder};
 
 pub use opentelemetry::trace::SpanKind;
 
-/// What a span says went wrong that was dropped half-way: its caller left, or its time was over.
+/// The `error.type` of a span that was dropped: its client disconnected, or its deadline passed.
 const CANCELLED: &str = "cancelled";
 
-/// A piece of work that has begun, if the trace that it is part of is sampled; else nothing at all, which costs nothing.
+/// A started operation of a sampled trace; of any other trace it is empty and costs nothing.
 ///
-/// It ends with [`end`](Self::end). Dropped before, it says that it was cancelled.
+/// [`end`](Self::end) ends it. Dropping it ends it as cancelled.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<Recording>>);
 
@@ -28,19 +28,19 @@ struct Recording {
 }
 
 impl Span {
-    /// Part of the request that is being worked on here. Nothing where there is none, or it is not sampled.
+    /// A span of the current request; empty where there is none, or it is not sampled.
     pub fn start(kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Self {
         let parent = CURRENT.try_with(|context| context.trace.is_sampled().then(|| context.clone()));
         parent.ok().flatten().map_or_else(Self::default, |parent| Self::of(parent.child(), kind, name.into()))
     }
 
-    /// Part of this one.
+    /// A child of this span.
     pub fn child(&self, kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Self {
         let context = self.0.as_ref().map(|recording| recording.context.child());
         context.map_or_else(Self::default, |context| Self::of(context, kind, name.into()))
     }
 
-    /// The span that `context` names.
+    /// The span of `context`.
     pub(super) fn of(context: Context, kind: SpanKind, name: Cow<'static, str>) -> Self {
         let Some(recorder) = context.recorder() else { return Self::default() };
         let trace = context.trace;
@@ -69,26 +69,26 @@ impl Span {
         Self(Some(Box::new(Recording { context, data })))
     }
 
-    /// Whether anything is recorded: worth asking before an attribute is made at some cost.
+    /// Whether the span is recorded. Check it before computing an expensive attribute.
     pub fn is_recording(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Says something about the work, by the semantic conventions' name for it.
+    /// Sets an attribute, with its name in the semantic conventions.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(recording) = &mut self.0 {
             recording.data.attributes.push(KeyValue::new(key, value));
         }
     }
 
-    /// Gives it another name.
+    /// Replaces the name.
     pub fn rename(&mut self, name: impl Into<Cow<'static, str>>) {
         if let Some(recording) = &mut self.0 {
             recording.data.name = name.into();
         }
     }
 
-    /// Says that the work failed, and how: one of few words, an error's name or code.
+    /// Marks the operation as failed; `error_type` is one of few values, the name or code of an error.
     pub fn fail(&mut self, error_type: impl Into<Value>) {
         self.set("error.type", error_type);
         if let Some(recording) = &mut self.0 {
@@ -96,12 +96,12 @@ impl Span {
         }
     }
 
-    /// What the work hands on to those it calls; `None` where nothing is recorded.
+    /// The context for calls of the operation; `None` where nothing is recorded.
     pub fn context(&self) -> Option<&Context> {
         self.0.as_ref().map(|recording| &recording.context)
     }
 
-    /// Runs `work`, which others' spans are part of this one in.
+    /// Runs `work`; spans that start in it are children of this one.
     pub async fn around<F: Future>(&self, work: F) -> F::Output {
         match self.context() {
             Some(context) => scope(context.clone(), work).await,
@@ -109,17 +109,17 @@ impl Span {
         }
     }
 
-    /// The work has ended.
+    /// Ends the span.
     pub fn end(mut self) {
-        self.hand_over();
+        self.export();
     }
 
-    fn hand_over(&mut self) {
+    fn export(&mut self) {
         let Some(recording) = self.0.take() else { return };
         let Recording { context, mut data } = *recording;
         data.end_time = SystemTime::now();
         if let Some(recorder) = context.recorder().cloned() {
-            Recorder::take(&recorder, data);
+            Recorder::enqueue(&recorder, data);
         }
     }
 }
@@ -128,13 +128,13 @@ impl Drop for Span {
     fn drop(&mut self) {
         if self.0.is_some() {
             self.fail(CANCELLED);
-            self.hand_over();
+            self.export();
         }
     }
 }
 
 impl Context {
-    /// A span of this process within this one.
+    /// The context of a child span in this process.
     fn child(&self) -> Self {
         let mut child = self.clone();
         child.trace.parent = Some(self.trace.span_id);
@@ -143,7 +143,7 @@ impl Context {
         child
     }
 
-    /// Who is given the span, if it is sampled.
+    /// The recorder, if the trace is sampled.
     fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.tracer.recorder().filter(|_| self.trace.is_sampled())
     }
@@ -155,9 +155,9 @@ mod tests {
     use prometheus_client::registry::Registry;
 
     use super::*;
-    use crate::trace::tracer::tests::Kept;
+    use crate::trace::tracer::tests::MemoryExporter;
 
-    /// The `error.type` that a span was told to have; empty where there is none.
+    /// The `error.type` of a span; empty where it has none.
     fn error_type(span: &SpanData) -> String {
         let mut attributes = span.attributes.iter();
         let found = attributes.find(|attribute| attribute.key.as_str() == "error.type");
@@ -165,26 +165,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_span_of_work_that_is_cut_off_says_that_it_was_cancelled() {
-        let kept = Kept::default();
-        let tracer = kept.tracer(&mut Registry::default());
-        let cut_off = Context::root(&tracer).record(SpanKind::Server, "cut off");
-        let within = cut_off.child(SpanKind::Client, "within");
+    async fn a_dropped_span_is_cancelled() {
+        let exporter = MemoryExporter::default();
+        let tracer = exporter.tracer(&mut Registry::default());
+        let dropped = Context::root(&tracer).record(SpanKind::Server, "dropped");
+        let within = dropped.child(SpanKind::Client, "within");
         let work = async move {
             within.around(std::future::pending::<()>()).await;
             within.end();
-            cut_off.end();
+            dropped.end();
         };
         assert!(work.now_or_never().is_none());
-        Context::root(&tracer).record(SpanKind::Server, "answered").end();
-        let mut told = kept.spans(tracer).await;
-        told.sort_by(|one, other| one.name.cmp(&other.name));
-        let told: Vec<_> =
-            told.iter().map(|span| (&*span.name, error_type(span), span.status.clone())).collect();
+        Context::root(&tracer).record(SpanKind::Server, "ended").end();
+        let mut spans = exporter.spans(tracer).await;
+        spans.sort_by(|one, other| one.name.cmp(&other.name));
+        let spans: Vec<_> =
+            spans.iter().map(|span| (&*span.name, error_type(span), span.status.clone())).collect();
         let cancelled = |name| (name, CANCELLED.to_owned(), Status::error(""));
         assert_eq!(
-            told,
-            [("answered", String::new(), Status::Unset), cancelled("cut off"), cancelled("within")]
+            spans,
+            [("ended", String::new(), Status::Unset), cancelled("dropped"), cancelled("within")]
         );
     }
 }

@@ -1,6 +1,7 @@
-//! Who is given finished spans, and sends them on: a bounded queue, emptied by a thread of the SDK's.
+//! The queue of finished spans, which a thread of the SDK exports.
 //!
-//! A collector that is down or slow costs no request: what does not fit into the queue is dropped, and counted.
+//! A collector that is down or slow delays no request: spans that find the queue full are dropped and
+//! counted.
 
 use std::{
     fmt,
@@ -27,10 +28,10 @@ use super::{
 
 pub use super::export::ExportError;
 
-/// How long a service that stops waits for its last spans to be sent.
+/// The longest time of the last export during shutdown.
 pub const FLUSH_MAX: Duration = Duration::from_secs(3);
 
-/// Makes spans of what is sampled, and sends them on; the default makes none. A clone is the same tracer.
+/// Records sampled spans and exports them; the default records none. Clones share the queue.
 #[derive(Clone, Default)]
 pub struct Tracer(Option<Arc<Recorder>>);
 
@@ -38,10 +39,11 @@ pub(super) struct Recorder {
     pub(super) sampler: Sampler,
     pub(super) scope: InstrumentationScope,
     processor: BatchSpanProcessor,
-    /// Spans that were handed over, and not taken out by an export yet.
+    /// Spans in the queue.
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
-    /// Whether spans are taken. Read until a span is in the queue, so that none gets there after the last export.
+    /// Whether spans are accepted. The read lock is held until the span is in the queue, so that none enters
+    /// after the last export.
     is_open: RwLock<bool>,
     metrics: Metrics,
 }
@@ -53,22 +55,22 @@ impl fmt::Debug for Tracer {
 }
 
 impl Tracer {
-    /// Starts what `config` asks for, counted in `registry`. Must be called within a tokio runtime. The collector need
-    /// not be there yet.
+    /// Starts the tracer of `config`, with its metrics in `registry`. Must be called within a tokio runtime.
+    /// The collector may be down.
     ///
     /// # Errors
     ///
-    /// That no exporter can be made of the configuration.
+    /// The exporter cannot be built from the configuration.
     pub fn start(config: &Config, registry: &mut Registry) -> Result<Self, ExportError> {
         let Some(export) = &config.export else { return Ok(Self::default()) };
         let metrics = Metrics::register(registry);
         let waiting = Arc::new(AtomicUsize::new(0));
         let exporter = Exporter::new(connect(export)?, export.timeout, metrics.clone(), waiting.clone());
-        tracing::info!(collector = export.endpoint, "traces are exported");
+        tracing::info!(collector = export.endpoint, "exporting traces");
         Ok(Self::over(exporter, config.sampler.clone(), export, metrics, waiting))
     }
 
-    /// One that gives spans to `exporter`, which takes those that it is given out of `waiting`.
+    /// A tracer over `exporter`, which subtracts the spans that it receives from `waiting`.
     fn over(
         exporter: impl SpanExporter + 'static,
         sampler: Sampler,
@@ -97,7 +99,7 @@ impl Tracer {
         })))
     }
 
-    /// Sends what has not been sent yet, for [`FLUSH_MAX`] at most. Spans that end later are dropped, and counted as such.
+    /// Exports the queue, for at most [`FLUSH_MAX`]. Spans that end later are dropped and counted.
     pub async fn stop(&self) {
         let Some(recorder) = self.0.clone() else { return };
         let flushed = tokio::task::spawn_blocking(move || {
@@ -105,7 +107,7 @@ impl Tracer {
             recorder.processor.shutdown_with_timeout(FLUSH_MAX)
         });
         if let Ok(Err(error)) = flushed.await {
-            tracing::warn!(%error, "the last spans were not exported");
+            tracing::warn!(%error, "cannot export the last spans");
         }
     }
 
@@ -115,13 +117,13 @@ impl Tracer {
 }
 
 impl Recorder {
-    /// Takes a finished span, unless too many wait, or it comes after the last export.
-    pub(super) fn take(&self, span: SpanData) {
-        // Nothing panics while the lock is held.
+    /// Enqueues a finished span, unless the queue is full or the tracer has stopped.
+    pub(super) fn enqueue(&self, span: SpanData) {
+        // No code panics while it holds the lock.
         let is_open = self.is_open.read().unwrap_or_else(PoisonError::into_inner);
         if !*is_open {
             self.metrics.late.inc();
-        // The SDK's own queue has as many places, and would drop without telling anybody how many.
+        // The SDK's own queue has the same size, and would drop spans without counting them.
         } else if self.waiting.fetch_add(1, Ordering::Relaxed) < self.waiting_max {
             self.metrics.queued.inc();
             self.processor.on_end(span);
@@ -131,7 +133,7 @@ impl Recorder {
         }
     }
 
-    /// Takes no more spans: those that are in the queue by now are the last.
+    /// Rejects further spans; those in the queue are the last.
     fn close(&self) {
         *self.is_open.write().unwrap_or_else(PoisonError::into_inner) = false;
     }
@@ -150,14 +152,14 @@ pub(super) mod tests {
         trace::{Context, OWN_VARIABLES, SHARED_VARIABLES, SpanKind},
     };
 
-    /// Keeps what it is given.
+    /// Keeps exported spans in memory.
     #[derive(Debug, Clone, Default)]
-    pub(in crate::trace) struct Kept {
+    pub(in crate::trace) struct MemoryExporter {
         spans: Arc<Mutex<Vec<SpanData>>>,
         waiting: Arc<AtomicUsize>,
     }
 
-    impl SpanExporter for Kept {
+    impl SpanExporter for MemoryExporter {
         async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
             self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             self.spans.lock().unwrap().extend(batch);
@@ -165,8 +167,8 @@ pub(super) mod tests {
         }
     }
 
-    impl Kept {
-        /// A tracer that records everything, told in `registry` what becomes of it.
+    impl MemoryExporter {
+        /// A tracer that records everything, with its metrics in `registry`.
         pub(in crate::trace) fn tracer(&self, registry: &mut Registry) -> Tracer {
             let vars = Vars::from_iter([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")]);
             let config = Config::read(
@@ -179,7 +181,7 @@ pub(super) mod tests {
             Tracer::over(self.clone(), config.sampler, &export, metrics, self.waiting.clone())
         }
 
-        /// Every span that has ended, of a tracer that is not used any more.
+        /// Stops `tracer` and returns all ended spans.
         pub(in crate::trace) async fn spans(&self, tracer: Tracer) -> Vec<SpanData> {
             tracer.stop().await;
             self.spans.lock().unwrap().clone()
@@ -188,14 +190,14 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_span_that_ends_after_the_last_export_is_counted_as_dropped() {
-        let (kept, mut registry) = (Kept::default(), Registry::default());
-        let tracer = kept.tracer(&mut registry);
+        let (exporter, mut registry) = (MemoryExporter::default(), Registry::default());
+        let tracer = exporter.tracer(&mut registry);
         let end_one = || Context::root(&tracer).record(SpanKind::Internal, "work").end();
         end_one();
         tracer.stop().await;
         end_one();
         end_one();
-        assert_eq!(kept.spans.lock().unwrap().len(), 1);
+        assert_eq!(exporter.spans.lock().unwrap().len(), 1);
         let page = render(&Arc::new(registry));
         for (error_type, count) in [("", 1), ("queue_full", 0), ("already_shutdown", 2)] {
             let sample =

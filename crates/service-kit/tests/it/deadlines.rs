@@ -47,7 +47,7 @@ fn endless() -> (Handler, Arc<AtomicUsize>, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_call_ends_by_its_deadline_and_is_counted() {
+async fn a_call_ends_at_its_deadline_and_is_counted() {
     let (handler, entered, dropped) = endless();
     let serving = Serving::start(handler).await;
     let wire = Wire::to(&serving);
@@ -66,7 +66,7 @@ async fn a_call_ends_by_its_deadline_and_is_counted() {
 }
 
 #[tokio::test]
-async fn a_call_with_too_little_time_left_is_refused_unheard_while_health_answers() {
+async fn a_call_with_too_little_time_left_is_not_started_while_health_responds() {
     let (handler, entered, _) = endless();
     let serving = Serving::start(handler).await;
     let wire = Wire::to(&serving);
@@ -85,7 +85,7 @@ async fn a_call_with_too_little_time_left_is_refused_unheard_while_health_answer
 }
 
 #[tokio::test]
-async fn a_handler_knows_its_deadline_and_one_that_cannot_be_read_is_none() {
+async fn a_handler_has_its_deadline_and_an_invalid_header_sets_none() {
     let handler = Handler::new(|request| async move {
         let deadline = request.extensions().get::<Deadline>().ok_or(Status::not_found("no deadline"))?;
         let left = deadline.0.saturating_duration_since(tokio::time::Instant::now());

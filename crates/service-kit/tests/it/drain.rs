@@ -28,7 +28,7 @@ fn held() -> (Handler, Arc<Notify>, Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
+async fn shutdown_finishes_calls_in_flight_and_accepts_no_new_ones() {
     let (handler, entered, release) = held();
     let serving = Serving::start(handler).await;
     let mut client = serving.client().await;
@@ -48,7 +48,7 @@ async fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
 
 /// A task may outlive the call that spawned it.
 #[tokio::test]
-async fn a_task_that_outlives_its_call_is_waited_for() {
+async fn shutdown_waits_for_tasks_that_outlive_their_calls() {
     let serving = Serving::start(Handler::echo()).await;
     let release = Arc::new(Notify::new());
     let task = serving.tasks.spawn({
@@ -65,7 +65,7 @@ async fn a_task_that_outlives_its_call_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_call_that_never_ends_is_cut_after_the_bound() {
+async fn shutdown_cuts_an_endless_call_after_the_limit() {
     let (handler, entered, _release) = held();
     let serving = Serving::start(handler).await;
     let mut client = serving.client().await;
@@ -80,7 +80,7 @@ async fn a_call_that_never_ends_is_cut_after_the_bound() {
 }
 
 #[tokio::test]
-async fn connections_without_calls_hold_nothing_up() {
+async fn idle_connections_do_not_delay_shutdown() {
     let serving = Serving::start(Handler::echo()).await;
     let mut client = serving.client().await;
     client.get(get(1)).await.unwrap();
@@ -90,7 +90,7 @@ async fn connections_without_calls_hold_nothing_up() {
 
 /// A watch is a call that never ends by itself.
 #[tokio::test]
-async fn a_watch_of_health_sees_the_drain_and_does_not_hold_it_up() {
+async fn a_health_watch_sees_the_shutdown_and_does_not_delay_it() {
     let serving = Serving::start(Handler::echo()).await;
     let mut client = HealthClient::new(serving.connect().await);
     let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();

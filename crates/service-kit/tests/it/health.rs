@@ -14,7 +14,7 @@ async fn check(serving: &Serving, service: &str) -> Result<ServingStatus, Code> 
 }
 
 #[tokio::test]
-async fn health_answers_for_each_service_and_for_all() {
+async fn health_responds_for_each_service_and_for_the_server() {
     let serving = Serving::start(Handler::echo()).await;
     for service in ["", "Order"] {
         assert_eq!(check(&serving, service).await, Ok(ServingStatus::Serving), "{service:?}");
@@ -25,7 +25,7 @@ async fn health_answers_for_each_service_and_for_all() {
 }
 
 #[tokio::test]
-async fn health_follows_every_condition_and_calls_go_on() {
+async fn health_follows_every_condition_while_calls_go_on() {
     let serving = Serving::start(Handler::echo()).await;
     let mut client = serving.client().await;
     serving.readiness.set("database", false);

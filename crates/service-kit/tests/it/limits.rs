@@ -35,7 +35,7 @@ fn gated() -> (Handler, Arc<AtomicUsize>, Arc<Semaphore>) {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_bound_are_refused_unheard_while_health_answers() {
+async fn calls_beyond_the_limit_are_not_started_while_health_responds() {
     let (handler, entered, exits) = gated();
     let serving = Serving::start(handler).await;
     // One connection, as a gateway has: what it cannot send would wait where no refusal reaches it.
@@ -69,7 +69,7 @@ async fn calls_beyond_the_bound_are_refused_unheard_while_health_answers() {
 }
 
 #[tokio::test]
-async fn work_whose_callers_have_left_takes_places_too() {
+async fn tasks_that_outlive_their_calls_count_towards_the_limit() {
     let (handler, entered, _exits) = gated();
     let serving = Serving::start(handler).await;
     let mut client = serving.client().await;
@@ -81,7 +81,7 @@ async fn work_whose_callers_have_left_takes_places_too() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_gives_its_place_back() {
+async fn a_client_that_disconnects_releases_its_permit() {
     let (handler, entered, _exits) = gated();
     let serving = Serving::start(handler).await;
     let mut client = serving.client().await;
@@ -93,7 +93,7 @@ async fn a_caller_that_leaves_gives_its_place_back() {
 }
 
 #[tokio::test]
-async fn a_request_over_the_bound_is_refused_and_one_below_it_is_not() {
+async fn a_request_above_the_size_limit_is_rejected() {
     let serving = Serving::start(Handler::echo()).await;
     let mut client = serving.client().await;
     // A field of this length costs four bytes more than its text.

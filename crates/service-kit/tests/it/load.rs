@@ -17,7 +17,7 @@ fn report(answer: &Answer) -> LoadReport {
 }
 
 #[tokio::test]
-async fn every_answer_says_so_be_it_good_or_an_error() {
+async fn every_response_has_a_report() {
     let serving = Serving::start(Handler::echo()).await;
     let wire = Wire::to(&serving);
     for (id, timeout, code) in
@@ -30,7 +30,7 @@ async fn every_answer_says_so_be_it_good_or_an_error() {
 }
 
 #[tokio::test]
-async fn health_and_reflection_say_nothing_of_load() {
+async fn health_and_reflection_have_no_report() {
     let serving = Serving::start_in(Mode::Development, Handler::echo()).await;
     let wire = Wire::to(&serving);
     for path in ["/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"]
@@ -41,7 +41,7 @@ async fn health_and_reflection_say_nothing_of_load() {
 }
 
 #[tokio::test]
-async fn errors_are_told_and_what_callers_do_wrong_is_none() {
+async fn server_errors_are_reported_and_client_errors_are_not() {
     let failing = Handler::new(|request| async move {
         Err(match request.get_ref().order_id {
             0 => Status::invalid_argument("an id is needed"),

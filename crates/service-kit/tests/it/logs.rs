@@ -111,7 +111,7 @@ fn line(log: &str, message: &str) -> (BTreeMap<String, Value>, Value) {
 }
 
 #[tokio::test]
-async fn a_line_in_production_is_json_and_carries_the_ids_of_its_request() {
+async fn a_production_line_is_json_with_the_ids_of_its_request() {
     let log = logged(Mode::Production, "info", || tracing::warn!(order_id = 7, "looked at an order")).await;
     let (line, request) = line(&log, "looked at an order");
     assert_eq!((&line["level"], &line["order_id"]), (&"WARN".into(), &7.into()));
@@ -123,7 +123,7 @@ async fn a_line_in_production_is_json_and_carries_the_ids_of_its_request() {
 }
 
 #[tokio::test]
-async fn a_line_in_a_span_of_its_own_keeps_the_ids_of_the_request() {
+async fn a_line_in_an_inner_span_keeps_the_ids_of_the_request() {
     let log = logged(Mode::Production, "info", || {
         let _inner = tracing::info_span!("inner", step = 1).entered();
         tracing::info!("within");
@@ -134,7 +134,7 @@ async fn a_line_in_a_span_of_its_own_keeps_the_ids_of_the_request() {
 }
 
 #[tokio::test]
-async fn a_filter_that_lets_a_line_through_leaves_it_its_ids() {
+async fn a_filtered_line_keeps_its_ids() {
     for filter in ["warn", "error"] {
         let log = logged(Mode::Production, filter, || tracing::error!("broken")).await;
         assert_eq!(log.lines().count(), 1);
@@ -143,7 +143,7 @@ async fn a_filter_that_lets_a_line_through_leaves_it_its_ids() {
 }
 
 #[tokio::test]
-async fn a_line_in_development_is_readable_and_carries_them_too() {
+async fn a_development_line_is_readable_with_the_ids() {
     let log = logged(Mode::Development, "info", || tracing::info!("looked at an order")).await;
     let line = log.lines().find(|line| line.contains("looked at an order")).unwrap();
     assert!(line.contains(TRACE_ID) && line.contains(REQUEST_ID), "{line}");

@@ -31,7 +31,7 @@ async fn calls_are_counted_by_method_and_code() {
 }
 
 #[tokio::test]
-async fn a_call_whose_caller_leaves_is_counted_as_cancelled() {
+async fn a_call_whose_client_disconnects_counts_as_cancelled() {
     let entered = Arc::new(Notify::new());
     let handler = {
         let entered = entered.clone();
@@ -52,7 +52,7 @@ async fn a_call_whose_caller_leaves_is_counted_as_cancelled() {
 }
 
 #[tokio::test]
-async fn methods_that_nobody_serves_share_one_label() {
+async fn unknown_methods_share_one_label() {
     let serving = Serving::start(Handler::echo()).await;
     let channel = serving.connect().await;
     for number in 0..20 {

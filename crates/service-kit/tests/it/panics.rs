@@ -8,7 +8,7 @@ use tonic::Code;
 use crate::serving::{Handler, Serving, get, order};
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_without_its_text_and_spares_its_neighbours() {
+async fn a_panic_is_an_internal_error_without_text_and_other_calls_go_on() {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
         let (entered, release) = (entered.clone(), release.clone());

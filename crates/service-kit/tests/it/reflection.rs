@@ -51,7 +51,7 @@ fn once<T: Send + 'static>(request: T) -> impl futures_util::Stream<Item = T> + 
 }
 
 #[tokio::test]
-async fn development_lists_this_server_s_own_services() {
+async fn development_lists_the_services_of_the_server() {
     let serving = Serving::start_in(Mode::Development, Handler::echo()).await;
     assert_eq!(listed(&serving).await.unwrap(), ["Order", "grpc.reflection.v1.ServerReflection"]);
     let by_alpha = listed_by_alpha(&serving).await.unwrap();

@@ -34,7 +34,7 @@ async fn stop(serving: Serving) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_certificates_and_a_new_authority_cost_no_call() {
+async fn no_call_fails_while_certificates_and_authority_are_replaced() {
     let mut place = Place::new();
     let mut servers = Vec::new();
     for _ in 0..SERVERS {

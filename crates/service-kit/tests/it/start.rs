@@ -17,7 +17,7 @@ async fn starting() -> Starting {
 }
 
 #[tokio::test]
-async fn callers_are_refused_and_operators_answered_until_it_serves() {
+async fn connections_are_refused_and_admin_responds_until_it_serves() {
     let starting = starting().await;
     let refused = TcpStream::connect(starting.address).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -33,7 +33,7 @@ async fn callers_are_refused_and_operators_answered_until_it_serves() {
 }
 
 #[tokio::test]
-async fn what_is_not_ready_when_it_begins_to_serve_never_says_serving() {
+async fn health_is_never_serving_while_not_ready() {
     let serving = starting().await.serve().await;
     let mut health = HealthClient::new(serving.connect().await);
     for service in ["", "Order"] {
@@ -45,7 +45,7 @@ async fn what_is_not_ready_when_it_begins_to_serve_never_says_serving() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_lost_meanwhile_ends_it() {
+async fn an_address_taken_during_start_ends_the_service() {
     let starting = starting().await;
     let _other = TcpListener::bind(starting.address).await.unwrap();
     let expected = format!("cannot listen on {}: ", starting.address);
@@ -54,7 +54,7 @@ async fn an_address_that_is_lost_meanwhile_ends_it() {
 }
 
 #[tokio::test]
-async fn demands_that_were_waived_are_shown_whether_ready_or_not() {
+async fn opt_outs_are_shown_whether_ready_or_not() {
     let serving = Serving::start(Handler::echo()).await;
     for text in ["sync_binlog", "innodb_flush_log_at_trx_commit", "sync_binlog"] {
         serving.readiness.record_opt_out(text.to_owned());

@@ -105,7 +105,7 @@ async fn connect(serving: &Serving, tls: ClientTls) -> Result<OrderClient<Channe
 }
 
 #[tokio::test]
-async fn a_call_of_a_client_that_is_let_in_is_answered_and_knows_its_peer() {
+async fn an_accepted_client_gets_responses_and_the_handler_sees_its_peer() {
     let place = Place::new();
     let handler = Handler::new(|request| async move {
         assert!(request.remote_addr().unwrap().ip().is_loopback());
@@ -118,7 +118,7 @@ async fn a_call_of_a_client_that_is_let_in_is_answered_and_knows_its_peer() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_not_let_in_is_told_why_and_so_is_the_log_now_and_then() {
+async fn a_rejected_client_gets_the_reason_and_the_log_a_line_per_interval() {
     let log = Log::default();
     let _guard = logs::keep(&log, Mode::Development, "info");
     let place = Place::new();
@@ -135,8 +135,8 @@ async fn a_client_that_is_not_let_in_is_told_why_and_so_is_the_log_now_and_then(
     }
     // Not even plain text.
     assert!(connect_plain(&serving).await.is_err());
-    eventually("the log was told", async || !log.lines("could not be made secure").is_empty()).await;
-    let told = log.lines("could not be made secure");
+    eventually("the log was told", async || !log.lines("TLS handshake failed").is_empty()).await;
+    let told = log.lines("TLS handshake failed");
     let most = started.elapsed().as_secs() + 1;
     assert!(u64::try_from(told.len()).unwrap() <= most, "{told:#?}");
     assert!(told[0].contains("none of the names gateway.internal") && told[0].contains("127.0.0.1:"));
@@ -150,7 +150,7 @@ async fn connect_plain(serving: &Serving) -> Result<(), tonic::Status> {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_hold_up_nobody_and_the_oldest_give_way() {
+async fn silent_clients_delay_no_other_and_the_oldest_are_dropped() {
     let place = Place::new();
     let serving = place.serve(Handler::echo()).await;
     let started = Instant::now();
@@ -169,7 +169,7 @@ async fn clients_that_say_nothing_hold_up_nobody_and_the_oldest_give_way() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_is_let_go_after_a_while() {
+async fn a_silent_client_is_dropped_after_the_handshake_limit() {
     let place = Place::new();
     let serving = place.serve(Handler::echo()).await;
     let mut silent = TcpStream::connect(serving.address).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_client_that_says_nothing_is_let_go_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_calls_finish_and_waits_for_no_handshake() {
+async fn shutdown_finishes_calls_and_waits_for_no_handshake() {
     let (place, entered, release) = (Place::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
         let (entered, release) = (entered.clone(), release.clone());

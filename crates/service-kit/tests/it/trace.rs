@@ -52,7 +52,7 @@ fn metadata(pairs: &[(&'static str, &'static str)]) -> MetadataMap {
 }
 
 #[tokio::test]
-async fn a_handler_and_its_tasks_are_in_the_caller_s_trace() {
+async fn a_handler_and_its_tasks_are_in_the_trace_of_the_client() {
     let sent = metadata(&[("traceparent", PARENT), ("tracestate", "vendor=1"), ("x-request-id", REQUEST_ID)]);
     let (context, spawned, _) = seen_by_handler(sent).await;
     assert_eq!(context.trace.trace_id().to_string(), TRACE_ID);
@@ -69,7 +69,7 @@ async fn a_handler_and_its_tasks_are_in_the_caller_s_trace() {
 }
 
 #[tokio::test]
-async fn a_caller_that_sends_nothing_usable_gets_a_trace_of_its_own() {
+async fn a_request_without_valid_trace_context_starts_a_trace() {
     let (first, ..) = seen_by_handler(MetadataMap::new()).await;
     let (second, ..) =
         seen_by_handler(metadata(&[("traceparent", "garbage"), ("x-request-id", "mine")])).await;
@@ -78,7 +78,7 @@ async fn a_caller_that_sends_nothing_usable_gets_a_trace_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_handler_knows_when_its_caller_gives_up_if_the_caller_said_so() {
+async fn a_handler_has_a_deadline_only_if_the_client_sent_one() {
     let before = Instant::now();
     let (.., deadline) = seen_by_handler(metadata(&[("grpc-timeout", "7S")])).await;
     let left = deadline.unwrap().0.duration_since(before);

@@ -1,5 +1,5 @@
-//! A call whose every header the test decides, and an answer with its trailers: no timer of a client's library
-//! stands between.
+//! A call whose every header the test decides, and an answer with its trailers: no timer of a client's
+//! library stands between.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};

@@ -1,14 +1,14 @@
-//! How much of the machine's processors this process uses.
+//! The share of the processors that this process uses.
 
 use std::{num::NonZero, thread::available_parallelism, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
-/// How far apart two looks at the clock are at least.
+/// The least interval of two samples of the processor time.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The processor time of this process, looked at now and then.
+/// Samples of the processor time of this process.
 pub(super) struct Processor {
     cores: u32,
     at: Instant,
@@ -22,22 +22,22 @@ impl Processor {
         Self { cores: u32::try_from(cores).unwrap_or(1), at: now, spent: spent(), used: 0.0 }
     }
 
-    /// The part of all cores that was used between the last two looks: from 0 to 1, and 0 before the second.
+    /// The share of all cores in use between the last two samples, from 0 to 1; 0 before the second sample.
     pub(super) fn used(&mut self, now: Instant) -> f64 {
         if now.saturating_duration_since(self.at) >= SAMPLE_INTERVAL {
-            self.look(now, spent());
+            self.sample(now, spent());
         }
         self.used
     }
 
-    fn look(&mut self, now: Instant, spent: Duration) {
-        let there_was = now.saturating_duration_since(self.at).saturating_mul(self.cores);
-        self.used = spent.saturating_sub(self.spent).div_duration_f64(there_was).clamp(0.0, 1.0);
+    fn sample(&mut self, now: Instant, spent: Duration) {
+        let available = now.saturating_duration_since(self.at).saturating_mul(self.cores);
+        self.used = spent.saturating_sub(self.spent).div_duration_f64(available).clamp(0.0, 1.0);
         (self.at, self.spent) = (now, spent);
     }
 }
 
-/// What this process has spent of all processors since it began.
+/// The processor time of this process since its start.
 fn spent() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }
@@ -47,18 +47,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_is_a_part_of_all_cores() {
+    fn usage_is_a_share_of_all_cores() {
         let began = Instant::now();
         let mut processor = Processor { cores: 4, at: began, spent: Duration::from_secs(7), used: 0.0 };
         assert_eq!(processor.used(began + SAMPLE_INTERVAL / 2), 0.0);
-        processor.look(began + Duration::from_secs(1), Duration::from_secs(8));
+        processor.sample(began + Duration::from_secs(1), Duration::from_secs(8));
         assert_eq!(processor.used, 0.25);
-        processor.look(began + Duration::from_secs(2), Duration::from_secs(80));
+        processor.sample(began + Duration::from_secs(2), Duration::from_secs(80));
         assert_eq!(processor.used, 1.0);
     }
 
     #[test]
-    fn work_is_seen() {
+    fn work_uses_processor_time() {
         let before = spent();
         while spent() == before {
             std::hint::spin_loop();

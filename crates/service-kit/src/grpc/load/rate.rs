@@ -1,4 +1,4 @@
-//! How much happened within the last second.
+//! A count of the events of the last second.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -7,12 +7,12 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The length of one slice of time, and how many of them, that which has just begun among them, are a second.
+/// The length of a slice of time, and the slices of a second, the current one included.
 const SLICE: Duration = Duration::from_millis(100);
 const SLICES: usize = 10;
 
-/// A count of the last second, kept in slices. Two that count at the very moment in which a slice begins may lose one
-/// of theirs; for a rate that is near enough.
+/// A count of the last second, in slices. Concurrent events at the start of a slice may lose a count, which
+/// is precise enough for a rate.
 pub(super) struct Rate {
     began: Instant,
     slices: [Slice; SLICES],
@@ -20,7 +20,7 @@ pub(super) struct Rate {
 
 #[derive(Default)]
 struct Slice {
-    /// The number of the slice of time that is counted here.
+    /// The number of its slice of time since the start.
     number: AtomicUsize,
     count: AtomicU32,
 }
@@ -30,7 +30,7 @@ impl Rate {
         Self { began: now, slices: Default::default() }
     }
 
-    /// Counts one that happens `now`.
+    /// Counts an event at `now`.
     pub(super) fn count(&self, now: Instant) {
         let number = self.number(now);
         let slice = &self.slices[number % SLICES];
@@ -40,7 +40,7 @@ impl Rate {
         slice.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many happened within the second before `now`.
+    /// The events of the second before `now`.
     pub(super) fn of(&self, now: Instant) -> u32 {
         let number = self.number(now);
         let within = |slice: &&Slice| {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_happened_within_a_second_is_counted_and_no_more() {
+    fn events_count_for_one_second() {
         let began = Instant::now();
         let rate = Rate::new(began);
         let at = |ms: u64| began + Duration::from_millis(ms);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_lost_count_of_over_many_seconds() {
+    fn the_count_stays_exact_over_many_seconds() {
         let began = Instant::now();
         let rate = Rate::new(began);
         for ms in 0..5_000 {

@@ -1,4 +1,4 @@
-//! How a report gets into an answer: beside its status, wherever that is.
+//! The load report of a response, beside its status: in the headers or in the trailers.
 
 use std::{
     pin::Pin,
@@ -12,24 +12,24 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Frame, SizeHint};
 use tonic::{Code, Status, body::Body};
 
-/// Where an answer's status is.
+/// The header or trailer with the status.
 const GRPC_STATUS: &str = "grpc-status";
 
-/// Who knows what is reported.
+/// The source of reports.
 pub(crate) trait Reporter: Send + Sync + 'static {
-    /// Counts an answer that ends with this code, and returns the report that goes with it.
+    /// Counts a response with this code, and returns its report.
     fn report(&self, answered: Code) -> HeaderValue;
 }
 
-/// The body of an answer, with a report in its trailers.
+/// A response body with a report in its trailers.
 pub(crate) struct Reporting<R> {
     body: Body,
     reporter: Arc<R>,
 }
 
 impl<R: Reporter> Reporting<R> {
-    /// `response` with a report in its trailers; its headers are those where nothing else follows (gRPC over HTTP/2,
-    /// "Trailers-Only").
+    /// `response` with a report in its trailers, or in the headers of a "Trailers-Only" response (gRPC over
+    /// HTTP/2).
     pub(crate) fn add(reporter: Arc<R>, mut response: Response<Body>) -> Response<Body> {
         if response.headers().contains_key(GRPC_STATUS) {
             report(&*reporter, response.headers_mut());

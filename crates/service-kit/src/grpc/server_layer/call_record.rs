@@ -1,4 +1,4 @@
-//! One call on its way: what is counted of it, and what a trace is told, by the semantic conventions of RPC.
+//! The record of one call: its metrics and its span, by the semantic conventions of RPC.
 
 use grpc_client::code_name;
 use http::Response;
@@ -8,19 +8,19 @@ use tonic::{Code, body::Body};
 use super::slot::{Slot, code_of};
 use crate::trace::Span;
 
-/// A call from its arrival to its answer, or to its caller's leaving, which drops it half-way.
+/// A call from its arrival to its response. A client that disconnects drops it earlier.
 pub(super) struct CallRecord {
     pub(super) slot: Slot,
     pub(super) span: Span,
     /// Without the leading slash.
     pub(super) method: String,
     pub(super) started: Instant,
-    /// What it comes to where it is dropped as it is.
+    /// The status that is recorded on drop.
     pub(super) code: Code,
 }
 
 impl CallRecord {
-    /// The call was answered with `response`.
+    /// Ends the call with `response`.
     pub(super) fn end(mut self, response: &Response<Body>) {
         self.code = code_of(response);
     }
@@ -32,7 +32,7 @@ impl CallRecord {
         }
         span.set("rpc.system.name", "grpc");
         span.set("rpc.response.status_code", code_name(self.code));
-        // Any path may be asked for, and may hold anything.
+        // A client may send any path, with any content.
         if self.code == Code::Unimplemented {
             span.set("rpc.method", "_OTHER");
         } else {
@@ -53,7 +53,7 @@ impl Drop for CallRecord {
     }
 }
 
-/// Whether the conventions count a code as the server's error.
+/// Whether the conventions count a code as an error of the server.
 fn is_error(code: Code) -> bool {
     matches!(
         code,

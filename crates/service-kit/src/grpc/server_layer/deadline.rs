@@ -1,7 +1,7 @@
-//! When a caller gives up, and what becomes of its call then.
+//! The deadline of a call, from the header `grpc-timeout`.
 //!
-//! tonic has a timer of its own, which answers CANCELLED without a word in the metrics. It stands around this one,
-//! begins later, and is asked later: this one always comes first.
+//! tonic has a timer of its own, which responds CANCELLED without metrics. It wraps this one, starts later
+//! and is polled later: this one always fires first.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
-/// The least time that is worth starting with: a call that comes with less is refused with NOT_STARTED.
+/// The least time left at which a call starts; with less it is rejected with NOT_STARTED.
 pub const TIME_LEFT_MIN: Duration = Duration::from_millis(20);
 
-/// When the caller will give up, by this process's clock: an extension of every request that came with a
-/// `grpc-timeout`.
+/// The deadline of a call, by the clock of this process: an extension of every request with a `grpc-timeout`.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(pub Instant);
 
 impl Deadline {
-    /// The deadline of a call that came `now`. One that cannot be read is none, as the protocol's other servers have it.
+    /// The deadline of a call that arrived `now`. An invalid header counts as absent, as in other gRPC
+    /// servers.
     pub(super) fn of(headers: &HeaderMap, now: Instant) -> Option<Self> {
         headers.get(GRPC_TIMEOUT).and_then(timeout::parse).map(|left| Self(now + left))
     }
 }
 
-/// What `handled` ends with; `None` where the deadline passes first, at which `handled` is dropped.
+/// The output of `handled`, or `None` where the deadline passes first, which drops `handled`.
 pub(super) async fn within<F: Future>(deadline: Option<Deadline>, handled: F) -> Option<F::Output> {
     match deadline {
         Some(Deadline(at)) => timeout_at(at, handled).await.ok(),
@@ -33,7 +33,7 @@ pub(super) async fn within<F: Future>(deadline: Option<Deadline>, handled: F) ->
     }
 }
 
-/// What a call is answered whose deadline has passed.
+/// The status of a call after its deadline.
 pub(super) fn passed() -> Status {
     Status::deadline_exceeded("the deadline passed")
 }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_is_counted_from_the_call_s_arrival() {
+    fn a_deadline_counts_from_the_arrival_of_the_call() {
         let now = Instant::now();
         let read = |value: &str| {
             let headers = HeaderMap::from_iter([(GRPC_TIMEOUT, value.parse().unwrap())]);
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_does_not_end_by_the_deadline_is_dropped_at_it() {
+    async fn work_is_dropped_at_its_deadline() {
         let began = Instant::now();
         let deadline = Deadline(began + Duration::from_secs(1));
         assert_eq!(within(Some(deadline), std::future::pending::<()>()).await, None);

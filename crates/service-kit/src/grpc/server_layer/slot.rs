@@ -1,4 +1,4 @@
-//! The places of calls in flight, and what is reported of them.
+//! Permits of calls in flight, and the load that they mean.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -9,17 +9,18 @@ use tonic::{Code, body::Body};
 use super::Shared;
 use crate::grpc::{CALLS_IN_FLIGHT_MAX, load::Reporter};
 
-/// Where an answer's status is.
+/// The header or trailer with the status.
 const GRPC_STATUS: &str = "grpc-status";
 
-/// One call in flight; gives its place back when dropped, by an answer or by a caller that went away.
+/// The permit of one call in flight. Dropping it releases it: after the response, or when the client
+/// disconnects.
 pub(super) struct Slot(Arc<Shared>);
 
 impl Slot {
-    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let room = shared.in_flight.fetch_add(1, Ordering::Relaxed) < CALLS_IN_FLIGHT_MAX
+    pub(super) fn try_acquire(shared: &Arc<Shared>) -> Option<Self> {
+        let has_room = shared.in_flight.fetch_add(1, Ordering::Relaxed) < CALLS_IN_FLIGHT_MAX
             && shared.tasks.len() < CALLS_IN_FLIGHT_MAX;
-        let slot = room.then(|| Self(shared.clone()));
+        let slot = has_room.then(|| Self(shared.clone()));
         match slot {
             Some(_) => drop(shared.metrics.in_flight.inc()),
             None => drop(shared.in_flight.fetch_sub(1, Ordering::Relaxed)),
@@ -27,13 +28,13 @@ impl Slot {
         slot
     }
 
-    /// Counts a call of `method` that ended with `code`.
+    /// Records a call of `method` that ended with `code`.
     pub(super) fn count(&self, method: String, code: Code, started: Instant) {
         self.0.metrics.ended(method, code, started.elapsed().as_secs_f64());
     }
 }
 
-/// A unary answer that failed has its status in the headers; any other is counted as OK.
+/// The status in the headers of a failed unary response; OK for any other response.
 pub(super) fn code_of(response: &Response<Body>) -> Code {
     response.headers().get(GRPC_STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
@@ -48,7 +49,7 @@ impl Drop for Slot {
 impl Reporter for Shared {
     fn report(&self, answered: Code) -> HeaderValue {
         let working = self.in_flight.load(Ordering::Relaxed) + self.tasks.len();
-        // At least this call, which has given its place back by now: to some balancers 0 means that nothing is known.
+        // At least 1: this call has released its permit by now, and 0 means "unknown" to some load balancers.
         self.load.report(answered, working.max(1), Instant::now())
     }
 }
