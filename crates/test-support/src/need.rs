@@ -148,7 +148,7 @@ impl Need {
             Self::Docker => &[&["docker", "info"], &["docker", "compose", "version"]],
             Self::Openssl => &[&["sh", "-c", "openssl version | grep -q '^OpenSSL 3'"]],
             Self::Ipv6 => &[&["grep", "-q", "^00000000000000000000000000000001 ", "/proc/net/if_inet6"]],
-            Self::PlainPrograms => &[&["sh", "-c", "[ -x \"$PLAIN_PROGRAMS/stack\" ]"]],
+            Self::PlainPrograms => &[&["sh", "-c", "[ -x \"$PLAIN_PROGRAMS/order-system\" ]"]],
         }
     }
 
