@@ -154,6 +154,13 @@ impl Client {
         self.send(Request::get(uri).body(Full::default()).expect("a valid request")).await
     }
 
+    /// How many orders of `user` the first page of `GET /orders` contains.
+    pub async fn orders_of(&self, user: i64) -> Option<usize> {
+        let uri = format!("{}/orders?user_id={user}", self.gateways[0]);
+        let response = self.send(Request::get(uri).body(Full::default()).expect("a valid request")).await?;
+        response.body["orders"].as_array().map(Vec::len)
+    }
+
     fn order_request(&self, gateway: usize, request: &OrderRequest) -> Request<Full<Bytes>> {
         let OrderRequest { user, key, minor } = request;
         let price = format!("{}.{:02}", minor / 100, minor % 100);

@@ -9,6 +9,12 @@ use libtest_mimic::{Failed, Trial};
 pub enum Need {
     /// The Python packages grpcio, grpcio-reflection, grpcio-health-checking and grpcio-status.
     Grpcio,
+    /// The Python packages grpcio-tools and grpcio-status.
+    GrpcioTools,
+    /// The program `python3`.
+    Python,
+    /// The programs `node` and `tsc`, of the npm package typescript.
+    Typescript,
     /// `buf`, of the Python package buf-bin for instance.
     Buf,
     /// `redocly`, of the npm package @redocly/cli.
@@ -60,8 +66,11 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 23] = [
         Self::Grpcio,
+        Self::GrpcioTools,
+        Self::Python,
+        Self::Typescript,
         Self::Buf,
         Self::Redocly,
         Self::OpenapiSpecValidator,
@@ -87,6 +96,9 @@ impl Need {
     fn name(self) -> &'static str {
         match self {
             Self::Grpcio => "grpcio",
+            Self::GrpcioTools => "grpcio-tools",
+            Self::Python => "python",
+            Self::Typescript => "typescript",
             Self::Buf => "buf",
             Self::Redocly => "redocly",
             Self::OpenapiSpecValidator => "openapi-spec-validator",
@@ -117,6 +129,9 @@ impl Need {
                 "-c",
                 "import grpc, grpc_health.v1, grpc_reflection.v1alpha, grpc_status, google.rpc",
             ]],
+            Self::GrpcioTools => &[&["python3", "-c", "import grpc_tools, grpc_status, google.rpc"]],
+            Self::Python => &[&["python3", "--version"]],
+            Self::Typescript => &[&["node", "--version"], &["tsc", "--version"]],
             Self::Buf => &[&["buf", "--version"]],
             Self::Redocly => &[&["redocly", "--version"]],
             Self::OpenapiSpecValidator => &[&["openapi-spec-validator", "--version"]],

@@ -10,6 +10,7 @@ mod access_token;
 mod buf;
 mod containers;
 mod environment;
+mod examples;
 mod generated_client;
 mod grpcio;
 mod load_balancers;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         openapi_linters::trials(),
         load_balancers::trials(),
         generated_client::trials(),
+        examples::trials(),
         openapi_samples::trials(),
         schemathesis::trials(),
         containers::trials(),
