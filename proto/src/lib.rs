@@ -7,19 +7,19 @@
 /// The Order service (`protos/order.proto`).
 #[rustfmt::skip]
 #[path = "generated/order/_.rs"]
-#[allow(missing_docs, clippy::all, unreachable_pub)]
+#[allow(missing_docs, clippy::all, clippy::too_many_lines, unreachable_pub)]
 pub mod order;
 
 /// The Payment service (`protos/payment.proto`).
 #[rustfmt::skip]
 #[path = "generated/payment/_.rs"]
-#[allow(missing_docs, clippy::all, unreachable_pub)]
+#[allow(missing_docs, clippy::all, clippy::too_many_lines, unreachable_pub)]
 pub mod payment;
 
 /// `google.type`, of which the contracts use `Money`.
 #[rustfmt::skip]
 #[path = "generated/google.r#type.rs"]
-#[allow(missing_docs, clippy::all, unreachable_pub)]
+#[allow(missing_docs, clippy::all, clippy::too_many_lines, unreachable_pub)]
 pub mod google_type;
 
 /// The serialized `FileDescriptorSet` of the Order service and its imports, for reflection.

@@ -184,7 +184,7 @@ mod tests {
         let cancelled = |name| (name, CANCELLED.to_owned(), Status::error(""));
         assert_eq!(
             spans,
-            [("ended", String::new(), Status::Unset), cancelled("dropped"), cancelled("within")]
+            [cancelled("dropped"), ("ended", String::new(), Status::Unset), cancelled("within")]
         );
     }
 }

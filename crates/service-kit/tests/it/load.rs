@@ -54,7 +54,7 @@ async fn server_errors_are_reported_and_client_errors_are_not() {
         assert_eq!(report(&wire.get(0, &[]).await).eps, 0.0);
     }
     // A report is as old as a tenth of a second.
-    eventually("errors are told", async || report(&wire.get(1, &[]).await).eps >= 1.0).await;
+    eventually("the report counts errors", async || report(&wire.get(1, &[]).await).eps >= 1.0).await;
     let burst = report(&wire.get(1, &[]).await);
     assert!(burst.rps >= burst.eps && burst.eps >= 1.0, "{burst:?}");
 }
@@ -86,7 +86,8 @@ async fn a_busy_server_reports_more_than_an_idle_one() {
     for _ in 0..held {
         busy.tasks.spawn(std::future::pending::<()>());
     }
-    eventually("it is told", async || report(&to_busy.get(1, &[]).await).utilization > 1.9).await;
+    eventually("the report shows the load", async || report(&to_busy.get(1, &[]).await).utilization > 1.9)
+        .await;
     assert!(report(&to_idle.get(1, &[]).await).utilization <= 1.0);
     release.send(true).unwrap();
     for call in calls {

@@ -1,4 +1,4 @@
-//! A server under test: `Order/Get` does what the test says, everything else is the chassis's.
+//! A server under test: `Order/Get` runs the test's closure; everything else is service-kit's.
 
 use std::{
     net::SocketAddr,

@@ -63,7 +63,7 @@ impl Place {
         self.write("ca", &format!("{}{}", before.pem(), self.authority.pem()));
     }
 
-    /// Whoever reads the file sees the one before, or all of this one.
+    /// A reader sees the previous file or all of this one.
     fn write(&self, file: &str, text: &str) {
         let unfinished = self.directory.path().join("unfinished");
         std::fs::write(&unfinished, text).unwrap();
