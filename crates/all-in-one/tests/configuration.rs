@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_CONFIGURATION=1 cargo test -p all-in-one` writes the page and the list of known names.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]
+
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Command};
 
 use service_kit::env::{Declared, Variable, WhenAbsent};

@@ -3,6 +3,8 @@
 //! Crate boundaries keep services apart at compile time; clippy bans calls and long functions (clippy.toml). Left for
 //! this test: layering inside a crate, import cycles, manifests and file sizes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]
+
 use std::fs;
 
 use test_support::workspace_root;

@@ -61,7 +61,7 @@ def read_the_documentation(visit):
     # Without it a phone shows the page at the width of a desktop.
     assert browser.run("return document.querySelector('meta[name=viewport]').content.startsWith('width=device-width')")
     assert browser.run("return document.querySelector('.opblock').classList.contains('opblock-post')")
-    sample = browser.text(f"{POST} .opblock-description code")
+    sample = browser.text(f"{POST} .opblock-description pre code")
     assert sample.startswith("curl ") and "Idempotency-Key" in sample, sample
     assert browser.run("return [...document.querySelectorAll('.opblock-tag')].map(tag => tag.dataset.tag)") == [
         "Orders", "Operation", "Documentation",
