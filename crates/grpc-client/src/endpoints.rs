@@ -69,7 +69,7 @@ impl Endpoints {
         if let Addresses::Dns(name) = &target.addresses {
             tokio::spawn(resolve_periodically(Arc::downgrade(&endpoints), name.clone(), resolver));
         }
-        // A single endpoint is used whatever a check shows.
+        // A single endpoint stays in use even if its health check fails.
         if needs_checks {
             tokio::spawn(check_periodically(Arc::downgrade(&endpoints)));
         }

@@ -1,4 +1,4 @@
-//! What every service of the system needs, whatever its domain.
+//! The parts of a service that do not depend on its domain.
 //!
 //! - [`mod@env`]: configuration from environment variables, all faults reported together
 //! - [`cli`]: the commands of every service, and the parser of command lines

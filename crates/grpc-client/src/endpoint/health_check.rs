@@ -39,7 +39,7 @@ pub(super) async fn is_serving(connection: &Connection, dialer: &Dialer, service
     }
 }
 
-/// Whether the peer responds, whatever its status.
+/// Whether the peer responds, with any status.
 pub(super) async fn is_alive(connection: &Connection, dialer: &Dialer, service: &Arc<str>) -> bool {
     matches!(tokio::time::timeout(RESPONSE_TIMEOUT, check(connection, dialer, service)).await, Ok(Some(_)))
 }

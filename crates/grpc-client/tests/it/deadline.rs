@@ -1,4 +1,4 @@
-//! A call ends at its deadline, whatever the peer does, and the server receives a shorter timeout.
+//! A call ends at its deadline even if the peer does not respond, and the server receives a shorter timeout.
 
 use std::{sync::Arc, time::Duration};
 
