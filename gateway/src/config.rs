@@ -43,7 +43,7 @@ pub const REQUEST_TIMEOUT: Variable = Variable {
 pub const PUBLIC_URL: Variable = Variable {
     name: "PUBLIC_URL",
     kind: Kind::Text(PublicUrl::ACCEPTED),
-    when_absent: WhenAbsent::Means("both are relative"),
+    when_absent: WhenAbsent::Means("problem types and Location are relative"),
     meaning: "Prefix of problem types and Location; with https, responses have Strict-Transport-Security.",
 };
 
@@ -60,8 +60,8 @@ pub const VARIABLES: &Declared<'static> = &[
     trace::SHARED_VARIABLES,
 ];
 
-/// The service config of calls to Order: least-loaded balancing, and retries of reads. An order is placed by one attempt,
-/// or by several of which all but the last provably never ran.
+/// The service config of calls to Order: least-loaded balancing, and retries of reads. Placing an order is
+/// retried only transparently, after an attempt that provably never ran (gRFC A6).
 pub const ORDER_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "loadBalancingConfig": [{"least_loaded": {}}],
     "methodConfig": [{
@@ -131,9 +131,9 @@ impl Config {
         let unit_price = UnitPrice::read(&mut reader);
         let cors = cors::Config::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "gateway", Sampler::ignore_parent());
-        let needed = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces).zip(request_timeout);
+        let required = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces).zip(request_timeout);
         let config =
-            needed.map(|((((((process, order), tls), auth), cors), traces), request_timeout)| Self {
+            required.map(|((((((process, order), tls), auth), cors), traces), request_timeout)| Self {
                 process,
                 order,
                 request_timeout,
@@ -150,7 +150,7 @@ impl Config {
     }
 }
 
-/// The URL of this gateway as clients see it, without a slash at its end.
+/// The URL of this gateway as clients see it, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(Arc<str>);
 
@@ -160,7 +160,7 @@ pub struct PublicUrl(Arc<str>);
 pub struct PublicUrlError;
 
 impl PublicUrl {
-    /// What is accepted, to complete the sentence "accepted: …".
+    /// The accepted values; completes the sentence "accepted: …".
     pub const ACCEPTED: &'static str =
         "an absolute http or https URL without query and fragment, https://shop.example for instance";
 
@@ -169,7 +169,7 @@ impl PublicUrl {
         self.0.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
     }
 
-    /// The text, shared.
+    /// The URL, without copying it.
     pub fn text(&self) -> Arc<str> {
         self.0.clone()
     }
@@ -181,9 +181,9 @@ impl FromStr for PublicUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uri: Uri = text.parse().map_err(|_| PublicUrlError)?;
         let is_http = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
-        let host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
-        // The parser drops a fragment silently.
-        if is_http && host && !text.contains(['?', '#']) {
+        let has_host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+        // `Uri` drops a fragment silently.
+        if is_http && has_host && !text.contains(['?', '#']) {
             Ok(Self(text.trim_end_matches('/').into()))
         } else {
             Err(PublicUrlError)
@@ -201,7 +201,7 @@ impl fmt::Display for PublicUrl {
 mod tests {
     use super::*;
 
-    const NEEDED: [(&str, &str); 4] = [
+    const REQUIRED: [(&str, &str); 4] = [
         ("APPLICATION_PORT", "8080"),
         ("ENV", "production"),
         ("ORDER_SERVICE_URL", "localhost:3000"),
@@ -209,12 +209,12 @@ mod tests {
     ];
 
     fn with(extra: (&str, &str)) -> Result<Config, EnvErrors> {
-        Config::read(&NEEDED.into_iter().chain([extra]).collect())
+        Config::read(&REQUIRED.into_iter().chain([extra]).collect())
     }
 
     #[test]
     fn required_variables_suffice() {
-        let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
+        let config = Config::read(&REQUIRED.into_iter().collect()).unwrap();
         assert_eq!(config.process.service_address.to_string(), "0.0.0.0:8080");
         assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9080");
         assert_eq!(config.order.target.to_string(), "localhost:3000");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_missing_variable_has_a_line() {
+    fn every_missing_variable_gets_a_line() {
         let errors = Config::read(&Vars::default()).unwrap_err().to_string();
         for name in ["APPLICATION_PORT", "ENV", "ORDER_SERVICE_URL"] {
             assert!(
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_out_of_bounds_is_a_fault() {
+    fn a_timeout_out_of_bounds_is_rejected() {
         for bad in ["0", "30001", "-1", "1s", "1.5"] {
             let errors = with(("REQUEST_TIMEOUT_MS", bad)).unwrap_err().to_string();
             assert!(errors.contains("REQUEST_TIMEOUT_MS") && errors.contains("from 1 to 30000"), "{errors}");
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_loses_the_slash_at_its_end() {
+    fn a_trailing_slash_of_a_public_url_is_removed() {
         for (text, url) in [
             ("https://shop.example", "https://shop.example"),
             ("https://shop.example/", "https://shop.example"),
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn unit_prices_are_required_without_a_price_list() {
-        assert_eq!(Config::read(&NEEDED.into_iter().collect()).unwrap().unit_price, UnitPrice::Required);
+        assert_eq!(Config::read(&REQUIRED.into_iter().collect()).unwrap().unit_price, UnitPrice::Required);
         assert_eq!(with(("PRICE_LIST", "none")).unwrap().unit_price, UnitPrice::Required);
         assert_eq!(with(("PRICE_LIST", "database")).unwrap().unit_price, UnitPrice::Optional);
         let errors = with(("PRICE_LIST", "yes")).unwrap_err().to_string();

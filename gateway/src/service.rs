@@ -1,8 +1,7 @@
 //! The gateway as a service: the routes, and load shedding in front of them.
 //!
-//! `admission` sheds load as well, where the last permit is taken in between. But by then a request has
-//! passed the router and every middleware, and the cost of a rejection decides how many orders an overloaded
-//! machine still places.
+//! Load is shed before routing, since the cost of a rejection decides how many orders an overloaded machine
+//! still places. `admission` checks again: the last permit may have been taken in the meantime.
 
 use std::{
     convert::Infallible,
@@ -34,13 +33,13 @@ use crate::{
     state::AppState,
 };
 
-/// One gateway. Cheap to clone: clones share everything.
+/// The HTTP service of one gateway. Cheap to clone: clones share routes and state.
 #[derive(Clone)]
 pub(crate) struct GatewayService(Arc<Inner>);
 
 struct Inner {
     routes: Router,
-    /// `None` in tests of the server, whose routes are not the gateway's.
+    /// `None` in tests of the server, which bring their own routes.
     load_shed: Option<LoadShed>,
 }
 
@@ -59,7 +58,7 @@ impl GatewayService {
         if let Some(load_shed) = load_shed
             && let Some(route) = load_shed.route_to_shed(&request)
         {
-            // Boxed, since this future would make the one of every other request larger.
+            // Boxed, so that this rare future does not enlarge the future of every request.
             return Box::pin(load_shed.reject(request, route)).await;
         }
         let Ok(response) = routes.clone().call(request.map(Body::new)).await;
@@ -80,8 +79,8 @@ struct LoadShed {
     state: Arc<AppState>,
     overloaded: PrerenderedProblem,
     cors: Option<Cors<TakeResponse>>,
-    orders: Arc<str>,
-    order: Arc<str>,
+    orders_route: Arc<str>,
+    order_route: Arc<str>,
 }
 
 /// A request that carries its response as its body, so that the CORS layer can run over both.
@@ -93,17 +92,17 @@ impl LoadShed {
     fn new(state: Arc<AppState>) -> Self {
         let mut overloaded = PrerenderedProblem::new(load_limits::overloaded(), &state.problem_context);
         security_headers::insert(overloaded.headers_mut(), state.is_https());
-        // Placeholders: the header map has room for the values of each request.
+        // Placeholders, so that the header map has capacity for the values of each request.
         overloaded.headers_mut().insert(trace::REQUEST_ID, HeaderValue::from_static(""));
         overloaded.headers_mut().insert(IDEMPOTENCY_KEY, HeaderValue::from_static(""));
         let cors = state.cors.as_ref().map(|cors| {
             let take = |rejected: Rejected| ready(Ok(rejected.into_body()));
             cors.layer().layer(service_fn(take as fn(_) -> _))
         });
-        Self { state, overloaded, cors, orders: ORDERS.into(), order: ORDER.into() }
+        Self { state, overloaded, cors, orders_route: ORDERS.into(), order_route: ORDER.into() }
     }
 
-    /// The route of a request that needs a permit, where none is left.
+    /// The route of a request to reject: it needs a permit, and none is left. `None` for any other request.
     fn route_to_shed<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
         if !self.state.load_limits.is_full() {
             return None;
@@ -111,19 +110,19 @@ impl LoadShed {
         let (method, path) = (request.method(), request.uri().path());
         let rest = path.strip_prefix(ORDERS)?;
         if rest.is_empty() && (method == Method::POST || method == Method::GET) {
-            return Some(self.orders.clone());
+            return Some(self.orders_route.clone());
         }
         let id = rest.strip_prefix('/').filter(|id| !id.is_empty() && !id.contains('/'));
-        id.filter(|_| method == Method::GET).map(|_| self.order.clone())
+        id.filter(|_| method == Method::GET).map(|_| self.order_route.clone())
     }
 
-    /// The response that `request_context` and `admission` would make, counted and logged as they would.
+    /// Returns the same response as `request_context` and `admission`, with the same metrics and log line.
     async fn reject<B: DrainBody>(&self, request: Request<B>, route: Arc<str>) -> Response {
         let arrived = Instant::now();
         let (head, body) = request.into_parts();
         let head = Request::from_parts(head, ());
         let context = trace::Context::entering(&self.state.tracer, head.headers());
-        // Only the one line of the request record is logged within the span.
+        // The only log line within the span is that of the request record, at INFO.
         let log_span = match LevelFilter::current() >= LevelFilter::INFO {
             true => context.span(&route),
             false => Span::none(),
@@ -216,7 +215,7 @@ mod tests {
             (Method::GET, "/orders", &[("origin", "https://other.example")]),
             (Method::GET, "/orders/seven", &[]),
         ] {
-            // A state for each: the second response is that of a rate-limited address.
+            // Two states, since the second request to each exceeds the rate limit of its address.
             let (one, other) = (state(), state());
             let _permits = [one.load_limits.try_acquire().unwrap(), other.load_limits.try_acquire().unwrap()];
             let (gateway, router) = (GatewayService::new(one.clone()), routes::router(other.clone()));

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Comma
 
 use service_kit::env::{Declared, Variable, WhenAbsent};
 
-/// Only in builds for tests, which the page does not describe.
+/// Exists only in test builds; the page does not describe it.
 const FAULT_INJECTION: &str = "FAULT_INJECTION";
 
 const SERVICES: [(&str, &Declared<'static>); 3] = [
@@ -25,7 +25,7 @@ missing and invalid variables at once, one line each, and exits with code 64.
 
 - An empty variable counts as absent.
 - A *secret* is never shown in errors and logs. A file may hold it instead: the variable `NAME_FILE`
-  holds the path of the file. Container platforms mount secrets so.
+  holds the path of the file. Container platforms mount secrets as files.
 - A variable that no service reads, and that resembles one of these, is logged as a warning at start.
 
 `gateway --help`, `order --help` and `payment --help` print the same tables. This page is generated:
@@ -50,11 +50,12 @@ const AUDIT: &str = "\
 with the prefix `ORDER_` or `PAYMENT_`:
 ";
 
-fn is_of_traces(variable: &Variable) -> bool {
+fn is_for_traces(variable: &Variable) -> bool {
     variable.name.starts_with("OTEL_")
 }
 
-fn flat<'a>(declared: &'a Declared<'a>) -> impl Iterator<Item = &'a Variable> {
+/// The declared variables that the page describes.
+fn documented<'a>(declared: &'a Declared<'a>) -> impl Iterator<Item = &'a Variable> {
     declared.iter().copied().flatten().copied().filter(|variable| variable.name != FAULT_INJECTION)
 }
 
@@ -91,12 +92,12 @@ fn page() -> String {
     let mut page = HEAD.to_owned();
     for (service, declared) in SERVICES {
         writeln!(page, "\n## {service}").unwrap();
-        table(&mut page, flat(declared).filter(|variable| !is_of_traces(variable)));
+        table(&mut page, documented(declared).filter(|variable| !is_for_traces(variable)));
     }
     writeln!(page, "\n{}", TRACES.trim_end()).unwrap();
-    table(&mut page, flat(SERVICES[0].1).filter(|variable| is_of_traces(variable)));
+    table(&mut page, documented(SERVICES[0].1).filter(|variable| is_for_traces(variable)));
     writeln!(page, "\n{ALL_IN_ONE}").unwrap();
-    list(&mut page, flat(all_in_one::cli::VARIABLES).map(|variable| variable.name.to_owned()));
+    list(&mut page, documented(all_in_one::cli::VARIABLES).map(|variable| variable.name.to_owned()));
     writeln!(page, "\n{AUDIT}").unwrap();
     list(&mut page, audit_names().into_iter());
     page
@@ -104,7 +105,7 @@ fn page() -> String {
 
 /// The names of all variables, one per line, as service-kit's check for unknown variables reads them.
 fn names() -> String {
-    let declared = SERVICES.iter().flat_map(|(_, declared)| flat(declared)).flat_map(Variable::names);
+    let declared = SERVICES.iter().flat_map(|(_, declared)| documented(declared)).flat_map(Variable::names);
     let names: BTreeSet<String> = declared.chain(audit_names()).collect();
     names.into_iter().map(|name| name + "\n").collect()
 }
@@ -113,15 +114,15 @@ fn names() -> String {
 #[allow(clippy::disallowed_methods, reason = "the switch that updates the committed files")]
 fn the_committed_files_equal_the_declarations() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for (file, made) in
+    for (file, content) in
         [("docs/operate/configuration.md", page()), ("crates/service-kit/src/env/names.txt", names())]
     {
         let path = root.join(file);
         if std::env::var("UPDATE_CONFIGURATION").is_ok_and(|value| value == "1") {
-            fs::write(&path, &made).expect("writable");
+            fs::write(&path, &content).expect("writable");
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == made, "{file} is stale: run UPDATE_CONFIGURATION=1 cargo test -p all-in-one");
+        assert!(committed == content, "{file} is stale: run UPDATE_CONFIGURATION=1 cargo test -p all-in-one");
     }
 }
 
@@ -136,7 +137,7 @@ fn the_page_and_each_help_list_every_declared_variable() {
     let programs = SERVICES.map(|(service, declared)| (vec![service, "--help"], declared));
     for (arguments, declared) in programs.into_iter().chain([(vec!["--help"], all_in_one::cli::VARIABLES)]) {
         let help = help(&arguments);
-        for variable in flat(declared) {
+        for variable in documented(declared) {
             let names = variable.names().collect::<Vec<_>>().join(", ");
             let name = variable.name;
             assert!(

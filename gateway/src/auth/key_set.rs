@@ -1,5 +1,5 @@
-//! Key sets (JWKS, RFC 7517). Each key verifies by one algorithm, which the key determines and never the
-//! token (RFC 8725, section 3.1).
+//! Key sets (JWKS, RFC 7517). The key, and never the token, determines the one algorithm by which it verifies
+//! (RFC 8725, section 3.1).
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -16,22 +16,22 @@ pub(super) struct Key {
     /// `kid`
     id: Option<String>,
     pub(super) algorithm: Algorithm,
-    pub(super) decoding: DecodingKey,
+    pub(super) decoding_key: DecodingKey,
 }
 
-/// The keys of one document; at least one, at most [`limits::KEYS_MAX`].
+/// The usable keys of one JWKS document; at least one, at most [`limits::KEYS_MAX`].
 #[derive(Debug, Clone)]
 pub(super) struct KeySet(Vec<Key>);
 
-/// The usable keys of a document, and the others.
+/// A parsed document: the usable keys, and why the others are ignored.
 #[derive(Debug)]
 pub(super) struct ParsedKeySet {
     pub(super) keys: KeySet,
-    /// For each ignored key, its position and the reason.
+    /// A line for each ignored key: its position and the reason.
     pub(super) ignored: Vec<String>,
 }
 
-/// A document without a usable key.
+/// Why a document has no usable key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeySetError {
     #[error("it is not a JSON object with an array \"keys\"")]
@@ -70,7 +70,7 @@ impl KeySet {
         }
     }
 
-    /// The keys that may verify a token of `algorithm`; `id` is the key id that the token names, if any.
+    /// The keys that may verify a token of `algorithm`; `id` is the `kid` of the token.
     pub(super) fn candidates(&self, algorithm: Algorithm, id: Option<&str>) -> impl Iterator<Item = &Key> {
         self.0.iter().filter(move |key| {
             key.algorithm == algorithm && id.is_none_or(|id| key.id.as_deref() == Some(id))
@@ -83,9 +83,9 @@ impl KeySet {
 }
 
 impl Key {
-    /// The key of HS256.
+    /// The key for HS256, a shared secret.
     pub(super) fn secret(secret: &[u8]) -> Self {
-        Self { id: None, algorithm: Algorithm::HS256, decoding: DecodingKey::from_secret(secret) }
+        Self { id: None, algorithm: Algorithm::HS256, decoding_key: DecodingKey::from_secret(secret) }
     }
 
     /// Converts a JSON Web Key, or returns why it is ignored.
@@ -113,9 +113,9 @@ impl Key {
         if common.key_algorithm.is_some_and(|alg| alg != KeyAlgorithm::from(algorithm)) {
             return Err("its alg is not RS256 (RSA), ES256 (EC) or EdDSA (OKP)");
         }
-        let decoding = DecodingKey::from_jwk(jwk).map_err(|_| "it is not base64url")?;
-        match cryptography::fault(&decoding) {
-            None => Ok(Self { id: common.key_id.clone(), algorithm, decoding }),
+        let decoding_key = DecodingKey::from_jwk(jwk).map_err(|_| "it is not base64url")?;
+        match cryptography::fault(&decoding_key) {
+            None => Ok(Self { id: common.key_id.clone(), algorithm, decoding_key }),
             Some(fault) => Err(fault),
         }
     }

@@ -85,7 +85,7 @@ impl TokenRules {
         for key in keys {
             let of_key = |validation: &&Validation| validation.algorithms.contains(&key.algorithm);
             let Some(validation) = self.validations.iter().find(of_key) else { continue };
-            match decode::<Claims>(unverified.token, &key.decoding, validation) {
+            match decode::<Claims>(unverified.token, &key.decoding_key, validation) {
                 Ok(decoded) => return self.validate_claims(decoded.claims),
                 Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
                 Err(error) => return Err(AuthError::Invalid(reason(error.kind()))),

@@ -106,7 +106,7 @@ fn place_order() -> OperationBuilder {
             .concat();
     let operation = operation(ORDERS_TAG, "placeOrder", "Place an order")
         .security(security::needs(SCOPE_WRITE))
-        .description(Some(samples::described(PLACE_ORDER, samples::PLACE)))
+        .description(Some(samples::description(PLACE_ORDER, samples::PLACE)))
         .extensions(Some(samples::extension(samples::PLACE)))
         .parameter(key)
         .parameter_ref(shared(TIMEOUT_PARAMETER))
@@ -130,7 +130,7 @@ fn list_orders() -> OperationBuilder {
     let page = json("A page of orders, newest first.", schemas::ORDER_PAGE, examples::page());
     let operation = operation(ORDERS_TAG, "listOrders", "List a customer's orders")
         .security(security::needs(SCOPE_READ))
-        .description(Some(samples::described(
+        .description(Some(samples::description(
             "Newest first. A page may have fewer orders than page_size without being the last one.",
             samples::LIST,
         )))
@@ -165,7 +165,7 @@ fn read_order() -> OperationBuilder {
     let order = json("The order.", schemas::ORDER, examples::declined_order());
     let operation = operation(ORDERS_TAG, "readOrder", "Read an order")
         .security(security::needs(SCOPE_READ))
-        .description(Some(samples::described(
+        .description(Some(samples::description(
             "The current state of the order. PAID, DECLINED and VOIDED are final; the response then has an ETag for \
              conditional requests.",
             samples::READ,

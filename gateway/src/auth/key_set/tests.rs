@@ -47,7 +47,7 @@ fn the_rfcs_signatures_verify_by_their_own_keys_and_algorithms_only() {
     let keys = parse(&[rsa(), ec(), ed()]).unwrap().keys.0;
     let [rsa, ec, ed] = keys.try_into().unwrap();
     let secret =
-        Key { id: None, algorithm: Algorithm::HS256, decoding: DecodingKey::from_jwk(&secret).unwrap() };
+        Key { id: None, algorithm: Algorithm::HS256, decoding_key: DecodingKey::from_jwk(&secret).unwrap() };
     let joe =
         "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let examples = [
@@ -77,7 +77,7 @@ fn the_rfcs_signatures_verify_by_their_own_keys_and_algorithms_only() {
     ];
     for (key, message, signature) in &examples {
         let verifies = |key: &Key, algorithm, message: &str| {
-            verify(signature, message.as_bytes(), &key.decoding, algorithm).unwrap_or_default()
+            verify(signature, message.as_bytes(), &key.decoding_key, algorithm).unwrap_or_default()
         };
         assert!(verifies(key, key.algorithm, message), "{:?}", key.algorithm);
         assert!(!verifies(key, key.algorithm, &message.replacen("ey", "ez", 1)), "{:?}", key.algorithm);

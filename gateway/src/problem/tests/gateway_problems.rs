@@ -1,4 +1,4 @@
-//! The gateway's own problems, and what every problem takes from its request and its gateway.
+//! The gateway's own problems, and the members of every problem: ids of the request, URL of the gateway.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ async fn an_invalid_request_has_every_violation() {
 }
 
 #[tokio::test]
-async fn not_started_has_the_gateway_s_domain_and_a_delay() {
+async fn not_started_has_the_domain_gateway_and_a_retry_delay() {
     let rendered = render(Problem::not_started()).await;
     assert_eq!(
         (&rendered.body["domain"], &rendered.body["reason"]),
@@ -91,7 +91,7 @@ async fn a_problem_has_the_ids_of_its_request_and_trace() {
 }
 
 #[tokio::test]
-async fn type_urls_start_with_the_public_address() {
+async fn type_urls_start_with_the_public_url() {
     for (url, expected) in [
         (None, "/problems/internal"),
         (Some("https://shop.example"), "https://shop.example/problems/internal"),
@@ -138,7 +138,7 @@ async fn every_problem_is_counted_by_its_type_and_status() {
     for problem in [Problem::not_started(), Problem::not_started(), Problem::payload_too_large()] {
         scope(context.clone(), async { problem.into_response() }).await;
     }
-    let counted = |kind, status| context.problem_count(kind, status);
-    assert_eq!(counted("not-started", StatusCode::SERVICE_UNAVAILABLE), 2);
-    assert_eq!(counted("invalid-argument", StatusCode::PAYLOAD_TOO_LARGE), 1);
+    let count = |kind, status| context.problem_count(kind, status);
+    assert_eq!(count("not-started", StatusCode::SERVICE_UNAVAILABLE), 2);
+    assert_eq!(count("invalid-argument", StatusCode::PAYLOAD_TOO_LARGE), 1);
 }
