@@ -42,13 +42,13 @@ pub use config::{Config, PriceSource};
 /// Why the service could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A socket is taken.
+    /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The database cannot be used.
     #[error("the database of orders cannot be used: {0}")]
     Database(#[from] OpenError),
-    /// Calls of Payment need the certificates of the system, and there are none.
+    /// The system has no root certificates for calls of Payment by TLS.
     #[error("Payment cannot be called by TLS: {0}")]
     Tls(#[from] TlsError),
     /// The gRPC server failed.
@@ -112,7 +112,7 @@ pub async fn serve(
     let reconciling = application.clone();
     let reconciler = shutdown.clone().run_until_cancelled_owned(async move { reconciling.reconcile().await });
     tokio::spawn(reconciler);
-    let watch = database.spawn_health_check(readiness.clone());
+    let health_check = database.spawn_health_check(readiness.clone());
     let server = Server {
         domain: DOMAIN,
         mode: config.process.mode,
@@ -127,7 +127,7 @@ pub async fn serve(
     let orders =
         OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);
     let served = server.serve(Routes::new(orders), sockets.service, shutdown, database.close()).await;
-    watch.abort();
+    health_check.abort();
     tracer.stop().await;
     Ok(served?)
 }

@@ -2,11 +2,11 @@
 //!
 //! Any number of instances may run it at once. Each order that is due is first claimed, by a committed
 //! compare-and-set, and then charged again. That is harmless, since Payment's response for an order never
-//! changes. An order that has been PENDING for long is voided instead. The reconciler never makes an order
+//! changes. An order that is PENDING for [`VOID_AFTER`] is voided instead. The reconciler makes no order
 //! NOT_CHARGED, since the call of another task may have run.
 //!
-//! While Payment does not answer, one order at a time probes it. Each answer doubles the number of concurrent
-//! recoveries, up to [`CONCURRENCY_MAX`].
+//! While Payment does not respond, one recovery at a time probes it. Each response doubles the number of
+//! concurrent recoveries, up to [`CONCURRENCY_MAX`].
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,27 +23,28 @@ use crate::{
 
 /// Maximum number of concurrent recoveries of one instance, so that recovery leaves capacity for new orders.
 pub const CONCURRENCY_MAX: usize = 32;
-/// An order that has been PENDING for so long is voided.
+/// A PENDING order of this age is voided.
 pub const VOID_AFTER: Duration = Duration::from_secs(15 * 60);
-/// The longest that a call of Payment may take. Together with [`CLAIM_LEASE_MAX`] it bounds how long after
-/// Payment's return an order is tried again whose recovery was in progress.
+/// Timeout of a call of Payment that no client waits for. After an outage of Payment, an order in recovery
+/// waits for this timeout and for the end of its lease ([`CLAIM_LEASE_MAX`]).
 pub const RECOVERY_CALL_MAX: Duration = Duration::from_secs(2);
-/// The longest lease of a claim; the shortest is half of it. The order is due again when the lease ends.
+/// The longest lease of a claim; jitter shortens it by up to half. The order is due again when it ends.
 pub const CLAIM_LEASE_MAX: Duration = Duration::from_secs(2);
 /// The longest lease for a mismatch, which an operator must resolve.
 pub const MISMATCH_LEASE_MAX: Duration = Duration::from_secs(60);
 /// The longest pause between two reads of due orders.
 const POLL_MAX: Duration = Duration::from_millis(500);
-/// The longest pause after a call that Payment or the store did not answer.
+/// The longest pause after a call of Payment or of the store without a response.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Maximum number of due orders in one read.
 const BATCH_MAX: u32 = 128;
-/// How often the backlog is recorded, and how many PENDING orders that reads at most.
-const BACKLOG_EVERY: Duration = Duration::from_secs(5);
+/// Interval of recording the backlog.
+const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
+/// Maximum number of PENDING orders that are counted for the backlog.
 const BACKLOG_MAX: u32 = 1001;
 
 impl Application {
-    /// Recovers due orders until the future is dropped. Recoveries in progress run to their end all the same.
+    /// Recovers due orders until the future is dropped, which does not cancel recoveries in progress.
     pub async fn reconcile(&self) {
         let (sender, receiver) = unbounded_channel();
         let now = self.clock.monotonic();
@@ -53,7 +54,7 @@ impl Application {
             in_progress: BTreeSet::new(),
             window: CONCURRENCY_MAX,
             resume_at: now,
-            read_at: now,
+            next_read_at: now,
             sender,
             receiver,
         };
@@ -66,11 +67,11 @@ impl Application {
 
     async fn watch_backlog(&self) {
         loop {
-            // The adapter logs a store that fails.
+            // The adapter logs the error of the store.
             if let Ok(backlog) = self.orders.backlog(BACKLOG_MAX).await {
                 self.monitor.record_backlog(&backlog);
             }
-            self.clock.sleep(BACKLOG_EVERY).await;
+            self.clock.sleep(BACKLOG_INTERVAL).await;
         }
     }
 
@@ -98,7 +99,7 @@ impl Application {
             _ => RecoveryOutcome::Answered,
         };
         if outcome == ChargeOutcome::Mismatch {
-            // If this claim fails, the task that holds the order finds the same mismatch.
+            // If this claim fails, another task has claimed the order and finds the same mismatch.
             let _ = self.orders.claim(token, self.ids.jittered(MISMATCH_LEASE_MAX)).await;
         }
         self.settle_with(token, outcome, Attempts::Shared).await;
@@ -118,7 +119,7 @@ struct Reconciler {
     /// No recovery starts before this time.
     resume_at: Duration,
     /// The store is not read before this time.
-    read_at: Duration,
+    next_read_at: Duration,
     sender: UnboundedSender<(OrderId, RecoveryOutcome)>,
     receiver: UnboundedReceiver<(OrderId, RecoveryOutcome)>,
 }
@@ -128,7 +129,7 @@ impl Reconciler {
         loop {
             let now = self.application.clock.monotonic();
             if now >= self.resume_at {
-                if self.queue.is_empty() && now >= self.read_at {
+                if self.queue.is_empty() && now >= self.next_read_at {
                     self.read_due(now).await;
                 }
                 self.start_recoveries();
@@ -156,7 +157,7 @@ impl Reconciler {
             }
             Err(_) => ids.jittered(FAILURE_PAUSE_MAX),
         };
-        self.read_at = now + pause;
+        self.next_read_at = now + pause;
     }
 
     fn start_recoveries(&mut self) {
@@ -180,12 +181,12 @@ impl Reconciler {
         }
     }
 
-    /// When there may be work although no recovery ends; `None` if only the end of one brings work.
+    /// When a recovery or a read may start; `None` if a recovery must end first.
     fn wake_at(&self) -> Option<Duration> {
         if self.in_progress.len() >= self.window {
             return None;
         }
-        Some(if self.queue.is_empty() { self.resume_at.max(self.read_at) } else { self.resume_at })
+        Some(if self.queue.is_empty() { self.resume_at.max(self.next_read_at) } else { self.resume_at })
     }
 
     /// Waits until a recovery ends, but no longer than `pause`.
@@ -232,7 +233,7 @@ impl Report {
 
 impl Drop for Report {
     fn drop(&mut self) {
-        // The receiver is gone once the reconciler has stopped.
+        // Sending fails once the reconciler has stopped.
         let _ = self.sender.send((self.order, self.outcome));
     }
 }

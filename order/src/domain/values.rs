@@ -9,7 +9,7 @@ pub const QUANTITY_MAX: u32 = 1_000_000;
 /// Maximum number of characters of a product code.
 pub const PRODUCT_CODE_CHARS_MAX: usize = 100;
 
-/// The id of an order: above 0 and below 2^53. A later order has a higher id.
+/// The id of an order, above 0. Generated ids are below 2^53, and later ones are higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(i64);
 
@@ -19,7 +19,7 @@ impl OrderId {
         (id > 0).then_some(Self(id))
     }
 
-    /// The number.
+    /// The id as an integer.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -41,7 +41,7 @@ impl UserId {
         (id > 0).then_some(Self(id))
     }
 
-    /// The number.
+    /// The id as an integer.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -52,7 +52,7 @@ impl UserId {
 pub struct ProductCode(String);
 
 impl ProductCode {
-    /// `None` for a text that is empty, too long, or contains a control character.
+    /// `None` if `text` is empty, too long, or contains a control character.
     pub fn new(text: String) -> Option<Self> {
         let fits = (1..=PRODUCT_CODE_CHARS_MAX).contains(&text.chars().count());
         (fits && !text.chars().any(char::is_control)).then_some(Self(text))
@@ -69,7 +69,7 @@ impl ProductCode {
 pub struct Quantity(u32);
 
 impl Quantity {
-    /// `None` for a number out of range.
+    /// `None` if `pieces` is out of range.
     pub fn new(pieces: i32) -> Option<Self> {
         u32::try_from(pieces).ok().filter(|pieces| (1..=QUANTITY_MAX).contains(pieces)).map(Self)
     }

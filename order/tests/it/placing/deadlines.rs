@@ -1,4 +1,4 @@
-//! Requests whose deadline passes: the result, and what the saga still does.
+//! Requests whose deadline passes: the result, and what the saga does afterwards.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ const TICK: Duration = Duration::from_millis(1);
 #[tokio::test(start_paused = true)]
 async fn request_with_too_little_time_is_not_started() {
     let fixture = Fixture::new();
-    let least = RESPONSE_MARGIN + WORK_MIN;
-    for time_left in [Duration::ZERO, TICK, RESPONSE_MARGIN, least - TICK] {
+    let time_min = RESPONSE_MARGIN + WORK_MIN;
+    for time_left in [Duration::ZERO, TICK, RESPONSE_MARGIN, time_min - TICK] {
         let started = Instant::now();
         let result = fixture.place_with_time_left(time_left).await;
         assert!(is_not_started(&result), "{result:?}");
         assert_eq!(started.elapsed(), Duration::ZERO);
     }
     assert_eq!(fixture.store.inner.all(), []);
-    assert!(fixture.place_with_time_left(least).await.is_ok());
+    assert!(fixture.place_with_time_left(time_min).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,16 +94,16 @@ async fn deadline_before_the_earlier_order_is_found_is_not_started() {
     fixture.store.next(StoreCall::FindByKey, [StoreFault::Slow(ms(4_000))]);
     let result = fixture.place_with_time_left(ms(2_000)).await;
     assert!(is_not_started(&result), "{result:?}");
-    // The request does nothing later either.
+    // The saga does nothing after the response.
     fixture.drained().await;
     assert_eq!(fixture.only_status(), (id(1), Status::NotCharged));
     assert_eq!(fixture.payments.calls(), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn hanging_payment_is_awaited_within_a_bound() {
+async fn wait_for_a_hanging_payment_is_bounded() {
     let fixture = Fixture::new();
-    let _never = fixture.payments.hold(ChargeOutcome::Charged);
+    let _no_permits = fixture.payments.hold(ChargeOutcome::Charged);
     let started = Instant::now();
     assert_eq!(fixture.place().await, unknown(1));
     assert_eq!(started.elapsed(), TIME_LEFT - RESPONSE_MARGIN);
@@ -113,37 +113,37 @@ async fn hanging_payment_is_awaited_within_a_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn charge_has_the_time_of_the_client_and_leaves_time_to_settle() {
+async fn charge_timeout_is_the_time_left_and_leaves_time_to_settle() {
     for time_left in [ms(600), ms(2_000), TIME_LEFT, ORDER_TASK_MAX] {
         let fixture = Fixture::new();
-        let _never = fixture.payments.hold(ChargeOutcome::Charged);
+        let _no_permits = fixture.payments.hold(ChargeOutcome::Charged);
         assert_eq!(fixture.place_with_time_left(time_left).await, unknown(1));
-        let charge_time = fixture.payments.calls()[0].time_left;
-        assert!(charge_time + ms(5_000) <= ORDER_TASK_MAX, "{charge_time:?}");
-        assert_eq!(charge_time, time_left.min(CHARGE_MAX));
+        let charge_timeout = fixture.payments.calls()[0].time_left;
+        assert!(charge_timeout + ms(5_000) <= ORDER_TASK_MAX, "{charge_timeout:?}");
+        assert_eq!(charge_timeout, time_left.min(CHARGE_MAX));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn charge_after_the_response_has_the_time_of_a_recovery() {
+async fn charge_after_the_response_has_the_timeout_of_a_recovery() {
     // The client gets its response after 1.5 s.
-    for (saved_after, time_to_charge) in
+    for (saved_after, charge_timeout) in
         [(ms(1_400), ms(600)), (ms(1_500), RECOVERY_CALL_MAX), (ms(4_000), RECOVERY_CALL_MAX)]
     {
         let fixture = Fixture::new();
         fixture.store.next(StoreCall::Insert, [StoreFault::Slow(saved_after)]);
         let _ = fixture.place_with_time_left(ms(2_000)).await;
         fixture.drained().await;
-        assert_eq!(fixture.payments.calls()[0].time_left, time_to_charge, "{saved_after:?}");
+        assert_eq!(fixture.payments.calls()[0].time_left, charge_timeout, "{saved_after:?}");
         assert_eq!(fixture.only_status(), (id(1), Status::Paid));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn hanging_store_ends_the_task_within_a_bound() {
-    for op in [StoreCall::Insert, StoreCall::Settle] {
+async fn task_with_a_hanging_store_ends_at_its_time_limit() {
+    for call in [StoreCall::Insert, StoreCall::Settle] {
         let fixture = Fixture::new();
-        fixture.store.next(op, [StoreFault::Slow(ORDER_TASK_MAX * 2)]);
+        fixture.store.next(call, [StoreFault::Slow(ORDER_TASK_MAX * 2)]);
         let started = Instant::now();
         assert_eq!(fixture.place().await, unknown(1));
         fixture.drained().await;
@@ -167,14 +167,14 @@ async fn in_progress_is_returned_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_progress_is_returned_in_time_by_a_slow_store() {
+async fn in_progress_is_returned_in_time_with_a_slow_store() {
     let (fixture, earlier) = Fixture::with_earlier(Status::Pending).await;
     fixture.store.next(StoreCall::Find, [StoreFault::Slow(ms(4_000))]);
     let started = Instant::now();
     let result = fixture.place_with_time_left(ms(2_000)).await;
     assert_eq!(result, Err(PlaceError::InProgress { order: earlier.id }));
     assert_eq!(started.elapsed(), ms(2_000) - RESPONSE_MARGIN);
-    // The request does nothing once the first one has ended without a charge.
+    // The retry does nothing after the earlier request has ended without a charge.
     record_not_charged(&fixture, &earlier).await;
     assert_nothing_starts(&fixture).await;
 }
@@ -202,15 +202,15 @@ async fn assert_nothing_starts(fixture: &Fixture) {
     assert_eq!(fixture.payments.calls(), []);
 }
 
-/// The result of a retry that loses a race for reopening the order, and whose deadline passes before it reads
-/// the row.
-async fn lose_reopening(mine: impl IntoIterator<Item = StoreFault>) -> Result<Placed, PlaceError> {
+/// The result of a retry that loses the race to reopen the order, and whose deadline passes before it reads
+/// the row again. `faults` are those of its earlier attempts.
+async fn lose_reopening(faults: impl IntoIterator<Item = StoreFault>) -> Result<Placed, PlaceError> {
     let (fixture, earlier) = Fixture::with_earlier(Status::NotCharged).await;
-    let mine: Vec<_> = mine.into_iter().chain([StoreFault::Slow(ms(1_000))]).collect();
-    // Each attempt but the last is followed by a read.
-    fixture.store.next(StoreCall::Find, vec![StoreFault::None; mine.len() - 1]);
+    let faults: Vec<_> = faults.into_iter().chain([StoreFault::Slow(ms(1_000))]).collect();
+    // A read follows each attempt; the last read is slow.
+    fixture.store.next(StoreCall::Find, vec![StoreFault::None; faults.len() - 1]);
     fixture.store.next(StoreCall::Find, [StoreFault::Slow(ms(4_000))]);
-    fixture.store.next(StoreCall::Reopen, mine);
+    fixture.store.next(StoreCall::Reopen, faults);
     let placing = fixture.spawn_place(ms(2_000));
     tokio::time::sleep(ms(500)).await;
     assert_eq!(fixture.store.inner.reopen(earlier.fencing_token()).await, Ok(true));
@@ -221,7 +221,7 @@ async fn lose_reopening(mine: impl IntoIterator<Item = StoreFault>) -> Result<Pl
 async fn deadline_after_another_retry_reopened_the_order() {
     let in_progress = Err(PlaceError::InProgress { order: id(1) });
     assert_eq!(lose_reopening([]).await, in_progress);
-    // The attempt without an result may be the one that won.
+    // The attempt without a response may have reopened the order itself.
     assert_eq!(lose_reopening([StoreFault::RequestLost]).await, unknown(1));
 }
 
@@ -236,7 +236,7 @@ async fn retry_without_time_to_charge_replays_not_charged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failing_reopening_ends_with_the_time_to_charge() {
+async fn failing_reopening_is_not_retried_without_time_to_charge() {
     let (fixture, _) = Fixture::with_earlier(Status::NotCharged).await;
     fixture.store.next(StoreCall::Reopen, vec![StoreFault::RequestLost; 10_000]);
     let started = Instant::now();
