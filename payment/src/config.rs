@@ -10,7 +10,7 @@ use service_kit::{
 use crate::domain::CreditLimit;
 
 pub(crate) const ADMIN_ADDRESS: Variable = process::admin_address("127.0.0.1:9001");
-/// The limit of new accounts.
+/// The credit limit of new accounts.
 pub const PAYMENT_CREDIT_LIMIT: Variable = Variable {
     name: "PAYMENT_CREDIT_LIMIT",
     kind: Kind::Text(CreditLimit::ACCEPTED),
@@ -76,7 +76,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    const NEEDED: [(&str, &str); 4] = [
+    const REQUIRED: [(&str, &str); 4] = [
         ("APPLICATION_PORT", "3001"),
         ("ENV", "development"),
         ("DB_DRIVER", "sqlite"),
@@ -84,12 +84,12 @@ mod tests {
     ];
 
     fn with(name: &'static str, value: &'static str) -> Result<Config, EnvErrors> {
-        Config::read(&NEEDED.into_iter().chain([(name, value)]).collect())
+        Config::read(&REQUIRED.into_iter().chain([(name, value)]).collect())
     }
 
     #[test]
-    fn what_is_required_is_enough() {
-        let config = Config::read(&NEEDED.into_iter().collect()).unwrap();
+    fn required_variables_suffice() {
+        let config = Config::read(&REQUIRED.into_iter().collect()).unwrap();
         assert_eq!(config.process.service_address.to_string(), "127.0.0.1:3001");
         assert_eq!(config.process.admin_address.to_string(), "127.0.0.1:9001");
         assert_eq!(config.database.url.to_string(), "sqlite:///data/payment.db");
@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn every_missing_variable_has_a_line() {
+    fn every_missing_variable_gets_a_line() {
         let errors = Config::read(&Vars::default()).unwrap_err().to_string();
-        let missing = NEEDED.map(|(name, _)| format!("{name} environment variable is missing."));
+        let missing = REQUIRED.map(|(name, _)| format!("{name} environment variable is missing."));
         assert_eq!(errors.lines().collect::<Vec<_>>(), missing);
     }
 
     #[test]
-    fn a_limit_is_an_exact_decimal() {
+    fn a_credit_limit_is_an_exact_decimal() {
         assert_eq!(
             with("PAYMENT_CREDIT_LIMIT", "1000000.5").unwrap().credit_limit,
             "1000000.5".parse().unwrap()

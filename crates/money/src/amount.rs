@@ -70,13 +70,14 @@ impl Money {
         if decimal.negative {
             return Err(AmountError::Negative);
         }
+        // The amount is digits × 10^shift minor units.
         let shift = decimal.scale.saturating_add(currency.exponent().into());
-        let zeros = u32::try_from(shift).map_err(|_| match decimal.scale {
+        let shift = u32::try_from(shift).map_err(|_| match decimal.scale {
             ..0 => AmountError::TooPrecise { currency },
             0.. => AmountError::TooLarge,
         })?;
-        let shifted = 10_i64.checked_pow(zeros).zip(decimal.digits.parse().ok());
-        let minor = shifted.and_then(|(power, digits): (i64, i64)| digits.checked_mul(power));
+        let factors = 10_i64.checked_pow(shift).zip(decimal.digits.parse().ok());
+        let minor = factors.and_then(|(power, digits): (i64, i64)| digits.checked_mul(power));
         Self::from_minor(currency, minor.ok_or(AmountError::TooLarge)?)
     }
 
@@ -99,7 +100,7 @@ impl Money {
     pub fn to_units_nanos(self) -> (i64, i32) {
         let unit = self.minor_per_major();
         let billionths = self.minor % unit * (1_000_000_000 / unit);
-        // Below 10^9, which an i32 holds.
+        // Below 10^9, so it fits an i32.
         (self.minor / unit, i32::try_from(billionths).unwrap_or(i32::MAX))
     }
 
@@ -185,15 +186,15 @@ mod tests {
 
     #[test]
     fn invalid_units_and_nanos_are_rejected() {
-        let read = |units, nanos| Money::from_units_nanos(Currency::USD, units, nanos);
-        assert_eq!(read(0, 1_000_000_000), Err(AmountError::NotANumber));
-        assert_eq!(read(1, -1), Err(AmountError::NotANumber));
-        assert_eq!(read(-1, 0), Err(AmountError::Negative));
-        assert_eq!(read(0, -10_000_000), Err(AmountError::Negative));
-        assert_eq!(read(0, 1), Err(AmountError::TooPrecise { currency: Currency::USD }));
-        assert_eq!(read(i64::MAX, 999_999_999), Err(AmountError::TooPrecise { currency: Currency::USD }));
-        assert_eq!(read(i64::MAX, 0), Err(AmountError::TooLarge));
-        assert_eq!(read(i64::MIN, 0), Err(AmountError::Negative));
+        let convert = |units, nanos| Money::from_units_nanos(Currency::USD, units, nanos);
+        assert_eq!(convert(0, 1_000_000_000), Err(AmountError::NotANumber));
+        assert_eq!(convert(1, -1), Err(AmountError::NotANumber));
+        assert_eq!(convert(-1, 0), Err(AmountError::Negative));
+        assert_eq!(convert(0, -10_000_000), Err(AmountError::Negative));
+        assert_eq!(convert(0, 1), Err(AmountError::TooPrecise { currency: Currency::USD }));
+        assert_eq!(convert(i64::MAX, 999_999_999), Err(AmountError::TooPrecise { currency: Currency::USD }));
+        assert_eq!(convert(i64::MAX, 0), Err(AmountError::TooLarge));
+        assert_eq!(convert(i64::MIN, 0), Err(AmountError::Negative));
     }
 
     #[test]

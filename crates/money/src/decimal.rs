@@ -27,9 +27,9 @@ pub(crate) fn parse(text: &str) -> Option<Decimal> {
     if !well_formed {
         return None;
     }
-    let all = format!("{whole}{}", fraction.unwrap_or_default());
-    let trimmed = all.trim_end_matches('0');
-    let shift = as_i64(all.len() - trimmed.len()) - as_i64(fraction.map_or(0, str::len));
+    let all_digits = format!("{whole}{}", fraction.unwrap_or_default());
+    let trimmed = all_digits.trim_end_matches('0');
+    let shift = as_i64(all_digits.len() - trimmed.len()) - as_i64(fraction.map_or(0, str::len));
     let digits = trimmed.trim_start_matches('0').to_owned();
     Some(Decimal { negative, digits, scale: parse_exponent(exponent).saturating_add(shift) })
 }
@@ -38,7 +38,7 @@ fn as_i64(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Saturates: an exponent outside of `i32` is outside of any amount.
+/// Saturates: no amount but 0 may have an exponent outside of `i32`.
 fn parse_exponent(text: &str) -> i64 {
     let limit = if text.starts_with('-') { i64::from(i32::MIN) } else { i64::from(i32::MAX) };
     text.parse::<i32>().map_or(limit, i64::from)
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_json_number_are_rejected() {
+    fn text_that_is_not_a_json_number_is_rejected() {
         for text in [
             "", " ", "-", "+1", "01", ".5", "1.", "1e", "1e+", "NaN", "Infinity", "0x1", "1_0", "1,0", " 1",
             "１",

@@ -1,4 +1,4 @@
-//! The float fields of the old contract.
+//! Conversions for the float fields of the old contract (`proto/baseline`).
 
 use crate::{AmountError, Currency, Money};
 
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_that_are_no_amount_are_rejected() {
+    fn floats_that_are_not_amounts_are_rejected() {
         assert_eq!(minor(0.001, Rounding::Exact), Err(AmountError::TooPrecise { currency: Currency::USD }));
         assert_eq!(minor(-0.01, Rounding::Exact), Err(AmountError::Negative));
         assert_eq!(minor(f32::MIN, Rounding::HalfEven), Err(AmountError::Negative));

@@ -25,17 +25,17 @@ pub static MIGRATIONS: Migrations = Migrations {
 /// find none; operators run the same file.
 pub const AUDIT: &str = include_str!("../../audit.sql");
 
-/// Attempts before a unique violation counts as [`LedgerError::Conflict`]. The first may be the key of an
-/// account that another writer opened concurrently; the second attempt finds that account.
-const ATTEMPTS: usize = 2;
+/// Attempts before a unique violation counts as [`LedgerError::Conflict`]. The first violation may be that of
+/// an account that another writer opened concurrently; the second attempt finds the account.
+const ATTEMPTS_MAX: usize = 2;
 
 /// Adds to the charged amount of an existing account, if it stays within the credit limit.
 const DEBIT: &str = "UPDATE accounts SET charged_minor = charged_minor + ?
      WHERE user_id = ? AND currency = ? AND charged_minor + ? <= credit_limit_minor";
 
-const IS_OPEN: &str = "SELECT user_id FROM accounts WHERE user_id = ? AND currency = ?";
+const SELECT_ACCOUNT: &str = "SELECT user_id FROM accounts WHERE user_id = ? AND currency = ?";
 
-const OPEN: &str =
+const INSERT_ACCOUNT: &str =
     "INSERT INTO accounts (user_id, currency, credit_limit_minor, charged_minor, created_at_ms)
      VALUES (?, ?, ?, 0, ?)";
 
@@ -49,7 +49,7 @@ impl DbLedger {
         Self(database)
     }
 
-    /// The first `limit` payments with an order id above `after`, by order id.
+    /// The first `limit` payments with an order id above `after`, sorted by order id.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl DbLedger {
     where
         T: Transaction<Output = Payment> + Copy,
     {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..ATTEMPTS_MAX {
             match self.0.write(transaction).await {
                 Ok(payment) => return Ok(payment),
                 Err(error) if error.is_unique_violation() => {
@@ -91,7 +91,7 @@ impl DbLedger {
     }
 }
 
-/// Logs `error` and maps it to what is known about the outcome.
+/// Logs `error` and returns what it shows about the outcome.
 fn write_error(error: &WriteError) -> LedgerError {
     tracing::error!(%error, "database write failed");
     match error {
@@ -198,8 +198,8 @@ impl Transaction for RecordCharge {
         let (user, total) = (charge.request.user, charge.request.total.get());
         let mut debited = debit(connection, user, total).await?;
         if !debited {
-            if !is_open(connection, user, total).await? {
-                open(connection, user, charge.opening_limit, charge.now_ms).await?;
+            if !has_account(connection, user, total).await? {
+                open_account(connection, user, charge.opening_limit, charge.now_ms).await?;
             }
             // Another writer may have opened the account after the first debit. If this debit fails too, the
             // limit is exceeded.
@@ -221,17 +221,17 @@ async fn debit(connection: &mut Connection, user: UserId, total: Money) -> Resul
     Ok(query.execute(connection.executor()).await?.rows_affected() == 1)
 }
 
-async fn is_open(connection: &mut Connection, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
-    let query = connection.query(IS_OPEN).bind(user.get()).bind(total.currency().code());
+async fn has_account(connection: &mut Connection, user: UserId, total: Money) -> Result<bool, sqlx::Error> {
+    let query = connection.query(SELECT_ACCOUNT).bind(user.get()).bind(total.currency().code());
     Ok(query.fetch_optional(connection.executor()).await?.is_some())
 }
 
-async fn open(
+async fn open_account(
     connection: &mut Connection,
     user: UserId,
     limit: Money,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    let query = connection.query(OPEN).bind(user.get()).bind(limit.currency().code());
+    let query = connection.query(INSERT_ACCOUNT).bind(user.get()).bind(limit.currency().code());
     query.bind(limit.minor()).bind(now_ms).execute(connection.executor()).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Charge requests, and the reply that a recorded payment gives to them.
+//! Charge requests, and the replies to them once the payment is recorded.
 
 use money::Money;
 
@@ -9,7 +9,7 @@ use super::{BillId, DeclineReason, OrderId, Outcome, Payment, PaymentId, UserId}
 pub struct Total(Money);
 
 impl Total {
-    /// The amount, if it is above 0.
+    /// `None` if `amount` is 0.
     pub fn new(amount: Money) -> Option<Self> {
         (!amount.is_zero()).then_some(Self(amount))
     }
@@ -41,7 +41,7 @@ pub enum ChargeReply {
         /// The bill of the charge.
         bill: BillId,
     },
-    /// Declined, final.
+    /// Declined; this is final.
     Declined(DeclineReason),
     /// The order was voided before; nothing is charged.
     Voided,
@@ -52,7 +52,7 @@ pub enum ChargeReply {
 impl Payment {
     /// The reply to `request`, which is for the same order.
     ///
-    /// A VOIDED payment has no amount to compare, so that it replies VOIDED to every request.
+    /// A VOIDED payment has no amount to compare, so the reply to every request is VOIDED.
     pub fn reply_to(&self, request: &ChargeRequest) -> ChargeReply {
         let same = |user: UserId, total: Money| user == request.user && total == request.total.get();
         match self.outcome {

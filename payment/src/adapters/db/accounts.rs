@@ -5,7 +5,7 @@ use database::{Connection, Database, Summary, Transaction};
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
-use super::{ATTEMPTS, open, read_error, rows::invalid, write_error};
+use super::{ATTEMPTS_MAX, open_account, read_error, rows::invalid, write_error};
 use crate::{
     domain::{Account, ChangeId, LimitChange, UserId},
     ports::{Accounts, CHANGES_MAX, LedgerError, NewLimit},
@@ -57,7 +57,7 @@ impl Accounts for DbAccounts {
     }
 
     async fn set_limit(&self, limit: &NewLimit) -> Result<LimitChange, LedgerError> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..ATTEMPTS_MAX {
             match self.0.write(SetLimit(limit.clone())).await {
                 Ok(change) => return Ok(change),
                 Err(error) if error.is_unique_violation() => {}
@@ -101,7 +101,7 @@ impl Transaction for SetLimit {
             let set = connection.query(SET_LIMIT).bind(limit.minor()).bind(user.get()).bind(code);
             set.execute(connection.executor()).await?;
         } else {
-            open(connection, user, limit, now_ms).await?;
+            open_account(connection, user, limit, now_ms).await?;
         }
         let change = change_of(&self.0, before);
         insert(connection, &change).await.map(|()| change)

@@ -47,7 +47,7 @@ fn money(amount: Money) -> google_type::Money {
 }
 
 fn timestamp(ms: i64) -> prost_types::Timestamp {
-    // Below 10^9, which an i32 holds.
+    // Below 10^9, so it fits an i32.
     let nanos = i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default();
     prost_types::Timestamp { seconds: ms.div_euclid(1_000), nanos }
 }
