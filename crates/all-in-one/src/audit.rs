@@ -1,8 +1,8 @@
 //! Compares Order's database with Payment's; operators may run it while the services run.
 //!
 //! Every PAID order has a charge of the same amount, and no other order has a charge. Both databases may
-//! change during the audit. So it reads each mismatch a second time, and reports it only if the mismatch is
-//! still there and the order did not change meanwhile. A PENDING order has no known outcome and is skipped.
+//! change during the audit. So it reads each disagreement a second time, and reports it only if it persists
+//! and the order did not change meanwhile. A PENDING order has no known outcome and is skipped.
 
 mod compare;
 
@@ -30,16 +30,16 @@ pub struct Report {
     pub orders: u64,
     /// The number of payments read.
     pub payments: u64,
-    /// Mismatches between an order and its payment, ordered by order id.
+    /// Disagreements between an order and its payment, sorted by order id.
     pub disagreements: Vec<Disagreement>,
     /// Accounts whose charged amount differs from the sum of their CHARGED payments.
-    pub accounts: Vec<(UserId, Currency)>,
+    pub unbalanced: Vec<(UserId, Currency)>,
 }
 
 impl Report {
     /// Whether the audit found no disagreement.
     pub fn agrees(&self) -> bool {
-        self.disagreements.is_empty() && self.accounts.is_empty()
+        self.disagreements.is_empty() && self.unbalanced.is_empty()
     }
 }
 
@@ -48,21 +48,21 @@ impl fmt::Display for Report {
         for disagreement in &self.disagreements {
             writeln!(f, "{disagreement}")?;
         }
-        for (user, currency) in &self.accounts {
+        for (user, currency) in &self.unbalanced {
             writeln!(
                 f,
                 "user {user}, {currency}: the amount charged is not the sum of the CHARGED payments"
             )?;
         }
-        let found = u64::try_from(self.disagreements.len() + self.accounts.len()).unwrap_or(u64::MAX);
+        let found = u64::try_from(self.disagreements.len() + self.unbalanced.len()).unwrap_or(u64::MAX);
         let [orders, payments, disagreements] =
-            [(self.orders, "order"), (self.payments, "payment"), (found, "disagreement")].map(counted);
+            [(self.orders, "order"), (self.payments, "payment"), (found, "disagreement")].map(count_of);
         write!(f, "{orders} and {payments}: {disagreements}")
     }
 }
 
 /// `1 order`, `2 orders`.
-fn counted((count, noun): (u64, &str)) -> String {
+fn count_of((count, noun): (u64, &str)) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -72,25 +72,23 @@ fn counted((count, noun): (u64, &str)) -> String {
 ///
 /// A database cannot be read.
 pub async fn audit(order: &Config, payment: &Config) -> anyhow::Result<Report> {
-    let (orders_in, payments_in) =
-        (Database::open_existing(order).await?, Database::open_existing(payment).await?);
-    let databases =
-        Databases { orders: DbOrders::new(orders_in.clone()), payments: DbLedger::new(payments_in.clone()) };
-    let report = databases.audit().await;
-    orders_in.close().await;
-    payments_in.close().await;
+    let (order, payment) = (Database::open_existing(order).await?, Database::open_existing(payment).await?);
+    let audit = Audit { orders: DbOrders::new(order.clone()), payments: DbLedger::new(payment.clone()) };
+    let report = audit.run().await;
+    order.close().await;
+    payment.close().await;
     report
 }
 
-struct Databases {
+struct Audit {
     orders: DbOrders,
     payments: DbLedger,
 }
 
-impl Databases {
-    async fn audit(&self) -> anyhow::Result<Report> {
+impl Audit {
+    async fn run(&self) -> anyhow::Result<Report> {
         let mut report = Report::default();
-        let mut suspects = Vec::new();
+        let mut ids = Vec::new();
         let mut pages = Pages::default();
         loop {
             pages.fill(self).await?;
@@ -100,19 +98,19 @@ impl Databases {
             }
             report.orders += u64::from(order.is_some());
             report.payments += u64::from(payment.is_some());
-            if let Some(suspect) = disagreement(order.as_ref(), payment.as_ref()) {
-                suspects.push(suspect.order);
+            if let Some(found) = disagreement(order.as_ref(), payment.as_ref()) {
+                ids.push(found.order);
             }
         }
-        for id in suspects {
-            report.disagreements.extend(self.confirmed_mismatch(id).await?);
+        for id in ids {
+            report.disagreements.extend(self.confirmed_disagreement(id).await?);
         }
-        report.accounts = self.unbalanced().await?;
+        report.unbalanced = self.unbalanced().await?;
         Ok(report)
     }
 
-    /// Reads an order twice and its payment in between; returns the mismatch unless the order changed.
-    async fn confirmed_mismatch(&self, id: i64) -> anyhow::Result<Option<Disagreement>> {
+    /// Reads an order twice and its payment in between; returns the disagreement unless the order changed.
+    async fn confirmed_disagreement(&self, id: i64) -> anyhow::Result<Option<Disagreement>> {
         let before = self.order(id).await?;
         let payment = self.payment(id).await?;
         let after = self.order(id).await?;
@@ -129,7 +127,7 @@ impl Databases {
 
     async fn order(&self, id: i64) -> anyhow::Result<Option<OrderSummary>> {
         let found = self.orders.audit_page(id - 1, 1).await.context("cannot read the orders")?;
-        Ok(found.into_iter().find(|entry| entry.charge.order.get() == id))
+        Ok(found.into_iter().find(|order| order.charge.order.get() == id))
     }
 
     async fn payment(&self, id: i64) -> anyhow::Result<Option<Payment>> {
@@ -148,7 +146,7 @@ struct Pages {
 #[derive(Debug)]
 struct Page<T> {
     rows: VecDeque<T>,
-    /// The id of the last row that was read.
+    /// The order id of the last row that was read.
     after: i64,
     is_last: bool,
 }
@@ -171,8 +169,8 @@ impl<T> Page<T> {
     }
 }
 
-fn id_of_order(entry: &OrderSummary) -> i64 {
-    entry.charge.order.get()
+fn id_of_order(order: &OrderSummary) -> i64 {
+    order.charge.order.get()
 }
 
 fn id_of_payment(payment: &Payment) -> i64 {
@@ -180,19 +178,19 @@ fn id_of_payment(payment: &Payment) -> i64 {
 }
 
 impl Pages {
-    async fn fill(&mut self, databases: &Databases) -> anyhow::Result<()> {
+    async fn fill(&mut self, audit: &Audit) -> anyhow::Result<()> {
         if self.orders.needs_rows() {
-            let rows = databases.orders.audit_page(self.orders.after, PAGE_ROWS).await;
+            let rows = audit.orders.audit_page(self.orders.after, PAGE_ROWS).await;
             self.orders.fill(rows.context("cannot read the orders")?, id_of_order);
         }
         if self.payments.needs_rows() {
-            let rows = databases.payments.audit_page(self.payments.after, PAGE_ROWS).await;
+            let rows = audit.payments.audit_page(self.payments.after, PAGE_ROWS).await;
             self.payments.fill(rows.context("cannot read the payments")?, id_of_payment);
         }
         Ok(())
     }
 
-    /// The order and the payment of the lowest order id that is left.
+    /// Takes the order and the payment of the lowest order id in the pages.
     fn next_pair(&mut self) -> (Option<OrderSummary>, Option<Payment>) {
         let order = self.orders.rows.front().map(id_of_order);
         let payment = self.payments.rows.front().map(id_of_payment);
@@ -208,13 +206,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_have_the_right_number() {
+    fn report_uses_singular_and_plural() {
         let what = "PAID, but unknown to Payment".to_owned();
         let report = Report {
             orders: 1,
             payments: 0,
             disagreements: vec![Disagreement { order: 7, what }],
-            accounts: Vec::new(),
+            unbalanced: Vec::new(),
         };
         let expected = "order 7: PAID, but unknown to Payment\n1 order and 0 payments: 1 disagreement";
         assert_eq!(report.to_string(), expected);

@@ -25,24 +25,24 @@ use service_kit::{
 )]
 struct Cli {
     #[command(flatten)]
-    all: All,
+    all: RunAllArguments,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Args)]
-struct All {
+struct RunAllArguments {
     /// Directory of the database files
     #[arg(long, default_value = "./data")]
     data: PathBuf,
     /// Port of the gateway; its admin listener is 1000 above
-    #[arg(long, default_value_t = Ports::WELL_KNOWN.gateway)]
+    #[arg(long, default_value_t = Ports::CLI_DEFAULT.gateway)]
     gateway_port: u16,
     /// Port of the Order service; its admin listener is 6000 above
-    #[arg(long, default_value_t = Ports::WELL_KNOWN.order)]
+    #[arg(long, default_value_t = Ports::CLI_DEFAULT.order)]
     order_port: u16,
     /// Port of the Payment service; its admin listener is 6000 above
-    #[arg(long, default_value_t = Ports::WELL_KNOWN.payment)]
+    #[arg(long, default_value_t = Ports::CLI_DEFAULT.payment)]
     payment_port: u16,
 }
 
@@ -50,13 +50,13 @@ struct All {
 enum Command {
     /// Run the gateway alone, or one of its commands; see gateway --help
     #[command(disable_help_flag = true)]
-    Gateway(Passed),
+    Gateway(ServiceArguments),
     /// Run the Order service alone, or one of its commands; see order --help
     #[command(disable_help_flag = true)]
-    Order(Passed),
+    Order(ServiceArguments),
     /// Run the Payment service alone, or one of its commands; see payment --help
     #[command(disable_help_flag = true)]
-    Payment(Passed),
+    Payment(ServiceArguments),
     /// Compare Order's database with Payment's, read-only, also while the services run
     #[command(after_help = AUDIT_HELP)]
     Audit {
@@ -70,27 +70,28 @@ enum Command {
 
 const AUDIT_HELP: &str = "\
 Without variables, the databases are the files in --data. Otherwise ORDER_DB_DRIVER, ORDER_DATA_SOURCE_URL, \
-PAYMENT_DB_DRIVER and PAYMENT_DATA_SOURCE_URL configure them, as DB_DRIVER and DATA_SOURCE_URL do for each service; the \
-other variables of a database have the same prefixes.
+PAYMENT_DB_DRIVER and PAYMENT_DATA_SOURCE_URL configure them, as DB_DRIVER and DATA_SOURCE_URL do for each \
+service; the other variables of a database have the same prefixes.
 
-Prints one line per disagreement: a PAID order without a charge, or with another amount; a charge whose order is not \
-PAID; an account whose charges do not add up. A PENDING order is no disagreement, since its outcome is open.
+Prints one line per disagreement: a PAID order without a charge, or with another amount; a charge whose \
+order is not PAID; an account whose charged amount is not the sum of its charges. A PENDING order is no \
+disagreement, since its outcome is open.
 
 Exit codes: 0; 1: there are disagreements; 64: a variable is wrong; 69: a database cannot be read.";
 /// The exit code of an audit that finds disagreements.
 const EXIT_DISAGREES: u8 = 1;
 
-/// The arguments of a service's own command line.
+/// The arguments for the command line of one service.
 #[derive(Args)]
-struct Passed {
+struct ServiceArguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
-impl Passed {
-    /// The arguments after the name of the program.
-    fn after(self, name: &str) -> impl Iterator<Item = OsString> {
-        std::iter::once(name.into()).chain(self.arguments)
+impl ServiceArguments {
+    /// The arguments after `program`, the name that the service shows in its help.
+    fn after(self, program: &str) -> impl Iterator<Item = OsString> {
+        std::iter::once(program.into()).chain(self.arguments)
     }
 }
 
@@ -118,9 +119,9 @@ pub fn run() -> ExitCode {
     let vars = Vars::from_process();
     match command {
         None => run_all(all, &vars),
-        Some(Command::Gateway(passed)) => gateway::cli::run(passed.after("order-system gateway"), &vars),
-        Some(Command::Order(passed)) => order::cli::run(passed.after("order-system order"), &vars),
-        Some(Command::Payment(passed)) => payment::cli::run(passed.after("order-system payment"), &vars),
+        Some(Command::Gateway(args)) => gateway::cli::run(args.after("order-system gateway"), &vars),
+        Some(Command::Order(args)) => order::cli::run(args.after("order-system order"), &vars),
+        Some(Command::Payment(args)) => payment::cli::run(args.after("order-system payment"), &vars),
         Some(Command::Audit { data }) => audit(&data, &vars),
         Some(Command::Openapi) => {
             print(&gateway::openapi::document_json());
@@ -137,14 +138,14 @@ fn audit(data: &Path, vars: &Vars) -> ExitCode {
     })
 }
 
-/// The databases of the variables, or the files in `data` where none of the variables is set.
+/// The databases that the variables configure, or the files in `data` if no such variable is set.
 fn audited_databases(data: &Path, vars: &Vars) -> Result<(database::Config, database::Config), EnvErrors> {
-    let in_data = |service: &str| format!("sqlite://{}", data.join(format!("{service}.db")).display());
+    let sqlite_url = |service: &str| format!("sqlite://{}", data.join(format!("{service}.db")).display());
     let files = [
         ("ORDER_DB_DRIVER", "sqlite".to_owned()),
-        ("ORDER_DATA_SOURCE_URL", in_data("order")),
+        ("ORDER_DATA_SOURCE_URL", sqlite_url("order")),
         ("PAYMENT_DB_DRIVER", "sqlite".to_owned()),
-        ("PAYMENT_DATA_SOURCE_URL", in_data("payment")),
+        ("PAYMENT_DATA_SOURCE_URL", sqlite_url("payment")),
     ];
     let is_configured =
         ["ORDER_", "PAYMENT_"].iter().any(|prefix| database::Config::is_set_with_prefix(vars, prefix));
@@ -157,13 +158,13 @@ fn audited_databases(data: &Path, vars: &Vars) -> Result<(database::Config, data
     }
 }
 
-fn run_all(all: All, vars: &Vars) -> ExitCode {
-    let passed_on = VARIABLES.iter().copied().flatten().flat_map(|variable| vars.pairs(variable));
+fn run_all(all: RunAllArguments, vars: &Vars) -> ExitCode {
+    let service_vars = VARIABLES.iter().copied().flatten().flat_map(|variable| vars.pairs(variable));
     let options = Options {
         data: Some(all.data),
         ports: Ports { gateway: all.gateway_port, order: all.order_port, payment: all.payment_port },
         databases: None,
-        vars: passed_on.collect(),
+        vars: service_vars.collect(),
     };
     let filter = vars.get(&RUST_LOG).unwrap_or(telemetry::FILTER_DEFAULT);
     telemetry::install(Mode::Development, filter);
@@ -181,13 +182,13 @@ fn run_all(all: All, vars: &Vars) -> ExitCode {
 
 async fn serve_all(options: Options) -> anyhow::Result<()> {
     let stop: CancellationToken = process::stop_signal().map_err(anyhow::Error::msg)?;
-    let wants_tokens = options.vars.iter().any(|(name, _)| name == "AUTH_ISSUER");
+    let requires_tokens = options.vars.iter().any(|(name, _)| name == "AUTH_ISSUER");
     let mut system = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
         started = System::start_with(options) => started?,
     };
-    welcome(&system.gateway_url(), wants_tokens);
+    print_urls(&system.gateway_url(), requires_tokens);
     tokio::select! {
         biased;
         () = stop.cancelled() => system.stop().await,
@@ -195,7 +196,7 @@ async fn serve_all(options: Options) -> anyhow::Result<()> {
     }
 }
 
-/// The error and its causes, without those that the text contains already.
+/// The error and its causes, without causes that the line contains already.
 fn one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line {
         line if line.contains(&cause) => line,
@@ -208,8 +209,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<service_kit::env::EnvErrors>() { process::EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
 }
 
-fn welcome(url: &str, wants_tokens: bool) {
-    let token = if wants_tokens { " -H \"Authorization: Bearer $TOKEN\"" } else { "" };
+fn print_urls(url: &str, requires_tokens: bool) {
+    let token = if requires_tokens { " -H \"Authorization: Bearer $TOKEN\"" } else { "" };
     print(&format!(
         r#"
   Orders    {url}/orders
@@ -224,6 +225,6 @@ fn welcome(url: &str, wants_tokens: bool) {
 
 /// Prints on stdout; logs go to stderr.
 fn print(text: &str) {
-    // A reader that closes the pipe is no reason to end.
+    // Not an error: the reader may have closed the pipe.
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
 }

@@ -1,4 +1,4 @@
-//! How a system is set up.
+//! The options of a [`System`](crate::System).
 
 use std::{
     fmt,
@@ -8,27 +8,28 @@ use std::{
 
 use service_kit::env::Vars;
 
-/// How a system is set up. The default is for tests: free ports, databases that go with the system.
+/// The options of a [`System`](crate::System). The default is for tests: free ports, temporary databases.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the database files are kept; `None` for a directory that is removed at the end.
+    /// The directory of the database files; `None` for a temporary directory.
     pub data: Option<PathBuf>,
-    /// Where the services listen.
+    /// The ports of the services.
     pub ports: Ports,
-    /// The databases, where they are on a server; `None` for SQLite files in `data`.
+    /// Databases on a server; `None` for SQLite files in `data`.
     pub databases: Option<Databases>,
-    /// Variables for all three services, over what the system sets itself: `PAYMENT_CREDIT_LIMIT`, for instance.
+    /// Variables for all three services, for instance `PAYMENT_CREDIT_LIMIT`. They override those that the
+    /// system sets itself.
     pub vars: Vec<(String, String)>,
 }
 
-/// Databases on a server, one of each service. `Debug` shows no URL, since they hold passwords.
+/// Databases on a server, one for each service. `Debug` omits the URLs, which contain passwords.
 #[derive(Clone)]
 pub struct Databases {
     /// `DB_DRIVER`
     pub driver: &'static str,
     /// Order's `DATA_SOURCE_URL`
     pub order: String,
-    /// Payment's
+    /// Payment's `DATA_SOURCE_URL`
     pub payment: String,
 }
 
@@ -38,8 +39,8 @@ impl fmt::Debug for Databases {
     }
 }
 
-/// Ports on the loopback address; 0 is any free one. The admin listener of a service has its port + 1000
-/// (gateway) or + 6000 (Order, Payment): 9080, 9000 and 9001 for the well-known ones.
+/// Ports on the loopback address; 0 is any free port. The admin listener of a service has its port + 1000
+/// (gateway) or + 6000 (Order, Payment): 9080, 9000 and 9001 by default on the command line.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ports {
     /// The gateway's.
@@ -51,8 +52,8 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// 8080, 3000 and 3001.
-    pub const WELL_KNOWN: Self = Self { gateway: 8080, order: 3000, payment: 3001 };
+    /// The defaults of the command line: 8080, 3000 and 3001.
+    pub const CLI_DEFAULT: Self = Self { gateway: 8080, order: 3000, payment: 3001 };
 }
 
 impl Options {
@@ -63,26 +64,26 @@ impl Options {
         self
     }
 
-    /// What the environment of `service` says of its database.
-    pub(crate) fn database(&self, data: &Path, service: &str) -> [(&'static str, String); 2] {
+    /// The variables that configure the database of `service`.
+    pub(crate) fn database_vars(&self, data: &Path, service: &str) -> [(&'static str, String); 2] {
         let (driver, url) = match &self.databases {
-            Some(there) => {
-                (there.driver, if service == "order" { &there.order } else { &there.payment }.clone())
+            Some(Databases { driver, order, payment }) => {
+                (*driver, if service == "order" { order } else { payment }.clone())
             }
             None => ("sqlite", format!("sqlite://{}", data.join(format!("{service}.db")).display())),
         };
         [("DB_DRIVER", driver.to_owned()), ("DATA_SOURCE_URL", url)]
     }
 
-    /// The environment of one service.
-    pub(crate) fn vars_of(&self, port: u16, admin_offset: u16, own: &[(&str, String)]) -> Vars {
+    /// The environment of one service; `service_vars` are variables of this service alone.
+    pub(crate) fn vars_of(&self, port: u16, admin_offset: u16, service_vars: &[(&str, String)]) -> Vars {
         let admin_port = if port == 0 { 0 } else { port.saturating_add(admin_offset) };
         let common = [
             ("APPLICATION_PORT", port.to_string()),
             ("ENV", "development".to_owned()),
             ("ADMIN_ADDRESS", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), admin_port).to_string()),
         ];
-        let set = common.into_iter().chain(own.iter().cloned());
+        let set = common.into_iter().chain(service_vars.iter().cloned());
         set.map(|(name, value)| (name.to_owned(), value)).chain(self.vars.iter().cloned()).collect()
     }
 }

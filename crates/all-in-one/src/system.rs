@@ -67,23 +67,23 @@ impl System {
         let lock = lock(data)?;
         let ports = options.ports;
 
-        let vars = options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &options.database(data, "payment"));
-        let config = payment::Config::read(&vars)?;
+        let vars = options.database_vars(data, "payment");
+        let config = payment::Config::read(&options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &vars))?;
         let payment = Service::start("--payment-port", config.process.clone(), |sockets, stop| {
             payment::serve(config, sockets, stop)
         })
         .await?;
 
-        let mut own = options.database(data, "order").to_vec();
-        own.push(("PAYMENT_SERVICE_URL", payment.address.to_string()));
-        let config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &own))?;
+        let mut vars = options.database_vars(data, "order").to_vec();
+        vars.push(("PAYMENT_SERVICE_URL", payment.address.to_string()));
+        let config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &vars))?;
         let order = Service::start("--order-port", config.process.clone(), |sockets, stop| {
             order::serve(config, sockets, stop)
         })
         .await?;
 
-        let own = [("ORDER_SERVICE_URL", order.address.to_string())];
-        let config = gateway::Config::read(&options.vars_of(ports.gateway, GATEWAY_ADMIN_OFFSET, &own))?;
+        let vars = [("ORDER_SERVICE_URL", order.address.to_string())];
+        let config = gateway::Config::read(&options.vars_of(ports.gateway, GATEWAY_ADMIN_OFFSET, &vars))?;
         let gateway = Service::start("--gateway-port", config.process.clone(), |sockets, stop| {
             gateway::serve(config, sockets, stop)
         })
@@ -197,7 +197,7 @@ struct Service {
 }
 
 impl Service {
-    /// `port_flag` is the flag that chooses the ports of `process`.
+    /// Starts a service and returns once it is ready. `port_flag`, the flag for its port, is named in errors.
     async fn start<F, E>(
         port_flag: &'static str,
         process: Process,
@@ -216,14 +216,14 @@ impl Service {
         tokio::select! {
             biased;
             result = &mut service.task => result?.and_then(|()| bail!("a service ended during start-up"))?,
-            ready = until_ready(admin) => ready?,
+            ready = wait_until_ready(admin) => ready?,
         }
         Ok(service)
     }
 
     async fn stop(&mut self) -> anyhow::Result<()> {
         if self.stop.is_cancelled() {
-            // It was stopped before, and its result returned then.
+            // An earlier call stopped the service and returned its result.
             return Ok(());
         }
         self.stop.cancel();
@@ -238,7 +238,7 @@ impl Drop for Service {
 }
 
 /// Polls `/readyz` until it returns 200, for at most [`READY_MAX`].
-async fn until_ready(admin: SocketAddr) -> anyhow::Result<()> {
+async fn wait_until_ready(admin: SocketAddr) -> anyhow::Result<()> {
     let polled = async {
         while !is_ready(admin).await.unwrap_or(false) {
             tokio::time::sleep(READY_POLL).await;

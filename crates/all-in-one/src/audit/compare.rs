@@ -20,7 +20,7 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// The mismatch between an order and its payment; `None` for a PENDING order.
+/// The disagreement between an order and its payment; `None` for a PENDING order.
 pub(super) fn disagreement(order: Option<&OrderSummary>, payment: Option<&Payment>) -> Option<Disagreement> {
     let agree = match (order, payment) {
         (None, None) => true,
