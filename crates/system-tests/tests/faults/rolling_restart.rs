@@ -11,7 +11,10 @@ use std::{
 
 use system_tests::client::{Client, History};
 use test_support::{Failed, Trial, check, server::Kind};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,6 +30,9 @@ const RESTARTS: usize = 8;
 /// How long a service is ready before the next one stops: longer than the delay of a retry (1 s).
 const READY_MIN: Duration = Duration::from_secs(2);
 const CONCURRENCY: usize = 24;
+/// How long the retries after one restart may take.
+const RETRIES_MAX: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where the response has no `Retry-After`.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -40,17 +46,18 @@ async fn restart_under_load(kind: Kind) -> Result<(), Failed> {
     let config = ClusterConfig::new(DatabaseKind::Server(kind));
     let mut cluster = Cluster::start(config.instances(2).balanced().request_timeout(REQUEST_TIMEOUT)).await?;
     let started = Instant::now();
-    let (next, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+    let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
     let mut placing = JoinSet::new();
     for _ in 0..CONCURRENCY {
-        let (client, next, stop) = (cluster.client.clone(), next.clone(), stop.clone());
-        placing.spawn(async move { place_orders(&client, &next, &stop).await });
+        let (client, progress, stop) = (cluster.client.clone(), progress.clone(), stop.clone());
+        placing.spawn(async move { place_orders(&client, &progress, &stop).await });
     }
     let mut restarts = 0;
-    while restarts < RESTARTS || next.load(Ordering::Relaxed) < ORDERS {
+    while restarts < RESTARTS || progress.placed.load(Ordering::Relaxed) < ORDERS {
         restart_next(&mut cluster, restarts).await?;
         restarts += 1;
         sleep(READY_MIN).await;
+        progress.wait_until_nothing_is_retried().await?;
     }
     stop.cancel();
     let histories: Vec<History> = placing.join_all().await.into_iter().flatten().collect();
@@ -74,10 +81,30 @@ async fn restart_under_load(kind: Kind) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn place_orders(client: &Client, next: &AtomicUsize, stop: &CancellationToken) -> Vec<History> {
+/// What all clients together have placed and are retrying.
+#[derive(Default)]
+struct Progress {
+    placed: AtomicUsize,
+    retried: AtomicUsize,
+}
+
+impl Progress {
+    /// The next restart would otherwise be a second fault for an order whose first attempt has failed: on a
+    /// slow machine a retry takes longer than a service was ready.
+    async fn wait_until_nothing_is_retried(&self) -> Result<(), Failed> {
+        let waited = timeout(RETRIES_MAX, async {
+            while self.retried.load(Ordering::Relaxed) > 0 {
+                sleep(POLL_INTERVAL).await;
+            }
+        });
+        waited.await.map_err(|_| format!("orders are still retried after {RETRIES_MAX:?}").into())
+    }
+}
+
+async fn place_orders(client: &Client, progress: &Progress, stop: &CancellationToken) -> Vec<History> {
     let mut histories = Vec::new();
     while !stop.is_cancelled() {
-        let number = next.fetch_add(1, Ordering::Relaxed);
+        let number = progress.placed.fetch_add(1, Ordering::Relaxed);
         let user = i64::try_from(number % 1000 + 1).expect("a small number");
         let mut history = History::new(user, format!("order-{number}"), 12);
         // The test fails after more than two attempts; the others show how it ends.
@@ -86,8 +113,14 @@ async fn place_orders(client: &Client, next: &AtomicUsize, stop: &CancellationTo
             if history.has_final_response() {
                 break;
             }
+            if attempt == 0 {
+                progress.retried.fetch_add(1, Ordering::Relaxed);
+            }
             let retry_after = response.and_then(|response| response.retry_after).map(Duration::from_secs);
             sleep(retry_after.unwrap_or(RETRY_DELAY)).await;
+        }
+        if history.attempts.len() > 1 {
+            progress.retried.fetch_sub(1, Ordering::Relaxed);
         }
         histories.push(history);
     }
