@@ -168,7 +168,7 @@ fn mysql(url: &str, errors: &mut Vec<String>) -> Option<Location> {
         None => go_dsn::parse(url, errors),
     }?;
     // sqlx checks the certificate against the URL's host, in which an IPv6 address keeps its brackets.
-    if server.relayed().is_some() && server.settings.checks_name() {
+    if server.relayed_address().is_some() && server.settings.checks_name() {
         errors.push(
             "tls=true and ssl-mode=VERIFY_IDENTITY check a certificate against a name: give one that resolves to \
              the IPv6 address, or check its authority alone (mysql://…?ssl-mode=VERIFY_CA)"

@@ -8,8 +8,9 @@ use sqlx::{
 
 /// The database's clock in portable SQL, in milliseconds since the Unix epoch.
 pub const NOW_MS: &str = "NOW_MS()";
-/// How long a statement waits for a row lock, in seconds.
-const ROW_WAIT_SECONDS: u64 = 3;
+/// How long a statement waits for a row lock on MySQL, in seconds.
+const ROW_LOCK_WAIT_SECONDS: u64 = 3;
+/// The same limit on PostgreSQL.
 const POSTGRES_LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
 
 /// The lock that lets one process at a time migrate a database.
@@ -40,7 +41,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Its name in the semantic conventions (`db.system.name`).
+    /// Its name in OpenTelemetry's semantic conventions (`db.system.name`).
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -72,8 +73,8 @@ impl Dialect {
         }
     }
 
-    /// Begins a transaction that will write. SQLite fails a deferred transaction that upgrades from reading
-    /// to writing after another commit, regardless of the busy timeout.
+    /// The statement that begins a writing transaction. SQLite fails a deferred transaction that first reads,
+    /// and writes after another transaction has committed, regardless of the busy timeout.
     pub(crate) fn begin(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
@@ -83,10 +84,10 @@ impl Dialect {
 
     /// Statements sent on every new connection.
     ///
-    /// SQLite: the busy timeout waits for other processes (an operator's shell). In WAL mode
-    /// `synchronous = NORMAL` loses the last commits in a power failure; FULL syncs each commit. MySQL:
-    /// strict mode rejects a text that does not fit instead of truncating it. READ COMMITTED: the loser of a
-    /// compare-and-set reads what the winner wrote.
+    /// SQLite: a statement waits up to the busy timeout for the locks of other processes (an operator's
+    /// shell). In WAL mode `synchronous = NORMAL` loses the last commits in a power failure; FULL syncs each
+    /// commit. MySQL: strict mode rejects a text that does not fit instead of truncating it. READ COMMITTED:
+    /// after a failed compare-and-set a transaction reads the row that the other one wrote.
     pub(crate) fn session_settings(self) -> SqlStr {
         match self {
             Self::Sqlite => {
@@ -96,7 +97,7 @@ impl Dialect {
             }
             Self::MySql => AssertSqlSafe(format!(
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 1, \
-                 SESSION innodb_lock_wait_timeout = {ROW_WAIT_SECONDS}, \
+                 SESSION innodb_lock_wait_timeout = {ROW_LOCK_WAIT_SECONDS}, \
                  SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
             ))
             .into_sql_str(),
@@ -146,7 +147,7 @@ impl Dialect {
     }
 
     /// Whether a connection that failed with `error` may succeed later.
-    pub(crate) fn may_come_up(self, error: &sqlx::Error) -> bool {
+    pub(crate) fn may_connect_later(self, error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
             sqlx::Error::Database(error) => match self {

@@ -22,7 +22,7 @@ fn requirements(dialect: Dialect) -> (&'static str, &'static [(&'static str, &'s
              UNION ALL SELECT 'synchronous', CAST(synchronous AS TEXT) FROM pragma_synchronous",
             &[("journal_mode", &["wal"]), ("synchronous", &["2"])],
         ),
-        // MariaDB's 3 syncs more often than 1. A disabled binary log needs no sync.
+        // MariaDB's flush setting 3 syncs more often than 1. A disabled binary log needs no sync.
         Dialect::MySql => (
             "SELECT 'innodb_flush_log_at_trx_commit', CAST(@@innodb_flush_log_at_trx_commit AS CHAR)
              UNION ALL SELECT 'sync_binlog', CAST(@@sync_binlog AS CHAR) FROM DUAL WHERE @@log_bin = 1",
@@ -55,12 +55,12 @@ pub(crate) async fn findings(connection: &mut Connection) -> Result<Vec<Finding>
     Ok(findings)
 }
 
-/// In production, rejects findings that are not waived; logs a warning for the others. The settings of a
-/// SQLite file are set by this crate and cannot be waived.
+/// Rejects unwaived findings in production. Rejects all findings of a SQLite file, whose settings this crate
+/// sets. Logs a warning for the others.
 pub(crate) fn enforce_durability(config: &Config, findings: &[Finding]) -> Result<(), OpenError> {
     let is_waived = |finding: &&Finding| config.waived.iter().any(|waiver| waiver.name() == finding.setting);
-    let own_file = matches!(*config.url.0, Location::Sqlite(_));
-    if own_file || config.mode == Mode::Production {
+    let is_sqlite = matches!(*config.url.0, Location::Sqlite(_));
+    if is_sqlite || config.mode == Mode::Production {
         let unwaived = findings.iter().filter(|finding| !is_waived(finding));
         let settings = unwaived.map(ToString::to_string).collect::<Vec<_>>().join("; ");
         if !settings.is_empty() {

@@ -28,7 +28,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// An open database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// Connections for reads; on a server for writes too.
+    /// Connections for reads, and on MySQL and PostgreSQL for writes.
     pool: Pool,
     /// The task that writes to a SQLite file.
     writer: Option<Writer>,
@@ -42,7 +42,7 @@ impl Database {
     ///
     /// [`OpenError`]. On SQLite and PostgreSQL a failed migration is rolled back.
     pub async fn open(config: &Config, migrations: &'static Migrations) -> Result<Self, OpenError> {
-        Ok(Self::over(prepare(config, migrations).await?, config))
+        Ok(Self::with_connector(prepare(config, migrations).await?, config))
     }
 
     /// Opens an existing database without migrating it. For operator commands that only read.
@@ -51,15 +51,15 @@ impl Database {
     ///
     /// [`OpenError::Directory`] and [`OpenError::Connect`].
     pub async fn open_existing(config: &Config) -> Result<Self, OpenError> {
-        let (_, regular) = connectors(config)?;
-        let mut retry = StartupRetry::new(config, regular.dialect);
-        while let Err(error) = regular.connect().await {
+        let (_, connector) = connectors(config)?;
+        let mut retry = StartupRetry::new(config, connector.dialect);
+        while let Err(error) = connector.connect().await {
             retry.pause(OpenError::connect(&config.url)(error)).await?;
         }
-        Ok(Self::over(regular, config))
+        Ok(Self::with_connector(connector, config))
     }
 
-    fn over(connector: Connector, config: &Config) -> Self {
+    fn with_connector(connector: Connector, config: &Config) -> Self {
         let (connections_max, writer) = match connector.dialect {
             Dialect::Sqlite => {
                 (sqlite::READERS_MAX, Some(Writer::start(connector.clone(), config.group_max)))
@@ -72,23 +72,23 @@ impl Database {
 
     /// Runs `transaction` and returns its output after the commit.
     ///
-    /// On SQLite queued transactions share one commit. On a server each is committed alone, and is run again
-    /// after a deadlock or a serialization failure.
+    /// On SQLite queued transactions share one commit. On MySQL and PostgreSQL each is committed alone, and
+    /// runs again after a deadlock or a serialization failure.
     ///
     /// # Errors
     ///
     /// [`WriteError`] distinguishes "nothing written" from "outcome unknown".
     pub async fn write<T: Transaction>(&self, transaction: T) -> Result<T::Output, WriteError> {
         let mut span = self.span::<T>();
-        let written = match &self.writer {
+        let result = match &self.writer {
             Some(writer) => writer.write(transaction).await.map(|written| {
                 span.set_group_size(written.group_size);
                 written.output
             }),
             None => execute::write(&self.pool, &transaction).await,
         };
-        span.end_write(&written);
-        written
+        span.end_write(&result);
+        result
     }
 
     /// Runs `transaction`, which only reads. It sees every commit that was acknowledged before it started.
@@ -98,9 +98,9 @@ impl Database {
     /// The error of the driver.
     pub async fn read<T: Transaction>(&self, transaction: T) -> Result<T::Output, sqlx::Error> {
         let span = self.span::<T>();
-        let read = execute::read(&self.pool, &transaction).await;
-        span.end_read(&read);
-        read
+        let result = execute::read(&self.pool, &transaction).await;
+        span.end_read(&result);
+        result
     }
 
     fn span<T: Transaction>(&self) -> OperationSpan<'_> {
@@ -138,7 +138,7 @@ pub async fn migrate(config: &Config, migrations: &'static Migrations) -> Result
 /// Connects, checks durability and migrates. Returns the connector for all later connections.
 async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, OpenError> {
     let url = &config.url;
-    let (first, regular) = connectors(config)?;
+    let (first, later) = connectors(config)?;
     let mut retry = StartupRetry::new(config, first.dialect);
     let (mut connection, findings, schema) = loop {
         match inspect(&first, url, migrations).await {
@@ -152,22 +152,22 @@ async fn prepare(config: &Config, migrations: &Migrations) -> Result<Connector, 
     }
     // Closing the connection also releases the migration lock.
     let closed = first.within_limit(connection.inner.close()).await;
-    closed.map(|()| regular).map_err(OpenError::connect(url))
+    closed.map(|()| later).map_err(OpenError::connect(url))
 }
 
-/// Connects and reads settings and schema version, within time limits: a server that stops responding is
-/// retried.
+/// Connects and reads the settings and the schema version, within time limits, so that a server that stops
+/// responding is retried.
 async fn inspect(
     connector: &Connector,
     url: &DatabaseUrl,
     migrations: &Migrations,
 ) -> Result<(Connection, Vec<Finding>, SchemaState), OpenError> {
-    let failed = OpenError::connect(url);
-    let mut connection = connector.connect().await.map_err(&failed)?;
-    let findings = connector.within_limit(durability::findings(&mut connection)).await.map_err(&failed)?;
-    let reading = migrations::schema_state(url, &mut connection.inner, connector.dialect, migrations);
-    let read = timeout(connector.transaction_max, reading).await;
-    let schema = read.unwrap_or_else(|_| Err(failed(timed_out(connector.transaction_max))))?;
+    let to_error = OpenError::connect(url);
+    let mut connection = connector.connect().await.map_err(&to_error)?;
+    let findings = connector.within_limit(durability::findings(&mut connection)).await.map_err(&to_error)?;
+    let query = migrations::schema_state(url, &mut connection.inner, connector.dialect, migrations);
+    let result = timeout(connector.transaction_max, query).await;
+    let schema = result.unwrap_or_else(|_| Err(to_error(timed_out(connector.transaction_max))))?;
     Ok((connection, findings, schema))
 }
 
@@ -187,17 +187,17 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         Location::Sqlite(_) => None,
         Location::MySql(server) | Location::Postgres(server) => Some(server),
     };
-    let regular = Connector {
+    let later = Connector {
         dialect,
         options: later,
-        relayed: server.and_then(Server::relayed),
+        relayed_address: server.and_then(Server::relayed_address),
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
         transaction_max: server.and_then(Server::io_timeout).unwrap_or(TRANSACTION_MAX),
         metrics: config.metrics.clone(),
         #[cfg(feature = "fault-injection")]
         faults: config.faults.clone(),
     };
-    Ok((Connector { options: first, ..regular.clone() }, regular))
+    Ok((Connector { options: first, ..later.clone() }, later))
 }
 
 fn server_options(
@@ -222,12 +222,12 @@ impl<'a> StartupRetry<'a> {
         Self { config, dialect, started: Instant::now(), logged: false }
     }
 
-    /// Pauses before the next attempt. Returns `error` where it is permanent or the time is over.
+    /// Pauses before the next attempt. Returns `error` if it is permanent or [`Config::wait`] is over.
     async fn pause(&mut self, error: OpenError) -> Result<(), OpenError> {
         let Config { url, wait, .. } = self.config;
         match error {
             OpenError::Connect { source, .. }
-                if self.dialect.may_come_up(&source) && self.started.elapsed() < *wait =>
+                if self.dialect.may_connect_later(&source) && self.started.elapsed() < *wait =>
             {
                 if !self.logged {
                     tracing::warn!(database = %url, error = %source, "waiting up to {wait:?} for the database");

@@ -33,7 +33,7 @@ pub(crate) struct Connector {
     pub(crate) dialect: Dialect,
     pub(crate) options: AnyConnectOptions,
     /// The address of a server that sqlx cannot dial (see `relay`).
-    pub(crate) relayed: Option<SocketAddr>,
+    pub(crate) relayed_address: Option<SocketAddr>,
     /// Time limit for connecting.
     pub(crate) connect_max: Duration,
     /// Time limit for one transaction.
@@ -53,7 +53,7 @@ impl Connector {
     /// Opens a connection and applies the session settings.
     pub(crate) async fn connect(&self) -> Result<Connection, sqlx::Error> {
         let connected = timeout(self.connect_max, async {
-            let mut inner = match self.relayed {
+            let mut inner = match self.relayed_address {
                 Some(server) => relay::connect(server, &self.options).await?,
                 None => AnyConnection::connect_with(&self.options).await?,
             };

@@ -1,4 +1,4 @@
-//! Transactions as values, and the errors of writing.
+//! Transactions as values, which can be queued and run again, and the errors of writing.
 
 use std::sync::Arc;
 
@@ -32,9 +32,9 @@ impl Connection {
 /// The verb and the table of a transaction's main statement, for traces and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// `INSERT`, for instance.
+    /// The verb, `INSERT` for instance (`db.operation.name`).
     pub operation: &'static str,
-    /// `orders`, for instance.
+    /// The table, `orders` for instance (`db.collection.name`).
     pub collection: &'static str,
 }
 
@@ -54,18 +54,18 @@ pub trait Transaction: Send + Sync + 'static {
     /// The name in traces and metrics; empty by default.
     const SUMMARY: Summary = Summary::new("", "");
 
-    /// Called right before the first statement is sent; `false` withdraws the transaction.
+    /// Called right before the first statement, after any BEGIN; `false` withdraws the transaction.
     fn may_begin(&self) -> bool {
         true
     }
 
-    /// Whether it is one statement, which a server runs without BEGIN and COMMIT.
+    /// Whether the transaction is one statement. MySQL and PostgreSQL run it without BEGIN and COMMIT.
     fn is_single(&self) -> bool {
         false
     }
 
-    /// Sends the statements. Called again after a rollback, so that it may have no effect but on the
-    /// database. An error rolls everything back.
+    /// Sends the statements; an error rolls them back. Must have no effect outside the database, since it is
+    /// called again after some rollbacks.
     async fn run(&self, connection: &mut Connection) -> Result<Self::Output, sqlx::Error>;
 }
 
@@ -81,8 +81,8 @@ pub enum WriteError {
     /// Nothing was written: the database rejected a statement, and the transaction was rolled back.
     #[error("refused: {0}")]
     Refused(Arc<sqlx::Error>),
-    /// Nothing was written: the transaction panicked on SQLite and was rolled back. (On a server the panic
-    /// unwinds into the caller.)
+    /// Nothing was written: the transaction panicked on SQLite and was rolled back. (On MySQL and PostgreSQL
+    /// the panic unwinds into the caller.)
     #[error("panicked")]
     Panicked,
     /// In doubt: the connection failed before the outcome was known.

@@ -69,7 +69,7 @@ impl Endpoint {
     pub(crate) async fn connection(self: &Arc<Self>) -> Result<Connection, TransportError> {
         let mut result = match &mut *self.phase() {
             Phase::Ready(connection) if !connection.has_ended() => return Ok(connection.clone()),
-            // The sender is gone without a result only if the runtime of the dialling task has ended.
+            // An error means that the sender was dropped: the runtime of the dialling task has ended.
             Phase::Connecting(result) if result.has_changed().is_ok() => result.clone(),
             phase => {
                 let (sender, result) = watch::channel(None);
@@ -129,7 +129,7 @@ impl Endpoint {
         }
     }
 
-    /// Sets whether its target has no other endpoint. An only endpoint is never ejected.
+    /// Sets whether this is the only endpoint of its target. The only endpoint is never ejected.
     pub(crate) fn set_only(&self, is_only: bool) {
         self.is_only.store(is_only, Ordering::Relaxed);
         if is_only && self.outlier.uneject() {

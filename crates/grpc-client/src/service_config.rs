@@ -43,7 +43,7 @@ pub struct ServiceConfig {
     pub(crate) health_service: String,
 }
 
-/// A text that is not a [`ServiceConfig`], with every error in it.
+/// All errors of a text that is not a valid [`ServiceConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("; "))]
 pub struct ServiceConfigError(pub(crate) Vec<String>);
@@ -55,8 +55,8 @@ pub(crate) enum Policy {
     PickFirst { shuffle: bool },
     /// Each endpoint in turn.
     RoundRobin,
-    /// The endpoint with the fewest calls in flight among `choices` random ones (gRFC A48); with
-    /// `uses_reports`, multiplied by the reported load (gRFC A51).
+    /// The endpoint with the fewest calls in flight among `choices` random ones (gRFC A48). With
+    /// `uses_reports`, the calls are multiplied by the load that the endpoint reports (gRFC A51).
     LeastLoaded { choices: usize, uses_reports: bool },
 }
 

@@ -1,5 +1,6 @@
-//! The health of a process, for container engines that run a program of the image and send no HTTP requests.
-//! The images have neither a shell nor curl.
+//! The health check of a container: queries the admin listener of the service that runs in it.
+//!
+//! Container engines run a program of the image and send no HTTP requests; the images have no shell or curl.
 
 use std::{
     io::{self, Read, Write},
@@ -13,14 +14,14 @@ use crate::{
     process,
 };
 
-/// The longest time of a query, connecting included.
+/// Time limit of a query, including connecting.
 pub const TIMEOUT: Duration = Duration::from_secs(3);
 /// Exit code where the service is not healthy, or does not respond. Docker reserves 2.
 pub const EXIT_UNHEALTHY: u8 = 1;
-/// The bytes of a response that are read.
+/// Limit of the bytes read of a response.
 const RESPONSE_BYTES_MAX: usize = 16_384;
 
-/// The question to the service.
+/// The property that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
     /// `/livez`: whether the process runs.
@@ -38,9 +39,9 @@ impl Probe {
     }
 }
 
-/// Queries the service that runs on this host with the variables `vars`, as the whole process. Returns 0 and
-/// prints the page on stdout where it is healthy, else [`EXIT_UNHEALTHY`] and prints a line on stderr, within
-/// [`TIMEOUT`].
+/// The `main` of a health check: queries the service that runs on this host with the variables `vars`, within
+/// [`TIMEOUT`]. Prints the page on stdout and returns 0 if the service is healthy; otherwise prints a line on
+/// stderr and returns [`EXIT_UNHEALTHY`].
 pub fn run(vars: &Vars, admin_address: &Variable, probe: Probe) -> ExitCode {
     let address = match address(vars, admin_address) {
         Ok(address) => address,
@@ -52,11 +53,11 @@ pub fn run(vars: &Vars, admin_address: &Variable, probe: Probe) -> ExitCode {
             let _ = io::stdout().write_all(page.as_bytes());
             ExitCode::SUCCESS
         }
-        Err(why) => process::fail(EXIT_UNHEALTHY, &why),
+        Err(error) => process::fail(EXIT_UNHEALTHY, &error),
     }
 }
 
-/// The address of the admin listener, as its own host reaches it.
+/// The address of the admin listener for clients on the same host.
 fn address(vars: &Vars, admin_address: &Variable) -> Result<SocketAddr, EnvErrors> {
     let declared: &[&[&Variable]] = &[&[admin_address]];
     let mut reader = Reader::new(vars, declared);
@@ -76,7 +77,7 @@ fn reachable(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The page of a healthy service.
+/// Returns the page of a healthy service, or the error line.
 fn query(address: SocketAddr, probe: Probe) -> Result<String, String> {
     let response =
         exchange(address, probe).map_err(|error| format!("no response from {address}: {error}"))?;
@@ -146,8 +147,8 @@ mod tests {
         let _admin = Admin::start(listener, readiness.clone(), Arc::new(Registry::default()));
         let queried = async |probe| tokio::task::spawn_blocking(move || query(address, probe)).await.unwrap();
         assert_eq!(queried(Probe::Live).await, Ok("ok\n".to_owned()));
-        let why = format!("{address}/readyz responded \"503\": not ready: accepting");
-        assert_eq!(queried(Probe::Ready).await, Err(why));
+        let error = format!("{address}/readyz responded \"503\": not ready: accepting");
+        assert_eq!(queried(Probe::Ready).await, Err(error));
         readiness.set(ACCEPTING, true);
         assert_eq!(queried(Probe::Ready).await, Ok("ready\n".to_owned()));
     }

@@ -54,7 +54,7 @@ pub const CLIENT_VARIABLES: &[&Variable] = &[&TLS, &CERT_FILE, &KEY_FILE, &CA_FI
 /// The variables of the other roles.
 pub const VARIABLES: &[&Variable] = &[&TLS, &CERT_FILE, &KEY_FILE, &CA_FILE, &CLIENTS];
 
-/// Which ends of connections between services a process is.
+/// The role of a process in connections between services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsRole {
     /// It calls services, and no service calls it.
@@ -100,8 +100,8 @@ impl Config {
     }
 
     /// Returns whether the process may call the address in `variable`. Records a fault where production would
-    /// call it in plain text off loopback without `TLS=none`. `plaintext_off_loopback` says whether the
-    /// address means that.
+    /// call it in plain text off loopback without `TLS=none`. `plaintext_off_loopback` is whether the address
+    /// implies plain text off loopback.
     pub fn require_tls(
         &self,
         reader: &mut Reader<'_>,
@@ -162,8 +162,8 @@ impl Paths {
         };
         // An operator who configures authorities or names means to exclude other clients.
         if allowed.is_some() && (identity.is_none() || ca.is_none()) {
-            let what = "without TLS_CERT_FILE and TLS_CA_FILE no client presents a certificate";
-            reader.fault(&CLIENTS, what);
+            let reason = "without TLS_CERT_FILE and TLS_CA_FILE no client presents a certificate";
+            reader.fault(&CLIENTS, reason);
             return None;
         }
         if role == TlsRole::Server && ca.is_some() && identity.is_none() {

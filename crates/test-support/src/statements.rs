@@ -1,4 +1,4 @@
-//! Records the SQL statements a program sends, and checks their query plans.
+//! Records the SQL statements that a program sends, and checks their query plans.
 
 use std::{
     collections::BTreeSet,
@@ -41,24 +41,24 @@ pub fn capture_statements() -> Result<StatementLog, Failed> {
     Ok(log)
 }
 
-/// Runs the trial `name` in a process of its own: the statement log does not separate trials.
-/// Returns true in that process, and false in the calling one after the other has succeeded.
+/// Runs the trial `name` in a child process, since the statement log records all trials of a process.
+/// Returns true in the child, and false in the parent after the child has succeeded.
 ///
 /// # Errors
 ///
-/// If the other process fails; the error contains its output.
+/// If the child fails; the error contains its output.
 pub async fn isolate(name: &str) -> Result<bool, Failed> {
     if std::env::args().any(|argument| argument == name) {
         return Ok(true);
     }
-    let ended = output(Command::new(std::env::current_exe()?).args([name, "--exact"])).await?;
-    check(ended.status.success(), || texts(&ended).0)?;
+    let child = output(Command::new(std::env::current_exe()?).args([name, "--exact"])).await?;
+    check(child.status.success(), || texts(&child).0)?;
     Ok(false)
 }
 
 impl StatementLog {
-    /// Compares the recorded statements, without those of the test itself (`own`), with `file`;
-    /// `UPDATE_STATEMENTS=1` rewrites it. The first text of `portable` is replaced by the second before.
+    /// Compares the recorded statements with `file`; `UPDATE_STATEMENTS=1` rewrites it. Ignores the
+    /// statements of the test itself (`own`), and replaces the first text of `portable` by the second.
     ///
     /// # Errors
     ///
@@ -125,8 +125,8 @@ struct Statement(String);
 
 impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let is_all = field.name() == "db.statement" && !value.is_empty();
-        if is_all || (field.name() == "summary" && self.0.is_empty()) {
+        let is_complete = field.name() == "db.statement" && !value.is_empty();
+        if is_complete || (field.name() == "summary" && self.0.is_empty()) {
             value.clone_into(&mut self.0);
         }
     }
@@ -178,10 +178,10 @@ impl Plan {
     fn scans(&self) -> bool {
         match self {
             Self::Sqlite(plan) => plan.contains("SCAN"),
-            // NULL: MariaDB found no matching row while planning.
-            Self::MariaDb(plan) => plan
-                .lines()
-                .any(|row| row.split('\t').nth(3).is_some_and(|how| ["ALL", "index", "NULL"].contains(&how))),
+            // The access type, in the fourth column. NULL: MariaDB found no matching row while planning.
+            Self::MariaDb(plan) => plan.lines().any(|row| {
+                row.split('\t').nth(3).is_some_and(|access| ["ALL", "index", "NULL"].contains(&access))
+            }),
             Self::Postgres(plan) => {
                 let scans = plan.matches("Index Scan").count() + plan.matches("Index Only Scan").count();
                 plan.contains("Seq Scan") || scans > plan.matches("Index Cond").count()
@@ -206,13 +206,13 @@ pub struct Statements {
     pub text: &'static str,
     /// Replacements in statements. Any remaining parameter becomes `'1'`.
     pub values: &'static [(&'static str, &'static str)],
-    /// A text that marks statements which read a bounded page of rows: they may sort.
+    /// A text contained in the statements that read a bounded page of rows. These may sort.
     pub page: Option<&'static str>,
 }
 
 impl Statements {
-    /// Checks that no statement scans a table or sorts more than a page, and that the check detects each of
-    /// `planted`, which do.
+    /// Checks that no statement scans a table or sorts more than a page, and that each of the `planted`
+    /// statements, which do so, is detected.
     ///
     /// # Errors
     ///

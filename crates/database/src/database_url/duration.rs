@@ -5,17 +5,18 @@ use std::time::Duration;
 /// The longest accepted duration.
 const HOURS_MAX: u64 = 24;
 
-/// The accepted texts.
+/// The accepted values, for errors.
 pub(super) const ACCEPTED: &str =
     "a duration such as 30s, 1m30s or 500ms, up to 24h, or 0 for the default of 5 s";
 
-/// As Go's `time.ParseDuration`, without negative durations.
+/// Parses `text` as Go's `time.ParseDuration` does; rejects negative durations and those above 24 hours.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
     let mut nanos = 0_u64;
     let mut rest = text;
+    // An empty text enters the loop, which finds no number in it.
     while !rest.is_empty() || text.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c| !is_numeric(c))?);
         let (unit, after) = after.split_at(after.find(is_numeric).unwrap_or(after.len()));
@@ -42,20 +43,20 @@ fn nanos_of(unit: &str) -> Option<u64> {
     })
 }
 
-/// A decimal times `unit`, truncated to nanoseconds. Ignores fraction digits after the ninth.
-fn scaled(number: &str, unit: u64) -> Option<u64> {
+/// The decimal `number` times `unit_nanos`, in whole nanoseconds. Ignores fraction digits after the ninth.
+fn scaled(number: &str, unit_nanos: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.contains('.') || number == "." || number.is_empty() {
         return None;
     }
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let mut value = whole.checked_mul(unit)?;
-    let mut place = unit;
+    let mut nanos = whole.checked_mul(unit_nanos)?;
+    let mut digit_nanos = unit_nanos;
     for digit in fraction.bytes().take(9) {
-        place /= 10;
-        value = value.checked_add(u64::from(digit.saturating_sub(b'0')) * place)?;
+        digit_nanos /= 10;
+        nanos = nanos.checked_add(u64::from(digit.saturating_sub(b'0')) * digit_nanos)?;
     }
-    Some(value)
+    Some(nanos)
 }
 
 #[cfg(test)]

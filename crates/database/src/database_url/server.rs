@@ -37,7 +37,7 @@ impl Server {
         let host = match self.host {
             Host::Socket(_) => "localhost".to_owned(),
             // Never resolves (RFC 6761 §6.4): sqlx requires a name for TLS even if it does not check it.
-            _ if self.relayed().is_some() => "relayed.invalid".to_owned(),
+            _ if self.relayed_address().is_some() => "relayed.invalid".to_owned(),
             _ => self.host.to_string(),
         };
         // MySQL rejects an empty password where none is set.
@@ -59,7 +59,7 @@ impl Server {
     }
 
     /// The address of a server that sqlx cannot dial (see `relay`).
-    pub(crate) fn relayed(&self) -> Option<SocketAddr> {
+    pub(crate) fn relayed_address(&self) -> Option<SocketAddr> {
         match (&self.host, self.driver) {
             (Host::Ipv6(address), Driver::MySql) => Some((*address, self.port).into()),
             _ => None,

@@ -180,21 +180,21 @@ fn a_socket_replaces_the_host() {
 fn postgres_gets_ipv6_addresses_without_brackets() {
     let options = postgres("postgres://u:p@[2001:db8::1]:1/d");
     assert_eq!((options.get_host(), options.get_port()), ("2001:db8::1", 1));
-    assert_eq!(server("postgres", "postgres://u:p@[::1]/d").relayed(), None);
+    assert_eq!(server("postgres", "postgres://u:p@[::1]/d").relayed_address(), None);
 }
 
 #[test]
 fn mysql_reaches_ipv6_addresses_through_the_relay() {
     for url in ["u:p@tcp([2001:db8::1])/d", "mysql://u:p@[2001:db8::1]:3306/d", "u:p@tcp([2001:DB8:0::1])/d"]
     {
-        let relayed = server("mysql", url).relayed().map(|address| address.to_string());
+        let relayed = server("mysql", url).relayed_address().map(|address| address.to_string());
         assert_eq!(relayed.as_deref(), Some("[2001:db8::1]:3306"), "{url}");
         // A name that TLS accepts and that never resolves.
         assert_eq!((mysql(url).get_host(), mysql(url).get_socket()), ("relayed.invalid", None));
         assert_eq!(DatabaseUrl::parse("mysql", url).unwrap().to_string(), "mysql://u@[2001:db8::1]:3306/d");
     }
     for url in ["u:p@tcp(127.0.0.1)/d", "mysql://u:p@localhost/d", "mysql://u:p@[::1]/d?socket=/run/x.sock"] {
-        assert_eq!(server("mysql", url).relayed(), None, "{url}");
+        assert_eq!(server("mysql", url).relayed_address(), None, "{url}");
     }
 }
 

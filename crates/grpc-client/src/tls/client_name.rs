@@ -68,7 +68,7 @@ impl fmt::Display for ClientName {
     }
 }
 
-/// Verifies a client's certificate by `chain`, and requires one of `names` in it.
+/// Verifies the chain of a client's certificate with `chain`, and requires one of `names` in the certificate.
 #[derive(Debug)]
 pub(super) struct NameVerifier {
     pub(super) chain: Arc<dyn ClientCertVerifier>,
@@ -94,7 +94,7 @@ impl ClientCertVerifier for NameVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // The chain first: without it, names prove nothing.
+        // The chain first: anyone can issue a certificate with an allowed name.
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
         let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
         if self.names.iter().any(|name| name.is_name_of(&certificate)) {

@@ -1,4 +1,5 @@
-//! Calls that may have run. If such a call were classified as "never ran", a gateway could report a charge as not made.
+//! Calls that may have run. If such a call were classified as "never ran", a gateway could report a charge as
+//! not made.
 
 use grpc_client::Failure;
 use tokio::{sync::oneshot, time::Instant};
@@ -35,7 +36,8 @@ async fn connection_closed_with_an_open_stream_is_connection_loss() {
     }
 }
 
-/// The call runs once response headers arrive. REFUSED_STREAM, GOAWAY and a forged mark prove nothing after that.
+/// Response headers prove that the call has run. A later REFUSED_STREAM or GOAWAY does not disprove it, nor
+/// does a header that only this crate may set.
 #[tokio::test]
 async fn response_cut_off_after_its_headers_is_connection_loss() {
     let (head, data) = (Headers(vec![GRPC]), Data(framed(&[8, 1])));
@@ -56,7 +58,7 @@ async fn response_cut_off_after_its_headers_is_connection_loss() {
 
 #[tokio::test]
 async fn server_killed_while_the_handler_runs_is_connection_loss() {
-    let (entered, runs) = oneshot::channel();
+    let (entered, handler_entered) = oneshot::channel();
     let entered = std::sync::Mutex::new(Some(entered));
     let backend = Backend::start(Handler::new(move |_| {
         let _ = entered.lock().unwrap().take().unwrap().send(());
@@ -64,7 +66,7 @@ async fn server_killed_while_the_handler_runs_is_connection_loss() {
     }));
     let channel = channel_to(backend.address);
     let call = tokio::spawn(async move { failure(call(&channel, 1).await) });
-    runs.await.unwrap();
+    handler_entered.await.unwrap();
     backend.kill().await;
     assert_eq!(call.await.unwrap(), Failure::ConnectionLost);
 }

@@ -82,7 +82,7 @@ pub(super) struct Exporter {
     runtime: Handle,
     timeout: Duration,
     metrics: Metrics,
-    waiting: Arc<AtomicUsize>,
+    queue_len: Arc<AtomicUsize>,
     warning: Mutex<LossWarning>,
 }
 
@@ -99,10 +99,10 @@ impl Exporter {
         inner: OtlpExporter,
         timeout: Duration,
         metrics: Metrics,
-        waiting: Arc<AtomicUsize>,
+        queue_len: Arc<AtomicUsize>,
     ) -> Self {
         let (inner, runtime, warning) = (Arc::new(inner), Handle::current(), Mutex::default());
-        Self { inner, runtime, timeout, metrics, waiting, warning }
+        Self { inner, runtime, timeout, metrics, queue_len, warning }
     }
 
     fn lost(&self, count: usize, error: &OTelSdkError) {
@@ -125,7 +125,7 @@ impl fmt::Debug for Exporter {
 impl SpanExporter for Exporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len();
-        self.waiting.fetch_sub(count, Ordering::Relaxed);
+        self.queue_len.fetch_sub(count, Ordering::Relaxed);
         let (inner, bound) = (self.inner.clone(), self.timeout);
         // The SDK's thread belongs to no runtime, and the library limits neither connecting nor all attempts
         // together.

@@ -1,7 +1,7 @@
 //! The queue of finished spans, which a thread of the SDK exports.
 //!
-//! A collector that is down or slow delays no request: spans that find the queue full are dropped and
-//! counted.
+//! A collector that is down or slow delays no request: a span that ends while the queue is full is dropped
+//! and counted.
 
 use std::{
     fmt,
@@ -28,7 +28,7 @@ use super::{
 
 pub use super::export::ExportError;
 
-/// The longest time of the last export during shutdown.
+/// Time limit of the last export, during shutdown.
 pub const FLUSH_MAX: Duration = Duration::from_secs(3);
 
 /// Records sampled spans and exports them; the default records none. Clones share the queue.
@@ -39,11 +39,10 @@ pub(super) struct Recorder {
     pub(super) sampler: Sampler,
     pub(super) scope: InstrumentationScope,
     processor: BatchSpanProcessor,
-    /// Spans in the queue.
-    waiting: Arc<AtomicUsize>,
-    waiting_max: usize,
-    /// Whether spans are accepted. The read lock is held until the span is in the queue, so that none enters
-    /// after the last export.
+    queue_len: Arc<AtomicUsize>,
+    queue_max: usize,
+    /// Whether spans are accepted. The read lock is held until the span is in the queue, so that no span is
+    /// queued after the last export.
     is_open: RwLock<bool>,
     metrics: Metrics,
 }
@@ -56,7 +55,7 @@ impl fmt::Debug for Tracer {
 
 impl Tracer {
     /// Starts the tracer of `config`, with its metrics in `registry`. Must be called within a tokio runtime.
-    /// The collector may be down.
+    /// The collector need not be up.
     ///
     /// # Errors
     ///
@@ -64,19 +63,19 @@ impl Tracer {
     pub fn start(config: &Config, registry: &mut Registry) -> Result<Self, ExportError> {
         let Some(export) = &config.export else { return Ok(Self::default()) };
         let metrics = Metrics::register(registry);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let exporter = Exporter::new(connect(export)?, export.timeout, metrics.clone(), waiting.clone());
+        let queue_len = Arc::new(AtomicUsize::new(0));
+        let exporter = Exporter::new(connect(export)?, export.timeout, metrics.clone(), queue_len.clone());
         tracing::info!(collector = export.endpoint, "exporting traces");
-        Ok(Self::over(exporter, config.sampler.clone(), export, metrics, waiting))
+        Ok(Self::with_exporter(exporter, config.sampler.clone(), export, metrics, queue_len))
     }
 
-    /// A tracer over `exporter`, which subtracts the spans that it receives from `waiting`.
-    fn over(
+    /// A tracer that exports to `exporter`, which subtracts the spans it receives from `queue_len`.
+    fn with_exporter(
         exporter: impl SpanExporter + 'static,
         sampler: Sampler,
         export: &Export,
         metrics: Metrics,
-        waiting: Arc<AtomicUsize>,
+        queue_len: Arc<AtomicUsize>,
     ) -> Self {
         let Export { delay, queue_max, batch_max, resource, .. } = export;
         let batches = BatchConfigBuilder::default()
@@ -92,14 +91,14 @@ impl Tracer {
                 .with_version(env!("CARGO_PKG_VERSION"))
                 .build(),
             processor,
-            waiting,
-            waiting_max: *queue_max,
+            queue_len,
+            queue_max: *queue_max,
             is_open: RwLock::new(true),
             metrics,
         })))
     }
 
-    /// Exports the queue, for at most [`FLUSH_MAX`]. Spans that end later are dropped and counted.
+    /// Exports the queued spans, for at most [`FLUSH_MAX`]. Spans that end later are dropped and counted.
     pub async fn stop(&self) {
         let Some(recorder) = self.0.clone() else { return };
         let flushed = tokio::task::spawn_blocking(move || {
@@ -124,16 +123,16 @@ impl Recorder {
         if !*is_open {
             self.metrics.late.inc();
         // The SDK's own queue has the same size, and would drop spans without counting them.
-        } else if self.waiting.fetch_add(1, Ordering::Relaxed) < self.waiting_max {
+        } else if self.queue_len.fetch_add(1, Ordering::Relaxed) < self.queue_max {
             self.metrics.queued.inc();
             self.processor.on_end(span);
         } else {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.queue_len.fetch_sub(1, Ordering::Relaxed);
             self.metrics.dropped.inc();
         }
     }
 
-    /// Rejects further spans; those in the queue are the last.
+    /// Drops spans that end later; those in the queue are still exported.
     fn close(&self) {
         *self.is_open.write().unwrap_or_else(PoisonError::into_inner) = false;
     }
@@ -156,12 +155,12 @@ pub(super) mod tests {
     #[derive(Debug, Clone, Default)]
     pub(in crate::trace) struct MemoryExporter {
         spans: Arc<Mutex<Vec<SpanData>>>,
-        waiting: Arc<AtomicUsize>,
+        queue_len: Arc<AtomicUsize>,
     }
 
     impl SpanExporter for MemoryExporter {
         async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-            self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+            self.queue_len.fetch_sub(batch.len(), Ordering::Relaxed);
             self.spans.lock().unwrap().extend(batch);
             Ok(())
         }
@@ -178,7 +177,7 @@ pub(super) mod tests {
             )
             .unwrap();
             let (export, metrics) = (config.export.unwrap(), Metrics::register(registry));
-            Tracer::over(self.clone(), config.sampler, &export, metrics, self.waiting.clone())
+            Tracer::with_exporter(self.clone(), config.sampler, &export, metrics, self.queue_len.clone())
         }
 
         /// Stops `tracer` and returns all ended spans.

@@ -1,4 +1,4 @@
-//! A call ends by its caller's deadline, and is not begun where too little is left of it.
+//! A call ends at its client's deadline, and is rejected if too little time is left at its start.
 
 use std::{
     sync::{
@@ -16,11 +16,11 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 
 use crate::{
+    raw_client::RawClient,
     serving::{Handler, Serving, eventually, order},
-    wire::Wire,
 };
 
-/// Tells the test that it was dropped.
+/// Counts its drops.
 struct Dropped(Arc<AtomicUsize>);
 
 impl Drop for Dropped {
@@ -29,7 +29,7 @@ impl Drop for Dropped {
     }
 }
 
-/// A handler that never ends, and how often it was entered and dropped.
+/// A handler that never ends, and the counts of its starts and drops.
 fn endless() -> (Handler, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let (entered, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let handler = {
@@ -50,15 +50,15 @@ fn endless() -> (Handler, Arc<AtomicUsize>, Arc<AtomicUsize>) {
 async fn a_call_ends_at_its_deadline_and_is_counted() {
     let (handler, entered, dropped) = endless();
     let serving = Serving::start(handler).await;
-    let wire = Wire::to(&serving);
-    // The library has a timer of its own for the same moment: it must never win.
+    let client = RawClient::new(&serving);
+    // tonic has a timer for the same deadline, with another error: it must never fire first.
     for round in 1..=20 {
         let began = Instant::now();
-        let answer = wire.get(1, &[("grpc-timeout", "100m")]).await;
+        let status = client.get(1, &[("grpc-timeout", "100m")]).await.status;
         let took = began.elapsed();
-        assert_eq!((answer.code(), answer.status.message()), (Code::DeadlineExceeded, "the deadline passed"));
+        assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the deadline passed"));
         assert!(took >= Duration::from_millis(100) && took < Duration::from_secs(5), "{took:?}");
-        eventually("the handler is gone", async || dropped.load(Ordering::Relaxed) == round).await;
+        eventually("the handler is dropped", async || dropped.load(Ordering::Relaxed) == round).await;
         assert_eq!(entered.load(Ordering::Relaxed), round);
     }
     assert_eq!(serving.metric(r#"grpc_server_call_duration_seconds_count{grpc_method="Order/Get",grpc_status="DEADLINE_EXCEEDED"}"#).await, 20);
@@ -69,18 +69,18 @@ async fn a_call_ends_at_its_deadline_and_is_counted() {
 async fn a_call_with_too_little_time_left_is_not_started_while_health_responds() {
     let (handler, entered, _) = endless();
     let serving = Serving::start(handler).await;
-    let wire = Wire::to(&serving);
+    let client = RawClient::new(&serving);
     let too_little = format!("{}u", TIME_LEFT_MIN.as_micros() - 1);
     for (refused, timeout) in (1..).zip(["0n", "1m", &too_little]) {
-        let answer = wire.get(1, &[("grpc-timeout", timeout)]).await;
-        assert_eq!(answer.code(), Code::Unavailable, "{timeout}");
-        assert!(is_not_started(&answer.status), "{timeout}: {answer:?}");
+        let response = client.get(1, &[("grpc-timeout", timeout)]).await;
+        assert_eq!(response.code(), Code::Unavailable, "{timeout}");
+        assert!(is_not_started(&response.status), "{timeout}: {response:?}");
         assert_eq!(serving.metric("grpc_server_refused_total").await, refused);
     }
     assert_eq!(entered.load(Ordering::Relaxed), 0);
-    // What it says of itself takes no time that could be too little.
+    // Health checks are exempt from TIME_LEFT_MIN, 20 ms.
     let (path, check) = ("/grpc.health.v1.Health/Check", HealthCheckRequest::default());
-    let health = wire.call(path, &check, &[("grpc-timeout", "19m")]).await;
+    let health = client.call(path, &check, &[("grpc-timeout", "19m")]).await;
     assert!(matches!(health.code(), Code::Ok | Code::Cancelled));
 }
 
@@ -93,8 +93,8 @@ async fn a_handler_has_its_deadline_and_an_invalid_header_sets_none() {
         Ok(order(1))
     });
     let serving = Serving::start(handler).await;
-    let wire = Wire::to(&serving);
+    let client = RawClient::new(&serving);
     for (timeout, code) in [("10S", Code::Ok), ("soon", Code::NotFound)] {
-        assert_eq!(wire.get(1, &[("grpc-timeout", timeout)]).await.code(), code, "{timeout}");
+        assert_eq!(client.get(1, &[("grpc-timeout", timeout)]).await.code(), code, "{timeout}");
     }
 }

@@ -1,4 +1,4 @@
-//! Stopping: what is in flight is finished, nothing new is taken, and it ends.
+//! Graceful shutdown: calls in flight finish, new connections are refused, and the server stops in time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tonic_health::pb::{
 
 use crate::serving::{Handler, Serving, eventually, get, order, soon};
 
-/// A handler that tells when it was entered and answers when it is released.
+/// A handler, the signal that it has started, and the signal that lets it respond.
 fn held() -> (Handler, Arc<Notify>, Arc<Notify>) {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
@@ -36,7 +36,7 @@ async fn shutdown_finishes_calls_in_flight_and_accepts_no_new_ones() {
     entered.notified().await;
 
     serving.shutdown.cancel();
-    eventually("refused", async || TcpStream::connect(serving.address).await.is_err()).await;
+    eventually("connections are refused", async || TcpStream::connect(serving.address).await.is_err()).await;
     assert_eq!(serving.admin("/readyz").await, (503, "not ready: accepting\n".to_owned()));
     assert_eq!(serving.admin("/livez").await.0, 200);
     assert!(!serving.served.is_finished());
@@ -56,8 +56,8 @@ async fn shutdown_waits_for_tasks_that_outlive_their_calls() {
         async move { release.notified().await }
     });
     serving.shutdown.cancel();
-    eventually("refused", async || TcpStream::connect(serving.address).await.is_err()).await;
-    eventually("closed", async || serving.tasks.is_closed()).await;
+    eventually("connections are refused", async || TcpStream::connect(serving.address).await.is_err()).await;
+    eventually("the task tracker is closed", async || serving.tasks.is_closed()).await;
     assert!(!serving.served.is_finished());
     release.notify_one();
     task.await.unwrap();
@@ -65,7 +65,7 @@ async fn shutdown_waits_for_tasks_that_outlive_their_calls() {
 }
 
 #[tokio::test]
-async fn shutdown_cuts_an_endless_call_after_the_limit() {
+async fn shutdown_aborts_an_endless_call_after_the_limit() {
     let (handler, entered, _release) = held();
     let serving = Serving::start(handler).await;
     let mut client = serving.client().await;

@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health` and the operators' pages say whether this service should be sent requests.
+//! `grpc.health.v1.Health` and the admin pages report whether the service is ready for requests.
 
 use tonic::Code;
 use tonic_health::pb::{
@@ -10,7 +10,7 @@ use crate::serving::{Handler, Serving, eventually, get};
 async fn check(serving: &Serving, service: &str) -> Result<ServingStatus, Code> {
     let mut client = HealthClient::new(serving.connect().await);
     let request = HealthCheckRequest { service: service.to_owned() };
-    client.check(request).await.map(|answer| answer.get_ref().status()).map_err(|status| status.code())
+    client.check(request).await.map(|response| response.get_ref().status()).map_err(|status| status.code())
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn health_follows_every_condition_while_calls_go_on() {
     }
     assert_eq!(serving.admin("/readyz").await, (503, "not ready: database\n".to_owned()));
     assert_eq!(serving.admin("/livez").await.0, 200);
-    // Whether a call can be served without a database is for its handler to say.
+    // An unmet condition rejects no call: the handler decides whether it needs the database.
     client.get(get(1)).await.unwrap();
 
     serving.readiness.set("database", true);

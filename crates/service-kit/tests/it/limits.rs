@@ -1,4 +1,4 @@
-//! What is too much is refused before any handler runs, and says so.
+//! Calls and requests over the limits are rejected, with the reason, before any handler runs.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use tonic_types::StatusExt;
 
 use crate::serving::{Handler, Serving, eventually, get, order, soon};
 
-/// A handler that counts who enters, and lets each out with one permit.
+/// A handler, the count of its calls, and a semaphore: a call responds once it has a permit.
 fn gated() -> (Handler, Arc<AtomicUsize>, Arc<Semaphore>) {
     let (entered, exits) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let handler = {
@@ -38,7 +38,8 @@ fn gated() -> (Handler, Arc<AtomicUsize>, Arc<Semaphore>) {
 async fn calls_beyond_the_limit_are_not_started_while_health_responds() {
     let (handler, entered, exits) = gated();
     let serving = Serving::start(handler).await;
-    // One connection, as a gateway has: what it cannot send would wait where no refusal reaches it.
+    // One connection, as a gateway has: a lower limit of its streams would make calls wait in the client
+    // instead of being rejected.
     let mut client = serving.client().await;
     let calls: Vec<_> = std::iter::repeat_with(|| {
         let mut client = client.clone();
@@ -46,7 +47,7 @@ async fn calls_beyond_the_limit_are_not_started_while_health_responds() {
     })
     .take(CALLS_IN_FLIGHT_MAX)
     .collect();
-    eventually("every place is taken", async || entered.load(Ordering::Relaxed) == CALLS_IN_FLIGHT_MAX).await;
+    eventually("no permit is free", async || entered.load(Ordering::Relaxed) == CALLS_IN_FLIGHT_MAX).await;
 
     let refused = soon(client.get(get(1))).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
@@ -86,17 +87,17 @@ async fn a_client_that_disconnects_releases_its_permit() {
     let serving = Serving::start(handler).await;
     let mut client = serving.client().await;
     let call = tokio::spawn(async move { client.get(get(1)).await.map(drop) });
-    eventually("the call is in", async || entered.load(Ordering::Relaxed) == 1).await;
+    eventually("the handler runs", async || entered.load(Ordering::Relaxed) == 1).await;
     assert_eq!(serving.metric("grpc_server_in_flight").await, 1);
     call.abort();
-    eventually("its place is free", async || serving.metric("grpc_server_in_flight").await == 0).await;
+    eventually("its permit is free", async || serving.metric("grpc_server_in_flight").await == 0).await;
 }
 
 #[tokio::test]
 async fn a_request_above_the_size_limit_is_rejected() {
     let serving = Serving::start(Handler::echo()).await;
     let mut client = serving.client().await;
-    // A field of this length costs four bytes more than its text.
+    // The field's tag and length take four bytes.
     for (bytes, expected) in [(REQUEST_BYTES_MAX - 5, None), (REQUEST_BYTES_MAX, Some(Code::OutOfRange))] {
         let request =
             CreateOrderRequest { idempotency_key: "k".repeat(bytes), ..CreateOrderRequest::default() };

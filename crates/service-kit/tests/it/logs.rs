@@ -1,4 +1,4 @@
-//! Lines logged for a request say which request, in a form that machines read.
+//! Log lines of a request contain its ids; in production a line is JSON.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::serving::{Handler, Serving, get, order};
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const REQUEST_ID: &str = "0190c5f1-6a44-7c53-8d2f-4a9f1b2c3d4e";
 
-/// What was logged so far.
+/// The log so far.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -25,18 +25,18 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The lines that say `what`.
-    pub(crate) fn lines(&self, what: &str) -> Vec<String> {
-        self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    /// The lines that contain `text`.
+    pub(crate) fn lines(&self, text: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 }
 
-/// Keeps in `log` what this thread logs until the value returned is dropped.
-pub(crate) fn keep(log: &Log, mode: Mode, filter: &str) -> DefaultGuard {
-    // While there is but one subscriber, tracing asks the thread that first meets a line whether it is
-    // wanted, and believes the answer for every other thread.
-    static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
-    LazyLock::force(&ANOTHER);
+/// Writes the log of this thread to `log` until the returned guard is dropped.
+pub(crate) fn capture(log: &Log, mode: Mode, filter: &str) -> DefaultGuard {
+    // With one subscriber, tracing caches whether a callsite is enabled by the subscriber of the thread that
+    // reaches it first, and applies that to all threads. A second subscriber prevents it.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+    LazyLock::force(&SECOND);
     let writer = log.clone();
     tracing::dispatcher::set_default(&telemetry::subscriber(mode, filter, false, move || writer.clone()))
 }
@@ -51,7 +51,7 @@ impl io::Write for Log {
     }
 }
 
-/// A JSON object in which no member stands twice.
+/// A JSON object without repeated members.
 struct Object(BTreeMap<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Object {
                     }
                     let value = serde_json::from_str(value.get()).map_err(A::Error::custom)?;
                     if members.insert(name.clone(), value).is_some() {
-                        return Err(A::Error::custom(format!("{name} stands twice")));
+                        return Err(A::Error::custom(format!("{name} is repeated")));
                     }
                 }
                 Ok(Object(members))
@@ -84,11 +84,11 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// What a server logs for one traced request whose handler runs `work`.
+/// The log of a server during one traced request, whose handler runs `work`.
 async fn logged(mode: Mode, filter: &str, work: fn()) -> String {
     let log = Log::default();
-    // The test's runtime has this one thread, so that every task of the server logs to it.
-    let _guard = keep(&log, mode, filter);
+    // The test's runtime has one thread, so that `log` gets the lines of every task of the server.
+    let _guard = capture(&log, mode, filter);
     let serving = Serving::start(Handler::new(move |_| async move {
         work();
         Ok(order(1))
@@ -102,7 +102,7 @@ async fn logged(mode: Mode, filter: &str, work: fn()) -> String {
     log.text()
 }
 
-/// The line with `message`, and the span of the request that it stands in.
+/// The line with `message`, and the request's span in it.
 fn line(log: &str, message: &str) -> (BTreeMap<String, Value>, Value) {
     let lines: Vec<_> = log.lines().map(|line| serde_json::from_str::<Object>(line).unwrap().0).collect();
     let line = lines.into_iter().find(|line| line["message"] == message).unwrap();

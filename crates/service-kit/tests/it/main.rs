@@ -1,9 +1,8 @@
-//! The gRPC server that every service starts, tried over real sockets with a small service of its own.
+//! Tests of the gRPC server that every service starts, over real sockets, with a small `Order` service.
 //!
-//! - `serving`: the server under test, and what its one method does
-//! - the tests, by what is promised: `start`, `health`, `reflection`, `limits`, `deadlines`, `load`,
-//!   `panics`, `trace`, `metrics`, `drain`, `secured`, `logs`
-//! - `wire`: calls with headers and trailers that generated clients do not show
+//! - `serving`: the server under test, and its handler
+//! - `raw_client`: calls with headers and trailers that generated clients do not expose
+//! - the tests, by feature: all other modules
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 
@@ -15,10 +14,10 @@ mod load;
 mod logs;
 mod metrics;
 mod panics;
+mod raw_client;
 mod reflection;
 mod rotation;
 mod serving;
 mod start;
 mod tls;
 mod trace;
-mod wire;

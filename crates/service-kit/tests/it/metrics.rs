@@ -1,4 +1,4 @@
-//! Calls are counted by method and code, under names that no caller can multiply.
+//! Calls are counted by method and code; clients cannot create new label values.
 
 use std::sync::Arc;
 
@@ -47,8 +47,8 @@ async fn a_call_whose_client_disconnects_counts_as_cancelled() {
     call.abort();
     let sample =
         r#"grpc_server_call_duration_seconds_count{grpc_method="Order/Get",grpc_status="CANCELLED"}"#;
-    eventually("it is counted", async || serving.metric(sample).await == 1).await;
-    eventually("its place is free", async || serving.metric("grpc_server_in_flight").await == 0).await;
+    eventually("the call is counted", async || serving.metric(sample).await == 1).await;
+    eventually("its permit is free", async || serving.metric("grpc_server_in_flight").await == 0).await;
 }
 
 #[tokio::test]
@@ -56,8 +56,8 @@ async fn unknown_methods_share_one_label() {
     let serving = Serving::start(Handler::echo()).await;
     let channel = serving.connect().await;
     for number in 0..20 {
-        let elsewhere = format!("http://{}/made-up-{number}", serving.address).parse().unwrap();
-        let status = OrderClient::with_origin(channel.clone(), elsewhere).get(get(1)).await.unwrap_err();
+        let origin = format!("http://{}/made-up-{number}", serving.address).parse().unwrap();
+        let status = OrderClient::with_origin(channel.clone(), origin).get(get(1)).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
     }
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A panic costs its own call and nothing else.
+//! A panic of a handler fails its own call and no other.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ async fn a_panic_is_an_internal_error_without_text_and_other_calls_go_on() {
     };
     let serving = Serving::start(handler).await;
     let client = serving.client().await;
-    let neighbour = {
+    let other_call = {
         let mut client = client.clone();
         tokio::spawn(async move { client.get(get(1)).await })
     };
@@ -35,7 +35,7 @@ async fn a_panic_is_an_internal_error_without_text_and_other_calls_go_on() {
     assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
     assert!(!format!("{status:?}").contains("secret"));
     release.notify_one();
-    assert_eq!(neighbour.await.unwrap().unwrap().into_inner().order_id, 1);
+    assert_eq!(other_call.await.unwrap().unwrap().into_inner().order_id, 1);
     assert_eq!(
         serving
             .metric(

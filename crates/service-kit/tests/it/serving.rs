@@ -1,4 +1,4 @@
-//! A server under test: `Order/Get` runs the test's closure; everything else is service-kit's.
+//! A server under test, of service-kit, whose `Order/Get` runs the test's closure.
 
 use std::{
     net::SocketAddr,
@@ -31,24 +31,24 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
 
-/// Longer than anything takes in real time, on a machine that is busy with other things.
+/// An upper bound on every step of a test, with reserve for a busy machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<GetOrderResponse>, Status>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<GetOrderResponse>, Status>> + Send>>;
 
-/// What `Order/Get` does; `Create` answers with as many as the items it was sent.
+/// The closure of `Order/Get`. `Order/Create` responds with the length of the idempotency key as order id.
 #[derive(Clone)]
-pub(crate) struct Handler(Arc<dyn Fn(Request<GetOrderRequest>) -> Answer + Send + Sync>);
+pub(crate) struct Handler(Arc<dyn Fn(Request<GetOrderRequest>) -> ResponseFuture + Send + Sync>);
 
 impl Handler {
-    pub(crate) fn new<F>(answer: impl Fn(Request<GetOrderRequest>) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F>(get: impl Fn(Request<GetOrderRequest>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Response<GetOrderResponse>, Status>> + Send + 'static,
     {
-        Self(Arc::new(move |request| Box::pin(answer(request))))
+        Self(Arc::new(move |request| Box::pin(get(request))))
     }
 
-    /// Answers 0 with NOT_FOUND, and any other id with itself.
+    /// Responds to the id 0 with NOT_FOUND, and to another with an order of that id.
     pub(crate) fn echo() -> Self {
         Self::new(|request| async move {
             match request.get_ref().order_id {
@@ -86,7 +86,7 @@ impl Order for Handler {
     }
 }
 
-/// A server whose database is still waited for.
+/// A server that does not listen yet.
 pub(crate) struct Starting {
     pub(crate) address: SocketAddr,
     pub(crate) readiness: Readiness,
@@ -102,7 +102,7 @@ impl Starting {
         Self::at_port(0, mode, handler).await
     }
 
-    /// At a port that is known to be free, or 0 for any.
+    /// A server at `port`, which must be free; 0 for any port.
     pub(crate) async fn at_port(port: u16, mode: Mode, handler: Handler) -> Self {
         let mut process = Process::on_loopback(mode);
         process.service_address.set_port(port);
@@ -125,8 +125,8 @@ impl Starting {
         Self { address, readiness, server, routes, socket, admin_address, admin }
     }
 
-    /// The same, with connections that are made secure.
-    pub(crate) fn secured(mut self, tls: ServerTls) -> Self {
+    /// The same server with TLS.
+    pub(crate) fn with_tls(mut self, tls: ServerTls) -> Self {
         self.server.tls = Some(tls);
         self
     }
@@ -136,7 +136,7 @@ impl Starting {
         page(self.admin_address, path).await
     }
 
-    /// Serves, and returns why it could not.
+    /// Serves, which must fail, and returns the error.
     pub(crate) async fn fail(self) -> ServeError {
         let Self { server, routes, socket, .. } = self;
         soon(server.serve(routes, socket, CancellationToken::new(), async {})).await.unwrap_err()
@@ -156,9 +156,9 @@ async fn page(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
@@ -168,7 +168,7 @@ pub(crate) struct Serving {
     pub(crate) readiness: Readiness,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<Result<(), ServeError>>,
-    /// Work that a stop waits for.
+    /// Tasks that shutdown waits for.
     pub(crate) tasks: TaskTracker,
     admin_address: SocketAddr,
     _admin: Admin,
@@ -183,7 +183,7 @@ impl Serving {
         Starting::new(mode, handler).await.serve().await
     }
 
-    /// A connection of its own.
+    /// A new connection.
     pub(crate) async fn connect(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
@@ -197,7 +197,7 @@ impl Serving {
         page(self.admin_address, path).await
     }
 
-    /// The value of one sample on the metrics page, 0 where it is not there.
+    /// The value of one sample on the metrics page; 0 if it is absent.
     pub(crate) async fn metric(&self, sample: &str) -> u64 {
         let (_, page) = self.admin("/metrics").await;
         page.lines()
@@ -206,7 +206,7 @@ impl Serving {
     }
 }
 
-/// What `future` ends with, within [`BOUND`].
+/// The output of `future`, which must be ready within [`BOUND`].
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(BOUND, future).await.unwrap()
 }
@@ -215,7 +215,7 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
 pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !condition().await {
-        assert!(started.elapsed() < BOUND, "never came true: {what}");
+        assert!(started.elapsed() < BOUND, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

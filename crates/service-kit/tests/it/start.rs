@@ -1,4 +1,4 @@
-//! Starting: callers are refused, and operators told why, until the service can answer.
+//! Start: connections are refused until the service listens, and `/readyz` gives the reason.
 
 use std::io::ErrorKind;
 

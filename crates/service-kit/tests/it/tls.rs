@@ -1,4 +1,4 @@
-//! Connections that are made secure first: who gets in, who holds up nobody, and what a stop waits for.
+//! Incoming TLS connections: which clients are accepted, the limits of handshakes, and shutdown.
 
 use std::{
     sync::Arc,
@@ -25,8 +25,8 @@ use crate::{
 pub(crate) const NAME: &str = "order.internal";
 pub(crate) const CLIENT: &str = "gateway.internal";
 
-/// The files of an authority, of a server, and of the one client that it takes.
-pub(crate) struct Place {
+/// The certificates and keys of an authority, of a server, and of the one client that it accepts.
+pub(crate) struct TlsFiles {
     directory: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
@@ -37,12 +37,12 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-impl Place {
+impl TlsFiles {
     pub(crate) fn new() -> Self {
-        let place = Self { directory: tempfile::tempdir().unwrap(), authority: authority() };
-        place.write("ca", &place.authority.pem());
-        place.renew();
-        place
+        let files = Self { directory: tempfile::tempdir().unwrap(), authority: authority() };
+        files.write("ca", &files.authority.pem());
+        files.renew();
+        files
     }
 
     /// Replaces the certificates and keys of server and client; returns the server's, as DER.
@@ -57,13 +57,13 @@ impl Place {
         server
     }
 
-    /// Lets another authority issue what follows. It is trusted beside the one before.
+    /// Issues later certificates from a new authority, which is trusted beside the previous one.
     pub(crate) fn change_authority(&mut self) {
-        let before = std::mem::replace(&mut self.authority, authority());
-        self.write("ca", &format!("{}{}", before.pem(), self.authority.pem()));
+        let previous = std::mem::replace(&mut self.authority, authority());
+        self.write("ca", &format!("{}{}", previous.pem(), self.authority.pem()));
     }
 
-    /// A reader sees the previous file or all of this one.
+    /// Replaces `file` atomically.
     fn write(&self, file: &str, text: &str) {
         let unfinished = self.directory.path().join("unfinished");
         std::fs::write(&unfinished, text).unwrap();
@@ -83,17 +83,17 @@ impl Place {
         let allowed = vec![CLIENT.parse().unwrap()];
         let clients = ClientAuth { ca: self.directory.path().join("ca"), allowed };
         let tls = ServerTls::load(self.identity(NAME), Some(clients)).unwrap();
-        Starting::at_port(port, Mode::Production, handler).await.secured(tls).serve().await
+        Starting::at_port(port, Mode::Production, handler).await.with_tls(tls).serve().await
     }
 
-    /// A client that shows the certificate of `name`.
+    /// A client that presents the certificate of `name`.
     pub(crate) fn client(&self, name: Option<&str>) -> ClientTls {
         let identity = name.map(|name| self.identity(name));
         ClientTls::load(Files { ca: Some(self.directory.path().join("ca")), identity }).unwrap()
     }
 }
 
-/// A connection of its own.
+/// A new connection with `tls`.
 async fn connect(serving: &Serving, tls: ClientTls) -> Result<OrderClient<Channel>, tonic::transport::Error> {
     let address = serving.address;
     let connector = tower::service_fn(move |_: Uri| {
@@ -106,72 +106,71 @@ async fn connect(serving: &Serving, tls: ClientTls) -> Result<OrderClient<Channe
 
 #[tokio::test]
 async fn an_accepted_client_gets_responses_and_the_handler_sees_its_peer() {
-    let place = Place::new();
+    let files = TlsFiles::new();
     let handler = Handler::new(|request| async move {
         assert!(request.remote_addr().unwrap().ip().is_loopback());
         assert!(request.local_addr().unwrap().ip().is_loopback());
         Ok(order(7))
     });
-    let serving = place.serve(handler).await;
-    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
+    let serving = files.serve(handler).await;
+    let mut client = connect(&serving, files.client(Some(CLIENT))).await.unwrap();
     assert_eq!(client.get(get(7)).await.unwrap().into_inner().order_id, 7);
 }
 
 #[tokio::test]
 async fn a_rejected_client_gets_the_reason_and_the_log_a_line_per_interval() {
     let log = Log::default();
-    let _guard = logs::keep(&log, Mode::Development, "info");
-    let place = Place::new();
-    let serving = place.serve(Handler::echo()).await;
+    let _guard = logs::capture(&log, Mode::Development, "info");
+    let files = TlsFiles::new();
+    let serving = files.serve(Handler::echo()).await;
     let started = Instant::now();
     for _ in 0..20 {
         for (name, alert) in [(Some(NAME), "AccessDenied"), (None, "CertificateRequired")] {
-            let tls = place.client(name);
+            let tls = files.client(name);
             let io = TcpStream::connect(serving.address).await.unwrap();
             let mut stream = soon(tls.connect(NAME, io)).await.unwrap();
             let error = soon(stream.read_u8()).await.unwrap_err().to_string();
             assert_eq!(error, format!("received fatal alert: {alert}"));
         }
     }
-    // Not even plain text.
-    assert!(connect_plain(&serving).await.is_err());
-    eventually("the log was told", async || !log.lines("TLS handshake failed").is_empty()).await;
-    let told = log.lines("TLS handshake failed");
-    let most = started.elapsed().as_secs() + 1;
-    assert!(u64::try_from(told.len()).unwrap() <= most, "{told:#?}");
-    assert!(told[0].contains("none of the names gateway.internal") && told[0].contains("127.0.0.1:"));
-    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
+    assert!(connect_in_plain_text(&serving).await.is_err());
+    eventually("a failure is logged", async || !log.lines("TLS handshake failed").is_empty()).await;
+    let lines = log.lines("TLS handshake failed");
+    let lines_max = started.elapsed().as_secs() + 1;
+    assert!(u64::try_from(lines.len()).unwrap() <= lines_max, "{lines:#?}");
+    assert!(lines[0].contains("none of the names gateway.internal") && lines[0].contains("127.0.0.1:"));
+    let mut client = connect(&serving, files.client(Some(CLIENT))).await.unwrap();
     client.get(get(1)).await.unwrap();
 }
 
-async fn connect_plain(serving: &Serving) -> Result<(), tonic::Status> {
+async fn connect_in_plain_text(serving: &Serving) -> Result<(), tonic::Status> {
     let endpoint = Endpoint::from_shared(format!("http://{}", serving.address)).unwrap();
     soon(OrderClient::new(endpoint.connect_lazy()).get(get(1))).await.map(drop)
 }
 
 #[tokio::test]
 async fn silent_clients_delay_no_other_and_the_oldest_are_dropped() {
-    let place = Place::new();
-    let serving = place.serve(Handler::echo()).await;
+    let files = TlsFiles::new();
+    let serving = files.serve(Handler::echo()).await;
     let started = Instant::now();
     let mut silent = Vec::new();
     for _ in 0..HANDSHAKES_MAX + 50 {
         silent.push(TcpStream::connect(serving.address).await.unwrap());
     }
-    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
+    let mut client = connect(&serving, files.client(Some(CLIENT))).await.unwrap();
     client.get(get(1)).await.unwrap();
-    // The first 50 made room for the last 50, and one for the client.
+    // The 50 connections over the limit and the client's replace the 51 oldest.
     for stream in &mut silent[..51] {
         assert_eq!(soon(stream.read(&mut [0; 1])).await.unwrap_or(0), 0);
     }
     assert!(started.elapsed() < HANDSHAKE_MAX, "{:?}", started.elapsed());
-    assert!(silent[60].try_read(&mut [0; 1]).is_err(), "it is still given time");
+    assert!(silent[60].try_read(&mut [0; 1]).is_err(), "a newer handshake was dropped");
 }
 
 #[tokio::test]
 async fn a_silent_client_is_dropped_after_the_handshake_limit() {
-    let place = Place::new();
-    let serving = place.serve(Handler::echo()).await;
+    let files = TlsFiles::new();
+    let serving = files.serve(Handler::echo()).await;
     let mut silent = TcpStream::connect(serving.address).await.unwrap();
     tokio::time::pause();
     let started = tokio::time::Instant::now();
@@ -182,7 +181,7 @@ async fn a_silent_client_is_dropped_after_the_handshake_limit() {
 
 #[tokio::test]
 async fn shutdown_finishes_calls_and_waits_for_no_handshake() {
-    let (place, entered, release) = (Place::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (files, entered, release) = (TlsFiles::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
         let (entered, release) = (entered.clone(), release.clone());
         Handler::new(move |_| {
@@ -194,14 +193,14 @@ async fn shutdown_finishes_calls_and_waits_for_no_handshake() {
             }
         })
     };
-    let serving = place.serve(handler).await;
-    let mut client = connect(&serving, place.client(Some(CLIENT))).await.unwrap();
+    let serving = files.serve(handler).await;
+    let mut client = connect(&serving, files.client(Some(CLIENT))).await.unwrap();
     let call = tokio::spawn(async move { client.get(get(1)).await });
     soon(entered.notified()).await;
     let mut silent = TcpStream::connect(serving.address).await.unwrap();
 
     serving.shutdown.cancel();
-    eventually("refused", async || TcpStream::connect(serving.address).await.is_err()).await;
+    eventually("connections are refused", async || TcpStream::connect(serving.address).await.is_err()).await;
     assert_eq!(soon(silent.read(&mut [0; 1])).await.unwrap_or(0), 0);
     assert!(!serving.served.is_finished());
     release.notify_one();

@@ -1,4 +1,4 @@
-//! Trace context, request id and deadline reach the handler, and what it spawns.
+//! Trace context, request id and deadline reach the handler and the tasks that it spawns.
 
 use std::{
     sync::{Arc, Mutex},
@@ -59,13 +59,13 @@ async fn a_handler_and_its_tasks_are_in_the_trace_of_the_client() {
     assert_eq!(context.request_id.to_string(), REQUEST_ID);
     assert_eq!((spawned.trace, spawned.request_id), (context.trace, context.request_id));
 
-    let mut onward = http::HeaderMap::new();
-    context.write_to(&mut onward);
-    // Nothing is recorded here, so that the caller's span is still whose part the next one is.
-    assert_eq!(onward["traceparent"], PARENT);
+    let mut outgoing = http::HeaderMap::new();
+    context.write_to(&mut outgoing);
+    // No span is recorded here, so that the parent of the next span is the client's.
+    assert_eq!(outgoing["traceparent"], PARENT);
     assert!(!PARENT.contains(&context.trace.span_id().to_string()));
-    assert_eq!(onward["tracestate"], "vendor=1");
-    assert_eq!(onward["x-request-id"], REQUEST_ID);
+    assert_eq!(outgoing["tracestate"], "vendor=1");
+    assert_eq!(outgoing["x-request-id"], REQUEST_ID);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_handler_has_a_deadline_only_if_the_client_sent_one() {
     let (.., deadline) = seen_by_handler(metadata(&[("grpc-timeout", "7S")])).await;
     let left = deadline.unwrap().0.duration_since(before);
     assert!((Duration::from_secs(7)..Duration::from_secs(8)).contains(&left), "{left:?}");
-    for said in [metadata(&[]), metadata(&[("grpc-timeout", "soon")])] {
-        assert!(seen_by_handler(said).await.2.is_none());
+    for sent in [metadata(&[]), metadata(&[("grpc-timeout", "soon")])] {
+        assert!(seen_by_handler(sent).await.2.is_none());
     }
 }

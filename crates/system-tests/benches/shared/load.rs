@@ -1,4 +1,4 @@
-//! A closed loop: each connection sends its next order after the response to the previous one.
+//! A closed-loop load: each connection sends its next order after the response to the previous one.
 
 use std::{
     net::SocketAddr,
@@ -21,12 +21,12 @@ use crate::figures::Failure;
 
 /// The users that place orders.
 pub(crate) const USERS: usize = 1000;
-/// The distance between the users of two consecutive orders; coprime to [`USERS`], so that every user takes
-/// turns.
+/// The distance between the users of two consecutive orders; coprime to [`USERS`], so that every user gets
+/// the same number of orders.
 const USER_STEP: usize = 619;
 
-/// The user of the nth order. Rows of neighbouring users share index pages: loads are comparable only if
-/// neighbours order together equally often.
+/// The user of the nth order. Users with adjacent ids share index pages: loads are comparable only if they
+/// send concurrent orders of such users equally often.
 pub(crate) fn user(nth: usize) -> usize {
     nth * USER_STEP % USERS + 1
 }
@@ -44,6 +44,7 @@ pub(crate) struct Round {
     seconds: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
+    /// CPU time of the system under test; 0 until the caller sets it.
     pub(crate) cpu_seconds: f64,
 }
 
@@ -73,23 +74,23 @@ pub(crate) async fn run(
     let sent = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..connections {
-        workers.spawn(work(gateway, tokens.clone(), sent.clone(), started + duration));
+        workers.spawn(place_orders(gateway, tokens.clone(), sent.clone(), started + duration));
     }
-    let mut all = Histogram::<u64>::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
+    let mut latencies = Histogram::<u64>::new_with_max(LATENCY_MICROSECONDS_MAX, 3)?;
     while let Some(result) = workers.join_next().await {
-        all.add(result??)?;
+        latencies.add(result??)?;
     }
-    let milliseconds = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
+    let quantile_ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
     Ok(Round {
-        orders: all.len(),
+        orders: latencies.len(),
         seconds: started.elapsed().as_secs_f64(),
-        p50_ms: milliseconds(0.5),
-        p99_ms: milliseconds(0.99),
+        p50_ms: quantile_ms(0.5),
+        p99_ms: quantile_ms(0.99),
         cpu_seconds: 0.0,
     })
 }
 
-async fn work(
+async fn place_orders(
     gateway: SocketAddr,
     tokens: Tokens,
     sent: Arc<AtomicUsize>,
@@ -103,7 +104,7 @@ async fn work(
     while Instant::now() < until {
         let sent_at = Instant::now();
         let user = user(sent.fetch_add(1, Ordering::Relaxed));
-        order(&mut sender, gateway, user, tokens.get(user - 1)).await?;
+        place_order(&mut sender, gateway, user, tokens.get(user - 1)).await?;
         latencies.record(u64::try_from(sent_at.elapsed().as_micros())?)?;
     }
     drop(sender);
@@ -111,7 +112,7 @@ async fn work(
     Ok(latencies)
 }
 
-async fn order(
+async fn place_order(
     sender: &mut SendRequest<Full<Bytes>>,
     gateway: SocketAddr,
     user: usize,

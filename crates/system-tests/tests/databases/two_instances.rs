@@ -37,14 +37,14 @@ async fn share_a_database(kind: Kind) -> Result<(), Failed> {
     let (order, payment) = (server.new_database().await?, server.new_database().await?);
     let systems = start_two_systems(&server, &order, &payment).await?;
     let client = Client::new(systems.iter().map(System::gateway_url));
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut placing = JoinSet::new();
+    let next_number = Arc::new(AtomicUsize::new(0));
+    let mut workers = JoinSet::new();
     for _ in 0..CONCURRENCY {
-        let (client, next) = (client.clone(), next.clone());
-        placing.spawn(async move {
+        let (client, next_number) = (client.clone(), next_number.clone());
+        workers.spawn(async move {
             let mut ids = Vec::new();
             loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
+                let number = next_number.fetch_add(1, Ordering::Relaxed);
                 if number >= ORDERS {
                     return ids;
                 }
@@ -52,7 +52,7 @@ async fn share_a_database(kind: Kind) -> Result<(), Failed> {
             }
         });
     }
-    let ids: Vec<i64> = placing.join_all().await.concat();
+    let ids: Vec<i64> = workers.join_all().await.concat();
     let distinct: BTreeSet<i64> = ids.iter().copied().collect();
     check(ids.len() == ORDERS && distinct.len() == ORDERS, || format!("{} ids", distinct.len()))?;
     for id in distinct {

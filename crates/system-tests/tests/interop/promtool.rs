@@ -15,15 +15,16 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 async fn promtool() -> Result<(), Failed> {
     let collector = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    // With an exporter, so that its metrics are registered too.
+    // Nothing listens there; with a collector, the metrics of the exporter are registered, too.
     let options = Options::default().var("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
     let system = System::start_with(options).await.map_err(|error| error.to_string())?;
-    let orders = format!("{}/orders", system.gateway_url());
+    let url = format!("{}/orders", system.gateway_url());
+    // One paid and one declined order.
     for price in ["0.12", "99999"] {
         let body = format!(
             r#"{{"user_id":1,"order_items":[{{"product_code":"a","unit_price":{price},"quantity":1}}]}}"#
         );
-        let request = Request::post(&orders).header(header::CONTENT_TYPE, "application/json");
+        let request = Request::post(&url).header(header::CONTENT_TYPE, "application/json");
         Client::builder(TokioExecutor::new()).build_http().request(request.body(body)?).await?;
     }
     for (name, admin) in [
@@ -32,8 +33,8 @@ async fn promtool() -> Result<(), Failed> {
         ("payment", system.payment_admin()),
     ] {
         let page = get(format!("http://{admin}/metrics").parse()?).await?;
-        let complete = page.contains(&format!("build_info{{service=\"{name}\""));
-        check(complete && page.contains("process_cpu_seconds_total "), || format!("{name}: {page}"))?;
+        let is_of_service = page.contains(&format!("build_info{{service=\"{name}\""));
+        check(is_of_service && page.contains("process_cpu_seconds_total "), || format!("{name}: {page}"))?;
         lint(name, &page).await?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Time, ids and the monitor under the control of a test.
+//! Fakes of the clock, of the monitor and of the id generator.
 
 use std::{
     collections::VecDeque,

@@ -39,7 +39,7 @@ pub fn code(text: &str) -> ProductCode {
     ProductCode::new(text.to_owned()).unwrap()
 }
 
-/// An amount in cents of the dollar.
+/// An amount of `minor` US cents.
 pub fn dollars(minor: i64) -> Money {
     Money::from_minor(Currency::USD, minor).unwrap()
 }
@@ -49,17 +49,17 @@ pub fn item(product_code: &str, unit_price: Money, quantity: i32) -> Item {
     Item { product_code: code(product_code), unit_price, quantity: Quantity::new(quantity).unwrap() }
 }
 
-/// So many items of one piece of `sku1` at this price in cents.
+/// `count` items, each one piece of `sku1` for `minor` US cents.
 pub fn items(count: usize, minor: i64) -> Vec<Item> {
     vec![item("sku1", dollars(minor), 1); count]
 }
 
-/// A command for one piece of `sku1` at this price in cents.
+/// A command for one piece of `sku1` for `minor` US cents.
 pub fn command(user: UserId, minor: i64) -> CreateOrder {
     command_of(user, &items(1, minor))
 }
 
-/// A command for these items, with every price.
+/// A command for `items`, each with its unit price.
 pub fn command_of(user: UserId, items: &[Item]) -> CreateOrder {
     let requested = |item: &Item| RequestedItem {
         product_code: item.product_code.clone(),
@@ -70,17 +70,17 @@ pub fn command_of(user: UserId, items: &[Item]) -> CreateOrder {
     CreateOrder::new(user, currency, items.iter().map(requested).collect()).unwrap()
 }
 
-/// The draft of these items.
+/// The draft of an order of `items`.
 pub fn draft(user: UserId, items: &[Item]) -> Draft {
     command_of(user, items).priced(None).unwrap()
 }
 
-/// A new order of one item for 12 cents.
+/// A new order of one piece of `sku1` for 12 US cents.
 pub fn order(id: OrderId, user: UserId, key: IdempotencyKey) -> Order {
     order_of(id, user, key, &items(1, 12))
 }
 
-/// A new order of these items.
+/// A new order of `items`.
 pub fn order_of(id: OrderId, user: UserId, key: IdempotencyKey, items: &[Item]) -> Order {
     Order::place(id, key, draft(user, items), NOW_MS)
 }

@@ -1,4 +1,4 @@
-//! Commands of a MariaDB server in its own directory.
+//! The commands that create, run and query a MariaDB server in a directory of its own.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::{PASSWORD, is_root};
 use crate::{command::succeed, need::program};
 
-/// Sets root's password for the socket and TCP. MariaDB requires one statement per line.
+/// The init file: sets root's password for the socket and TCP. MariaDB requires one statement per line.
 const ACCOUNTS: &str = "\
 ALTER USER root@localhost IDENTIFIED BY 'verysecretpass';
 CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY 'verysecretpass';
@@ -27,13 +27,13 @@ pub(super) async fn create(directory: &Path) -> Result<(), Failed> {
 
 /// The command that runs the server in `directory`.
 pub(super) fn server(directory: &Path, port: u16) -> Result<Vec<String>, Failed> {
-    let within = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
+    let path = |option: &str, name: &str| format!("--{option}={}", directory.join(name).display());
     let mut command = vec![program(&["mariadbd", "mysqld"])?];
-    // Required for root; only a warning for other users.
+    // mariadbd requires --user if root runs it; for other users it only logs a warning.
     command.extend(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"].map(str::to_owned));
     command.push(format!("--port={port}"));
-    command.extend([within("datadir", "data"), within("socket", "socket"), within("pid-file", "pid")]);
-    command.extend([within("init-file", "accounts.sql"), tmpdir(directory)]);
+    command.extend([path("datadir", "data"), path("socket", "socket"), path("pid-file", "pid")]);
+    command.extend([path("init-file", "accounts.sql"), tmpdir(directory)]);
     command.extend(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin"].map(str::to_owned));
     command.extend(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"].map(str::to_owned));
     command.extend(["--performance-schema=OFF", "--max-connections=300"].map(str::to_owned));
@@ -41,7 +41,8 @@ pub(super) fn server(directory: &Path, port: u16) -> Result<Vec<String>, Failed>
     Ok(command)
 }
 
-/// A starting server deletes the temporary tables in its tmpdir; in /tmp that would hit other servers.
+/// The option for a tmpdir of its own: a starting server deletes the temporary tables in its tmpdir, in /tmp
+/// also those of other servers.
 fn tmpdir(directory: &Path) -> String {
     format!("--tmpdir={}", directory.display())
 }

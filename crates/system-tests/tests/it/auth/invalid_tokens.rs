@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     AuthFixture, Issuer, SECRET, Signer, changed, claims, comparable, now,
-    signer::{message, rsa_public_key_as_secrets},
+    signer::{rsa_public_key_as_secrets, signing_input},
 };
 use crate::{
     gateway_fixture::{ALL_OPERATIONS, GatewayFixture, Operation},
@@ -43,8 +43,8 @@ async fn invalid_signatures_are_rejected() {
     let mut tokens = Vec::new();
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         for kid in [json!("rsa"), Value::Null] {
-            let message = message(&changed(json!({}), json!({ "alg": alg, "kid": kid })), &claims());
-            tokens.extend([format!("{message}."), message].map(|token| (format!("alg {alg:?}"), token)));
+            let unsigned = signing_input(&changed(json!({}), json!({ "alg": alg, "kid": kid })), &claims());
+            tokens.extend([format!("{unsigned}."), unsigned].map(|token| (format!("alg {alg:?}"), token)));
         }
     }
     for secret in rsa_public_key_as_secrets() {

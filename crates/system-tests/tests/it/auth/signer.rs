@@ -1,4 +1,4 @@
-//! Keys that sign tokens, valid and forged.
+//! Keys that sign valid and forged tokens.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use ring::{
@@ -58,14 +58,14 @@ impl Signer {
     /// ES256 with a new key.
     pub(super) fn ec(kid: Option<&str>) -> Self {
         let random = SystemRandom::new();
-        let document = EcdsaKeyPair::generate_pkcs8(&ES256, &random).unwrap();
-        Self::new(kid, Key::Ec(EcdsaKeyPair::from_pkcs8(&ES256, document.as_ref(), &random).unwrap()))
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ES256, &random).unwrap();
+        Self::new(kid, Key::Ec(EcdsaKeyPair::from_pkcs8(&ES256, pkcs8.as_ref(), &random).unwrap()))
     }
 
     /// EdDSA with a new key.
     pub(super) fn ed(kid: Option<&str>) -> Self {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        Self::new(kid, Key::Ed(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap()))
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self::new(kid, Key::Ed(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap()))
     }
 
     /// HS256.
@@ -124,8 +124,8 @@ impl Signer {
 
     /// A token with any header.
     pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
-        let message = message(header, claims);
-        let bytes = message.as_bytes();
+        let signing_input = signing_input(header, claims);
+        let bytes = signing_input.as_bytes();
         let signature = match &self.key {
             Key::Rsa(key) => {
                 let mut signature = vec![0; key.public().modulus_len()];
@@ -136,12 +136,12 @@ impl Signer {
             Key::Ed(key) => key.sign(bytes).as_ref().to_vec(),
             Key::Secret(key) => hmac::sign(key, bytes).as_ref().to_vec(),
         };
-        format!("{message}.{}", BASE64URL.encode(signature))
+        format!("{signing_input}.{}", BASE64URL.encode(signature))
     }
 }
 
-/// The signing input of a token.
-pub(super) fn message(header: &Value, claims: &Value) -> String {
+/// The signing input of a token (RFC 7515 §2): its header and claims, encoded.
+pub(super) fn signing_input(header: &Value, claims: &Value) -> String {
     [header, claims].map(|part| BASE64URL.encode(part.to_string())).join(".")
 }
 

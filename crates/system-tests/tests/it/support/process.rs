@@ -47,21 +47,21 @@ impl Process {
 
     /// The address of a service, from its log, which must be JSON lines.
     pub(crate) async fn address(&mut self) -> SocketAddr {
-        let serving = |line: &str| {
+        let address = |line: &str| {
             let event: Value = serde_json::from_str(line).expect("a log of JSON lines");
-            let here = event["message"].as_str()?.starts_with("serving ");
-            here.then(|| event["address"].as_str()?.parse().ok())?
+            let is_serving = event["message"].as_str()?.starts_with("serving ");
+            is_serving.then(|| event["address"].as_str()?.parse().ok())?
         };
-        self.wait_for("the service listens", |process| process.stderr().iter().find_map(|line| serving(line)))
+        self.wait_for("the service listens", |process| process.stderr().iter().find_map(|line| address(line)))
             .await
     }
 
     /// The URL of the gateway, as the all-in-one process prints it.
     pub(crate) async fn url(&mut self) -> String {
-        let named = |line: &String| {
+        let url = |line: &String| {
             Some(line.trim().strip_prefix("Orders")?.trim().trim_end_matches("/orders").to_owned())
         };
-        self.wait_for("the system is up", |process| process.stdout().iter().find_map(named)).await
+        self.wait_for("the system is up", |process| process.stdout().iter().find_map(url)).await
     }
 
     /// Waits until a line of stdout contains `text`; returns stdout.
@@ -146,10 +146,10 @@ impl Process {
 /// Reads continuously, so that the process never blocks on a full pipe.
 fn collect_lines(source: Option<impl AsyncRead + Unpin + Send + 'static>) -> Lines {
     let collected = Lines::default();
-    let (mut lines, into) = (BufReader::new(source.expect("a piped stream")).lines(), collected.clone());
+    let (mut lines, log) = (BufReader::new(source.expect("a piped stream")).lines(), collected.clone());
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
-            into.lock().expect("the lock is not poisoned").push(line);
+            log.lock().expect("the lock is not poisoned").push(line);
         }
     });
     collected

@@ -1,5 +1,5 @@
-//! A call whose every header the test decides, and an answer with its trailers: no timer of a client's
-//! library stands between.
+//! gRPC calls over plain HTTP/2: the test sets every header and reads the trailers. Unlike a gRPC library,
+//! the client has no timer for the deadline.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -14,35 +14,37 @@ use tonic::{Code, Status};
 
 use crate::serving::{Serving, soon};
 
+type Headers<'a> = [(&'a str, &'a str)];
+
 /// A client of one server.
-pub(crate) struct Wire {
+pub(crate) struct RawClient {
     base: String,
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What was answered.
+/// The response to a call.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: Status,
-    /// Those beside the status.
+    /// The trailers, or the headers of a response without a body.
     pub(crate) trailers: HeaderMap,
 }
 
-impl Wire {
-    pub(crate) fn to(serving: &Serving) -> Self {
+impl RawClient {
+    pub(crate) fn new(serving: &Serving) -> Self {
         let mut connector = HttpConnector::new();
-        // Without it a message waits for the acknowledgement of its headers.
+        // Nagle's algorithm delays a message until its headers are acknowledged.
         connector.set_nodelay(true);
         let http = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
         Self { base: format!("http://{}", serving.address), http }
     }
 
     /// Calls `Order/Get`.
-    pub(crate) async fn get(&self, id: i64, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, id: i64, headers: &Headers<'_>) -> Response {
         self.call("/Order/Get", &GetOrderRequest { order_id: id, user_id: 0 }, headers).await
     }
 
-    pub(crate) async fn call(&self, path: &str, message: &impl Message, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn call(&self, path: &str, message: &impl Message, headers: &Headers<'_>) -> Response {
         let mut request = Request::post(format!("{}{path}", self.base))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -52,15 +54,15 @@ impl Wire {
         let mut frame = vec![0];
         frame.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
         message.encode(&mut frame).unwrap();
-        let sent = self.http.request(request.body(Full::new(frame.into())).unwrap());
-        let (head, body) = soon(sent).await.unwrap().into_parts();
+        let response = self.http.request(request.body(Full::new(frame.into())).unwrap());
+        let (head, body) = soon(response).await.unwrap().into_parts();
         let body = soon(body.collect()).await.unwrap();
         let trailers = body.trailers().cloned().unwrap_or(head.headers);
-        Answer { status: Status::from_header_map(&trailers).unwrap(), trailers }
+        Response { status: Status::from_header_map(&trailers).unwrap(), trailers }
     }
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn code(&self) -> Code {
         self.status.code()
     }
