@@ -92,7 +92,7 @@ impl FaultRules {
         let action = applying?;
         tracing::warn!(point, ?action, "fault injected");
         match action {
-            Action::Kill => die(),
+            Action::Kill => kill_process(),
             Action::Refuse => Some(Fault::Refused),
             Action::Error => Some(Fault::NoResponse),
             Action::Twice(later) => Some(Fault::Twice(later)),
@@ -119,7 +119,7 @@ impl FaultRules {
 }
 
 /// Ends this process as a crash does. The system call does not return.
-fn die() -> ! {
+fn kill_process() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort()
 }
