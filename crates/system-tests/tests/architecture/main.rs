@@ -1,4 +1,5 @@
-//! The rules of docs/understand/architecture.md that neither the compiler nor clippy can hold, checked on the sources.
+//! The rules of docs/understand/architecture.md that neither the compiler nor clippy can check, checked on
+//! the sources.
 //!
 //! Crate boundaries keep services apart at compile time; clippy bans calls and long functions (clippy.toml). Left for
 //! this test: layering inside a crate, import cycles, manifests and file sizes.

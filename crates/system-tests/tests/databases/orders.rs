@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 const PRICE_MINOR: i64 = 12;
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// The order of this number, which nobody has sent.
+/// The order of this number, not sent yet.
 pub(crate) fn new_order(number: usize) -> History {
     let user = i64::try_from(number % 1000 + 1).unwrap();
     History::new(user, format!("order-{number}"), PRICE_MINOR)

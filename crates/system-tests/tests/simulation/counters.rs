@@ -1,4 +1,4 @@
-//! Counts of faults and outcomes. A check of something that never happens is worth nothing.
+//! Counts of faults and outcomes. The test fails if one of them never happens, since it is not tested then.
 
 use std::fmt;
 

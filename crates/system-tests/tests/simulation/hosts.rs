@@ -162,7 +162,7 @@ impl PaymentHost {
         tokio::join!(restart, host.cause_faults(&sim, [Fault::PaymentCrash, Fault::PaymentStop]));
     }
 
-    /// Runs a call to its end, even where its caller has gone. `None` where the instance is down or is
+    /// Runs a call to its end, even where its caller was dropped. `None` where the instance is down or is
     /// killed.
     pub(crate) async fn serve<T: Send + 'static>(
         &self,

@@ -1,7 +1,7 @@
 //! The network between Order and Payment: calls are refused, lost, delayed, or delivered twice.
 //!
-//! A call that was sent may arrive after its caller has died. It provably never ran only if no copy of it can
-//! arrive.
+//! A call that was sent may arrive after its caller was killed. It provably never ran only if no copy of it
+//! can arrive.
 
 use std::{
     collections::BTreeMap,

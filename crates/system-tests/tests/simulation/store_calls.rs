@@ -57,7 +57,7 @@ impl InstanceContext {
     }
 
     /// Runs `work` with this outcome. A write that has reached the store is often done even where the process
-    /// dies meanwhile.
+    /// is killed meanwhile.
     pub(crate) async fn write<T, E>(
         &self,
         outcome: WriteOutcome,
