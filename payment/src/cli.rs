@@ -24,8 +24,8 @@ use crate::{
 };
 
 const EXIT_CODES: &str = "\
-Exit codes: 0; 64: an argument or a variable is wrong; 69: the database is unavailable, the command failed, or there \
-is no such account.";
+Exit codes: 0; 64: an argument or a variable is wrong; 69: the database is unavailable, the command failed, \
+or there is no such account.";
 
 /// Payment service: charges orders against the credit limits of accounts.
 #[derive(Debug, Parser)]

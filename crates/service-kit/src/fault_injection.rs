@@ -32,8 +32,8 @@ use crate::env::{Kind, Reader, Variable, WhenAbsent};
 pub const FAULT_INJECTION: Variable = Variable {
     name: "FAULT_INJECTION",
     kind: Kind::Text(
-        "a comma list of POINT=ACTION[@HIT|%PERCENT:SEED], the action one of kill, refuse, error, delay:MS, twice:MS, \
-         the point one of this service's",
+        "a comma list of POINT=ACTION[@HIT|%PERCENT:SEED], the action one of kill, refuse, error, delay:MS, \
+         twice:MS, the point one of this service's",
     ),
     when_absent: WhenAbsent::Means("nothing fails"),
     meaning: "Makes the process fail at named points; only in builds for tests.",

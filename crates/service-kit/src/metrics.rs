@@ -70,11 +70,7 @@ impl ServerMetrics {
             metrics.calls.clone(),
         );
         registry.register("grpc_server_in_flight", "Calls in flight", metrics.in_flight.clone());
-        registry.register(
-            "grpc_server_refused",
-            "Calls rejected before any work",
-            metrics.refused.clone(),
-        );
+        registry.register("grpc_server_refused", "Calls rejected before any work", metrics.refused.clone());
         metrics
     }
 

@@ -60,8 +60,8 @@ pub const ENV: Variable = Variable {
     name: "ENV",
     kind: Kind::Text("development or production"),
     when_absent: WhenAbsent::Required,
-    meaning: "Development turns on gRPC reflection and readable logs; production logs JSON lines and requires \
-              authentication, TLS and durable databases unless they are opted out of.",
+    meaning: "Development turns on gRPC reflection and readable logs; production logs JSON lines and \
+              requires authentication, TLS and durable databases unless they are opted out of.",
 };
 /// The address of the service.
 pub const BIND_ADDRESS: Variable = Variable {
