@@ -2,8 +2,9 @@
 #
 #     docker build --target gateway --build-arg GIT_COMMIT="$(git rev-parse --short HEAD)" --tag order-system/gateway .
 #
-# Targets: gateway, order, payment, and order-system for its command `audit`. Needs BuildKit (Docker 20.10 or newer). BUILDER and
-# RUNTIME replace the base images; deploy/build-offline-base-images builds both without an image registry.
+# Targets: gateway, order, payment, and order-system for its command `audit`. Needs BuildKit (Docker 20.10 or
+# newer). BUILDER and RUNTIME replace the base images; deploy/build-offline-base-images builds both without an
+# image registry.
 ARG BUILDER=docker.io/library/rust:1.95-slim-bookworm
 # glibc, CA certificates and time zones, without a shell or a package manager.
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot

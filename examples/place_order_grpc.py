@@ -22,7 +22,7 @@ order_pb2, order_grpc = grpc.protos_and_services("order.proto")
 ADDRESS = os.environ.get("ORDER_ADDRESS", "127.0.0.1:3000")
 ATTEMPTS_MAX = 8
 TIMEOUT_SECONDS = 10
-# What the same call with the same key may overcome.
+# Codes after which the same call with the same key may succeed.
 RETRYABLE_CODES = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -44,7 +44,7 @@ def details_of(error):
 
 
 def retry_seconds(details):
-    """What RetryInfo demands, else 0."""
+    """The delay of RetryInfo in seconds, else 0."""
     retry = details.get("RetryInfo")
     return retry.retry_delay.ToTimedelta().total_seconds() if retry else 0.0
 

@@ -1,4 +1,5 @@
-//! Fuzzes the `grpc-timeout` header: a parsed value is formatted as a value that is not longer, and hardly shorter.
+//! Fuzzes the `grpc-timeout` header: a parsed value is formatted as a value that is not longer, and hardly
+//! shorter.
 
 #![no_main]
 

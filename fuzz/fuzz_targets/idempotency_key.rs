@@ -1,4 +1,5 @@
-//! Fuzzes the `Idempotency-Key` header: every request has an effective key, and the key in the response is valid.
+//! Fuzzes the `Idempotency-Key` header: every request has an effective key, and the key in the response is
+//! valid.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! Admission of requests to `/orders`, in this order:
 //!
-//! 1. the idempotency key of POST: every response has it, whichever layer made the response;
+//! 1. the idempotency key of POST: every response has it, also a rejection by a later step;
 //! 2. the rate limit of the client's address, then load shedding where every in-flight permit is taken;
 //!    neither reads the body;
 //! 3. authentication;

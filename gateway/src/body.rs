@@ -51,7 +51,7 @@ fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
         return Problem::payload_too_large();
     }
     tracing::debug!(%error, "request body incomplete");
-    let detail = "broke off before its end, or is not framed as HTTP asks";
+    let detail = "broke off before its end, or is not framed as HTTP requires";
     Problem::invalid(vec![Violation::new("body", Some(pointer::DOCUMENT.to_owned()), detail)])
 }
 

@@ -1,7 +1,7 @@
 //! `/docs` (Swagger UI) and `/openapi.json`.
 //!
-//! The crate `utoipa-swagger-ui` holds Swagger UI's files; `docs/` adds the page, its initializer and its style sheet.
-//! The content security policy of the page admits nothing from other hosts.
+//! The crate `utoipa-swagger-ui` holds Swagger UI's files; `docs/` adds the page, its initializer and its
+//! style sheet. The content security policy of the page admits nothing from other hosts.
 
 use std::{
     borrow::Cow,
@@ -30,11 +30,12 @@ const PAGE: &str = include_str!("docs/index.html");
 const INITIALIZER: &str = include_str!("docs/initializer.js");
 const STYLE: &str = include_str!("docs/page.css");
 
-/// Swagger UI has icons in data URLs, and one `<style>` in its logo, which the hash admits. All other styles are set by
-/// scripts, which no policy restricts.
+/// Swagger UI has icons in data URLs, and one `<style>` in its logo, which the hash admits. All other styles
+/// are set by scripts, which no policy restricts.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
-     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self' \
+     'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
 /// A cache must revalidate, since file names do not change with a release.
@@ -53,8 +54,8 @@ const FILES: [&str; 5] = [
 struct Asset {
     content_type: HeaderValue,
     bytes: Bytes,
-    /// Compressed once, since compressing a megabyte for every request would let clients exhaust the CPU. `None` if
-    /// compression does not shorten the file.
+    /// Compressed once, since compressing a megabyte for every request would let clients exhaust the CPU.
+    /// `None` if compression does not shorten the file.
     gzipped: Option<Bytes>,
     tag: Etag,
 }

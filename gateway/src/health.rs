@@ -11,8 +11,8 @@ pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// The gateway accepts requests. Whether Order can be reached does not count: gateways that left their pool
-/// for it would turn a failing Order into no response at all.
+/// The gateway accepts requests. Whether Order can be reached does not count: otherwise all gateways would
+/// leave the load balancer's pool while Order is down, and clients would get no response at all.
 pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> Result<&'static str, Problem> {
     match state.readiness.is_ready() {
         true => Ok("ready\n"),

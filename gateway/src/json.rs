@@ -1,7 +1,7 @@
 //! Strict JSON: a document as a tree of raw texts that keeps duplicate members and the digits of numbers.
 //!
-//! [`document`] validates the whole text once. Below the top level, a [`Value`] is the text of a valid value and is
-//! parsed on demand: members that the contract does not have are never parsed, however deep they are.
+//! [`document`] validates the whole text once. Below the top level, a [`Value`] is the text of a valid value
+//! and is parsed on demand: members that the contract does not have are never parsed, however deep they are.
 
 use std::borrow::Cow;
 

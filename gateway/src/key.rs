@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: requests with the same key are one order.
 //!
-//! The header is a string of RFC 9651 or, as most clients send it, the bare text: `"k"` and `k` are one key. A request
-//! without a key gets a generated one, so that its client can retry after a 504.
+//! The header is a string of RFC 9651 or, as most clients send it, the bare text: `"k"` and `k` are one key.
+//! A request without a key gets a generated one, so that its client can retry after a 504.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
@@ -57,7 +57,8 @@ pub(crate) fn effective(headers: &HeaderMap) -> EffectiveKey {
         (Some(value), None) => match parse(value.as_bytes()) {
             Some(key) => return EffectiveKey { key, violation: None },
             None => {
-                "the header Idempotency-Key must be 1 to 255 visible ASCII characters, bare or as a quoted string"
+                "the header Idempotency-Key must be 1 to 255 visible ASCII characters, bare or as a quoted \
+                 string"
             }
         },
         (Some(_), Some(_)) => "the header Idempotency-Key must be given once",

@@ -106,7 +106,7 @@ impl RequestRecord {
 /// unknown route: both may contain secrets.
 fn set_attributes(span: &mut Span, method: &'static str, path: &str, route: Option<&str>) {
     span.set("http.request.method", method);
-    // The conventions ask for span names of low cardinality.
+    // The conventions require span names of low cardinality.
     let name = if method == OTHER_METHOD { "HTTP" } else { method };
     match route {
         Some(route) => {

@@ -4,8 +4,8 @@ use http::{HeaderMap, header};
 
 /// Whether `Accept` admits JSON (RFC 9110, section 12.5.1).
 ///
-/// `application/problem+json` counts as JSON. Invalid media ranges are ignored; without a valid one, everything is
-/// accepted.
+/// `application/problem+json` counts as JSON. Invalid media ranges are ignored; without a valid one,
+/// everything is accepted.
 pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
     let ranges: Vec<Range> = headers
         .get_all(header::ACCEPT)

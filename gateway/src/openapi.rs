@@ -1,5 +1,5 @@
-//! The OpenAPI document, which `/openapi.json` serves and `openapi/openapi.json` holds. Its limits and problem types are
-//! those of the code.
+//! The OpenAPI document, which `/openapi.json` serves and `openapi/openapi.json` holds. Its limits and
+//! problem types are those of the code.
 
 use serde_json::{Map, Value};
 use utoipa::openapi::{
@@ -88,8 +88,8 @@ fn tags() -> [Tag; 3] {
     ]
 }
 
-/// Puts placing an order first, and the examples of each problem response in the order of the registry, which starts
-/// with the most common type. utoipa sorts both by name.
+/// Puts placing an order first, and the examples of each problem response in the order of the registry, which
+/// starts with the most common type. utoipa sorts both by name.
 fn sort(document: &mut Value) {
     if let Some(orders) = document["paths"][paths::ORDERS].as_object_mut() {
         sort_members(orders, |method| usize::from(method != "post"));

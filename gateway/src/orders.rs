@@ -1,7 +1,7 @@
 //! The handlers of `/orders`: translate JSON to the Order contract and back.
 //!
-//! The gateway makes no decisions about orders. It rejects requests that the contract cannot express; the Order service
-//! decides everything else, and [`problem::from_status`] maps its failures.
+//! The gateway makes no decisions about orders. It rejects requests that the contract cannot express; the
+//! Order service decides everything else, and [`problem::from_status`] maps its failures.
 
 use std::sync::Arc;
 

@@ -10,8 +10,8 @@ pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 /// A larger number of seconds counts as this (RFC 9111, section 1.2.2).
 const SECONDS_MAX: u32 = 1 << 31;
 
-/// The seconds of `wait`. An unparsable preference is ignored, and the first of a repeated preference counts (RFC 7240,
-/// section 2).
+/// The seconds of `wait`. An unparsable preference is ignored, and the first of a repeated preference counts
+/// (RFC 7240, section 2).
 pub(crate) fn wait_seconds(headers: &HeaderMap) -> Option<u32> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let value = values.flat_map(|list| split(list, ',')).find_map(wait_value)?;

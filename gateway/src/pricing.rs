@@ -9,10 +9,12 @@ pub(crate) const PRICE_LIST: Variable = Variable {
     meaning: "The value database lets clients leave prices out; set it for Order first.",
 };
 
-/// Whether each item of a request must have a price: `PRICE_LIST`, with the same value as at the Order service.
+/// Whether each item of a request must have a price: `PRICE_LIST`, with the same value as at the Order
+/// service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UnitPrice {
-    /// `none`: yes. The gateway rejects an item without one; an Order server of the old contract would read a price of 0.
+    /// `none`: yes. The gateway rejects an item without one; an Order server of the old contract would read a
+    /// price of 0.
     #[default]
     Required,
     /// `database`: no; Order's price list has it.

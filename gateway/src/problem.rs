@@ -1,4 +1,5 @@
-//! Failed requests as `application/problem+json` (RFC 9457), for failures of the gateway and of backends alike.
+//! Failed requests as `application/problem+json` (RFC 9457), for failures of the gateway and of backends
+//! alike.
 //!
 //! - [`registry`]: every problem type, by a backend's reason or code
 //! - [`from_status`]: maps a failed call to a problem and logs its cause
@@ -6,8 +7,8 @@
 //! - [`example()`]: an example of each type, for the OpenAPI document and the pages
 //! - [`pages`]: the HTML page of each type
 //!
-//! A problem takes its ids from the request's trace context (`service_kit::trace`), and the public address and the
-//! counters from the gateway's [`ProblemContext`]; [`scope`] sets the latter for a future.
+//! A problem takes its ids from the request's trace context (`service_kit::trace`), and the public address
+//! and the counters from the gateway's [`ProblemContext`]; [`scope`] sets the latter for a future.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -102,8 +103,8 @@ impl Problem {
         problem
     }
 
-    /// 401 with the challenge of a request without a token. For a rejected token the caller logs the reason and
-    /// replaces the challenge.
+    /// 401 with the challenge of a request without a token. For a rejected token the caller logs the reason
+    /// and replaces the challenge.
     pub fn unauthenticated() -> Self {
         Self::first_of(&registry::UNAUTHENTICATED)
     }
@@ -214,8 +215,8 @@ impl Problem {
         problem
     }
 
-    /// Rounds up, so that no client retries too early. Never sets 0, which some clients take for an endless retry
-    /// without a pause.
+    /// Rounds up, so that no client retries too early. Never sets 0, which some clients take for an endless
+    /// retry without a pause.
     fn set_retry_after(&mut self, delay: Duration) {
         let ms = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         self.0.body.retry_after_ms = Some(ms);

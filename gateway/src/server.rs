@@ -51,11 +51,11 @@ struct ServerContext {
 /// Serves until `shutdown` is cancelled and every accepted request has its response. The caller bounds that
 /// time: dropping the future closes the remaining connections.
 ///
-/// A graceful shutdown has two steps. For [`limits::DRAIN_LINGER`] the listener goes on, and `Connection:
-/// close` in each response announces the end to HTTP/1.1 clients: a client may send its next request on an
-/// open connection at any moment, and closing at that moment would abort it. Then pending connections are
-/// accepted and the listener closes. Idle connections close too, connections without a request when they are
-/// as old, and all others after their last response.
+/// A graceful shutdown has two steps. For [`limits::DRAIN_LINGER`] the listener accepts further connections,
+/// and HTTP/1.1 responses have `Connection: close`: a client may send its next request on an open connection
+/// at any moment, and closing at that moment would abort it. Then pending connections are accepted and the
+/// listener closes. Idle connections close too, connections without a request when they are as old, and all
+/// others after their last response.
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: GatewayService,

@@ -42,7 +42,8 @@ fn parse(headers: &HeaderMap) -> Result<Option<Duration>, &'static str> {
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => timeout::parse(value).map(Some).ok_or(
-            "the header Grpc-Timeout must be 1 to 8 digits and one of the units H, M, S, m, u and n, as in 500m",
+            "the header Grpc-Timeout must be 1 to 8 digits and one of the units H, M, S, m, u and n, as in \
+             500m",
         ),
         (Some(_), Some(_)) => Err("the header Grpc-Timeout must be given once"),
     }

@@ -33,8 +33,9 @@ pub const VARIABLES: &Declared<'static> = &[
     &[&service_kit::fault_injection::FAULT_INJECTION],
 ];
 
-/// The service config of calls to Payment: least-loaded balancing, and retries where Payment cannot be reached or does
-/// not respond. All methods of Payment are idempotent: Payment's response for an order never changes.
+/// The service config of calls to Payment: least-loaded balancing, and retries where Payment cannot be
+/// reached or does not respond. All methods of Payment are idempotent: Payment's response for an order never
+/// changes.
 pub const PAYMENT_SERVICE_CONFIG_DEFAULT: &str = r#"{
     "loadBalancingConfig": [{"least_loaded": {}}],
     "methodConfig": [{

@@ -21,7 +21,7 @@ pub enum StoreError {
     #[error("the store wrote nothing")]
     NotStarted,
     /// The write may or may not have happened; only a later read can tell.
-    #[error("the store gave no answer")]
+    #[error("the store did not respond")]
     Unknown,
 }
 
@@ -140,9 +140,9 @@ pub enum PlacementOutcome {
 /// The outcome of a recovery of an order that was left PENDING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RecoveryOutcome {
-    /// Payment answered.
+    /// Payment responded.
     Answered,
-    /// Payment did not answer.
+    /// Payment did not respond.
     Unanswered,
     /// Payment was not called, since another task claimed the order.
     LeftAlone,

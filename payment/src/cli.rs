@@ -24,8 +24,8 @@ use crate::{
 };
 
 const EXIT_CODES: &str = "\
-Exit codes: 0; 64: an argument or a variable is wrong; 69: the database is unavailable, the command failed, or there \
-is no such account.";
+Exit codes: 0; 64: an argument or a variable is wrong; 69: the database is unavailable, the command failed, \
+or there is no such account.";
 
 /// Payment service: charges orders against the credit limits of accounts.
 #[derive(Debug, Parser)]
@@ -126,18 +126,18 @@ fn parse(command: AccountCommand) -> Result<AccountRequest, String> {
 
 async fn account(config: database::Config, request: AccountRequest) -> Result<String, String> {
     let database = Database::open(&config, &MIGRATIONS).await.map_err(|error| error.to_string())?;
-    let accounting = AccountService {
+    let account_service = AccountService {
         accounts: Arc::new(DbAccounts::new(database.clone())),
         clock: Arc::new(SystemClock),
         ids: Arc::new(TimeOrderedIds::default()),
     };
     let output = match request {
         AccountRequest::Show { user, currency } => {
-            let found = accounting.show(user, currency).await;
+            let found = account_service.show(user, currency).await;
             found.map(|accounts| accounts.iter().map(shown).collect()).map_err(|error| error.to_string())
         }
         AccountRequest::SetLimit(new_limit) => {
-            let change = accounting.set_limit(new_limit).await.map_err(|error| error.to_string());
+            let change = account_service.set_limit(new_limit).await.map_err(|error| error.to_string());
             change.map(|change| {
                 format!("user {}, {}: limit {}\n", change.user, change.after.currency(), step(&change))
             })

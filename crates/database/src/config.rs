@@ -43,7 +43,8 @@ const DB_CONNECTIONS_MAX: Variable = Variable {
 const DB_DURABILITY_WAIVED: Variable = Variable {
     name: "DB_DURABILITY_WAIVED",
     kind: Kind::Text(
-        "a comma list of innodb_flush_log_at_trx_commit, sync_binlog, fsync, synchronous_commit, full_page_writes",
+        "a comma list of innodb_flush_log_at_trx_commit, sync_binlog, fsync, synchronous_commit, \
+         full_page_writes",
     ),
     when_absent: WhenAbsent::Means("production requires all of them"),
     meaning: "Durability settings of the server that production does not enforce.",

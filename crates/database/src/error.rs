@@ -28,7 +28,7 @@ pub enum OpenError {
         source: sqlx::Error,
     },
     /// The settings of the database do not make commits durable.
-    #[error("the database {url} would not keep what it commits: {settings}")]
+    #[error("commits of the database {url} are not durable: {settings}")]
     Settings {
         /// The database.
         url: DatabaseUrl,

@@ -30,7 +30,7 @@ use crate::{
     transaction::{Connection, Transaction, WriteError},
 };
 
-/// Limit of queued transactions. Further callers wait for a place for at most [`POOL_WAIT_MAX`].
+/// Limit of queued transactions. Further callers wait for a free slot for at most [`POOL_WAIT_MAX`].
 const QUEUE_MAX: usize = 1024;
 
 /// For how long BEGIN is retried while another process (an operator's shell) writes; each attempt waits for
@@ -115,7 +115,7 @@ struct Job<T: Transaction> {
 #[async_trait]
 impl<T: Transaction> Queued for Job<T> {
     fn may_begin(&self) -> bool {
-        // A job whose caller has left before it started is withdrawn.
+        // A job whose caller dropped the receiver before the job started is withdrawn.
         let caller_waits = self.response.as_ref().is_some_and(|response| !response.is_closed());
         caller_waits && self.transaction.may_begin()
     }
@@ -131,7 +131,7 @@ impl<T: Transaction> Queued for Job<T> {
             Ok(Committed { output, group_size })
         });
         if let Some(response) = self.response.take() {
-            // Fails where the caller has left.
+            // Fails where the caller has dropped the receiver.
             let _ = response.send(result);
         }
     }

@@ -1,6 +1,6 @@
 //! Metrics of the database client, named by the OpenTelemetry semantic conventions.
 //!
-//! | metric | what |
+//! | metric | meaning |
 //! |---|---|
 //! | `db_client_operation_duration_seconds` | duration of a transaction, with the wait for a connection |
 //! | `db_client_connection_count` | connections of the pool, by state (`used`, `idle`); without SQLite's writer |

@@ -25,8 +25,8 @@ use crate::{
     service_config::{Backoff, MethodConfig, RetryPolicy},
 };
 
-/// gRFC A6: milliseconds until the next attempt, set by the server. A negative value, or none that parses,
-/// forbids it.
+/// gRFC A6: milliseconds until the next attempt, set by the server. A negative or unparsable value forbids
+/// it.
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// gRFC A6: the number of earlier attempts by the retry policy. Transparent retries are not counted.
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");

@@ -158,7 +158,7 @@ impl EndpointFactory {
     }
 }
 
-/// Tells each endpoint whether it is the only one: an only endpoint is never ejected.
+/// Records in each endpoint whether it is the only one: the only endpoint is never ejected.
 fn mark_only_endpoint(list: &EndpointList) {
     list.iter().for_each(|endpoint| endpoint.set_only(list.len() == 1));
 }

@@ -52,8 +52,9 @@ pub struct TargetError(String);
 
 impl Target {
     /// The accepted forms, to complete "accepted: …".
-    pub const ACCEPTED: &'static str = "host:port, http://host:port or https://host:port, several of them separated by commas, \
-                                        or dns:///host:port; localhost:3000 for instance";
+    pub const ACCEPTED: &'static str = "host:port, http://host:port or https://host:port, several of them \
+                                        separated by commas, or dns:///host:port; localhost:3000 for \
+                                        instance";
 
     /// Whether calls would leave this host in plain text. `has_tls`: whether the channel has a TLS
     /// configuration.

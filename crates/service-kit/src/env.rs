@@ -5,7 +5,7 @@
 //! fault. Tests pass a map ([`Vars`] collects from pairs) and never touch the environment of the process.
 //!
 //! A file may hold a secret `NAME`: the variable `NAME_FILE` holds its path. Container platforms mount
-//! secrets so, and a list of the environment does not show them.
+//! secrets as files, which a list of the environment does not show.
 
 use std::{
     borrow::Cow,

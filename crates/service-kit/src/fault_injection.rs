@@ -32,8 +32,8 @@ use crate::env::{Kind, Reader, Variable, WhenAbsent};
 pub const FAULT_INJECTION: Variable = Variable {
     name: "FAULT_INJECTION",
     kind: Kind::Text(
-        "a comma list of POINT=ACTION[@HIT|%PERCENT:SEED], the action one of kill, refuse, error, delay:MS, twice:MS, \
-         the point one of this service's",
+        "a comma list of POINT=ACTION[@HIT|%PERCENT:SEED], the action one of kill, refuse, error, delay:MS, \
+         twice:MS, the point one of this service's",
     ),
     when_absent: WhenAbsent::Means("nothing fails"),
     meaning: "Makes the process fail at named points; only in builds for tests.",
@@ -92,7 +92,7 @@ impl FaultRules {
         let action = applying?;
         tracing::warn!(point, ?action, "fault injected");
         match action {
-            Action::Kill => die(),
+            Action::Kill => kill_process(),
             Action::Refuse => Some(Fault::Refused),
             Action::Error => Some(Fault::NoResponse),
             Action::Twice(later) => Some(Fault::Twice(later)),
@@ -119,7 +119,7 @@ impl FaultRules {
 }
 
 /// Ends this process as a crash does. The system call does not return.
-fn die() -> ! {
+fn kill_process() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort()
 }

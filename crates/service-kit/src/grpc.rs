@@ -62,7 +62,7 @@ pub struct Server {
     pub tls: Option<ServerTls>,
 }
 
-/// A server that cannot start or go on.
+/// Why a server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Another socket listens on the address.
@@ -82,7 +82,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServeError`] where it cannot start or go on.
+    /// [`ServeError`] where it cannot start, or the transport fails.
     pub async fn serve(
         self,
         routes: Routes,

@@ -3,7 +3,7 @@
 //! A registry is a value, which `serve` passes on; there is no global registry, so that three services in one
 //! process have separate metrics.
 //!
-//! | metric | labels | what |
+//! | metric | labels | meaning |
 //! |---|---|---|
 //! | `build_info` | service, version, revision | 1; the revision is the commit that was built, or `unknown` |
 //! | `process_…` | | statistics of the process from the operating system |
@@ -35,7 +35,7 @@ pub fn registry(service: &'static str) -> Registry {
     let mut registry = Registry::default();
     let (version, revision) = (env!("CARGO_PKG_VERSION"), version::revision());
     let build = Info::new([("service", service), ("version", version), ("revision", revision)]);
-    registry.register("build", "Which program runs", build);
+    registry.register("build", "Version and commit of the program", build);
     registry.register_collector(Box::new(process::Process::new()));
     registry
 }
@@ -66,15 +66,11 @@ impl ServerMetrics {
         };
         registry.register(
             "grpc_server_call_duration_seconds",
-            "Time from a call to the head of its answer",
+            "Time from a call to the head of its response",
             metrics.calls.clone(),
         );
-        registry.register("grpc_server_in_flight", "Calls being worked on", metrics.in_flight.clone());
-        registry.register(
-            "grpc_server_refused",
-            "Calls refused before anything was done",
-            metrics.refused.clone(),
-        );
+        registry.register("grpc_server_in_flight", "Calls in flight", metrics.in_flight.clone());
+        registry.register("grpc_server_refused", "Calls rejected before any work", metrics.refused.clone());
         metrics
     }
 

@@ -25,7 +25,7 @@ pub use sockets::{BindError, BoundSocket, Sockets};
 
 /// Exit code for a wrong configuration or command line (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 64;
-/// Exit code where a resource cannot be had: a port, a database (`EX_UNAVAILABLE` of sysexits).
+/// Exit code where a resource is unavailable: a port, a database (`EX_UNAVAILABLE` of sysexits).
 pub const EXIT_UNAVAILABLE: u8 = 69;
 
 /// The log filter of one-off commands: stderr holds warnings and errors, stdout the result.
@@ -60,8 +60,8 @@ pub const ENV: Variable = Variable {
     name: "ENV",
     kind: Kind::Text("development or production"),
     when_absent: WhenAbsent::Required,
-    meaning: "Development turns on gRPC reflection and readable logs; production logs JSON lines and requires \
-              authentication, TLS and durable databases unless they are opted out of.",
+    meaning: "Development turns on gRPC reflection and readable logs; production logs JSON lines and \
+              requires authentication, TLS and durable databases unless they are opted out of.",
 };
 /// The address of the service.
 pub const BIND_ADDRESS: Variable = Variable {
@@ -109,7 +109,7 @@ impl Process {
     pub fn read(reader: &mut Reader<'_>, admin_address: &Variable) -> Option<Self> {
         let port: Option<u16> = reader.value(&APPLICATION_PORT);
         let mode: Option<Mode> = reader.value(&ENV);
-        // Production's default is open to all. After a fault it would add a fault about TLS.
+        // After a fault there is no default: production's, all addresses, would add a fault about TLS.
         let bind: Option<Option<IpAddr>> = reader.optional(&BIND_ADDRESS);
         let admin_address = reader.value(admin_address);
         let log_filter =

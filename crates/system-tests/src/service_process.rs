@@ -25,7 +25,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(40);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const LOG_LINES_SHOWN: usize = 40;
 
-/// The ports of services lie below the ephemeral range of Linux, so that no outgoing connection takes the
+/// The ports of services are below the ephemeral range of Linux, so that no outgoing connection takes the
 /// port of a service while the service is down.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 const PORTS: u16 = 10_000;
@@ -78,7 +78,7 @@ impl ServiceProcess {
         self.wait_until_ready().await
     }
 
-    /// Starts the service without waiting: it may die before it is ready.
+    /// Starts the service without waiting: it may exit before it is ready.
     pub fn spawn(&mut self, extra: &[(&'static str, String)]) -> Result<(), Failed> {
         let log = File::options().append(true).create(true).open(&self.log)?;
         let vars = [

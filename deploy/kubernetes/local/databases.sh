@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# The database's image sources this file when its volume is empty. Creates a database and two users for each service. A user cannot
-# see the other service's database. Names and passwords are those in the services' URLs.
+# The database's image sources this file when its volume is empty. Creates a database and two users for each
+# service. A user cannot see the other service's database. Names and passwords are those in the services'
+# URLs.
 
 # Prints the SQL that creates the user and database of the URL `user:password@tcp(host:port)/database`.
 user_of() {

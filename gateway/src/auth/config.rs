@@ -1,7 +1,7 @@
 //! Authentication of clients, configured by environment variables ([`VARIABLES`]).
 //!
-//! Production requires keys or `AUTH=none`. In development without any of the variables, requests need no token;
-//! [`Config::log_warnings`] then logs a warning.
+//! Production requires keys or `AUTH=none`. In development without any of the variables, requests need no
+//! token; [`Config::log_warnings`] then logs a warning.
 
 use std::{
     fmt,
@@ -109,8 +109,8 @@ impl fmt::Debug for JwtConfig {
 }
 
 impl Config {
-    /// Reads the variables, and the files that they name. `mode` is `None` where reading it recorded a fault. Returns
-    /// `None` where a fault was recorded, here or for `mode`.
+    /// Reads the variables, and the files that they name. `mode` is `None` where reading it recorded a fault.
+    /// Returns `None` where a fault was recorded, here or for `mode`.
     pub fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Option<Self> {
         let opted_out = reader.value_with(&AUTH, |text| (text == "none").then_some(())).is_some();
         let named = AuthVars::read(reader)?;
@@ -225,8 +225,8 @@ impl AuthVars {
         }
         let has_keys = self.url.is_some() || self.file.is_some() || self.secret.is_some();
         if !has_keys {
-            let why = "the other AUTH_ variables have no effect without keys; accepted: AUTH_JWKS_URL, AUTH_JWKS_FILE \
-                       or AUTH_HS256_SECRET_FILE";
+            let why = "the other AUTH_ variables have no effect without keys; accepted: AUTH_JWKS_URL, \
+                       AUTH_JWKS_FILE or AUTH_HS256_SECRET_FILE";
             reader.missing(&JWKS_URL, why);
             return None;
         }

@@ -46,7 +46,8 @@ pub(super) fn all() -> Vec<(String, Header)> {
         component(
             ETAG,
             text(),
-            "Present on a response that does not change. Send it as If-None-Match to get a 304 while it is current.",
+            "Present on a response that does not change. Send it as If-None-Match to get a 304 while it is \
+             current.",
         ),
         component(
             PREFERENCE_APPLIED,
@@ -57,8 +58,8 @@ pub(super) fn all() -> Vec<(String, Header)> {
         component(
             IDEMPOTENCY_KEY,
             text().pattern(Some(key::PATTERN)),
-            "On every response to placing an order: the key of the request, or a generated one if the request has \
-             none. Send it with the same request again to get the outcome.",
+            "On every response to placing an order: the key of the request, or a generated one if the \
+             request has none. Send it with the same request again to get the outcome.",
         ),
         component(
             IDEMPOTENT_REPLAYED,
@@ -73,8 +74,8 @@ pub(super) fn all() -> Vec<(String, Header)> {
         component(
             RATE_LIMIT,
             text(),
-            "The client's remaining requests (r) and the seconds to spread them over (t), for each rate limit: a list \
-             of RFC 9651, for example \"address\";r=99;t=60. Present if a limit applies \
+            "The client's remaining requests (r) and the seconds to spread them over (t), for each rate \
+             limit: a list of RFC 9651, for example \"address\";r=99;t=60. Present if a limit applies \
              (draft-ietf-httpapi-ratelimit-headers-11).",
         ),
         component(

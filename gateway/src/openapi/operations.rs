@@ -50,15 +50,16 @@ pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
         .description(Some("An id of this request for logs. A value that is not a UUID is replaced."));
     let timeout = text().pattern(Some(timeout::PATTERN));
     let timeout = parameter(ParameterIn::Header, "Grpc-Timeout", Required::False, timeout).description(Some(
-        "How long the client waits for the response: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u or n. It \
-         can only shorten the gateway's deadline. An order with too short a time is not started.",
+        "How long the client waits for the response: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u \
+         or n. It can only shorten the gateway's deadline. An order with too short a time is not started.",
     ));
     let if_none_match = parameter(ParameterIn::Header, "If-None-Match", Required::False, text()).description(Some(
-        "The ETag of an earlier response, or a comma-separated list: the response is 304 while one of them is current.",
+        "The ETag of an earlier response, or a comma-separated list: the response is 304 while one of them \
+         is current.",
     ));
     let prefer = parameter(ParameterIn::Header, "Prefer", Required::False, text()).description(Some(
-        "wait=5 (RFC 7240): for a PENDING order, the response waits until the order settles, for at most 5 seconds \
-         and until shortly before the request's deadline. Preference-Applied confirms it.",
+        "wait=5 (RFC 7240): for a PENDING order, the response waits until the order settles, for at most 5 \
+         seconds and until shortly before the request's deadline. Preference-Applied confirms it.",
     ));
     vec![
         (REQUEST_ID_PARAMETER, request_id.build()),
@@ -88,12 +89,17 @@ const PLACE_ORDER: &str = "Saves the order, charges the customer and responds wh
     | any other 4xx | not by this request | correct the request |";
 
 fn place_order() -> OperationBuilder {
-    let key = parameter(ParameterIn::Header, headers::IDEMPOTENCY_KEY, Required::False, text().pattern(Some(key::PATTERN)))
-        .description(Some(
-            "1 to 255 visible ASCII characters, bare or as a quoted string; \"k\" and k are one key. Requests of one \
-             customer with the same key are one order, for ever: keys do not expire. Without a key, the gateway \
-             generates one.",
-        ));
+    let key = parameter(
+        ParameterIn::Header,
+        headers::IDEMPOTENCY_KEY,
+        Required::False,
+        text().pattern(Some(key::PATTERN)),
+    )
+    .description(Some(
+        "1 to 255 visible ASCII characters, bare or as a quoted string; \"k\" and k are one key. \
+             Requests of one customer with the same key are one order, for ever: keys do not expire. Without \
+             a key, the gateway generates one.",
+    ));
     let named = |summary: &str, value| ExampleBuilder::new().summary(summary).value(Some(value));
     let body =
         ContentBuilder::new().schema(Some(schemas::reference(schemas::NEW_ORDER))).examples_from_iter([
@@ -139,8 +145,8 @@ fn list_orders() -> OperationBuilder {
             parameter(ParameterIn::Query, "user_id", Required::False, schemas::user_id())
                 .example(Some(123.into()))
                 .description(Some(
-                    "The customer. Defaults to the user of the access token, and must be this user. Required by a \
-                     gateway without tokens.",
+                    "The customer. Defaults to the user of the access token, and must be this user. Required \
+                     by a gateway without tokens.",
                 )),
         )
         .parameter(parameter(ParameterIn::Query, "page_size", Required::False, size).description(Some(
@@ -151,10 +157,10 @@ fn list_orders() -> OperationBuilder {
                 limits::PAGE_SIZE_MAX
             ),
         )))
-        .parameter(
-            parameter(ParameterIn::Query, "page_token", Required::False, text())
-                .description(Some("The next_page_token of the previous page; empty or absent for the first page.")),
-        )
+        .parameter(parameter(ParameterIn::Query, "page_token", Required::False, text()).description(Some(
+            "The next_page_token of the previous page; empty or absent for the first \
+                    page.",
+        )))
         .parameter_ref(shared(TIMEOUT_PARAMETER))
         .parameter_ref(shared(REQUEST_ID_PARAMETER))
         .response("200", with_headers(page, &ORDER_HEADERS).link("next", next_link()));
@@ -166,8 +172,8 @@ fn read_order() -> OperationBuilder {
     let operation = operation(ORDERS_TAG, "readOrder", "Read an order")
         .security(security::needs(SCOPE_READ))
         .description(Some(samples::description(
-            "The current state of the order. PAID, DECLINED and VOIDED are final; the response then has an ETag for \
-             conditional requests.",
+            "The current state of the order. PAID, DECLINED and VOIDED are final; the response then has an \
+             ETag for conditional requests.",
             samples::READ,
         )))
         .extensions(Some(samples::extension(samples::READ)))

@@ -42,9 +42,10 @@ pub(super) fn reference(name: &str) -> Ref {
 
 /// The id of a customer.
 pub(super) fn user_id() -> ObjectBuilder {
-    int64(*limits::USER_ID.start(), *limits::USER_ID.end())
-        .description(Some("The id of the customer, without fraction or exponent. An id of 2^53 or above needs a client with 64-bit \
-         integers."))
+    int64(*limits::USER_ID.start(), *limits::USER_ID.end()).description(Some(
+        "The id of the customer, without fraction or exponent. An id of 2^53 or above \
+         needs a client with 64-bit integers.",
+    ))
 }
 
 /// The id of an order.
@@ -124,13 +125,14 @@ fn new_item() -> ObjectBuilder {
         .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"));
     let price = OneOfBuilder::new()
         .item(amount("As a JSON number."))
-        .item(text("As a string in the syntax of a JSON number.").pattern(Some(
-            r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
-        )))
+        .item(
+            text("As a string in the syntax of a JSON number.")
+                .pattern(Some(r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$")),
+        )
         .description(Some(
-            "The price of one piece in major units, 0 or more: an exact decimal with no more decimals than the currency. \
-             If the shop has a price list, the price must equal that of the list and may be absent. Otherwise it is \
-             required.",
+            "The price of one piece in major units, 0 or more: an exact decimal with no more decimals than \
+             the currency. If the shop has a price list, the price must equal that of the list and may be \
+             absent. Otherwise it is required.",
         ));
     closed()
         .description(Some("An item of a new order."))
@@ -143,9 +145,9 @@ fn new_item() -> ObjectBuilder {
 
 fn order() -> ObjectBuilder {
     let status = text(
-        "PENDING: the outcome of the charge is not known yet. PAID: charged. DECLINED: the charge was declined. \
-         NOT_CHARGED: nothing was charged; a request with the same idempotency key may charge it. VOIDED: given up, \
-         nothing was charged. Absent if the Order service has the old contract.",
+        "PENDING: the outcome of the charge is not known yet. PAID: charged. DECLINED: the charge was \
+         declined. NOT_CHARGED: nothing was charged; a request with the same idempotency key may charge it. \
+         VOIDED: given up, nothing was charged. Absent if the Order service has the old contract.",
     )
     .enum_values(Some(["PENDING", "PAID", "DECLINED", "NOT_CHARGED", "VOIDED"]));
     let created = text("RFC 3339, UTC, with milliseconds. Absent if the Order service has the old contract.")

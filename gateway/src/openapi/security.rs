@@ -7,9 +7,10 @@ const SCHEME: &str = "bearerAuth";
 /// The component of the scheme.
 pub(super) fn scheme() -> (&'static str, SecurityScheme) {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
-        "An access token of the issuer that the operator configured. Its `sub` is the id of the user; the token permits \
-         placing and reading the orders of this user alone. Its `scope` (or `scp`) contains `orders:read` for reading \
-         orders and `orders:write` for placing them. A gateway without an issuer, for development, needs no token.",
+        "An access token of the issuer that the operator configured. Its `sub` is the id of the user; the \
+         token permits placing and reading the orders of this user alone. Its `scope` (or `scp`) contains \
+         `orders:read` for reading orders and `orders:write` for placing them. A gateway without an issuer, \
+         for development, needs no token.",
     ));
     (SCHEME, SecurityScheme::Http(scheme.build()))
 }

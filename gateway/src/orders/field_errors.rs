@@ -78,8 +78,8 @@ impl FieldErrors {
         self.add(path.field(member.field), pointer::member(&path.pointer(), member.name), detail);
     }
 
-    /// The values of the `known` members of the object at `path`, the first of a duplicate one. Adds an error for each
-    /// duplicate and each unknown member.
+    /// The values of the `known` members of the object at `path`, the first of a duplicate one. Adds an error
+    /// for each duplicate and each unknown member.
     pub(super) fn take_members<'a, const N: usize>(
         &mut self,
         path: JsonPath,

@@ -1,4 +1,5 @@
-//! Reads one order: waits for a PENDING order to settle if the client prefers so, and returns 304 for a known one.
+//! Reads one order: waits for a PENDING order to settle if the client prefers so, and returns 304 for a known
+//! one.
 
 use std::time::Duration;
 
@@ -17,14 +18,14 @@ use crate::{
     state::AppState,
 };
 
-/// `Cache-Control` of an order that no longer changes. A cache must revalidate, since the permission to read it may
-/// change.
+/// `Cache-Control` of an order that no longer changes. A cache must revalidate, since the permission to read
+/// it may change.
 const FINAL: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// The request headers that a response with an order depends on.
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding, authorization, prefer");
 
-/// Reads an order, and reads a PENDING one again until it settles. Polling ends when the preferred time or the deadline
-/// is near, when the gateway shuts down, or when the future is dropped.
+/// Reads an order, and reads a PENDING one again until it settles. Polling ends when the preferred time or
+/// the deadline is near, when the gateway shuts down, or when the future is dropped.
 ///
 /// Returns the order and the seconds of the client's preference, if it was honoured.
 ///

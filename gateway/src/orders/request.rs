@@ -73,7 +73,8 @@ impl NewOrder<'_> {
         }
     }
 
-    /// The request of the Order contract: exact prices, and the floats that a server of the old contract reads.
+    /// The request of the Order contract: exact prices, and the floats that a server of the old contract
+    /// reads.
     pub(super) fn to_proto(&self, idempotency_key: String) -> CreateOrderRequest {
         CreateOrderRequest {
             user_id: self.user_id,
@@ -194,8 +195,8 @@ fn parse_product_code(value: Value<'_>) -> Result<Cow<'_, str>, String> {
     value.string().filter(fits).ok_or_else(accepted_product_code)
 }
 
-/// Parses a price in `currency`. `None` stands for an invalid currency: then only the errors that do not depend on it are
-/// reported, and the amount is meaningless.
+/// Parses a price in `currency`. `None` stands for an invalid currency: then only the errors that do not
+/// depend on it are reported, and the amount is meaningless.
 fn parse_price(value: Value<'_>, currency: Option<Currency>) -> Result<Money, String> {
     let text = value.number().map(Cow::Borrowed).or_else(|| value.string()).ok_or_else(accepted_price)?;
     let amount = match (Money::parse(currency.unwrap_or(Currency::USD), &text), currency) {

@@ -1,7 +1,7 @@
 //! Translates responses of the Order contract to JSON: one order, or a page of orders.
 //!
-//! An invalid response of the backend is rejected, not passed on. A server of the old contract omits all fields from 16
-//! on, which is valid.
+//! An invalid response of the backend is rejected, not passed on. A server of the old contract omits all
+//! fields from 16 on, which is valid.
 
 use std::borrow::Cow;
 

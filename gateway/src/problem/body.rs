@@ -1,4 +1,5 @@
-//! The members of a problem in the order of the response. The OpenAPI document takes its schema from these structs.
+//! The members of a problem in the order of the response. The OpenAPI document takes its schema from these
+//! structs.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::registry::{ProblemStatus, ProblemType, code_name};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Body {
-    /// The problem type: the URL of a page that explains it. Compare its last segment, or `reason` and `code`.
+    /// The URL of the page about the problem type. Compare its last segment, or `reason` and `code`.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub kind: String,
@@ -114,8 +115,8 @@ impl Body {
 pub struct Violation {
     /// The path of the member in the service's contract, for example `order_items[0].unit_price`.
     pub field: String,
-    /// The JSON pointer of the member in the request body, as a URI fragment (RFC 6901, section 6). For a missing
-    /// member it is the pointer of the object that lacks it.
+    /// The JSON pointer of the member in the request body, as a URI fragment (RFC 6901, section 6). For a
+    /// missing member it is the pointer of the object that lacks it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pointer: Option<String>,

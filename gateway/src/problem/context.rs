@@ -1,7 +1,7 @@
 //! What problems take from the gateway that makes them: its public address and its counters.
 //!
-//! The context is a task-local beside the trace context. Any code of a request can make a problem, and the gateways
-//! of one process share no state.
+//! The context is a task-local beside the trace context. Any code of a request can make a problem, and the
+//! gateways of one process share no state.
 
 use std::{future::Future, sync::Arc};
 
@@ -60,7 +60,8 @@ impl DropReason {
 }
 
 impl ProblemContext {
-    /// `public_url` has no trailing slash; without one, the URLs in problems are relative. Registers the counters.
+    /// `public_url` has no trailing slash; without one, the URLs in problems are relative. Registers the
+    /// counters.
     pub fn new(public_url: Option<&str>, registry: &mut Registry) -> Self {
         let context = Self { public_url: public_url.map(Arc::from), ..Self::default() };
         registry.register(

@@ -1,8 +1,9 @@
-//! Parses the details of a backend's status (`google.rpc.Status.details`) one by one, so that a malformed detail
-//! does not invalidate the others.
+//! Parses the details of a backend's status (`google.rpc.Status.details`) one by one, so that a malformed
+//! detail does not invalidate the others.
 //!
-//! The result is public, except for the metadata of an [`ErrorInfo`], which the caller filters by the registry. This
-//! module logs and counts what it leaves out: private types, malformed details, and entries over a bound.
+//! The result is public, except for the metadata of an [`ErrorInfo`], which the caller filters by the
+//! registry. This module logs and counts what it leaves out: private types, malformed details, and entries
+//! over a bound.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -237,8 +238,8 @@ impl Parser<'_> {
     }
 }
 
-/// The delay, unless it is negative or exceeds `google.protobuf.Duration`. The conversion of prost-types is not used:
-/// it overflows on out-of-range values.
+/// The delay, unless it is negative or exceeds `google.protobuf.Duration`. The conversion of prost-types is
+/// not used: it overflows on out-of-range values.
 fn duration(delay: prost_types::Duration) -> Option<Duration> {
     let seconds = u64::try_from(delay.seconds).ok().filter(|seconds| *seconds <= DELAY_SECONDS_MAX)?;
     let nanos = u32::try_from(delay.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
@@ -248,7 +249,8 @@ fn duration(delay: prost_types::Duration) -> Option<Duration> {
 /// Counts and logs something that a backend sent and a problem leaves out.
 pub(super) fn log_dropped(context: &ProblemContext, reason: DropReason, what: &str) {
     context.count_dropped(reason);
-    // Debug formatting escapes line breaks, which could forge a line. Truncated, since the backend sets the length.
+    // Debug formatting escapes line breaks, which could forge a line. Truncated, since the backend sets the
+    // length.
     let what = &what[..what.floor_char_boundary(TEXT_BYTES_MAX)];
     tracing::warn!(reason = reason.label(), ?what, "left out of a problem");
 }

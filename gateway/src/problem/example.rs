@@ -13,8 +13,8 @@ const REQUEST_ID: HeaderValue = HeaderValue::from_static("6f1c2a3e-8d4b-4c55-9a5
 const TRACEPARENT: HeaderValue =
     HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 
-/// An example of `kind` with the HTTP `status`, or with the first status of `kind` if it does not have `status`.
-/// `type` is relative.
+/// An example of `kind` with the HTTP `status`, or with the first status of `kind` if it does not have
+/// `status`. `type` is relative.
 pub fn example(kind: &'static ProblemType, status: StatusCode) -> Body {
     let status = kind.for_status(status);
     let mut problem = Problem::new(kind, status);

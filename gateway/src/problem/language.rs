@@ -15,8 +15,8 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// The message that `accept` ranks highest, the earlier of two equal ones. `None` if `accept` is absent, accepts none
-/// of them, or matches only by `*`: then the message that is not localized applies.
+/// The message that `accept` ranks highest, the earlier of two equal ones. `None` if `accept` is absent,
+/// accepts none of them, or matches only by `*`: then the message that is not localized applies.
 pub(super) fn best_match<'m>(
     messages: &'m [LocalizedMessage],
     accept: Option<&HeaderValue>,
@@ -75,8 +75,8 @@ fn parse_quality(text: &str) -> Option<u16> {
 
 /// The rank of a message in the language `tag`; `None` if the ranges do not accept it.
 ///
-/// The most specific range that covers the tag decides, as in basic filtering (de covers de-AT). If none covers it, a
-/// narrower range matches, as in lookup (de-AT matches de).
+/// The most specific range that covers the tag decides, as in basic filtering (de covers de-AT). If none
+/// covers it, a narrower range matches, as in lookup (de-AT matches de).
 fn rank(ranges: &[Range<'_>], tag: &str) -> Option<Rank> {
     let ranked = |(index, range): (usize, &Range<'_>)| (range.quality, std::cmp::Reverse(index));
     let indexed = || ranges.iter().enumerate();

@@ -5,8 +5,8 @@ use http::HeaderValue;
 /// Bytes of one URL. A longer one is rejected rather than truncated, since a truncated URL leads elsewhere.
 pub(super) const HREF_BYTES_MAX: usize = 1024;
 
-/// Whether `href` is an https URL with a host, without user or password, and only of URI characters (RFC 3986,
-/// section 2). Such a URL cannot break out of a header, an attribute or the `<…>` of `Link`.
+/// Whether `href` is an https URL with a host, without user or password, and only of URI characters (RFC
+/// 3986, section 2). Such a URL cannot break out of a header, an attribute or the `<…>` of `Link`.
 pub(super) fn is_safe(href: &str) -> bool {
     let Some((scheme, rest)) = href.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

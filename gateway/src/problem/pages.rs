@@ -1,5 +1,5 @@
-//! The HTML pages under `/problems/` that the member `type` links to: what a type means and what a client can do.
-//! Plain HTML without scripts and without assets from other hosts.
+//! The HTML pages under `/problems/` that the member `type` links to: what a type means and what a client can
+//! do. Plain HTML without scripts and without assets from other hosts.
 
 use std::fmt::Write as _;
 
@@ -22,12 +22,14 @@ pub(crate) const API_NAME: &str = "Orders API";
 const STYLE: &str = include_str!("pages.css");
 /// Admits the style sheet, and the empty icon that spares a request for one.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
 );
 /// The pages change only with a release. The hour bounds how long a cache shows an old one.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// `GET /problems/`, `GET /problems/{slug}` for each type, and the style sheet. An unknown slug is a 404 problem.
+/// `GET /problems/`, `GET /problems/{slug}` for each type, and the style sheet. An unknown slug is a 404
+/// problem.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         // Relative, like every link of these pages: the public address may have a path prefix.

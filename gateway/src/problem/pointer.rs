@@ -11,9 +11,10 @@ pub struct BodyShape {
     pub unpriced: Vec<usize>,
 }
 
-/// The JSON pointer (RFC 6901, as a URI fragment) to the member that `field`, a path into `CreateOrderRequest`, comes
-/// from: `#/order_items/0/unit_price` for `order_items[0].price`. For a missing member it is the pointer of the object
-/// that lacks it. `None` if no member of the body corresponds to the field.
+/// The JSON pointer (RFC 6901, as a URI fragment) to the member that `field`, a path into
+/// `CreateOrderRequest`, comes from: `#/order_items/0/unit_price` for `order_items[0].price`. For a missing
+/// member it is the pointer of the object that lacks it. `None` if no member of the body corresponds to the
+/// field.
 pub fn pointer(field: &str, shape: &BodyShape) -> Option<String> {
     let currency = if shape.currency { "#/currency" } else { "#" };
     match field {

@@ -1,8 +1,8 @@
-//! All problem types: the one source of the mapping, of the responses in the OpenAPI document and of the pages under
-//! `/problems/`.
+//! All problem types: the one source of the mapping, of the responses in the OpenAPI document and of the
+//! pages under `/problems/`.
 //!
-//! The type of a backend's failure is found by the domain and reason of its `google.rpc.ErrorInfo` ([`by_reason`]),
-//! else by its code ([`by_code`]). The gateway's own problems name their type directly.
+//! The type of a backend's failure is found by the domain and reason of its `google.rpc.ErrorInfo`
+//! ([`by_reason`]), else by its code ([`by_code`]). The gateway's own problems name their type directly.
 
 use std::time::Duration;
 
@@ -19,8 +19,9 @@ pub use order_reasons::*;
 
 /// The domain of the Order service's reasons.
 pub const ORDER_DOMAIN: &str = "order";
-/// The domain of the gateway's own reasons. A reason that the Order service also has means the same and has the same
-/// type; the others have types of this domain. [`by_reason`] ignores this domain, since no backend may use it.
+/// The domain of the gateway's own reasons. A reason that the Order service also has means the same and has
+/// the same type; the others have types of this domain. [`by_reason`] ignores this domain, since no backend
+/// may use it.
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
 /// `Retry-After` of the types that always have one, where the backend sent no delay.
@@ -77,8 +78,8 @@ pub struct ProblemType {
     pub statuses: &'static [ProblemStatus],
     /// `retryable`: whether the same request with the same idempotency key may succeed later.
     pub retryable: bool,
-    /// Whether every response has `Retry-After`, by default [`RETRY_AFTER_DEFAULT`]. Responses of other types have it
-    /// only if the backend sent a delay.
+    /// Whether every response has `Retry-After`, by default [`RETRY_AFTER_DEFAULT`]. Responses of other types
+    /// have it only if the backend sent a delay.
     pub retry_after: bool,
     /// The public keys of `google.rpc.ErrorInfo.metadata`.
     pub metadata: &'static [&'static str],
@@ -93,8 +94,8 @@ pub struct ProblemType {
     pub example: Example,
 }
 
-/// All types. Of the types that share an HTTP status, the most common one comes first: the OpenAPI document keeps
-/// this order.
+/// All types. Of the types that share an HTTP status, the most common one comes first: the OpenAPI document
+/// keeps this order.
 pub const TYPES: &[ProblemType] = &[
     PAYMENT_DECLINED,
     NOT_CHARGED,

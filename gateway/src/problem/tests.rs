@@ -1,5 +1,5 @@
-//! Tests of problems for every code, reason and detail type. This is the table of the mapping; the system tests repeat
-//! only a few cases on the wire.
+//! Tests of problems for every code, reason and detail type. This is the table of the mapping; the system
+//! tests repeat only a few cases on the wire.
 
 use axum::response::IntoResponse;
 use grpc_client::Failure;

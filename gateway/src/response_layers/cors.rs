@@ -126,8 +126,8 @@ impl FromStr for Origins {
     }
 }
 
-/// An origin as browsers write it: scheme, host in lower case, and a port unless it is the scheme's default. `null`, the
-/// origin of every sandboxed frame, is rejected.
+/// An origin as browsers write it: scheme, host in lower case, and a port unless it is the scheme's default.
+/// `null`, the origin of every sandboxed frame, is rejected.
 fn origin(text: &str) -> Option<HeaderValue> {
     let lower = text.to_ascii_lowercase();
     let (scheme, rest) = lower.split_once("://")?;

@@ -62,15 +62,15 @@ async fn read_to_end(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String
 
 /// A router whose handler signals its start by the first semaphore, and responds when the second has a
 /// permit.
-fn gated() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
-    let (entered, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let inside = (entered.clone(), gate.clone());
+fn blocking_router() -> (Router, Arc<Semaphore>, Arc<Semaphore>) {
+    let (entered, release) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let inside = (entered.clone(), release.clone());
     let handler = move || async move {
         inside.0.add_permits(1);
         drop(inside.1.acquire().await);
         "done"
     };
-    (Router::new().route("/", get(handler)), entered, gate)
+    (Router::new().route("/", get(handler)), entered, release)
 }
 
 #[tokio::test]
@@ -125,13 +125,13 @@ async fn an_order_with_expect_gets_100_continue() {
 
 #[tokio::test]
 async fn shutdown_completes_requests_in_flight_and_then_closes() {
-    let (router, entered, gate) = gated();
+    let (router, entered, release) = blocking_router();
     let running = Running::start(router).await;
     let mut stream = running.connect().await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     drop(entered.acquire().await);
     running.shutdown.cancel();
-    gate.add_permits(1);
+    release.add_permits(1);
     let response = read_to_end(&mut stream).await;
     assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("done"), "{response}");
     assert!(response.contains("\r\nconnection: close\r\n"));

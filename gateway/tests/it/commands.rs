@@ -27,21 +27,21 @@ impl Drop for Running {
 
 #[test]
 fn the_version_names_the_build() {
-    let told = gateway(&["--version"], &[]);
-    assert_eq!(told.status.code(), Some(0));
-    let text = String::from_utf8(told.stdout).unwrap();
+    let output = gateway(&["--version"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with(&format!("gateway {} (", env!("CARGO_PKG_VERSION"))), "{text}");
 }
 
 #[test]
-fn what_is_typed_wrongly_is_no_reason_to_serve() {
+fn a_misspelt_command_or_an_invalid_variable_exits_with_64() {
     assert_eq!(gateway(&["healtcheck"], &[]).status.code(), Some(64));
     assert_eq!(gateway(&["healthcheck"], &[("ADMIN_ADDRESS", "9080")]).status.code(), Some(64));
 }
 
 #[test]
-fn the_healthcheck_asks_the_gateway_that_has_the_same_environment() {
-    // Free a moment ago; the gateway says so if somebody took it since.
+fn the_healthcheck_queries_the_gateway_with_the_same_environment() {
+    // If another process takes the port meanwhile, the gateway does not start, and this test fails.
     let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let vars = [
         ("APPLICATION_PORT", "0"),
@@ -49,20 +49,20 @@ fn the_healthcheck_asks_the_gateway_that_has_the_same_environment() {
         ("ADMIN_ADDRESS", &admin),
         ("ORDER_SERVICE_URL", "127.0.0.1:1"),
     ];
-    let nobody = gateway(&["healthcheck"], &vars);
-    assert_eq!(nobody.status.code(), Some(1));
-    let line = String::from_utf8(nobody.stderr).unwrap();
+    let without_gateway = gateway(&["healthcheck"], &vars);
+    assert_eq!(without_gateway.status.code(), Some(1));
+    let line = String::from_utf8(without_gateway.stderr).unwrap();
     assert!(line.starts_with(&format!("no response from {admin}: ")), "{line}");
 
     let _serving = Running(command(&[], &vars).stderr(Stdio::null()).spawn().unwrap());
     let deadline = Instant::now() + Duration::from_secs(20);
-    let told = loop {
-        let told = gateway(&["healthcheck"], &vars);
-        if told.status.success() {
-            break told;
+    let ready = loop {
+        let output = gateway(&["healthcheck"], &vars);
+        if output.status.success() {
+            break output;
         }
-        assert!(Instant::now() < deadline, "{told:?}");
+        assert!(Instant::now() < deadline, "{output:?}");
     };
-    assert_eq!(String::from_utf8(told.stdout).unwrap(), "ready\n");
+    assert_eq!(String::from_utf8(ready.stdout).unwrap(), "ready\n");
     assert_eq!(gateway(&["healthcheck", "--live"], &vars).stdout, b"ok\n");
 }

@@ -79,7 +79,7 @@ impl Payments for PaymentOverGrpc {
         match self.client.clone().void(with_deadline(message, time_left)).await {
             Ok(recorded) => match recorded.into_inner().payment.map(|payment| payment.status()) {
                 Some(PaymentStatus::Voided) => VoidOutcome::Voided,
-                Some(PaymentStatus::Charged | PaymentStatus::Declined) => VoidOutcome::Answered,
+                Some(PaymentStatus::Charged | PaymentStatus::Declined) => VoidOutcome::AlreadyDecided,
                 Some(PaymentStatus::Unspecified) | None => {
                     tracing::error!(order_id = order.get(), "response of Payment to Void has no status");
                     VoidOutcome::Unknown

@@ -11,7 +11,8 @@ use crate::domain::{CreateOrder, Draft, IdempotencyKey, Order, PriceMap};
 pub(super) enum Priced {
     /// An order that may be placed.
     Draft(Draft),
-    /// The items cannot be priced by today's list, but an earlier request placed this order under the key.
+    /// The items cannot be priced by the current list, but an earlier request placed this order under the
+    /// key.
     Earlier(Order),
 }
 

@@ -20,7 +20,7 @@ pub enum ReadError {
     /// The order does not exist or belongs to another user. The response does not distinguish the two.
     #[error("order not found")]
     NotFound,
-    /// The store did not answer.
+    /// The store did not respond.
     #[error("the store could not be read")]
     Unavailable,
 }

@@ -40,7 +40,7 @@ impl RequestPhase {
         self.advance(Phase::Waiting(id));
     }
 
-    /// Returns the phase. A request that has done nothing is kept from doing anything.
+    /// Returns the phase. A request that has done nothing by now will do nothing later.
     pub(super) fn abandon(&self) -> Phase {
         let mut phase = self.lock();
         let reached = *phase;

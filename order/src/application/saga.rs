@@ -15,7 +15,7 @@ pub(super) struct OrderSaga {
     pub(super) application: Application,
     /// When the client gets its response, by the application's monotonic clock.
     pub(super) respond_by: Duration,
-    /// When a charge must have ended that the client waits for, by the same clock.
+    /// When a charge that the client waits for must have ended, by the same clock.
     pub(super) charge_by: Duration,
     /// Shared with the code that responds at the deadline.
     pub(super) phase: Arc<RequestPhase>,

@@ -25,7 +25,7 @@ pub(super) enum Command {
         /// The file, in UTF-8, with a header line.
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
-        /// Have the file replace the whole list; without this, what it does not name stays as it is.
+        /// Replace the whole list by the file; without this, prices that the file does not name stay.
         #[arg(long)]
         replace: bool,
     },

@@ -9,8 +9,8 @@ pub const PRICE_LIST: Variable = Variable {
     name: "PRICE_LIST",
     kind: Kind::Text("none or database"),
     when_absent: WhenAbsent::Default("none"),
-    meaning: "The value database takes prices from the price list in Order's database; set it for Order first, then \
-              for the gateway.",
+    meaning: "The value database takes prices from the price list in Order's database; set it for Order \
+              first, then for the gateway.",
 };
 
 /// The source of the prices of an order (`PRICE_LIST`).

@@ -63,7 +63,7 @@ pub struct OrderSummary {
     pub fence: i64,
 }
 
-/// The PENDING orders, as far as they were counted.
+/// The count of PENDING orders, up to a limit, and their age.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Orders that are due for recovery: their tasks have ended without settling them, or are slow.

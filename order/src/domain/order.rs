@@ -27,7 +27,7 @@ pub struct Order {
     pub decline: Option<Decline>,
     /// Rises with every claim. A task with a lower fence has lost the order to another task.
     pub fence: i64,
-    /// How many tasks have set out to charge the order.
+    /// How many tasks have started to charge the order.
     pub attempts: i64,
     /// When the order was created, in milliseconds since the Unix epoch.
     pub created_ms: i64,

@@ -35,7 +35,7 @@ pub enum VoidOutcome {
     /// Payment holds a tombstone: the order will never be charged.
     Voided,
     /// Payment had charged or declined the order before. A repeated charge returns which.
-    Answered,
+    AlreadyDecided,
     /// Any other failure: the tombstone may exist.
     Unknown,
 }
@@ -115,7 +115,7 @@ mod tests {
     fn only_a_tombstone_voids_an_order() {
         let status = |outcome: VoidOutcome| outcome.settlement().map(|settlement| settlement.status);
         assert_eq!(status(VoidOutcome::Voided), Some(Status::Voided));
-        assert_eq!(status(VoidOutcome::Answered), None);
+        assert_eq!(status(VoidOutcome::AlreadyDecided), None);
         assert_eq!(status(VoidOutcome::Unknown), None);
     }
 

@@ -111,7 +111,7 @@ async fn order_that_is_pending_for_a_quarter_of_an_hour_is_voided() {
 async fn order_that_was_charged_is_not_voided() {
     let (fixture, _) = Fixture::with_earlier(Status::Pending).await;
     sleep(VOID_AFTER).await;
-    fixture.payments.next_voids([VoidOutcome::Unknown, VoidOutcome::Answered]);
+    fixture.payments.next_voids([VoidOutcome::Unknown, VoidOutcome::AlreadyDecided]);
     fixture.reconcile();
     sleep(CLAIM_LEASE_MAX * 2).await;
     assert_eq!(fixture.payments.voids(), [id(1), id(1)]);
@@ -146,11 +146,11 @@ async fn each_response_doubles_the_number_of_concurrent_recoveries() {
     let fixture = Fixture::with_orphans(100).await;
     let down = vec![Charge::Ends(ChargeOutcome::NeverRan); CONCURRENCY_MAX];
     fixture.payments.next(down.into_iter().chain([Charge::Ends(ChargeOutcome::Charged)]));
-    let gates: Vec<_> = (0..100).map(|_| fixture.payments.hold(ChargeOutcome::Charged)).collect();
+    let charges: Vec<_> = (0..100).map(|_| fixture.payments.hold(ChargeOutcome::Charged)).collect();
     fixture.reconcile();
     // Each response doubles the window, while the other calls are in progress.
     let mut called = CONCURRENCY_MAX + 1;
-    for (started, permits) in [2, 3, 5].into_iter().zip(&gates) {
+    for (started, permits) in [2, 3, 5].into_iter().zip(&charges) {
         called += started;
         fixture.payments.called(called).await;
         sleep(Duration::from_millis(10)).await;
@@ -188,12 +188,12 @@ async fn a_thousand_orphans_are_settled_within_seconds_of_the_return_of_payment(
 #[tokio::test(start_paused = true)]
 async fn concurrent_recoveries_are_bounded() {
     let fixture = Fixture::with_orphans(100).await;
-    let gates: Vec<_> = (0..100).map(|_| fixture.payments.hold(ChargeOutcome::Charged)).collect();
+    let charges: Vec<_> = (0..100).map(|_| fixture.payments.hold(ChargeOutcome::Charged)).collect();
     fixture.reconcile();
     fixture.payments.called(CONCURRENCY_MAX).await;
     sleep(RECOVERY_CALL_MAX / 2).await;
     assert_eq!(fixture.payments.calls().len(), CONCURRENCY_MAX);
-    gates[0].add_permits(1);
+    charges[0].add_permits(1);
     sleep(Duration::from_millis(100)).await;
     assert_eq!(fixture.payments.calls().len(), CONCURRENCY_MAX + 1);
 }
@@ -228,11 +228,11 @@ async fn failing_store_is_called_again() {
 #[tokio::test(start_paused = true)]
 async fn claimed_orphan_is_recovered_after_a_crash() {
     let (fixture, _) = Fixture::with_earlier(Status::Pending).await;
-    let gate = fixture.payments.hold(ChargeOutcome::Charged);
+    let charge = fixture.payments.hold(ChargeOutcome::Charged);
     let crashed = fixture.reconcile();
     fixture.payments.called(1).await;
     crashed.abort();
-    drop(Arc::clone(&gate));
+    drop(Arc::clone(&charge));
     fixture.reconcile();
     sleep(CLAIM_LEASE_MAX + RECOVERY_CALL_MAX).await;
     assert_eq!(fixture.only_status(), (id(1), Status::Paid));

@@ -1,6 +1,6 @@
 //! A ledger that counts what it records.
 //!
-//! | metric | labels | what |
+//! | metric | labels | meaning |
 //! |---|---|---|
 //! | `payment_charges_total` | outcome (`charged`, `declined`) | recorded charges, without repeated requests |
 //! | `payment_charged_minor_units_total` | currency | charged amounts, in the currency's minor units |

@@ -48,7 +48,7 @@ fn address_of(network: &str, errors: &mut Vec<String>) -> Option<(Host, u16)> {
         }
         _ => {
             errors.push(
-                "between the last @ and the last / stands neither tcp(host:port) nor unix(/path) \
+                "neither tcp(host:port) nor unix(/path) is between the last @ and the last / \
                  (a / in a parameter is written %2F)"
                     .to_owned(),
             );

@@ -2,9 +2,10 @@
 //!
 //!     cargo bench -p grpc-client --bench cost
 //!
-//! Ten servers run in a process of their own; the bench measures the client process. A round is [`CALLS`] calls by [`CLIENTS`]
-//! concurrent clients through each transport, in alternating order. Each call has a deadline. The ratio compares the two
-//! transports within a round; the printed figures are medians of [`ROUNDS`] rounds.
+//! Ten servers run in a process of their own; the bench measures the client process. A round is [`CALLS`]
+//! calls by [`CLIENTS`] concurrent clients through each transport, in alternating order. Each call has a
+//! deadline. The ratio compares the two transports within a round; the printed figures are medians of
+//! [`ROUNDS`] rounds.
 
 #![allow(clippy::float_arithmetic, clippy::print_stdout, reason = "it computes figures and prints them")]
 

@@ -104,8 +104,8 @@ impl Order for Handler {
     }
 }
 
-/// A loopback address that no other test of this process uses (on Linux), so that no other test takes the port of a stopped
-/// server.
+/// A loopback address that no other test of this process uses (on Linux), so that no other test takes the
+/// port of a stopped server.
 pub(crate) fn own_ip() -> Ipv4Addr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();

@@ -35,8 +35,8 @@ pub(crate) fn balanced(policy: &str) -> String {
     format!(r#"{{"loadBalancingConfig": [{{"{policy}": {{}}}}]}}"#)
 }
 
-/// A service config that retries every method on UNAVAILABLE: three attempts, 10 ms apart. The fields of `more` override those
-/// of the `retryPolicy`.
+/// A service config that retries every method on UNAVAILABLE: three attempts, 10 ms apart. The fields of
+/// `more` override those of the `retryPolicy`.
 pub(crate) fn retrying(more: &str) -> String {
     retrying_on("UNAVAILABLE", more)
 }

@@ -1,4 +1,5 @@
-//! Failed servers, under clients without a retry policy: ejection and transparent retries keep errors from the clients.
+//! Failed servers, under clients without a retry policy: ejection and transparent retries keep errors from
+//! the clients.
 
 use std::{
     net::SocketAddr,

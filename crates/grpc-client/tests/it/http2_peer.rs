@@ -1,4 +1,5 @@
-//! A server that writes HTTP/2 frames by hand (RFC 9113), and so can cut off, contradict and falsify its responses.
+//! A server that writes HTTP/2 frames by hand (RFC 9113), and so can cut off, contradict and falsify its
+//! responses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -158,7 +159,8 @@ impl Http2Peer {
         while self.read().await.is_some() {}
     }
 
-    /// Reads until the client resets a stream, and returns its id. `None` if the client closes the connection.
+    /// Reads until the client resets a stream, and returns its id. `None` if the client closes the
+    /// connection.
     pub(crate) async fn reset_by_client(&mut self) -> Option<u32> {
         loop {
             let (kind, _, stream, _) = self.read().await?;

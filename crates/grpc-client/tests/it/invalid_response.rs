@@ -42,7 +42,8 @@ async fn response_without_status_or_message_and_protocol_violations() {
         vec![Headers(vec![GRPC, ("grpc-encoding", "br")]), Data(vec![1, 0, 0, 0, 1, 0]), Trailers(vec![OK])],
         vec![Garbage],
     ];
-    // A varint without end, an unknown compression flag, compression that was not negotiated, a truncated message.
+    // A varint without end, an unknown compression flag, compression that was not negotiated, a truncated
+    // message.
     for body in
         [framed(&[8, 0xff]), vec![7, 0, 0, 0, 0], vec![1, 0, 0, 0, 1, 0], framed(&[8, 1])[..6].to_vec()]
     {

@@ -1,7 +1,9 @@
-//! Calls over real sockets to servers that respond, refuse, lie, stall and die, and how the channel classifies each failure.
+//! Calls over real sockets to servers that respond, refuse, send invalid responses, stall or are killed, and
+//! the classification of each failure.
 //!
-//! Support: `backend` (a tonic server on a runtime of its own, which can be killed), `http2_peer` (a server that writes HTTP/2
-//! frames by hand), `network` (addresses and a proxy that fail), `client`, `raw_request` and `load` (channels and calls).
+//! Support: `backend` (a tonic server on a runtime of its own, which can be killed), `http2_peer` (a server
+//! that writes HTTP/2 frames by hand), `network` (addresses and a proxy that fail), `client`, `raw_request`
+//! and `load` (channels and calls).
 //!
 //! | failure | classification | test |
 //! |---|---|---|

@@ -151,8 +151,8 @@ async fn endpoint_added_again_during_a_call_to_it_keeps_its_series() {
         tokio::spawn(async move { call_by(&channel, 1, deadline).await })
     };
     eventually("a call is in flight", || entered.load(Ordering::Relaxed) == 1).await;
-    // The clock is not advanced here, because the connection would miss its pings. The refused address triggers an early
-    // resolution instead.
+    // The clock is not advanced here, because the connection would miss its pings. The refused address
+    // triggers an early resolution instead.
     dns.set(DnsResult::Addresses(vec![refused_address(), other.address]));
     dns.next_resolution().await;
     call(&channel, 1).await.unwrap();

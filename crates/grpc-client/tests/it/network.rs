@@ -72,7 +72,8 @@ async fn copy(
     let _ = to.shutdown().await;
 }
 
-/// A listener with a full backlog at `address`, for which the kernel drops new connections; and what keeps it full.
+/// A listener with a full backlog at `address`, for which the kernel drops new connections; and what keeps it
+/// full.
 pub(crate) async fn full_backlog(address: SocketAddr) -> (SocketAddr, impl Sized) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();

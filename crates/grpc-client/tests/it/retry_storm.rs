@@ -30,8 +30,8 @@ const THROTTLED: Duration = Duration::from_millis(2500);
 /// How long the healthy server is observed.
 const RECOVERY: Duration = Duration::from_millis(3200);
 
-/// Runs calls at a steady rate against a server that returns UNAVAILABLE to every call for `outage`, and to none after
-/// that.
+/// Runs calls at a steady rate against a server that returns UNAVAILABLE to every call for `outage`, and to
+/// none after that.
 async fn run_outage(outage: Duration) {
     let (is_failing, attempts) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
     let backend = {

@@ -1,5 +1,5 @@
-//! Searches for calls wrongly classified as "never ran": clients under load, a server that is shut down or killed again and
-//! again, and a record of every id that a handler received.
+//! Searches for calls wrongly classified as "never ran": clients under load, a server that is shut down or
+//! killed again and again, and a record of every id that a handler received.
 
 use std::{
     collections::BTreeSet,

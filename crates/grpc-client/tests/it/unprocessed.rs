@@ -108,8 +108,8 @@ async fn call_whose_deadline_passed_before_it_was_sent() {
     assert_eq!(entered.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
-/// A full backlog never completes a connection. A listener without a process behind it, like a frozen one, completes it and
-/// sends nothing.
+/// A full backlog never completes a connection. A listener without a process behind it, like a frozen one,
+/// completes it and sends nothing.
 #[tokio::test]
 async fn connecting_to_an_unresponsive_peer_ends_after_the_connect_timeout() {
     let (full, _backlog) = full_backlog((own_ip(), 0).into()).await;

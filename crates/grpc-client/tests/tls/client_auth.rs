@@ -13,7 +13,8 @@ use crate::{
     handshake::{Outcome, connect},
 };
 
-/// Connects a client with the certificate `issued` to a server that accepts clients of `ca` with one of the `allowed` names.
+/// Connects a client with the certificate `issued` to a server that accepts clients of `ca` with one of the
+/// `allowed` names.
 async fn outcome(ca: &Authority, allowed: &[&str], issued: Option<&Issued>) -> Outcome {
     let dir = PemDir::new();
     let identity = dir.identity("server", &ca.issue(&["server"]));
@@ -102,7 +103,8 @@ async fn before_rejection()
     (client.connect("server", io).await.unwrap(), async { accepting.await.unwrap() })
 }
 
-/// Closing the connection over unread bytes would reset it, and the client would lose the alert (RFC 9112 §9.6).
+/// Closing the connection over unread bytes would reset it, and the client would lose the alert (RFC 9112
+/// §9.6).
 #[tokio::test(start_paused = true)]
 async fn rejected_client_can_finish_sending_and_then_receives_the_alert() {
     let (mut client, accepting) = before_rejection().await;

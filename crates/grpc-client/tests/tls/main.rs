@@ -1,6 +1,7 @@
 //! TLS between a client and a server of this crate, over real sockets, with certificates made for each test.
 //!
-//! Support: `authority` (certificate authorities and their files), `handshake` (one connection and its result), `log`.
+//! Support: `authority` (certificate authorities and their files), `handshake` (one connection and its
+//! result), `log`.
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 

@@ -91,7 +91,8 @@ async fn server_reloads_a_certificate_of_the_same_length_and_time() {
     until_presented(&client, &server, &new).await;
 }
 
-/// As Kubernetes replaces a mounted secret: the files are links through `..data`, which is replaced by a rename.
+/// As Kubernetes replaces a mounted secret: the files are links through `..data`, which is replaced by a
+/// rename.
 #[tokio::test]
 async fn both_sides_reload_files_behind_a_replaced_symlink() {
     let (dir, before, after) = (PemDir::new(), Authority::new("before"), Authority::new("after"));

@@ -53,9 +53,9 @@ impl Load {
 
     /// Counts a response that is sent `now`, while `working` calls and tasks are in flight, and returns its
     /// report.
-    pub(super) fn report(&self, answered: Code, working: usize, now: Instant) -> HeaderValue {
+    pub(super) fn report(&self, code: Code, working: usize, now: Instant) -> HeaderValue {
         self.responses.count(now);
-        if is_error(answered) {
+        if is_error(code) {
             self.errors.count(now);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

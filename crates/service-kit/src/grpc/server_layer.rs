@@ -3,8 +3,7 @@
 //!
 //! - `deadline`: the deadline of a call
 //! - `slot`: permits of calls in flight
-//! - `call_record`: one call on its way, counted and recorded when it ends, be it by an answer or by its
-//!   caller's leaving
+//! - `call_record`: the record of one call, which is written when the call ends or its client disconnects
 
 use std::{
     any::Any,
@@ -93,7 +92,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        // Health must respond while the server rejects all other calls, and its watches are no work.
+        // Health must respond while the server rejects all other calls, and `Watch` calls are no load.
         if request.uri().path().starts_with(GRPC_SERVICES) {
             return Box::pin(self.inner.call(request));
         }
@@ -116,8 +115,8 @@ where
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let responded = async move {
-            // Begun by the first poll, in which a method that nobody serves is answered: what a stranger may
-            // have made up is never cut off, and so never counted by its name.
+            // Created by the first poll, in which an unknown method already gets its response: a call of a
+            // made-up path is never recorded as CANCELLED, under that path.
             let call_record = CallRecord { slot, span, method, started, code: Code::Cancelled };
             let response = match deadline::within(deadline, handled).await {
                 Some(Ok(response)) => response?,

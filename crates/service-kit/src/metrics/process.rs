@@ -47,7 +47,7 @@ impl Collector for Process {
         };
         gauge(
             "process_start_time_seconds",
-            "When the process began, since the Unix epoch",
+            "Start of the process, since the Unix epoch",
             Some(self.started),
         )?;
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -57,7 +57,7 @@ impl Collector for Process {
         gauge("process_open_fds", "File descriptors in use", open_files())?;
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let files_max = of_status(&limits, "Max open files");
-        gauge("process_max_fds", "File descriptors that it may use", files_max.and_then(number))
+        gauge("process_max_fds", "Limit of open file descriptors", files_max.and_then(number))
     }
 }
 

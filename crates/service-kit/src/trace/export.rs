@@ -61,8 +61,8 @@ pub(super) fn connect(export: &Export) -> Result<OtlpExporter, ExportError> {
     Ok(exporter.build()?)
 }
 
-/// Replaces all headers by the configured ones. The library adds those of the environment, without knowledge
-/// of `_FILE` variables: headers of all signals would override the file with the headers of traces.
+/// Replaces all headers by the configured ones. The library adds those of the environment and ignores `_FILE`
+/// variables: headers of all signals would override the file with the headers of traces.
 fn headers(
     configured: MetadataMap,
 ) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync {

@@ -15,7 +15,7 @@ pub(super) struct Metrics {
     pub(super) dropped: Counter,
     /// Spans that ended after the tracer had stopped.
     pub(super) late: Counter,
-    /// Spans that the collector took.
+    /// Spans that the collector accepted.
     pub(super) exported: Counter,
     /// Spans of failed exports.
     pub(super) lost: Counter,
@@ -32,12 +32,12 @@ impl Metrics {
         let (processed, exported) = (Family::default(), Family::default());
         registry.register(
             "otel_sdk_processor_span_processed",
-            "Spans taken for export, and those dropped since the queue was full or the exporter had stopped",
+            "Spans queued for export, and spans dropped since the queue was full or the exporter had stopped",
             processed.clone(),
         );
         registry.register(
             "otel_sdk_exporter_span_exported",
-            "Spans that a collector has taken, and those that it could not be given",
+            "Spans that the collector accepted, and spans whose export failed",
             exported.clone(),
         );
         let counter = |family: &Family<Outcome, Counter>, error_type| {

@@ -10,7 +10,7 @@ use crate::env::{Kind, Reader, Variable, WhenAbsent};
 pub(super) const OTEL_TRACES_SAMPLER: Variable = Variable {
     name: "OTEL_TRACES_SAMPLER",
     kind: Kind::Text("always_on, always_off, traceidratio, or one of these after parentbased_"),
-    when_absent: WhenAbsent::Means("always_on at the gateway, parentbased_always_on elsewhere"),
+    when_absent: WhenAbsent::Means("always_on at the gateway, parentbased_always_on at the other services"),
     meaning: "Decides which traces are recorded; parentbased_ samplers follow the flag of the client.",
 };
 pub(super) const OTEL_TRACES_SAMPLER_ARG: Variable = Variable {

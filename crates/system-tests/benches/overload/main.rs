@@ -83,7 +83,7 @@ async fn measure() -> Result<(), Failure> {
     let mut loads = Loads { system, placed };
     let best = loads.best().await?;
     let usual = loads.open("half of it", best.placed * USUAL, USUAL_FOR).await?;
-    usual.demand_all_placed()?;
+    usual.require_all_placed()?;
 
     let (mut of_open, mut of_closed, mut shed) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {

@@ -86,7 +86,7 @@ impl Outcome {
         self.samples.iter().filter(|sample| !sample.placed).map(|sample| sample.due).max()
     }
 
-    pub(crate) fn demand_all_placed(&self) -> Result<(), Failure> {
+    pub(crate) fn require_all_placed(&self) -> Result<(), Failure> {
         if self.shed() == 0 { Ok(()) } else { Err("shedding without overload invalidates the run".into()) }
     }
 

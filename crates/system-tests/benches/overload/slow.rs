@@ -46,7 +46,7 @@ pub(crate) async fn measure(system: &Services) -> Result<(), Failure> {
 /// The p99 latency of the normal client, in milliseconds.
 async fn healthy(system: &Services) -> Result<f64, Failure> {
     let outcome = open_loop::run(system.gateway, Rate::of(HEALTHY_PER_SECOND), HEALTHY_FOR).await?;
-    outcome.demand_all_placed()?;
+    outcome.require_all_placed()?;
     Ok(outcome.placed_ms(Duration::ZERO, 0.99))
 }
 

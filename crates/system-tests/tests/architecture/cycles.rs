@@ -19,7 +19,8 @@ fn module_of(path: &str) -> Option<(String, Module)> {
     Some((root.to_owned(), module))
 }
 
-/// Makes a path of `module` absolute: without `crate`, `self` and `super`; `None` for a path of another crate.
+/// Makes a path of `module` absolute: without `crate`, `self` and `super`; `None` for a path of another
+/// crate.
 fn absolute(path: &[String], module: &Module, children: &BTreeSet<Module>) -> Option<Module> {
     let mut base = module.clone();
     let mut rest = path;

@@ -1,4 +1,5 @@
-//! Links of all Markdown: files exist, anchors exist, and a link to a line of code leads to what its text names.
+//! Links of all Markdown: files exist, anchors exist, and a link to a line of code leads to what its text
+//! names.
 
 use std::fs;
 
@@ -52,7 +53,8 @@ fn anchors(markdown: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong with a link of `document`; `None` for a link that leads somewhere, and for one to another host.
+/// What is wrong with a link of `document`; `None` for a link that leads somewhere, and for one to another
+/// host.
 fn fault(document: &File, link: &Link, markdown: &[File]) -> Option<String> {
     if link.target.contains("://") || link.target.starts_with("mailto:") {
         return None;
@@ -80,7 +82,8 @@ fn fault(document: &File, link: &Link, markdown: &[File]) -> Option<String> {
         .then(|| format!("{path} has no heading for #{anchor}"))
 }
 
-/// With `UPDATE_LINES=1`, links to a line of code get the first line that contains their text as a definition.
+/// With `UPDATE_LINES=1`, links to a line of code get the first line that contains their text as a
+/// definition.
 fn update_lines(document: &File) {
     let directory = document.path.rsplit_once('/').map_or("", |(directory, _)| directory);
     let mut text = document.text.clone();

@@ -1,8 +1,9 @@
-//! Layers inside a crate: the cores name no edge, and no code of the gateway reaches Payment.
+//! Layers inside a crate: the cores name no adapter, wire or database, and no code of the gateway reaches
+//! Payment.
 
 use super::{File, assert_none, files, planted, source::paths};
 
-/// Crates of wire and database; a name that goes on with `_` (`tonic_types`) counts as well.
+/// Crates of wire and database; a longer name with `_` (`tonic_types`) counts as well.
 const EDGES: [&str; 8] = ["tonic", "prost", "sqlx", "axum", "serde", "proto", "service_kit", "adapters"];
 const CORES: [&str; 7] = [
     "crates/money/src/",

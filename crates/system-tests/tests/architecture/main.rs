@@ -1,7 +1,8 @@
-//! The rules of docs/understand/architecture.md that neither the compiler nor clippy can hold, checked on the sources.
+//! The rules of docs/understand/architecture.md that neither the compiler nor clippy can check, checked on
+//! the sources.
 //!
-//! Crate boundaries keep services apart at compile time; clippy bans calls and long functions (clippy.toml). Left for
-//! this test: layering inside a crate, import cycles, manifests and file sizes.
+//! Crate boundaries keep services apart at compile time; clippy bans calls and long functions (clippy.toml).
+//! Left for this test: layering inside a crate, import cycles, manifests and file sizes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]
 

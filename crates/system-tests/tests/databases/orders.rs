@@ -10,18 +10,18 @@ use tokio::time::{sleep, timeout};
 const PRICE_MINOR: i64 = 12;
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// The order of this number, which nobody has sent.
+/// The order of this number, not sent yet.
 pub(crate) fn new_order(number: usize) -> History {
     let user = i64::try_from(number % 1000 + 1).unwrap();
     History::new(user, format!("order-{number}"), PRICE_MINOR)
 }
 
-/// Sends the order until the response is 201 or `patience` is over. Returns the order's id.
+/// Sends the order until the response is 201 or `duration` has passed. Returns the order's id.
 ///
 /// # Panics
 ///
 /// On a response that an order which can be paid must not get: 4xx, except 409.
-pub(crate) async fn place(client: &Client, history: &mut History, patience: Duration) -> Option<i64> {
+pub(crate) async fn place(client: &Client, history: &mut History, duration: Duration) -> Option<i64> {
     let placing = async {
         loop {
             match client.attempt(history).await {
@@ -33,7 +33,7 @@ pub(crate) async fn place(client: &Client, history: &mut History, patience: Dura
             }
         }
     };
-    timeout(patience, placing).await.ok().flatten()
+    timeout(duration, placing).await.ok().flatten()
 }
 
 /// The gateway of this index must return the order as PAID.

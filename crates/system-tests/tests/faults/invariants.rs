@@ -31,8 +31,8 @@ struct Checker<'a> {
     snapshot: &'a Snapshot,
     orders: BTreeMap<(i64, &'a str), Vec<&'a OrderRow>>,
     payments: BTreeMap<i64, &'a PaymentRow>,
-    /// The number of clients that used this key of this user. A client does not know what others did after
-    /// its last response.
+    /// The number of clients that used this key of this user. Another client may have changed the order after
+    /// the last response of this one.
     clients: BTreeMap<(i64, &'a str), usize>,
     violations: Vec<String>,
 }

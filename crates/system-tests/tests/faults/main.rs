@@ -2,10 +2,11 @@
 //! database. After every run, the responses that clients received are checked against the rows in the
 //! databases.
 //!
-//!     cargo test -p system-tests --test faults                                          20 random schedules on SQLite, and everything else
-//!     SCHEDULES=500 cargo test -p system-tests --release --test faults -- random        500 schedules over the three databases
-//!     SCHEDULE_SEED=7 cargo test -p system-tests --test faults -- random                one schedule, as a failure names it
-//!     REQUIRE=mariadb,postgres cargo test -p system-tests --test faults                 fail where a database is missing
+//! - `cargo test -p system-tests --test faults`: all trials, with 20 random schedules on SQLite
+//! - `SCHEDULES=500 cargo test -p system-tests --release --test faults -- random`: 500 schedules over the
+//!   three databases
+//! - `SCHEDULE_SEED=7 cargo test -p system-tests --test faults -- random`: the schedule that a failure names
+//! - `REQUIRE=mariadb,postgres cargo test -p system-tests --test faults`: a missing database is a failure
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test states its expectations by failing")]
 

@@ -68,7 +68,8 @@ async fn typescript() -> Result<(), Failed> {
     .await
 }
 
-/// Runs an HTTP example where the first response is lost, again with its key, and with an order that is declined.
+/// Runs an HTTP example where the first response is lost, again with its key, and with an order that is
+/// declined.
 async fn http_client(example: impl Fn() -> Command) -> Result<(), Failed> {
     let system = System::start().await?;
     let proxy = lossy_proxy(system.gateway_address(), Loss::Response).await?;
@@ -92,7 +93,8 @@ async fn http_client(example: impl Fn() -> Command) -> Result<(), Failed> {
     check(orders == Some(2), || format!("{orders:?} orders, not one PAID and one DECLINED"))
 }
 
-/// Runs the gRPC example where its first connection is closed, again with its key, and with an order that is declined.
+/// Runs the gRPC example where its first connection is closed, again with its key, and with an order that is
+/// declined.
 async fn grpc_client() -> Result<(), Failed> {
     let system = System::start().await?;
     let proxy = lossy_proxy(system.order_address(), Loss::Connection).await?;
@@ -135,7 +137,8 @@ enum Loss {
     Connection,
 }
 
-/// A TCP proxy in front of `server` that loses something on the first connection and is transparent on all others.
+/// A TCP proxy in front of `server` that loses something on the first connection and is transparent on all
+/// others.
 async fn lossy_proxy(server: SocketAddr, loss: Loss) -> Result<SocketAddr, Failed> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;

@@ -133,7 +133,7 @@ impl Placing {
     }
 }
 
-/// The calls that a Payment has answered.
+/// The calls that a Payment has responded to.
 async fn charges(payment: &ServiceProcess) -> Result<i64, Failed> {
     let mut stream = TcpStream::connect(payment.admin).await?;
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;

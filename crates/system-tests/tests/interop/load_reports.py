@@ -46,7 +46,7 @@ def read(address):
 
 
 class Reporting(grpc.GenericRpcHandler):
-    """Answers every call with an empty message, and a report in the trailers."""
+    """Returns an empty message for every call, with a report in the trailers."""
 
     def service(self, _details):
         def respond(_request, context):

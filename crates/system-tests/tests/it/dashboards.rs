@@ -52,7 +52,7 @@ impl Query {
     fn parse(query: &str) -> Self {
         let mut named = Self::default();
         let mut rest = query;
-        // Labels stand within braces, or within the parentheses after `by`.
+        // Labels are within braces, or within the parentheses after `by`.
         let mut labels_until = None;
         let mut grouping = false;
         while let Some(c) = rest.chars().next() {

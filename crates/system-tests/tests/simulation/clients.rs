@@ -79,7 +79,7 @@ async fn send(
     (application, process): (Application, Arc<Process>),
 ) -> RequestOutcome {
     let timeout = request_timeout(sim);
-    let disconnects_after = sim.strikes(Fault::Disconnect).then(|| disconnect_delay(sim));
+    let disconnects_after = sim.draw_fault(Fault::Disconnect).then(|| disconnect_delay(sim));
     let request = sim.record_request(Request {
         user: intent.draft.user(),
         key: intent.key.clone(),

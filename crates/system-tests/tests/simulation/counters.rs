@@ -1,4 +1,4 @@
-//! Counts of faults and outcomes. A check of something that never happens is worth nothing.
+//! Counts of faults and outcomes. The test fails if one of them never happens, since it is not tested then.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::{client_requests::RequestOutcome, faults::Fault};
 #[derive(Debug, Clone)]
 pub(crate) struct Counters {
     pub(crate) seeds: u64,
-    pub(crate) calm_seeds: u64,
+    pub(crate) fault_free_seeds: u64,
     pub(crate) orders: u64,
     pub(crate) requests: u64,
     faults: Vec<u64>,
@@ -19,7 +19,7 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             seeds: 0,
-            calm_seeds: 0,
+            fault_free_seeds: 0,
             orders: 0,
             requests: 0,
             faults: vec![0; Fault::ALL.len()],
@@ -39,7 +39,7 @@ impl Counters {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.seeds += other.seeds;
-        self.calm_seeds += other.calm_seeds;
+        self.fault_free_seeds += other.fault_free_seeds;
         self.orders += other.orders;
         self.requests += other.requests;
         let sums = self.faults.iter_mut().chain(&mut self.outcomes);
@@ -62,8 +62,11 @@ impl Counters {
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, calm_seeds, orders, requests, .. } = self;
-        writeln!(f, "{seeds} seeds ({calm_seeds} calm), {orders} orders, {requests} requests")?;
+        let Self { seeds, fault_free_seeds, orders, requests, .. } = self;
+        writeln!(
+            f,
+            "{seeds} seeds ({fault_free_seeds} without faults), {orders} orders, {requests} requests"
+        )?;
         for (name, count) in self.counts() {
             writeln!(f, "{count:>10} {name}")?;
         }

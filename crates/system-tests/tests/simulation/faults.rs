@@ -73,7 +73,7 @@ pub(crate) struct Rates(Vec<u64>);
 
 impl Rates {
     /// No faults, except clients that disconnect.
-    pub(crate) fn calm() -> Self {
+    pub(crate) fn fault_free() -> Self {
         let rate = |fault: &Fault| if *fault == Fault::Disconnect { 400 } else { 0 };
         Self(Fault::ALL.iter().map(rate).collect())
     }

@@ -16,7 +16,7 @@ use crate::{
     faults::Fault,
     network,
     state_history::{LedgerWrite, OrderWrite},
-    store_calls::{Errors, InstanceContext, WriteOutcome, pass},
+    store_calls::{Errors, InstanceContext, WriteOutcome, sleep_for},
 };
 
 const ORDERS_ERRORS: Errors<StoreError> =
@@ -34,7 +34,7 @@ impl FaultyOrders {
             let done = sim.orders.apply(&sim, &write).await;
             if let OrderWrite::Insert(order) = &write
                 && done == Ok(true)
-                && sim.strikes(Fault::ConflictingCharge)
+                && sim.draw_fault(Fault::ConflictingCharge)
             {
                 network::charge_conflicting(&sim, order);
             }
@@ -55,7 +55,7 @@ impl FaultyOrders {
 impl Orders for FaultyOrders {
     async fn insert(&self, order: &Order, start_guard: StartGuard) -> Result<InsertOutcome, StoreError> {
         // The write waits for its turn before it requests permission.
-        pass(self.0.latency()).await;
+        sleep_for(self.0.latency()).await;
         let outcome = self.0.draw_outcome();
         let refused_early = outcome == WriteOutcome::Refused && self.0.sim.chance_per_mille(500);
         if refused_early || !start_guard() {
@@ -109,7 +109,7 @@ pub(crate) struct FaultyLedger(pub(crate) InstanceContext);
 
 impl FaultyLedger {
     async fn record(&self, write: LedgerWrite) -> Result<Payment, LedgerError> {
-        pass(self.0.latency()).await;
+        sleep_for(self.0.latency()).await;
         let sim = Arc::clone(&self.0.sim);
         let work = async move { sim.payments.record(&sim, &write).await };
         self.0.write(self.0.draw_outcome(), LEDGER_ERRORS, Box::pin(work)).await

@@ -71,15 +71,15 @@ impl<A: Clone> Host<A> {
         while !sim.is_healed() {
             let pause = sim.ms(200..=2_000);
             sim.sleep_until_healed(pause).await;
-            if sim.strikes(Fault::ClockJump) {
+            if sim.draw_fault(Fault::ClockJump) {
                 let jump = i64::try_from(sim.in_range(0..=2 * JUMP_MS_MAX)).unwrap();
                 self.clock_offset_ms.store(jump - i64::try_from(JUMP_MS_MAX).unwrap(), Ordering::Relaxed);
             }
             let Some((_, process)) = self.running() else { continue };
-            if sim.strikes(crash) {
+            if sim.draw_fault(crash) {
                 sim.log(format_args!("{} is killed", process.name));
                 process.kill();
-            } else if sim.strikes(stop) {
+            } else if sim.draw_fault(stop) {
                 sim.log(format_args!("{} is stopped", process.name));
                 tokio::select! {
                     biased;
@@ -108,7 +108,7 @@ impl OrderHost {
             monitor: Arc::new(ViolationMonitor(context)),
         };
         let reconciler = application.clone();
-        process.spawn_background(sim.watched(async move { reconciler.reconcile().await }));
+        process.spawn_background(sim.reporting_panics(async move { reconciler.reconcile().await }));
         sim.log(format_args!("{} starts", process.name));
         *self.instance.lock().unwrap() = Some((application, process.clone()));
         process
@@ -162,7 +162,7 @@ impl PaymentHost {
         tokio::join!(restart, host.cause_faults(&sim, [Fault::PaymentCrash, Fault::PaymentStop]));
     }
 
-    /// Runs a call to its end, even where its caller has gone. `None` where the instance is down or is
+    /// Runs a call to its end, even where its caller was dropped. `None` where the instance is down or is
     /// killed.
     pub(crate) async fn serve<T: Send + 'static>(
         &self,
@@ -170,7 +170,7 @@ impl PaymentHost {
         call: &(dyn Fn(payment::application::Application) -> Pin<Box<dyn Future<Output = T> + Send>> + Sync),
     ) -> Option<T> {
         let (application, process) = self.running()?;
-        process.spawn(sim.watched(call(application))).await.ok()
+        process.spawn(sim.reporting_panics(call(application))).await.ok()
     }
 }
 

@@ -90,7 +90,7 @@ impl IdSource {
         let InstanceContext { sim, .. } = &self.context;
         let (mut own, shared) = (self.last.lock().unwrap(), &sim.last_ids.0[kind]);
         let of_another = shared.load(Ordering::Relaxed);
-        let id = if of_another > own[kind] && sim.strikes(Fault::IdRepeated) {
+        let id = if of_another > own[kind] && sim.draw_fault(Fault::IdRepeated) {
             of_another
         } else {
             let low = sim.in_range(0..=(1 << RANDOM_BITS) - 1);
@@ -113,7 +113,7 @@ impl order::ports::IdGenerator for IdSource {
 
     fn key(&self) -> IdempotencyKey {
         let number = self.context.sim.in_range(0..=u64::MAX - 1);
-        IdempotencyKey::new(format!("minted-{number:016x}")).unwrap()
+        IdempotencyKey::new(format!("random-{number:016x}")).unwrap()
     }
 
     fn jittered(&self, max: Duration) -> Duration {
@@ -141,7 +141,7 @@ pub(crate) struct Tasks(pub(crate) InstanceContext);
 
 impl Spawn for Tasks {
     fn spawn(&self, task: Task) {
-        drop(self.0.process.spawn(self.0.sim.watched(task)));
+        drop(self.0.process.spawn(self.0.sim.reporting_panics(task)));
     }
 }
 

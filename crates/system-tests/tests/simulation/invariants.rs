@@ -20,7 +20,7 @@ pub(crate) fn check_all(sim: &Arc<Simulation>) {
         databases::accounts(sim),
         databases::orders(&orders, &payments),
         databases::payments(&orders, &payments),
-        databases::calm(sim, &orders),
+        databases::fault_free(sim, &orders),
         responses::requests(sim, &orders, &payments),
         responses::keys(sim, &orders),
         responses::without_final_outcome(sim, &orders, &payments),

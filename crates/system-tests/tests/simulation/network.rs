@@ -1,7 +1,7 @@
 //! The network between Order and Payment: calls are refused, lost, delayed, or delivered twice.
 //!
-//! A call that was sent may arrive after its caller has died. It provably never ran only if no copy of it can
-//! arrive.
+//! A call that was sent may arrive after its caller was killed. It provably never ran only if no copy of it
+//! can arrive.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ use crate::{
     faults::Fault,
     plan::Outage,
     simulation::Simulation,
-    store_calls::{InstanceContext, pass},
+    store_calls::{InstanceContext, sleep_for},
 };
 
 /// The longest delay of a call, and of its copy.
@@ -95,7 +95,7 @@ impl Payments for FaultyPayments {
             Arc::new(move |payment| Box::pin(async move { payment.void(order_in_payment).await }));
         let outcome = match self.call(time_left, call).await {
             Reply::Received(Ok(recorded), _) if recorded.outcome == Outcome::Voided => VoidOutcome::Voided,
-            Reply::Received(Ok(_), _) => VoidOutcome::Answered,
+            Reply::Received(Ok(_), _) => VoidOutcome::AlreadyDecided,
             Reply::NeverRan | Reply::Lost | Reply::Received(Err(_), _) => VoidOutcome::Unknown,
         };
         self.context.sim.log(format_args!("{}: void {order}: {outcome:?}", self.context.process.name));
@@ -130,15 +130,15 @@ pub(crate) fn to_payment_request(request: &ChargeRequest) -> domain::ChargeReque
 impl FaultyPayments {
     async fn call<T: Send + 'static>(&self, time_left: Duration, call: Call<T>) -> Reply<T> {
         let sim = &self.context.sim;
-        let crash_after = sim.strikes(self.context.crash);
+        let crash_after = sim.draw_fault(self.context.crash);
         if crash_after && sim.chance_per_mille(500) {
-            self.context.process.die().await;
+            self.context.process.kill_from_task().await;
         }
         let target = sim.index(sim.payment_hosts.len());
         let sent = self.send(target, time_left, call);
         let reply = timeout(time_left, sent).await.unwrap_or(Reply::Lost);
         if crash_after {
-            self.context.process.die().await;
+            self.context.process.kill_from_task().await;
         }
         reply
     }
@@ -148,13 +148,13 @@ impl FaultyPayments {
         if let Some(reply) = self.fail_before_delivery(target, time_left).await {
             return reply;
         }
-        let repeated = sim.strikes(Fault::CallRepeated);
+        let repeated = sim.draw_fault(Fault::CallRepeated);
         if repeated {
             let (delay, other) = (long_delay(sim), sim.index(sim.payment_hosts.len()));
             spawn_delivery(sim, other, delay, call.clone());
         }
-        let lost = sim.strikes(Fault::CallReplyLost);
-        let delay = if sim.strikes(Fault::CallDelayed) { long_delay(sim) } else { sim.ms(0..=5) };
+        let lost = sim.draw_fault(Fault::CallReplyLost);
+        let delay = if sim.draw_fault(Fault::CallDelayed) { long_delay(sim) } else { sim.ms(0..=5) };
         let reply = spawn_delivery(sim, target, delay, call);
         if lost {
             let noticed = sim.ms(5..=2_000);
@@ -163,7 +163,7 @@ impl FaultyPayments {
         }
         match reply.await {
             Ok(result) => {
-                pass(sim.ms(0..=5)).await;
+                sleep_for(sim.ms(0..=5)).await;
                 Reply::Received(result, !repeated)
             }
             Err(_) => Reply::Lost,
@@ -184,12 +184,12 @@ impl FaultyPayments {
             sleep(connecting).await;
             return Some(Reply::NeverRan);
         }
-        let refused = sim.strikes(Fault::CallRefused) || !sim.payment_hosts[target].is_running();
-        if refused || sim.strikes(Fault::CallOverloaded) {
-            pass(sim.ms(0..=5)).await;
+        let refused = sim.draw_fault(Fault::CallRefused) || !sim.payment_hosts[target].is_running();
+        if refused || sim.draw_fault(Fault::CallOverloaded) {
+            sleep_for(sim.ms(0..=5)).await;
             return Some(Reply::NeverRan);
         }
-        if sim.strikes(Fault::CallLost) {
+        if sim.draw_fault(Fault::CallLost) {
             let noticed = sim.ms(5..=5_000);
             sleep(noticed).await;
             return Some(Reply::Lost);
@@ -214,8 +214,8 @@ fn spawn_delivery<T: Send + 'static>(
 ) -> oneshot::Receiver<T> {
     let (sender, receiver) = oneshot::channel();
     let owned = sim.clone();
-    sim.calls.spawn(sim.watched(async move {
-        pass(delay).await;
+    sim.calls.spawn(sim.reporting_panics(async move {
+        sleep_for(delay).await;
         if let Some(result) = owned.payment_hosts[target].serve(&owned, &*call).await {
             drop(sender.send(result));
         }

@@ -18,7 +18,7 @@ pub(crate) const CREDIT_LIMIT_MAJOR: i64 = 500_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// No faults, except clients that disconnect.
-    pub(crate) calm: bool,
+    pub(crate) fault_free: bool,
     pub(crate) order_instances: usize,
     pub(crate) payment_instances: usize,
     pub(crate) rates: Rates,
@@ -58,19 +58,19 @@ pub(crate) enum RetryPolicy {
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let calm = rng.chance_per_mille(100);
+        let fault_free = rng.chance_per_mille(100);
         let outage = match rng.in_range(0..=99) {
-            _ if calm => Outage::None,
+            _ if fault_free => Outage::None,
             0..=9 => Outage::AllOrdersDown,
             10 => Outage::Partition,
             _ => Outage::None,
         };
         let short = rng.ms(8_000..=25_000);
         Self {
-            calm,
+            fault_free,
             order_instances: rng.in_range(2..=3).try_into().unwrap(),
             payment_instances: rng.in_range(1..=2).try_into().unwrap(),
-            rates: if calm { Rates::calm() } else { Rates::draw(rng) },
+            rates: if fault_free { Rates::fault_free() } else { Rates::draw(rng) },
             faults_for: if outage == Outage::None {
                 short
             } else {

@@ -76,7 +76,7 @@ impl Process {
     }
 
     /// Kills the process from within one of its tasks. The task does not continue.
-    pub(crate) async fn die(&self) -> ! {
+    pub(crate) async fn kill_from_task(&self) -> ! {
         self.kill();
         pending().await
     }

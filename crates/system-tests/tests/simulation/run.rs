@@ -65,7 +65,7 @@ async fn simulate(seed: u64) -> RunResult {
     background.spawn(hosts::cause_outage(sim.clone()));
     let mut clients = JoinSet::new();
     for intent in sim.plan.intents.clone() {
-        clients.spawn(sim.watched(clients::run(sim.clone(), intent)));
+        clients.spawn(sim.reporting_panics(clients::run(sim.clone(), intent)));
     }
     sleep(sim.plan.faults_for).await;
     heal(&sim).await;
@@ -126,7 +126,7 @@ fn pending(sim: &Simulation) -> Vec<OrderId> {
 fn result(seed: u64, sim: &Simulation) -> RunResult {
     let mut record = sim.record();
     record.counters.seeds = 1;
-    record.counters.calm_seeds = u64::from(sim.plan.calm);
+    record.counters.fault_free_seeds = u64::from(sim.plan.fault_free);
     record.counters.orders = sim.orders.fake.all().len().try_into().unwrap();
     RunResult {
         seed,

@@ -128,13 +128,13 @@ impl Simulation {
     }
 
     /// Draws whether this kind of fault happens now, and counts it.
-    pub(crate) fn strikes(&self, fault: Fault) -> bool {
+    pub(crate) fn draw_fault(&self, fault: Fault) -> bool {
         let rate = self.plan.rates.of(fault);
-        let strikes = rate > 0 && !self.is_healed() && self.rng().chance_per_mille(rate);
-        if strikes {
+        let happens = rate > 0 && !self.is_healed() && self.rng().chance_per_mille(rate);
+        if happens {
             self.count(fault);
         }
-        strikes
+        happens
     }
 
     pub(crate) fn count(&self, fault: Fault) {
@@ -168,7 +168,7 @@ impl Simulation {
     }
 
     /// Reports a violation where the task panics.
-    pub(crate) fn watched<F: Future + Send>(
+    pub(crate) fn reporting_panics<F: Future + Send>(
         self: &Arc<Self>,
         task: F,
     ) -> impl Future<Output = F::Output> + Send + use<F> {

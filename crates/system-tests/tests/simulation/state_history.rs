@@ -23,7 +23,7 @@ pub(crate) struct RecordedOrders {
     history: Mutex<BTreeMap<OrderId, Vec<(Duration, Status)>>>,
 }
 
-/// A write of an order, as a value: it may happen after its process has died.
+/// A write of an order, as a value: it may happen after its process was killed.
 #[derive(Debug, Clone)]
 pub(crate) enum OrderWrite {
     Insert(Box<Order>),

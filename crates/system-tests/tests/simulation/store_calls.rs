@@ -44,20 +44,20 @@ type Work<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 impl InstanceContext {
     /// Draws the outcome of the next write.
     pub(crate) fn draw_outcome(&self) -> WriteOutcome {
-        let crash = self.sim.strikes(self.crash);
+        let crash = self.sim.draw_fault(self.crash);
         match () {
             () if crash && self.sim.chance_per_mille(500) => WriteOutcome::CrashBefore,
             () if crash => WriteOutcome::CrashAfter,
-            () if self.sim.strikes(Fault::StoreRefuses) => WriteOutcome::Refused,
-            () if self.sim.strikes(Fault::StoreCallLost) => WriteOutcome::Lost,
-            () if self.sim.strikes(Fault::StoreReplyLost) => WriteOutcome::ReplyLost,
-            () if self.sim.strikes(Fault::StoreLate) => WriteOutcome::Late,
+            () if self.sim.draw_fault(Fault::StoreRefuses) => WriteOutcome::Refused,
+            () if self.sim.draw_fault(Fault::StoreCallLost) => WriteOutcome::Lost,
+            () if self.sim.draw_fault(Fault::StoreReplyLost) => WriteOutcome::ReplyLost,
+            () if self.sim.draw_fault(Fault::StoreLate) => WriteOutcome::Late,
             () => WriteOutcome::Done,
         }
     }
 
     /// Runs `work` with this outcome. A write that has reached the store is often done even where the process
-    /// dies meanwhile.
+    /// is killed meanwhile.
     pub(crate) async fn write<T, E>(
         &self,
         outcome: WriteOutcome,
@@ -70,47 +70,47 @@ impl InstanceContext {
     {
         match outcome {
             WriteOutcome::Done if self.sim.chance_per_mille(700) => {
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 let done = work.await;
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 done
             }
             WriteOutcome::Done => {
                 let (sender, receiver) = oneshot::channel();
                 let latency = self.latency();
-                self.sim.commits.spawn(self.sim.watched(async move {
-                    pass(latency).await;
+                self.sim.commits.spawn(self.sim.reporting_panics(async move {
+                    sleep_for(latency).await;
                     drop(sender.send(work.await));
                 }));
                 let done = receiver.await.unwrap_or(Err(errors.unknown));
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 done
             }
             WriteOutcome::Refused => {
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 Err(errors.not_started)
             }
             WriteOutcome::Lost => {
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 Err(errors.unknown)
             }
             WriteOutcome::ReplyLost => {
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 work.await.and(Err(errors.unknown))
             }
             WriteOutcome::Late => {
                 let delay = self.sim.ms(1..=LATE_MS_MAX);
-                self.sim.commits.spawn(self.sim.watched(async move {
+                self.sim.commits.spawn(self.sim.reporting_panics(async move {
                     sleep(delay).await;
                     drop(work.await);
                 }));
-                pass(self.latency()).await;
+                sleep_for(self.latency()).await;
                 Err(errors.unknown)
             }
-            WriteOutcome::CrashBefore => self.process.die().await,
+            WriteOutcome::CrashBefore => self.process.kill_from_task().await,
             WriteOutcome::CrashAfter => {
                 drop(work.await);
-                self.process.die().await
+                self.process.kill_from_task().await
             }
         }
     }
@@ -121,22 +121,22 @@ impl InstanceContext {
         errors: Errors<E>,
         work: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<T, E> {
-        pass(self.latency()).await;
-        if self.sim.strikes(Fault::StoreRefuses) {
+        sleep_for(self.latency()).await;
+        if self.sim.draw_fault(Fault::StoreRefuses) {
             return Err(errors.not_started);
         }
-        if self.sim.strikes(Fault::StoreCallLost) {
+        if self.sim.draw_fault(Fault::StoreCallLost) {
             return Err(errors.unknown);
         }
         let read = work.await;
         // The row may change before the reply arrives.
-        pass(self.latency()).await;
+        sleep_for(self.latency()).await;
         read
     }
 
     /// The latency of the store, one way.
     pub(crate) fn latency(&self) -> Duration {
-        if self.sim.strikes(Fault::StoreSlow) {
+        if self.sim.draw_fault(Fault::StoreSlow) {
             self.sim.ms(10..=SLOW_MS_MAX)
         } else {
             self.sim.ms(0..=4).saturating_sub(Duration::from_millis(2))
@@ -145,7 +145,7 @@ impl InstanceContext {
 }
 
 /// Sleeps; does not yield where the time is zero.
-pub(crate) async fn pass(time: Duration) {
+pub(crate) async fn sleep_for(time: Duration) {
     if !time.is_zero() {
         sleep(time).await;
     }

@@ -153,7 +153,7 @@ fn ignored_keys_do_not_affect_the_others() {
 }
 
 #[test]
-fn what_is_no_key_set_is_ignored() {
+fn a_text_that_is_no_key_set_is_rejected() {
     for document in ["", "[]", "{}", "{\"keys\":{}}", "<html>", "{\"keys\":[]} x"] {
         assert_eq!(KeySet::parse(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
     }

@@ -1,7 +1,7 @@
 //! Types of the gRPC codes, for statuses without a registered reason and for the gateway's own problems.
 //!
-//! The HTTP statuses are those of google/rpc/code.proto, except for CANCELLED, which maps to 503: 499 means that the
-//! client disconnected, and a client that reads the response did not.
+//! The HTTP statuses are those of google/rpc/code.proto, except for CANCELLED, which maps to 503: 499 means
+//! that the client disconnected, and a client that reads the response did not.
 
 use http::StatusCode;
 use tonic::Code;
@@ -12,13 +12,13 @@ const fn of_code(slug: &'static str, code: Code, title: &'static str) -> Problem
     blank(slug, TypeKey::Code(code), title)
 }
 
-const REPEAT: &str = "If the request places an order, send it again with the idempotency key from the header of this \
-    response. It cannot charge twice, and it returns the outcome of the first request.";
+const REPEAT: &str = "If the request places an order, send it again with the idempotency key from the header \
+    of this response. It cannot charge twice, and it returns the outcome of the first request.";
 
 /// For failures that an operator must fix, although the next request may succeed.
-const REPORT_AND_REPEAT: &str = "Report the problem with its `request_id`; the cause is in the logs. If the request \
-    places an order, send it again with the idempotency key from the header of this response, never with a new key. \
-    It cannot charge twice, and it returns the outcome of the first request.";
+const REPORT_AND_REPEAT: &str = "Report the problem with its `request_id`; the cause is in the logs. If the \
+    request places an order, send it again with the idempotency key from the header of this response, never \
+    with a new key. It cannot charge twice, and it returns the outcome of the first request.";
 
 /// A backend cancelled the call.
 pub const CANCELLED: ProblemType = ProblemType {
@@ -42,8 +42,8 @@ pub const UNKNOWN: ProblemType = ProblemType {
         "The service that handled the request failed.",
     )],
     retryable: true,
-    what_happened: "The service that handled the request failed without naming the cause. It is not known what \
-        the service did before.",
+    what_happened: "The service that handled the request failed without naming the cause. It is not known \
+        what the service did before.",
     what_to_do: REPORT_AND_REPEAT,
     ..of_code("unknown", Code::Unknown, "Unknown error")
 };
@@ -65,9 +65,9 @@ pub const INVALID_ARGUMENT: ProblemType = ProblemType {
         ),
     ],
     what_happened: "The request is invalid. It was rejected before anything was saved. `errors` names every \
-        invalid member: `field` is its path in the service's contract, `pointer` its JSON pointer in the body (RFC \
-        6901). If a price list rejects an item, `reason` is `PRICE_MISMATCH` (the list has another price) or `NO_PRICE` \
-        (the list has no price for this product in this currency).",
+        invalid member: `field` is its path in the service's contract, `pointer` its JSON pointer in the \
+        body (RFC 6901). If a price list rejects an item, `reason` is `PRICE_MISMATCH` (the list has another \
+        price) or `NO_PRICE` (the list has no price for this product in this currency).",
     what_to_do: "Correct every member that `errors` names and send the request again.",
     example: Example {
         errors: &[(
@@ -91,8 +91,8 @@ pub const DEADLINE_EXCEEDED: ProblemType = ProblemType {
         ),
     ],
     retryable: true,
-    what_happened: "504: the services did not respond before the deadline of the request. 408: the body of the \
-        request did not arrive in time; the request had no effect.",
+    what_happened: "504: the services did not respond before the deadline of the request. 408: the body of \
+        the request did not arrive in time; the request had no effect.",
     what_to_do: REPEAT,
     ..of_code("deadline-exceeded", Code::DeadlineExceeded, "Time ran out")
 };
@@ -118,8 +118,8 @@ pub const ALREADY_EXISTS: ProblemType = ProblemType {
 /// The client is authenticated and lacks permission.
 pub const PERMISSION_DENIED: ProblemType = ProblemType {
     statuses: &[status(StatusCode::FORBIDDEN, Code::PermissionDenied, "The client may not do this.")],
-    what_happened: "The client is authenticated, but it may not do this, for example place an order as another \
-        user or list that user's orders. `errors` names the member. The request had no effect.",
+    what_happened: "The client is authenticated, but it may not do this, for example place an order as \
+        another user or list that user's orders. `errors` names the member. The request had no effect.",
     what_to_do: "Set `user_id` to the `sub` of the access token. Repeating the same request does not help.",
     example: Example {
         errors: &[("user_id", Some("#/user_id"), "is not the user of the access token")],
@@ -136,7 +136,8 @@ pub const RESOURCE_EXHAUSTED: ProblemType = ProblemType {
         "A limit on requests or resources was reached.",
     )],
     retryable: true,
-    what_happened: "A limit on requests or resources was reached. `quota_violations` names the limit, if it is known.",
+    what_happened: "A limit on requests or resources was reached. `quota_violations` names the limit, if it \
+        is known.",
     what_to_do: "Send fewer requests. Wait for the time in `Retry-After`, or back off exponentially.",
     ..of_code("resource-exhausted", Code::ResourceExhausted, "A limit was reached")
 };
@@ -186,8 +187,8 @@ pub const UNIMPLEMENTED: ProblemType = ProblemType {
             "This address does not support the method; the header Allow lists the methods that it supports.",
         ),
     ],
-    what_happened: "405: the address does not support the method; the header `Allow` lists the methods that it \
-        supports. 501: the service behind the gateway does not support the operation.",
+    what_happened: "405: the address does not support the method; the header `Allow` lists the methods that \
+        it supports. 501: the service behind the gateway does not support the operation.",
     what_to_do: "After a 405, use a method that `Allow` lists. After a 501, use another operation.",
     ..of_code("unimplemented", Code::Unimplemented, "Not offered")
 };
@@ -199,8 +200,8 @@ pub const INTERNAL: ProblemType = ProblemType {
         status(StatusCode::BAD_GATEWAY, Code::Internal, "A service sent an unusable response."),
     ],
     retryable: true,
-    what_happened: "500: the system failed internally. 502: a service behind the gateway sent a response that is \
-        too large or violates the protocol. It is not known what was done before.",
+    what_happened: "500: the system failed internally. 502: a service behind the gateway sent a response \
+        that is too large or violates the protocol. It is not known what was done before.",
     what_to_do: REPORT_AND_REPEAT,
     ..of_code("internal", Code::Internal, "Internal error")
 };
@@ -213,8 +214,8 @@ pub const UNAVAILABLE: ProblemType = ProblemType {
         "A service is not available at the moment.",
     )],
     retryable: true,
-    what_happened: "A service that the request needs is unavailable, or the connection to it was lost during the \
-        request. It is not known what the service did before.",
+    what_happened: "A service that the request needs is unavailable, or the connection to it was lost during \
+        the request. It is not known what the service did before.",
     what_to_do: REPEAT,
     ..of_code("unavailable", Code::Unavailable, "Not available at the moment")
 };
@@ -227,8 +228,8 @@ pub const DATA_LOSS: ProblemType = ProblemType {
         "Data that the request needs cannot be read.",
     )],
     what_happened: "Data that the request needs is lost or damaged.",
-    what_to_do: "Report the problem with its `request_id`; the cause is in the logs. Repeating the same request does \
-        not help.",
+    what_to_do: "Report the problem with its `request_id`; the cause is in the logs. Repeating the same \
+        request does not help.",
     ..of_code("data-loss", Code::DataLoss, "Data were lost")
 };
 
@@ -239,8 +240,9 @@ pub const UNAUTHENTICATED: ProblemType = ProblemType {
         Code::Unauthenticated,
         "The request needs valid credentials.",
     )],
-    what_happened: "The request has no access token, or the token is invalid: it is expired, altered, for another \
-        audience, or of an untrusted issuer. The response does not name the cause. The request had no effect.",
+    what_happened: "The request has no access token, or the token is invalid: it is expired, altered, for \
+        another audience, or of an untrusted issuer. The response does not name the cause. The request had \
+        no effect.",
     what_to_do: "Send a valid access token in the header `Authorization: Bearer`.",
     ..of_code("unauthenticated", Code::Unauthenticated, "Not authenticated")
 };

@@ -25,12 +25,12 @@ pub const PAYMENT_DECLINED: ProblemType = ProblemType {
     )],
     metadata: &["order_id", "decline_reason"],
     marks_replay: true,
-    what_happened: "The order was saved, and the customer's account declined the charge. Nothing was charged, and \
-        nothing will be: the order stays `DECLINED`. `errors` describes the cause, `metadata.decline_reason` names it. \
-        A response that repeats the one to an earlier request with the same key has the header \
-        `Idempotent-Replayed`.",
-    what_to_do: "Resolve the cause, or order less, and place a new order with a new idempotency key. The same key \
-        returns this response again.",
+    what_happened: "The order was saved, and the customer's account declined the charge. Nothing was \
+        charged, and nothing will be: the order stays `DECLINED`. `errors` describes the cause, \
+        `metadata.decline_reason` names it. A response that repeats the one to an earlier request with the \
+        same key has the header `Idempotent-Replayed`.",
+    what_to_do: "Resolve the cause, or order less, and place a new order with a new idempotency key. The \
+        same key returns this response again.",
     example: Example {
         detail: Some("order creation failed"),
         errors: &[("payment", None, "insufficient balance")],
@@ -50,10 +50,11 @@ pub const NOT_CHARGED: ProblemType = ProblemType {
     retryable: true,
     retry_after: true,
     metadata: &["order_id"],
-    what_happened: "The order was saved, and the payment service provably did not accept the charge. The order is \
-        recorded as `NOT_CHARGED`: nothing was charged, and nothing will be without another request.",
-    what_to_do: "To charge the order, wait for the time in `Retry-After` and send the same request with the same \
-        idempotency key. To abandon it, do nothing: nothing was charged.",
+    what_happened: "The order was saved, and the payment service provably did not accept the charge. The \
+        order is recorded as `NOT_CHARGED`: nothing was charged, and nothing will be without another \
+        request.",
+    what_to_do: "To charge the order, wait for the time in `Retry-After` and send the same request with the \
+        same idempotency key. To abandon it, do nothing: nothing was charged.",
     example: Example {
         errors: &[(
             "payment",
@@ -70,17 +71,18 @@ pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
     statuses: &[status(
         StatusCode::GATEWAY_TIMEOUT,
         Code::DeadlineExceeded,
-        "The outcome of the order is not known yet; the customer may have been charged. The same request with \
-         the same key returns the outcome.",
+        "The outcome of the order is not known yet; the customer may have been charged. The same request \
+         with the same key returns the outcome.",
     )],
     retryable: true,
     metadata: &["order_id"],
-    what_happened: "No response about the charge arrived in time. The order may have been placed and charged, or \
-        not; the services settle it later without another request. If `order_id` is present, the order may have been \
-        saved with this id. Until then, reading it returns 404, which proves nothing.",
-    what_to_do: "Do not order again with another key: that could charge twice. Wait a second, then send the same \
-        request with the idempotency key from the header of this response: it returns the outcome. Repeat this with \
-        growing pauses. If `order_id` is present, `GET` returns the state of the order as well.",
+    what_happened: "No response about the charge arrived in time. The order may have been placed and \
+        charged, or not; the services settle it later without another request. If `order_id` is present, the \
+        order may have been saved with this id. Until then, reading it returns 404, which proves nothing.",
+    what_to_do: "Do not order again with another key: that could charge twice. Wait a second, then send the \
+        same request with the idempotency key from the header of this response: it returns the outcome. \
+        Repeat this with growing pauses. If `order_id` is present, `GET` returns the state of the order as \
+        well.",
     example: Example {
         errors: &[("payment", None, "the outcome of the charge is not known yet")],
         ..about_order(&[("order_id", ORDER_ID_TEXT)])
@@ -98,10 +100,10 @@ pub const IDEMPOTENCY_IN_PROGRESS: ProblemType = ProblemType {
     retryable: true,
     retry_after: true,
     metadata: &["order_id"],
-    what_happened: "An earlier request with the same idempotency key is still in progress. This request waited for \
-        it and had no effect.",
-    what_to_do: "Wait for the time in `Retry-After` and send the same request with the same key. It returns the \
-        response to the first request.",
+    what_happened: "An earlier request with the same idempotency key is still in progress. This request \
+        waited for it and had no effect.",
+    what_to_do: "Wait for the time in `Retry-After` and send the same request with the same key. It returns \
+        the response to the first request.",
     example: about_order(&[("order_id", ORDER_ID_TEXT)]),
     ..of_reason(
         "idempotency-in-progress",
@@ -118,8 +120,8 @@ pub const IDEMPOTENCY_KEY_REUSED: ProblemType = ProblemType {
         "The idempotency key was used before for a different order.",
     )],
     metadata: &["order_id"],
-    what_happened: "The customer used this idempotency key before for an order with other items, other prices or \
-        another currency. The request had no effect.",
+    what_happened: "The customer used this idempotency key before for an order with other items, other \
+        prices or another currency. The request had no effect.",
     what_to_do: "For a new order, use a new key. To repeat the earlier order, send the same body as then.",
     ..of_reason(
         "idempotency-key-reused",
@@ -136,8 +138,9 @@ pub const ORDER_VOIDED: ProblemType = ProblemType {
         "The order was given up before it was charged; nothing was charged.",
     )],
     metadata: &["order_id"],
-    what_happened: "The outcome of the order stayed unknown for too long. The order was given up, and the payment \
-        service now rejects a late charge. Nothing was charged, and nothing will be: the order stays `VOIDED`.",
+    what_happened: "The outcome of the order stayed unknown for too long. The order was given up, and the \
+        payment service now rejects a late charge. Nothing was charged, and nothing will be: the order stays \
+        `VOIDED`.",
     what_to_do: "Place a new order with a new idempotency key. The same key returns this response again.",
     example: about_order(&[("order_id", ORDER_ID_TEXT)]),
     ..of_reason("order-voided", "ORDER_VOIDED", "The order was given up")
@@ -153,10 +156,10 @@ pub const NOT_STARTED: ProblemType = ProblemType {
     ],
     retryable: true,
     retry_after: true,
-    what_happened: "The request was rejected before it had any effect. 503: a service is overloaded, shutting down or \
-        unreachable, or the deadline of the request (`Grpc-Timeout`) was too short to start it. 429: the client \
-        exceeded a rate limit; `RateLimit` names the limit and the requests left. This request had no effect; an \
-        earlier request with the same idempotency key may have had one.",
+    what_happened: "The request was rejected before it had any effect. 503: a service is overloaded, \
+        shutting down or unreachable, or the deadline of the request (`Grpc-Timeout`) was too short to start \
+        it. 429: the client exceeded a rate limit; `RateLimit` names the limit and the requests left. This \
+        request had no effect; an earlier request with the same idempotency key may have had one.",
     what_to_do: "Wait for the time in `Retry-After` and send the same request with the same idempotency key.",
     ..of_reason("not-started", "NOT_STARTED", "The request was not started")
 };

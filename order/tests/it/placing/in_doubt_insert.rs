@@ -129,8 +129,8 @@ async fn in_doubt_insert_is_charged_only_after_a_claim() {
     let other = order(id(1), user(1), key("k"));
     let not_charged = ChargeOutcome::NeverRan.settlement(Attempts::Exclusive).unwrap();
 
-    // The other instance learns so while the charge of this one is on its way; its fence is too low to record
-    // it.
+    // The other instance learns that its attempt never ran while the charge of this one is in flight; its
+    // fence is too low to record it.
     let fixture = Fixture::new();
     let charging = fixture.payments.hold(ChargeOutcome::Charged);
     let placing = fixture.place_against(other.clone());

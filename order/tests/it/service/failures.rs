@@ -1,4 +1,5 @@
-//! Payment is unreachable, hangs, dies or is another server: the status matches what is known of the charge.
+//! Payment is unreachable, hangs, is killed or is another server: the status matches the evidence about the
+//! charge.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -18,7 +18,7 @@ const GRPC_STATUS: &str = "grpc-status";
 /// The source of reports.
 pub(crate) trait Reporter: Send + Sync + 'static {
     /// Counts a response with this code, and returns its report.
-    fn report(&self, answered: Code) -> HeaderValue;
+    fn report(&self, code: Code) -> HeaderValue;
 }
 
 /// A response body with a report in its trailers.

@@ -47,9 +47,9 @@ impl Drop for Slot {
 }
 
 impl Reporter for Shared {
-    fn report(&self, answered: Code) -> HeaderValue {
+    fn report(&self, code: Code) -> HeaderValue {
         let working = self.in_flight.load(Ordering::Relaxed) + self.tasks.len();
         // At least 1: this call has released its permit by now, and 0 means "unknown" to some load balancers.
-        self.load.report(answered, working.max(1), Instant::now())
+        self.load.report(code, working.max(1), Instant::now())
     }
 }

@@ -83,7 +83,7 @@ pub(super) const ENDPOINT: Otlp = otlp!(
     "ENDPOINT",
     Kind::Text("an http or https URL without user and query, http://127.0.0.1:4317 for instance"),
     WhenAbsent::Means("tracing is off"),
-    "The collector, which must speak OTLP over gRPC."
+    "The collector, which must accept OTLP over gRPC."
 );
 pub(super) const PROTOCOL: Otlp = otlp!(
     "PROTOCOL",

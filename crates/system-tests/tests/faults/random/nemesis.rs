@@ -165,7 +165,7 @@ impl Nemesis {
         stopped
     }
 
-    /// Starts a service with new fault injection rules. It may die before it is ready; then a later call
+    /// Starts a service with new fault injection rules. It may exit before it is ready; then a later call
     /// starts it.
     async fn start(&mut self, service: &mut ServiceProcess) {
         let rules = match service.name.split('-').next() {

@@ -160,9 +160,9 @@ async fn slow_handshakes_time_out_without_blocking_others() {
     assert!(connect(gateway, &certificate, &[H2]).await.is_ok());
     assert!(began.elapsed() < gateway::limits::HANDSHAKE_MAX, "{:?}", began.elapsed());
     for mut stream in silent {
-        let patience = gateway::limits::HANDSHAKE_MAX + Duration::from_secs(10);
+        let close_max = gateway::limits::HANDSHAKE_MAX + Duration::from_secs(10);
         let mut byte = [0];
-        let exit = tokio::time::timeout(patience, stream.read(&mut byte)).await.expect("it ends");
+        let exit = tokio::time::timeout(close_max, stream.read(&mut byte)).await.expect("it ends");
         assert!(!matches!(exit, Ok(1..)));
     }
 }

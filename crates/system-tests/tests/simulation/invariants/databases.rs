@@ -10,7 +10,7 @@ use crate::simulation::Simulation;
 
 /// Without faults, the request itself settles its order, even where the client disconnects: long before a
 /// reconciler does.
-const CALM_SETTLED_MAX: Duration = Duration::from_secs(1);
+const FAULT_FREE_SETTLED_MAX: Duration = Duration::from_secs(1);
 
 /// The balance of an account is the sum of its charges, and within its limit.
 pub(super) fn accounts(sim: &Simulation) -> Vec<String> {
@@ -72,13 +72,13 @@ pub(super) fn payments(
 }
 
 /// Without faults, every order changes its status once, soon.
-pub(super) fn calm(sim: &Simulation, orders: &BTreeMap<OrderId, Order>) -> Vec<String> {
-    if !sim.plan.calm {
+pub(super) fn fault_free(sim: &Simulation, orders: &BTreeMap<OrderId, Order>) -> Vec<String> {
+    if !sim.plan.fault_free {
         return Vec::new();
     }
     let slow = orders.keys().filter_map(|id| match sim.orders.history(*id)[..] {
         [(placed, _), (settled, status)]
-            if settled - placed <= CALM_SETTLED_MAX && status != Status::NotCharged =>
+            if settled - placed <= FAULT_FREE_SETTLED_MAX && status != Status::NotCharged =>
         {
             None
         }
