@@ -130,7 +130,7 @@ async fn settle_open(client: &Client, progress: &Progress) -> Result<(), Failed>
         settling.spawn(async move { (place(&client, &mut history, SETTLED_MAX).await, history) });
     }
     for (id, history) in settling.join_all().await {
-        progress.record_paid(&history, id.ok_or_else(|| format!("{:?} is not settled", history.request))?);
+        progress.record_paid(&history, id.ok_or_else(|| format!("not settled: {history:?}"))?);
     }
     Ok(())
 }

@@ -1,14 +1,13 @@
 //! Orders that are retried until they are paid, and checked in the databases.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use system_tests::client::{Client, History, Response};
+use system_tests::client::{Client, History};
 use test_support::{Failed, check, server::Server};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// The price of every order, in minor units.
 const PRICE_MINOR: i64 = 12;
-const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// The order of this number, not sent yet.
 pub(crate) fn new_order(number: usize) -> History {
@@ -16,24 +15,17 @@ pub(crate) fn new_order(number: usize) -> History {
     History::new(user, format!("order-{number}"), PRICE_MINOR)
 }
 
-/// Sends the order until the response is 201 or `duration` has passed. Returns the order's id.
+/// Retries the order until it is paid or `duration` has passed. Returns the order's id.
 ///
 /// # Panics
 ///
 /// On a response that an order which can be paid must not get: 4xx, except 409.
 pub(crate) async fn place(client: &Client, history: &mut History, duration: Duration) -> Option<i64> {
-    let placing = async {
-        loop {
-            match client.attempt(history).await {
-                Some(Response { status: 201, order, .. }) => return order,
-                Some(response) if matches!(response.status, 400..=408 | 410..=499) => {
-                    panic!("{:?}: {response:?}", history.request)
-                }
-                _ => sleep(RETRY_DELAY).await,
-            }
-        }
-    };
-    timeout(duration, placing).await.ok().flatten()
+    // A timeout means that the order is not paid yet.
+    let _ = timeout(duration, client.retry_until_final(history, Instant::now() + duration)).await;
+    let wrong = history.responses().find(|response| matches!(response.status, 400..=408 | 410..=499));
+    assert!(wrong.is_none(), "{:?}: {wrong:?}", history.request);
+    history.responses().find(|response| response.status == 201)?.order
 }
 
 /// The gateway of this index must return the order as PAID.

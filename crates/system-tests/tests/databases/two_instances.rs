@@ -48,7 +48,9 @@ async fn share_a_database(kind: Kind) -> Result<(), Failed> {
                 if number >= ORDERS {
                     return ids;
                 }
-                ids.push(place(&client, &mut new_order(number), SETTLED_MAX).await.expect("settled in time"));
+                let mut order = new_order(number);
+                let id = place(&client, &mut order, SETTLED_MAX).await;
+                ids.push(id.unwrap_or_else(|| panic!("not settled: {order:?}")));
             }
         });
     }
