@@ -12,8 +12,9 @@ use clap::{Args, Parser, Subcommand};
 use service_kit::{
     CancellationToken, cli,
     env::{self, Declared, EnvErrors, Mode, Vars},
-    process::{self, CommandOutput, EXIT_UNAVAILABLE, RUST_LOG},
-    telemetry, trace,
+    process::{self, CommandOutput, EXIT_CONFIGURATION, EXIT_UNAVAILABLE, RUST_LOG},
+    telemetry::{self, LogFilter},
+    trace,
 };
 
 #[derive(Parser)]
@@ -166,17 +167,17 @@ fn run_all(all: RunAllArguments, vars: &Vars) -> ExitCode {
         databases: None,
         vars: service_vars.collect(),
     };
-    let filter = vars.get(&RUST_LOG).unwrap_or(telemetry::FILTER_DEFAULT);
-    telemetry::install(Mode::Development, filter);
+    let filter = match process::log_filter(vars, LogFilter::DEFAULT) {
+        Ok(filter) => filter,
+        Err(errors) => return process::fail(EXIT_CONFIGURATION, &errors),
+    };
+    telemetry::install(Mode::Development, &filter);
     vars.log_unknown();
     process::raise_open_files_limit();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return process::fail(EXIT_UNAVAILABLE, &error),
-    };
-    match runtime.block_on(serve_all(options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => process::fail(exit_code(&error), &one_line(&error)),
+    match process::block_on(serve_all(options)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => process::fail(exit_code(&error), &one_line(&error)),
+        Err(error) => process::fail(EXIT_UNAVAILABLE, &error),
     }
 }
 
@@ -206,7 +207,7 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<service_kit::env::EnvErrors>() { process::EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
+    if error.is::<service_kit::env::EnvErrors>() { EXIT_CONFIGURATION } else { EXIT_UNAVAILABLE }
 }
 
 fn print_urls(url: &str, requires_tokens: bool) {

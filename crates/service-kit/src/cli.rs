@@ -14,7 +14,7 @@ use crate::{
 /// The commands of every service.
 #[derive(Debug, Clone, Copy, Default, Subcommand)]
 pub enum ServiceCommand {
-    /// Serve until SIGTERM or SIGINT; the default
+    /// Serve until SIGTERM, SIGINT or SIGHUP; the default
     #[default]
     Serve,
     /// Query the service that runs on this host with the same ADMIN_ADDRESS; exit code 1 where it is not

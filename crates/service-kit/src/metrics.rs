@@ -6,6 +6,7 @@
 //! | metric | labels | meaning |
 //! |---|---|---|
 //! | `build_info` | service, version, revision | 1; the revision is the commit that was built, or `unknown` |
+//! | `log_lines_dropped_total` | | log lines of the process that were dropped, since the reader of its log did not keep up |
 //! | `process_…` | | statistics of the process from the operating system |
 //! | `grpc_server_call_duration_seconds` | grpc_method, grpc_status | time from the call to the head of its response, or to the disconnect of its client, which is CANCELLED (gRFC A66); `other` is any unknown method |
 //! | `grpc_server_in_flight` | | calls in flight |
@@ -18,7 +19,7 @@ use prometheus_client::{
 };
 use tonic::Code;
 
-use crate::version;
+use crate::{telemetry, version};
 
 mod process;
 pub(crate) mod text;
@@ -36,6 +37,11 @@ pub fn registry(service: &'static str) -> Registry {
     let (version, revision) = (env!("CARGO_PKG_VERSION"), version::revision());
     let build = Info::new([("service", service), ("version", version), ("revision", revision)]);
     registry.register("build", "Version and commit of the program", build);
+    registry.register(
+        "log_lines_dropped",
+        "Log lines that were dropped: their reader did not keep up",
+        telemetry::dropped_lines(),
+    );
     registry.register_collector(Box::new(process::Process::new()));
     registry
 }

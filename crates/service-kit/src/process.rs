@@ -9,24 +9,28 @@ use std::{
     time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     env::{EnvErrors, Kind, Mode, Reader, Variable, Vars, WhenAbsent},
-    telemetry,
+    telemetry::{self, LogFilter},
 };
 
 mod open_files;
+mod signals;
 mod sockets;
 
 pub use open_files::raise_open_files_limit;
 pub use sockets::{BindError, BoundSocket, Sockets};
 
+use signals::Signals;
+
 /// Exit code for a wrong configuration or command line (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 64;
 /// Exit code where a resource is unavailable: a port, a database (`EX_UNAVAILABLE` of sysexits).
 pub const EXIT_UNAVAILABLE: u8 = 69;
+/// The exit code of a command that a signal ended, minus the number of the signal (as in POSIX shells).
+const EXIT_SIGNAL: u8 = 128;
 
 /// The log filter of one-off commands: stderr holds warnings and errors, stdout the result.
 const COMMAND_FILTER: &str = "warn";
@@ -74,7 +78,7 @@ pub const BIND_ADDRESS: Variable = Variable {
 pub const RUST_LOG: Variable = Variable {
     name: "RUST_LOG",
     kind: Kind::Text("a filter such as info or order=debug,info"),
-    when_absent: WhenAbsent::Default(telemetry::FILTER_DEFAULT),
+    when_absent: WhenAbsent::Default(LogFilter::DEFAULT),
     meaning: "Log filter, in the syntax of tracing's EnvFilter.",
 };
 
@@ -101,7 +105,7 @@ pub struct Process {
     /// `ADMIN_ADDRESS`
     pub admin_address: SocketAddr,
     /// `RUST_LOG`
-    pub log_filter: String,
+    pub log_filter: LogFilter,
 }
 
 impl Process {
@@ -112,8 +116,7 @@ impl Process {
         // After a fault there is no default: production's, all addresses, would add a fault about TLS.
         let bind: Option<Option<IpAddr>> = reader.optional(&BIND_ADDRESS);
         let admin_address = reader.value(admin_address);
-        let log_filter =
-            reader.value_with(&RUST_LOG, |text| telemetry::is_filter(text).then(|| text.to_owned()));
+        let log_filter = reader.value_explained(&RUST_LOG);
         let ((port, mode), bind) = port.zip(mode).zip(bind)?;
         let bind_default = match mode {
             Mode::Development => Ipv4Addr::LOCALHOST,
@@ -130,18 +133,13 @@ impl Process {
     /// A configuration with free ports of the loopback address, for tests.
     pub fn on_loopback(mode: Mode) -> Self {
         let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        Self {
-            mode,
-            service_address: any,
-            admin_address: any,
-            log_filter: telemetry::FILTER_DEFAULT.to_owned(),
-        }
+        Self { mode, service_address: any, admin_address: any, log_filter: LogFilter::default() }
     }
 }
 
 /// Runs one service as the whole process.
 ///
-/// Reads `config` from `vars`, installs telemetry and runs the service until SIGTERM or SIGINT. Returns 0, or
+/// Reads `config` from `vars`, installs telemetry and runs the service until [`stop_signal`]. Returns 0, or
 /// [`EXIT_CONFIGURATION`] with a line per fault on stderr, or [`EXIT_UNAVAILABLE`] with one line on stderr.
 pub fn run<C, F, E>(
     vars: &Vars,
@@ -162,8 +160,9 @@ where
     vars.log_unknown();
     raise_open_files_limit();
     match block_on(async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) }) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(line) => fail(EXIT_UNAVAILABLE, &line),
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(line)) => fail(EXIT_UNAVAILABLE, &line),
+        Err(error) => fail(EXIT_UNAVAILABLE, &error),
     }
 }
 
@@ -186,68 +185,92 @@ impl From<String> for CommandOutput {
 /// Runs a one-off command as the whole process and prints its output on stdout. Returns the exit code of the
 /// output, or as [`run`] does.
 ///
-/// SIGTERM and SIGINT end the command at once. Logs are readable in both modes, since an operator runs it.
-/// Without a valid `RUST_LOG` it logs warnings and errors.
+/// SIGTERM, SIGINT and SIGHUP end the command at once, with 128 plus the number of the signal. Logs are readable in
+/// both modes, since an operator runs it. Without `RUST_LOG` it logs warnings and errors.
 pub fn run_once<C, F, T, E>(vars: &Vars, config: Result<C, EnvErrors>, work: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<T, E>>,
     T: Into<CommandOutput>,
     E: Display,
 {
-    let config = match config {
-        Ok(config) => config,
-        Err(errors) => return fail_configuration(vars, &errors),
+    let (config, filter) = match (config, log_filter(vars, COMMAND_FILTER)) {
+        (Ok(config), Ok(filter)) => (config, filter),
+        (config, filter) => {
+            let errors = EnvErrors::all(config.err().into_iter().chain(filter.err()));
+            return fail_configuration(vars, &errors);
+        }
     };
-    let filter = vars.get(&RUST_LOG).filter(|text| telemetry::is_filter(text)).unwrap_or(COMMAND_FILTER);
-    telemetry::install(Mode::Development, filter);
+    telemetry::install(Mode::Development, &filter);
     vars.log_unknown();
-    let output = block_on(async { work(config).await.map(Into::into).map_err(|error| error.to_string()) });
-    print(output, &mut std::io::stdout().lock())
-}
-
-/// Writes the output of a command to `out`. stdout may be closed, or a file on a full disk.
-fn print(output: Result<CommandOutput, String>, out: &mut impl Write) -> ExitCode {
-    let printed = output.and_then(|CommandOutput { text, code }| {
-        out.write_all(text.as_bytes())
-            .and_then(
-                |()| if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") },
-            )
-            .and_then(|()| out.flush())
-            .map(|()| code)
-            .map_err(|error| format!("cannot print the result: {error}"))
+    let output = block_on(async {
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            biased;
+            signal = signals.recv() => Ok(Err(signal)),
+            output = work(config) => output.map(|output| Ok(output.into())).map_err(|error| error.to_string()),
+        }
     });
-    match printed {
-        Ok(code) => ExitCode::from(code),
-        Err(line) => fail(EXIT_UNAVAILABLE, &line),
+    match output {
+        Ok(Ok(Ok(output))) => print(&output, &mut std::io::stdout().lock()),
+        Ok(Ok(Err(signal))) => ExitCode::from(EXIT_SIGNAL + signal),
+        Ok(Err(line)) => fail(EXIT_UNAVAILABLE, &line),
+        Err(error) => fail(EXIT_UNAVAILABLE, &error),
     }
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start a runtime: {error}"))?;
+/// Reads `RUST_LOG`; `default` where it is absent.
+///
+/// # Errors
+///
+/// The variable is invalid.
+pub fn log_filter(vars: &Vars, default: &'static str) -> Result<LogFilter, EnvErrors> {
+    let variable = Variable { when_absent: WhenAbsent::Default(default), ..RUST_LOG };
+    let declared: &[&[&Variable]] = &[&[&variable]];
+    let mut reader = Reader::new(vars, declared);
+    let filter = reader.value_explained(&variable);
+    reader.finish(filter)
+}
+
+/// Writes the output of a command to `out`. stdout may be closed, or a file on a full disk.
+fn print(output: &CommandOutput, out: &mut impl Write) -> ExitCode {
+    let CommandOutput { text, code } = output;
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::from(*code),
+        Err(error) => fail(EXIT_UNAVAILABLE, &format_args!("cannot print the result: {error}")),
+    }
+}
+
+/// Runs `work` on a new runtime, then writes the rest of the log.
+///
+/// # Errors
+///
+/// The runtime cannot be started.
+pub fn block_on<F: Future>(work: F) -> Result<F::Output, RuntimeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RuntimeError)?;
     let output = runtime.block_on(work);
     // Dropping the runtime would wait for threads that still resolve names.
     runtime.shutdown_background();
-    output
+    telemetry::flush();
+    Ok(output)
 }
 
-/// A token that the first SIGTERM or SIGINT cancels.
+/// The operating system starts no threads for the runtime.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start a runtime: {0}")]
+pub struct RuntimeError(#[source] std::io::Error);
+
+/// A token that the first SIGTERM, SIGINT or SIGHUP cancels.
 ///
 /// # Errors
 ///
 /// A line where no handler can be installed.
 pub fn stop_signal() -> Result<CancellationToken, String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut signals = Signals::listen()?;
     let token = CancellationToken::new();
     let stop = token.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.recv().await;
         tracing::info!("shutting down: finishing work in flight");
         stop.cancel();
     });
@@ -261,13 +284,9 @@ pub(crate) fn fail_configuration(vars: &Vars, errors: &EnvErrors) -> ExitCode {
     fail(EXIT_CONFIGURATION, &unknown.fold(errors.to_string(), |text, line| text + &line))
 }
 
-/// Prints `why` on stderr and returns `code`.
-#[allow(
-    clippy::print_stderr,
-    reason = "telemetry may not be installed yet, and start-up faults belong on stderr"
-)]
+/// Prints `why` on stderr, which may be closed or full, and returns `code`.
 pub fn fail(code: u8, why: &dyn Display) -> ExitCode {
-    eprintln!("{why}");
+    telemetry::write_line(&why.to_string());
     ExitCode::from(code)
 }
 
@@ -292,7 +311,7 @@ mod tests {
 
     fn printed(text: &str) -> String {
         let mut out = Vec::new();
-        assert_eq!(print(Ok(text.to_owned().into()), &mut out), ExitCode::SUCCESS);
+        assert_eq!(print(&text.to_owned().into(), &mut out), ExitCode::SUCCESS);
         String::from_utf8(out).unwrap()
     }
 
@@ -306,10 +325,9 @@ mod tests {
     #[test]
     fn a_command_that_fails_or_cannot_print_exits_with_69() {
         let unavailable = ExitCode::from(EXIT_UNAVAILABLE);
-        let mut out = Vec::new();
-        assert_eq!(print(Err("no database".to_owned()), &mut out), unavailable);
-        assert!(out.is_empty());
-        assert_eq!(print(Ok("one".to_owned().into()), &mut Full), unavailable);
+        let code = run_once(&Vars::default(), Ok(()), async |()| Err::<String, _>("no database"));
+        assert_eq!(code, unavailable);
+        assert_eq!(print(&"one".to_owned().into(), &mut Full), unavailable);
     }
 
     #[test]

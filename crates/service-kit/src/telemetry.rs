@@ -3,11 +3,16 @@
 //! Log spans of [`crate::trace`] have the fields `trace_id`, `span_id` and `request_id`, and so has every
 //! line within them, in JSON in the first of its `spans`. Only processes install a subscriber, not libraries.
 
-use std::io::IsTerminal;
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{LazyLock, OnceLock},
+    thread,
+    time::Duration,
+};
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::Dispatch;
 use tracing_subscriber::{
-    EnvFilter,
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -15,25 +20,61 @@ use tracing_subscriber::{
 
 use crate::env::Mode;
 
-/// The log filter without `RUST_LOG`.
-pub const FILTER_DEFAULT: &str = "info";
+mod log_filter;
+mod log_writer;
 
-/// Whether `text` is a valid filter for [`install`].
-pub fn is_filter(text: &str) -> bool {
-    EnvFilter::try_new(text).is_ok()
+pub use log_filter::{InvalidLogFilter, LogFilter};
+
+use log_writer::LogWriter;
+
+/// How long the end of a process waits for the reader of its log.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+
+/// The writer to stderr of [`install`].
+static LOG: OnceLock<LogWriter> = OnceLock::new();
+static DROPPED_LINES: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// The number of log lines of the process that were dropped, since the reader of its log did not keep up.
+pub(crate) fn dropped_lines() -> Counter {
+    DROPPED_LINES.clone()
 }
 
 /// Installs the subscriber and the panic hook of the process. A second call keeps the first subscriber.
 ///
-/// Logs go to stderr; stdout is for the output of commands.
-pub fn install(mode: Mode, filter: &str) {
-    let colours = std::io::stderr().is_terminal();
+/// Logs go to stderr; stdout is for the output of commands. A process that ends calls [`flush`] first.
+pub fn install(mode: Mode, filter: &LogFilter) {
+    let colours = io::stderr().is_terminal();
+    let subscriber = match LogWriter::start(io::stderr(), dropped_lines()) {
+        Ok(writer) => subscriber(mode, filter, colours, LOG.get_or_init(|| writer).clone()),
+        Err(_) => subscriber(mode, filter, colours, io::stderr),
+    };
     // An Err means that a subscriber is installed already, by a test for instance.
-    let _ = subscriber(mode, filter, colours, std::io::stderr).try_init();
+    let _ = subscriber.try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log_panic(&place, panic.payload_as_str().unwrap_or("(no text)"));
+        // This panic ends the process; others are caught by the runtime.
+        if thread::current().name() == Some("main") {
+            flush();
+        }
     }));
+}
+
+/// Waits until the log is written, for at most a second.
+pub fn flush() {
+    if let Some(log) = LOG.get() {
+        log.flush(FLUSH_MAX);
+    }
+}
+
+/// Writes `line` to stderr after the log, without formatting. stderr may be closed.
+pub(crate) fn write_line(line: &str) {
+    let line = format!("{line}\n");
+    let _ = match LOG.get() {
+        Some(mut log) => log.write_all(line.as_bytes()),
+        None => io::stderr().write_all(line.as_bytes()),
+    };
+    flush();
 }
 
 fn log_panic(place: &str, text: &str) {
@@ -41,12 +82,11 @@ fn log_panic(place: &str, text: &str) {
 }
 
 /// A subscriber that writes the lines that pass `filter` to `writer`; readable lines with `colours`.
-pub fn subscriber<W>(mode: Mode, filter: &str, colours: bool, writer: W) -> Dispatch
+pub fn subscriber<W>(mode: Mode, filter: &LogFilter, colours: bool, writer: W) -> Dispatch
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter.to_env_filter());
     let lines = fmt::layer().with_writer(writer);
     match mode {
         Mode::Development => registry.with(lines.with_ansi(colours)).into(),
@@ -96,7 +136,7 @@ mod tests {
     fn a_panic_is_one_line_without_duplicate_members() {
         let log = Log::default();
         let writer = log.clone();
-        let production = subscriber(Mode::Production, FILTER_DEFAULT, false, move || writer.clone());
+        let production = subscriber(Mode::Production, &LogFilter::default(), false, move || writer.clone());
         tracing::dispatcher::with_default(&production, || log_panic("src/lib.rs:1:1", "index out of bounds"));
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 1);

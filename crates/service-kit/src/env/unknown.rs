@@ -9,6 +9,9 @@ use super::Vars;
 /// all-in-one`.
 const KNOWN: &str = include_str!("names.txt");
 
+/// Read by the library that loads the root certificates of the system.
+const READ_BY_LIBRARIES: [&str; 2] = ["SSL_CERT_DIR", "SSL_CERT_FILE"];
+
 /// The beginnings of names that belong to this system. Any other unknown name is reported only where it is
 /// [near](is_near) a known one.
 const PREFIXES: [&str; 9] =
@@ -45,6 +48,7 @@ impl Vars {
         let unknown = self.0.iter().filter(|(name, _)| KNOWN.lines().all(|known| known != *name));
         unknown
             .filter(|(name, value)| !is_service_link(name, value))
+            .filter(|(name, _)| !READ_BY_LIBRARIES.contains(&name.as_str()))
             .filter_map(|(name, _)| {
                 let edits = |known: &&str| strsim::osa_distance(name, known);
                 let nearest = KNOWN.lines().min_by_key(edits)?;
@@ -130,6 +134,8 @@ mod tests {
             ("TZ", "UTC"),
             ("HOSTNAME", "order-0"),
             ("RUST_BACKTRACE", "1"),
+            ("SSL_CERT_FILE", "/etc/ssl/cert.pem"),
+            ("SSL_CERT_DIR", "/etc/ssl/certs"),
             ("ORDER_SERVICE_HOST", "10.0.0.11"),
             ("ORDER_SERVICE_PORT", "3000"),
             ("ORDER_SERVICE_PORT_GRPC", "3000"),

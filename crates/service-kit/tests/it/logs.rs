@@ -37,8 +37,8 @@ pub(crate) fn capture(log: &Log, mode: Mode, filter: &str) -> DefaultGuard {
     // reaches it first, and applies that to all threads. A second subscriber prevents it.
     static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
     LazyLock::force(&SECOND);
-    let writer = log.clone();
-    tracing::dispatcher::set_default(&telemetry::subscriber(mode, filter, false, move || writer.clone()))
+    let (writer, filter) = (log.clone(), filter.parse().unwrap());
+    tracing::dispatcher::set_default(&telemetry::subscriber(mode, &filter, false, move || writer.clone()))
 }
 
 impl io::Write for Log {

@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 use crate::support::{Client, EXAMPLE, free_address, process::Process};
 
 mod network_isolation;
+mod signals;
 mod startup_errors;
+mod stderr;
 mod tls;
 
 /// Time limit for an idle service to shut down.

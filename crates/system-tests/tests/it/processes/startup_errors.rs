@@ -106,3 +106,21 @@ async fn all_in_one_reports_an_unusable_data_directory() {
         assert!(only_line(&exit).contains(path), "{path}: {exit:#?}");
     }
 }
+
+#[tokio::test]
+async fn a_log_filter_that_matches_nothing_is_a_configuration_error() {
+    let data = tempfile::tempdir().unwrap();
+    for arguments in [&["payment"][..], &["payment", "migrate"], &["--gateway-port", "0"]] {
+        for filter in ["warning", "INFO ", "info;", "info order=debug"] {
+            let environment =
+                with_vars(environment("payment", data.path()), &[("RUST_LOG", filter.to_owned())]);
+            let exit = Process::start(arguments, &environment).wait().await;
+            let line = exit.stderr.concat();
+            assert_eq!(exit.code, Some(64), "{arguments:?}: {exit:#?}");
+            let start =
+                format!("RUST_LOG environment variable is invalid: found {filter:?}; accepted: a filter");
+            assert!(line.starts_with(&start) && line.contains("is neither a level"), "{arguments:?}: {line}");
+        }
+    }
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
+}

@@ -106,9 +106,13 @@ impl Process {
 
     /// Sends a signal by its name.
     pub(crate) async fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("/bin/sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status().await;
-        assert!(sent.expect("a shell").success(), "cannot signal {pid}");
+        send_signal(&self.child, name).await;
+    }
+
+    /// Waits until a line of stderr contains `text`.
+    pub(crate) async fn stderr_until(&mut self, text: &str) {
+        self.wait_for(text, |process| process.stderr().iter().any(|line| line.contains(text)).then_some(()))
+            .await;
     }
 
     async fn end_within(mut self, bound: Duration) -> Exit {
@@ -141,6 +145,13 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Sends `process` a signal by its name.
+pub(crate) async fn send_signal(process: &Child, name: &str) {
+    let pid = process.id().expect("it runs").to_string();
+    let sent = Command::new("/bin/sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status().await;
+    assert!(sent.expect("a shell").success(), "cannot signal {pid}");
 }
 
 /// Reads continuously, so that the process never blocks on a full pipe.
