@@ -120,6 +120,8 @@ impl FaultRules {
 
 /// Ends this process as a crash does. The system call does not return.
 fn kill_process() -> ! {
+    // The log says which point was passed.
+    crate::telemetry::flush();
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort()
 }
