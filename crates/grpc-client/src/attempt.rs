@@ -95,7 +95,7 @@ impl Attempt {
         let request = self.request(head, server_timeout)?;
         let sent = connection.send.clone().send_request(request, false);
         let (response, mut stream) = sent.map_err(|source| {
-            // A request that the HTTP/2 library did not accept was never sent, whatever the error.
+            // A request that the HTTP/2 library did not accept was never sent; this holds for every error.
             self.endpoint.retire(&connection);
             TransportError::StreamRefused { endpoint: self.endpoint.name.clone(), source: Arc::new(source) }
         })?;

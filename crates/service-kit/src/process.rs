@@ -29,7 +29,7 @@ use signals::Signals;
 pub const EXIT_CONFIGURATION: u8 = 64;
 /// Exit code where a resource is unavailable: a port, a database (`EX_UNAVAILABLE` of sysexits).
 pub const EXIT_UNAVAILABLE: u8 = 69;
-/// The exit code of a command that a signal ended, minus the number of the signal (as in POSIX shells).
+/// A command that a signal ends has this exit code plus the number of the signal, as in POSIX shells.
 const EXIT_SIGNAL: u8 = 128;
 
 /// The log filter of one-off commands: stderr holds warnings and errors, stdout the result.
@@ -159,10 +159,10 @@ where
     telemetry::install(*mode, log_filter);
     vars.log_unknown();
     raise_open_files_limit();
-    match block_on(async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) }) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(line)) => fail(EXIT_UNAVAILABLE, &line),
-        Err(error) => fail(EXIT_UNAVAILABLE, &error),
+    let serving = async { service(config, stop_signal()?).await.map_err(|error| error.to_string()) };
+    match block_on(serving).map_err(|error| error.to_string()).flatten() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => fail(EXIT_UNAVAILABLE, &line),
     }
 }
 
@@ -185,8 +185,8 @@ impl From<String> for CommandOutput {
 /// Runs a one-off command as the whole process and prints its output on stdout. Returns the exit code of the
 /// output, or as [`run`] does.
 ///
-/// SIGTERM, SIGINT and SIGHUP end the command at once, with 128 plus the number of the signal. Logs are readable in
-/// both modes, since an operator runs it. Without `RUST_LOG` it logs warnings and errors.
+/// SIGTERM, SIGINT and SIGHUP end the command at once, with exit code 128 plus the number of the signal. Logs
+/// are readable in both modes, since an operator runs it. Without `RUST_LOG` it logs warnings and errors.
 pub fn run_once<C, F, T, E>(vars: &Vars, config: Result<C, EnvErrors>, work: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<T, E>>,
@@ -202,19 +202,17 @@ where
     };
     telemetry::install(Mode::Development, &filter);
     vars.log_unknown();
-    let output = block_on(async {
+    let command = async {
         let mut signals = Signals::listen()?;
         tokio::select! {
             biased;
-            signal = signals.recv() => Ok(Err(signal)),
-            output = work(config) => output.map(|output| Ok(output.into())).map_err(|error| error.to_string()),
+            signal = signals.recv() => Ok(CommandOutput { text: String::new(), code: EXIT_SIGNAL + signal }),
+            output = work(config) => output.map(Into::into).map_err(|error| error.to_string()),
         }
-    });
-    match output {
-        Ok(Ok(Ok(output))) => print(&output, &mut std::io::stdout().lock()),
-        Ok(Ok(Err(signal))) => ExitCode::from(EXIT_SIGNAL + signal),
-        Ok(Err(line)) => fail(EXIT_UNAVAILABLE, &line),
-        Err(error) => fail(EXIT_UNAVAILABLE, &error),
+    };
+    match block_on(command).map_err(|error| error.to_string()).flatten() {
+        Ok(output) => print(&output, &mut std::io::stdout().lock()),
+        Err(line) => fail(EXIT_UNAVAILABLE, &line),
     }
 }
 

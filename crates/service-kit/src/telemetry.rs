@@ -53,7 +53,7 @@ pub fn install(mode: Mode, filter: &LogFilter) {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log_panic(&place, panic.payload_as_str().unwrap_or("(no text)"));
-        // This panic ends the process; others are caught by the runtime.
+        // A panic of the main thread ends the process; the runtime survives panics of tasks.
         if thread::current().name() == Some("main") {
             flush();
         }
@@ -67,7 +67,7 @@ pub fn flush() {
     }
 }
 
-/// Writes `line` to stderr after the log, without formatting. stderr may be closed.
+/// Writes `line` to stderr as it is, after the queued log lines. Ignores errors: stderr may be closed.
 pub(crate) fn write_line(line: &str) {
     let line = format!("{line}\n");
     let _ = match LOG.get() {
