@@ -23,6 +23,8 @@ pub const ACCEPTING: &str = "accepting";
 #[derive(Debug, Clone)]
 pub struct Readiness {
     conditions: Arc<watch::Sender<BTreeMap<&'static str, bool>>>,
+    /// Why conditions do not hold, for those with a known reason.
+    reasons: Arc<watch::Sender<BTreeMap<&'static str, &'static str>>>,
     opt_outs: Arc<watch::Sender<BTreeSet<String>>>,
 }
 
@@ -30,6 +32,7 @@ impl Default for Readiness {
     fn default() -> Self {
         Self {
             conditions: Arc::new(watch::Sender::new(BTreeMap::new())),
+            reasons: Arc::new(watch::Sender::new(BTreeMap::new())),
             opt_outs: Arc::new(watch::Sender::new(BTreeSet::new())),
         }
     }
@@ -38,7 +41,16 @@ impl Default for Readiness {
 impl Readiness {
     /// Records whether the condition `name` ("database", "accepting") holds.
     pub fn set(&self, name: &'static str, holds: bool) {
+        self.reasons.send_if_modified(|reasons| reasons.remove(name).is_some());
         self.conditions.send_if_modified(|conditions| conditions.insert(name, holds) != Some(holds));
+    }
+
+    /// Records that the condition `name` does not hold because of `reason`, which `/readyz` shows.
+    pub fn fail(&self, name: &'static str, reason: &'static str) {
+        self.reasons.send_modify(|reasons| {
+            reasons.insert(name, reason);
+        });
+        self.conditions.send_if_modified(|conditions| conditions.insert(name, false) != Some(false));
     }
 
     /// Whether every condition holds.
@@ -49,6 +61,16 @@ impl Readiness {
     /// The conditions that do not hold.
     pub fn unmet(&self) -> Vec<&'static str> {
         self.conditions.borrow().iter().filter(|(_, holds)| !**holds).map(|(name, _)| *name).collect()
+    }
+
+    /// As [`unmet`](Self::unmet), each with its reason in parentheses if that is known.
+    pub fn unmet_with_reasons(&self) -> Vec<String> {
+        let reasons = self.reasons.borrow();
+        let described = |name: &str| match reasons.get(name) {
+            Some(reason) => format!("{name} ({reason})"),
+            None => name.to_owned(),
+        };
+        self.unmet().into_iter().map(described).collect()
     }
 
     /// Records a safety setting that the operator has opted out of ("sync_binlog"). `/readyz` lists it while
@@ -92,12 +114,13 @@ impl Drop for Admin {
 
 type Shared = State<(Readiness, Arc<Registry>)>;
 
-/// `ready`, or `not ready: ` and the conditions that do not hold; then one line per opt-out.
+/// `ready`, or `not ready: ` and the conditions that do not hold, with their reasons; then one line per
+/// opt-out.
 async fn readyz(State((readiness, _)): Shared) -> impl IntoResponse {
-    let mut unmet = readiness.unmet();
+    let mut unmet = readiness.unmet_with_reasons();
     // A service that has just opened its database does not listen yet.
     if unmet.is_empty() && !readiness.conditions.borrow().contains_key(ACCEPTING) {
-        unmet.push(ACCEPTING);
+        unmet.push(ACCEPTING.to_owned());
     }
     let (status, mut page) = match unmet {
         unmet if unmet.is_empty() => (StatusCode::OK, "ready\n".to_owned()),
