@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::pool::Connector;
+use crate::connector::Connector;
 
 /// The fault points before and after a COMMIT or a statement that commits itself.
 #[cfg(feature = "fault-injection")]

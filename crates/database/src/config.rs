@@ -11,6 +11,7 @@ use crate::{DatabaseUrl, Driver, Metrics};
 
 const WAIT_SECONDS_DEFAULT: u64 = 30;
 const CONNECTIONS_DEFAULT: u32 = 16;
+const CONNECTION_LIFETIME_SECONDS_DEFAULT: u64 = 30 * 60;
 const GROUP_MAX: usize = 64;
 
 const DB_DRIVER: Variable = Variable {
@@ -40,6 +41,12 @@ const DB_CONNECTIONS_MAX: Variable = Variable {
     when_absent: WhenAbsent::DefaultNumber(CONNECTIONS_DEFAULT as u64),
     meaning: "Limit of this process's connections to a database server; ignored on SQLite.",
 };
+const DB_CONNECTION_LIFETIME_SECONDS: Variable = Variable {
+    name: "DB_CONNECTION_LIFETIME_SECONDS",
+    kind: Kind::Number { from: 1, to: 86_400, unit: "seconds" },
+    when_absent: WhenAbsent::DefaultNumber(CONNECTION_LIFETIME_SECONDS_DEFAULT),
+    meaning: "Maximum lifetime of a connection to a database server; jitter shortens it by up to half.",
+};
 const DB_DURABILITY_WAIVED: Variable = Variable {
     name: "DB_DURABILITY_WAIVED",
     kind: Kind::Text(
@@ -51,8 +58,14 @@ const DB_DURABILITY_WAIVED: Variable = Variable {
 };
 
 /// The variables of a service with a database.
-pub const VARIABLES: &[&Variable] =
-    &[&DB_DRIVER, &DATA_SOURCE_URL, &DB_WAIT_SECONDS, &DB_CONNECTIONS_MAX, &DB_DURABILITY_WAIVED];
+pub const VARIABLES: &[&Variable] = &[
+    &DB_DRIVER,
+    &DATA_SOURCE_URL,
+    &DB_WAIT_SECONDS,
+    &DB_CONNECTIONS_MAX,
+    &DB_CONNECTION_LIFETIME_SECONDS,
+    &DB_DURABILITY_WAIVED,
+];
 
 /// The configuration of one database.
 #[derive(Debug, Clone)]
@@ -63,6 +76,8 @@ pub struct Config {
     pub wait: Duration,
     /// Limit of this process's connections to a server. Ignored on SQLite.
     pub connections_max: u32,
+    /// Maximum lifetime of a connection, which jitter shortens by up to half.
+    pub connection_lifetime: Duration,
     /// Durability settings that are not enforced.
     pub waived: Vec<Waiver>,
     /// In production, durability settings are enforced.
@@ -158,6 +173,7 @@ impl Config {
             url,
             wait: Duration::from_secs(WAIT_SECONDS_DEFAULT),
             connections_max: CONNECTIONS_DEFAULT,
+            connection_lifetime: Duration::from_secs(CONNECTION_LIFETIME_SECONDS_DEFAULT),
             waived: Vec::new(),
             mode: Mode::Development,
             group_max: GROUP_MAX,
@@ -173,10 +189,12 @@ impl Config {
         let url = url(reader);
         let wait = reader.number(&DB_WAIT_SECONDS);
         let connections_max = reader.number(&DB_CONNECTIONS_MAX);
+        let connection_lifetime = reader.number(&DB_CONNECTION_LIFETIME_SECONDS);
         let waived = reader.value_with(&DB_DURABILITY_WAIVED, Waiver::list);
         Some(Self {
             wait: Duration::from_secs(wait?),
             connections_max: connections_max?,
+            connection_lifetime: Duration::from_secs(connection_lifetime?),
             waived: waived.unwrap_or_default(),
             mode: mode?,
             ..Self::new(url?)
@@ -215,6 +233,7 @@ mod tests {
             ("DB_DRIVER", "oracle"),
             ("DB_WAIT_SECONDS", "3601"),
             ("DB_CONNECTIONS_MAX", "0"),
+            ("DB_CONNECTION_LIFETIME_SECONDS", "0"),
             ("DB_DURABILITY_WAIVED", "fsync,everything"),
         ])
         .unwrap_err();
@@ -226,6 +245,8 @@ mod tests {
              seconds from 0 to 3600.\n\
              DB_CONNECTIONS_MAX environment variable is invalid: found \"0\"; accepted: a whole number from 1 \
              to 1000.\n\
+             DB_CONNECTION_LIFETIME_SECONDS environment variable is invalid: found \"0\"; accepted: a whole \
+             number of seconds from 1 to 86400.\n\
              DB_DURABILITY_WAIVED environment variable is invalid: found \"fsync,everything\"; accepted: a \
              comma list of innodb_flush_log_at_trx_commit, sync_binlog, fsync, synchronous_commit, \
              full_page_writes."
@@ -247,6 +268,7 @@ mod tests {
         let config = read(&[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", "sqlite:///x.db")]).unwrap();
         assert_eq!(config.url.to_string(), "sqlite:///x.db");
         assert_eq!((config.wait, config.connections_max), (Duration::from_secs(30), 16));
+        assert_eq!(config.connection_lifetime, Duration::from_secs(1800));
         assert_eq!((config.waived, config.mode, config.group_max), (Vec::new(), Mode::Production, 64));
     }
 
@@ -257,10 +279,12 @@ mod tests {
             ("DATA_SOURCE_URL", "root:hunter2@tcp(127.0.0.1:3306)/order"),
             ("DB_WAIT_SECONDS", "0"),
             ("DB_CONNECTIONS_MAX", "1000"),
+            ("DB_CONNECTION_LIFETIME_SECONDS", "60"),
             ("DB_DURABILITY_WAIVED", "sync_binlog, fsync"),
         ])
         .unwrap();
         assert_eq!((config.wait, config.connections_max), (Duration::ZERO, 1000));
+        assert_eq!(config.connection_lifetime, Duration::from_secs(60));
         assert_eq!(config.waived, [Waiver::SyncBinlog, Waiver::Fsync]);
         assert!(!format!("{config:?}").contains("hunter2"));
     }

@@ -12,6 +12,9 @@ pub const NOW_MS: &str = "NOW_MS()";
 const ROW_LOCK_WAIT_SECONDS: u64 = 3;
 /// The same limit on PostgreSQL.
 const POSTGRES_LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
+/// How long the server keeps a transaction whose client sends nothing, in seconds: the locks of a host that
+/// has vanished are free after that. Longer than a transaction may take by default.
+const IDLE_TRANSACTION_SECONDS: u64 = 10;
 
 /// The lock that lets one process at a time migrate a database.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +91,9 @@ impl Dialect {
     /// shell). In WAL mode `synchronous = NORMAL` loses the last commits in a power failure; FULL syncs each
     /// commit. MySQL: strict mode rejects a text that does not fit instead of truncating it. READ COMMITTED:
     /// after a failed compare-and-set a transaction reads the row that the other one wrote.
+    ///
+    /// The server bounds an idle transaction. MariaDB executes the comment `/*M!`. MySQL, which executes
+    /// `/*!50700`, has no such bound: there the session itself ends when it is idle, in the pool as well.
     pub(crate) fn session_settings(self) -> SqlStr {
         match self {
             Self::Sqlite => {
@@ -98,11 +104,15 @@ impl Dialect {
             Self::MySql => AssertSqlSafe(format!(
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 1, \
                  SESSION innodb_lock_wait_timeout = {ROW_LOCK_WAIT_SECONDS}, \
-                 SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+                 SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
+                 /*M!100300 , SESSION idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */ \
+                 /*!50700 , SESSION wait_timeout = {IDLE_TRANSACTION_SECONDS} */"
             ))
             .into_sql_str(),
             Self::Postgres => AssertSqlSafe(format!(
-                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; {POSTGRES_LOCK_TIMEOUT}"
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                 {POSTGRES_LOCK_TIMEOUT}; \
+                 SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'"
             ))
             .into_sql_str(),
         }
@@ -127,6 +137,73 @@ impl Dialect {
         }
     }
 
+    /// A query of settings of which none is on while the server accepts writes, separated by commas. `None` on
+    /// SQLite.
+    ///
+    /// PostgreSQL reports a server in recovery as read-only, too. Users with special rights may write to a
+    /// MySQL server that is read-only; it counts as demoted all the same.
+    pub(crate) fn read_only_query(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::MySql => {
+                Some("SELECT CAST(CONCAT_WS(',', @@global.read_only, @@global.innodb_read_only) AS CHAR)")
+            }
+            Self::Postgres => Some("SELECT current_setting('transaction_read_only')"),
+        }
+    }
+
+    /// Whether the server rejected a statement because it accepts no writes.
+    pub(crate) fn is_read_only(self, error: &sqlx::Error) -> bool {
+        let Some(error) = error.as_database_error() else { return false };
+        match self {
+            Self::Sqlite => is_sqlite_code(error, &[SQLITE_READONLY]),
+            // An option prevents the statement, a read-only transaction, read-only mode, read-only InnoDB; a
+            // Galera node that has lost its cluster executes nothing.
+            Self::MySql => matches!(mysql_number(error), Some(1047 | 1290 | 1792 | 1836 | 1874)),
+            Self::Postgres => error.code().as_deref() == Some("25006"),
+        }
+    }
+
+    /// Whether the server rejected a statement that was prepared on this connection, before it ran: its
+    /// result has another type by now, or the server has lost it.
+    pub(crate) fn is_stale_statement(self, error: &sqlx::Error) -> bool {
+        let Some(error) = error.as_database_error() else { return false };
+        match self {
+            // SQLite prepares a statement again itself.
+            Self::Sqlite => false,
+            // Unknown prepared statement, statement must be prepared again.
+            Self::MySql => matches!(mysql_number(error), Some(1243 | 1615)),
+            Self::Postgres => matches!(error.code().as_deref(), Some("0A000" | "26000")),
+        }
+    }
+
+    /// Whether the statement that failed with `error` may succeed on a new connection, and did nothing on
+    /// this one.
+    pub(crate) fn needs_new_connection(self, error: &sqlx::Error) -> bool {
+        self.is_read_only(error) || self.is_stale_statement(error)
+    }
+
+    /// Whether the database has no space left.
+    pub(crate) fn is_full(self, error: &sqlx::Error) -> bool {
+        let Some(error) = error.as_database_error() else { return false };
+        match self {
+            Self::Sqlite => is_sqlite_code(error, &[SQLITE_FULL]),
+            Self::MySql => matches!(mysql_number(error), Some(1021 | 1114)),
+            Self::Postgres => error.code().as_deref() == Some("53100"),
+        }
+    }
+
+    /// Whether the database's user lacks the right to a statement.
+    pub(crate) fn is_forbidden(self, error: &sqlx::Error) -> bool {
+        let Some(error) = error.as_database_error() else { return false };
+        match self {
+            Self::Sqlite => false,
+            // Denied for a database, a table, a column, an operation.
+            Self::MySql => matches!(mysql_number(error), Some(1044 | 1142 | 1143 | 1227)),
+            Self::Postgres => error.code().as_deref() == Some("42501"),
+        }
+    }
+
     /// Whether a retry of the transaction that failed with `error` may succeed: a deadlock, a serialization
     /// failure or a lock timeout.
     pub(crate) fn is_transient(self, error: &sqlx::Error) -> bool {
@@ -138,12 +215,11 @@ impl Dialect {
         }
     }
 
-    /// Whether a COMMIT that failed with `error` is known to have written nothing.
+    /// Whether a COMMIT that failed with `error` is known to have written nothing. SQLite notices a full disk
+    /// before it writes the commit record.
     pub(crate) fn is_refusal(self, error: &sqlx::Error) -> bool {
-        let Some(database_error) = error.as_database_error() else { return false };
-        // SQLite notices a full disk before it writes the commit record.
-        self.is_transient(error)
-            || (self == Self::Sqlite && is_sqlite_code(database_error, &[SQLITE_READONLY, SQLITE_FULL]))
+        let full = self == Self::Sqlite && self.is_full(error);
+        full || self.is_transient(error) || self.is_read_only(error)
     }
 
     /// Whether a connection that failed with `error` may succeed later.
@@ -192,16 +268,25 @@ fn numbered(sql: &str) -> String {
 /// Whether `error` means that the connection is unusable, not that a statement failed.
 pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
-        // SQLSTATE: the server shuts down or ends the session (57P), the connection is lost (08).
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
-        }
+        // SQLSTATE: the server shuts down or ends the session (57P), it ended a transaction that was idle
+        // (25P03), the connection is lost (08).
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| ["57P", "25P03", "08"].iter().any(|state| code.starts_with(state))),
         sqlx::Error::RowNotFound
         | sqlx::Error::Decode(_)
         | sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Encode(_) => false,
         _ => true,
     }
+}
+
+/// The error of a write to a server that is read-only.
+pub(crate) fn read_only() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::ReadOnlyFilesystem,
+        "the database server is read-only: it is a replica, or it was demoted",
+    ))
 }
 
 /// The error of an operation that exceeded `limit`.

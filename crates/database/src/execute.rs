@@ -1,4 +1,5 @@
-//! Runs transactions on pooled connections, and again after a deadlock or a serialization failure.
+//! Runs transactions on pooled connections, and again after a deadlock or a serialization failure, and on a
+//! new connection where the server became read-only or lost its prepared statements.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,8 +9,9 @@ use tokio::time::Instant;
 
 use crate::{
     commit::commit,
+    connector::Connector,
     dialect::is_broken,
-    pool::{Connector, Pool, PooledConnection},
+    pool::{Pool, PooledConnection},
     transaction::{Transaction, WriteError},
 };
 
@@ -19,16 +21,23 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// Runs and commits `transaction`. Retries it while the failure is transient.
+/// Runs and commits `transaction`. Retries it while the failure is transient, and once on a new connection.
 pub(crate) async fn write<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, WriteError> {
     let started = Instant::now();
     let mut pause_max = PAUSE_FIRST;
+    let mut may_reconnect = true;
     loop {
         let attempt = match transaction.is_single() {
             true => single(pool, transaction).await,
             false => begin_and_commit(pool, transaction).await,
         };
         match attempt {
+            Err(WriteError::Refused(error))
+                if may_reconnect && pool.connector().dialect.needs_new_connection(&error) =>
+            {
+                tracing::debug!(%error, "retrying transaction on a new connection");
+                may_reconnect = false;
+            }
             Err(WriteError::Refused(error))
                 if pool.connector().dialect.is_transient(&error) && started.elapsed() < RETRY_MAX =>
             {
@@ -51,9 +60,9 @@ async fn begin_and_commit<T: Transaction>(pool: &Pool, transaction: &T) -> Resul
     let connection = pooled.connection();
     let output = match connector.run(transaction, connection).await {
         Ok(output) => output,
-        Err(error) if is_broken(&error) => return Err(WriteError::Unknown(Arc::new(error))),
+        // COMMIT was not sent, so that nothing is written on a lost connection either.
         Err(error) => {
-            roll_back(connector, pooled).await;
+            end_failed(pool, pooled, &error).await;
             return Err(WriteError::Refused(Arc::new(error)));
         }
     };
@@ -63,8 +72,23 @@ async fn begin_and_commit<T: Transaction>(pool: &Pool, transaction: &T) -> Resul
             pooled.release();
             Ok(output)
         }
-        Err(error) if connector.dialect.is_refusal(&error) => Err(WriteError::Refused(Arc::new(error))),
-        Err(error) => Err(WriteError::Unknown(Arc::new(error))),
+        Err(error) => {
+            if connector.dialect.is_read_only(&error) {
+                pool.evict();
+            }
+            let refused = connector.dialect.is_refusal(&error);
+            let error = Arc::new(error);
+            Err(if refused { WriteError::Refused(error) } else { WriteError::Unknown(error) })
+        }
+    }
+}
+
+/// Ends a transaction of which a statement failed with `error`: rolls back, or closes the connection.
+async fn end_failed(pool: &Pool, pooled: PooledConnection, error: &sqlx::Error) {
+    if pool.connector().dialect.needs_new_connection(error) {
+        pool.evict();
+    } else if !is_broken(error) {
+        roll_back(pool.connector(), pooled).await;
     }
 }
 
@@ -75,16 +99,16 @@ async fn roll_back(connector: &Connector, mut pooled: PooledConnection) {
     }
 }
 
-/// Takes a connection and begins a transaction. After a failure, all idle connections are evicted and a new
-/// one is tried.
+/// Takes a connection and begins a transaction. After a failure, all connections are evicted and a new one is
+/// tried.
 async fn begin(pool: &Pool) -> Result<PooledConnection, sqlx::Error> {
     let connector = pool.connector();
     for may_retry in [true, false] {
-        let mut pooled = pool.get().await?;
+        let mut pooled = pool.get_writable().await?;
         let begin = pooled.connection().inner.execute(connector.dialect.begin());
         match connector.within_limit(begin).await {
             Ok(_) => return Ok(pooled),
-            Err(_) if may_retry => pool.evict_idle(),
+            Err(_) if may_retry => pool.evict(),
             Err(error) => return Err(error),
         }
     }
@@ -92,7 +116,7 @@ async fn begin(pool: &Pool) -> Result<PooledConnection, sqlx::Error> {
 }
 
 async fn single<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, WriteError> {
-    let mut pooled = pool.get().await.map_err(WriteError::not_started)?;
+    let mut pooled = pool.get_writable().await.map_err(WriteError::not_started)?;
     if !transaction.may_begin() {
         pooled.release();
         return Err(WriteError::Withdrawn);
@@ -105,10 +129,12 @@ async fn single<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Outpu
         }
         // The statement commits itself. Only errors that roll it back prove that nothing was written.
         Err(error) => {
-            let rolled_back = connector.dialect.is_transient(&error)
+            let needs_new_connection = connector.dialect.needs_new_connection(&error);
+            let rolled_back = needs_new_connection
+                || connector.dialect.is_transient(&error)
                 || error.as_database_error().is_some_and(|error| error.is_unique_violation());
-            if is_broken(&error) {
-                pool.evict_idle();
+            if needs_new_connection || is_broken(&error) {
+                pool.evict();
             }
             let error = Arc::new(error);
             Err(if rolled_back { WriteError::Refused(error) } else { WriteError::Unknown(error) })
@@ -116,13 +142,14 @@ async fn single<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Outpu
     }
 }
 
-/// Runs `transaction`, which only reads. Retries once on a new connection where the first one is broken.
+/// Runs `transaction`, which only reads. Retries once on a new connection where the first one is broken or has
+/// lost its prepared statements.
 pub(crate) async fn read<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, sqlx::Error> {
     for may_retry in [true, false] {
         let mut pooled = pool.get().await?;
         match pool.connector().run(transaction, pooled.connection()).await {
-            Err(error) if is_broken(&error) => {
-                pool.evict_idle();
+            Err(error) if is_broken(&error) || pool.connector().dialect.is_stale_statement(&error) => {
+                pool.evict();
                 if !may_retry {
                     return Err(error);
                 }

@@ -26,7 +26,8 @@ use tokio::{
 
 use crate::{
     commit::commit,
-    pool::{Connector, POOL_WAIT_MAX},
+    connector::Connector,
+    pool::POOL_WAIT_MAX,
     transaction::{Connection, Transaction, WriteError},
 };
 
@@ -215,8 +216,9 @@ impl WriterTask {
             true => connection.inner.execute("ROLLBACK").await,
             false => commit(&self.connector, connection.inner.execute("COMMIT")).await,
         };
-        match ended {
-            Ok(_) => {
+        // A commit into a file that is no longer at its path is lost with the process.
+        match ended.and_then(|_| self.connector.check_files()) {
+            Ok(()) => {
                 let group_size = written.len();
                 if group_size > 0 {
                     self.connector.metrics.committed(group_size);
@@ -236,6 +238,7 @@ impl WriterTask {
     }
 
     async fn begin(&mut self) -> Result<Connection, sqlx::Error> {
+        self.connector.check_files()?;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connector.connect().await?,

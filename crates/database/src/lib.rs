@@ -6,8 +6,10 @@
 //! between the databases. `execute` commits on a server, `group_commit` on SQLite, where many transactions
 //! share one commit.
 
+mod admission;
 mod commit;
 mod config;
+mod connector;
 mod database_url;
 mod dialect;
 mod durability;
@@ -22,8 +24,10 @@ mod operation_span;
 mod pool;
 mod relay;
 mod sqlite;
+mod sqlite_files;
 mod transaction;
 
+pub use admission::contention_key;
 #[cfg(feature = "fault-injection")]
 pub use commit::POINTS;
 pub use config::{Config, VARIABLES, Waiver};

@@ -8,6 +8,7 @@
 //! | `db_client_connection_pending_requests` | callers that wait for a connection |
 //! | `db_client_connection_wait_time_seconds` | time to get a connection |
 //! | `db_client_connection_timeouts_total` | callers that got no connection in time |
+//! | `db_admission_rejections_total` | transactions rejected since too many waited for the same row |
 //! | `db_commit_group_size` | transactions that shared a commit (SQLite) |
 
 use std::{
@@ -36,6 +37,7 @@ struct Inner {
     operations: Family<Operation, Histogram>,
     waits: Histogram,
     timeouts: Counter,
+    rejections: Counter,
     group_sizes: Histogram,
     /// Reads the state of the pool; set when the database is opened. `None` once the pool is gone.
     pool: OnceLock<Box<dyn Fn() -> Option<Status> + Send + Sync>>,
@@ -56,6 +58,7 @@ impl Default for Inner {
             operations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             waits: Histogram::new(SECONDS),
             timeouts: Counter::default(),
+            rejections: Counter::default(),
             group_sizes: Histogram::new(GROUP_SIZES),
             pool: OnceLock::new(),
         }
@@ -88,6 +91,11 @@ impl Metrics {
             metrics.0.timeouts.clone(),
         );
         registry.register(
+            "db_admission_rejections",
+            "Transactions rejected since too many waited for the same row",
+            metrics.0.rejections.clone(),
+        );
+        registry.register(
             "db_commit_group_size",
             "Transactions that shared a commit",
             metrics.0.group_sizes.clone(),
@@ -111,6 +119,10 @@ impl Metrics {
 
     pub(crate) fn timed_out(&self) {
         self.0.timeouts.inc();
+    }
+
+    pub(crate) fn rejected(&self) {
+        self.0.rejections.inc();
     }
 
     pub(crate) fn committed(&self, group_size: usize) {

@@ -1,12 +1,14 @@
 //! Opening a database: connect, check durability, migrate.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use sqlx::{Connection as _, any::AnyConnectOptions};
 use tokio::time::{Instant, timeout};
 
 use crate::{
     Config, Connection, DatabaseUrl, Migrations, OpenError, Transaction, WriteError,
+    admission::Admission,
+    connector::Connector,
     database_url::{Location, Server},
     dialect::{Dialect, timed_out},
     durability::{self, Finding},
@@ -14,8 +16,9 @@ use crate::{
     group_commit::Writer,
     migrations::{self, SchemaState},
     operation_span::OperationSpan,
-    pool::{Connector, Pool},
+    pool::Pool,
     sqlite,
+    sqlite_files::SqliteFiles,
 };
 
 /// Default limit for connecting; the URL may set another.
@@ -32,6 +35,8 @@ pub struct Database {
     pool: Pool,
     /// The task that writes to a SQLite file.
     writer: Option<Writer>,
+    /// Bounds the transactions for one row of a server.
+    admission: Admission,
 }
 
 impl Database {
@@ -42,7 +47,7 @@ impl Database {
     ///
     /// [`OpenError`]. On SQLite and PostgreSQL a failed migration is rolled back.
     pub async fn open(config: &Config, migrations: &'static Migrations) -> Result<Self, OpenError> {
-        Ok(Self::with_connector(prepare(config, migrations).await?, config))
+        Self::with_connector(prepare(config, migrations).await?, config).await
     }
 
     /// Opens an existing database without migrating it. For operator commands that only read.
@@ -56,18 +61,20 @@ impl Database {
         while let Err(error) = connector.connect().await {
             retry.pause(OpenError::connect(&config.url)(error)).await?;
         }
-        Ok(Self::with_connector(connector, config))
+        Self::with_connector(connector, config).await
     }
 
-    fn with_connector(connector: Connector, config: &Config) -> Self {
-        let (connections_max, writer) = match connector.dialect {
-            Dialect::Sqlite => {
+    async fn with_connector(mut connector: Connector, config: &Config) -> Result<Self, OpenError> {
+        let (connections_max, writer) = match &*config.url.0 {
+            Location::Sqlite(path) => {
+                let opened = SqliteFiles::open(&connector, &sqlite::absolute(&config.url, path)?).await;
+                connector.files = Some(Arc::new(opened.map_err(OpenError::connect(&config.url))?));
                 (sqlite::READERS_MAX, Some(Writer::start(connector.clone(), config.group_max)))
             }
-            Dialect::MySql | Dialect::Postgres => (config.connections_max as usize, None),
+            Location::MySql(_) | Location::Postgres(_) => (config.connections_max as usize, None),
         };
         let pool = Pool::new(connector, connections_max);
-        Self { pool, writer }
+        Ok(Self { pool, writer, admission: Admission::new(connections_max) })
     }
 
     /// Runs `transaction` and returns its output after the commit.
@@ -85,10 +92,21 @@ impl Database {
                 span.set_group_size(written.group_size);
                 written.output
             }),
-            None => execute::write(&self.pool, &transaction).await,
+            None => self.write_to_server(&transaction).await,
         };
         span.end_write(&result);
         result
+    }
+
+    async fn write_to_server<T: Transaction>(&self, transaction: &T) -> Result<T::Output, WriteError> {
+        let _admitted = match transaction.contention_key() {
+            None => None,
+            Some(key) => Some(self.admission.admit(key).await.map_err(|error| {
+                self.connector().metrics.rejected();
+                WriteError::not_started(sqlx::Error::Io(io::Error::other(error)))
+            })?),
+        };
+        execute::write(&self.pool, transaction).await
     }
 
     /// Runs `transaction`, which only reads. It sees every commit that was acknowledged before it started.
@@ -113,6 +131,9 @@ impl Database {
         self.pool.close();
         if let Some(writer) = &self.writer {
             writer.close().await;
+        }
+        if let Some(files) = &self.connector().files {
+            files.close().await;
         }
     }
 
@@ -193,6 +214,8 @@ fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
         relayed_address: server.and_then(Server::relayed_address),
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
         transaction_max: server.and_then(Server::io_timeout).unwrap_or(TRANSACTION_MAX),
+        lifetime_max: config.connection_lifetime,
+        files: None,
         metrics: config.metrics.clone(),
         #[cfg(feature = "fault-injection")]
         faults: config.faults.clone(),

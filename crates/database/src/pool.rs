@@ -3,8 +3,14 @@
 //! Built on deadpool instead of sqlx's pool, which pings a connection on every release without a time limit,
 //! keeps the slot of a hanging connection until TCP gives it up, and replaces every connect error by a
 //! timeout.
+//!
+//! A connection leaves the pool when its server has become read-only, when its lifetime is over, and when
+//! another connection showed that the server or its statements have changed ([`Pool::evict`]).
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use deadpool::{
     Runtime,
@@ -13,92 +19,72 @@ use deadpool::{
         TimeoutType,
     },
 };
-use sqlx::{AnyConnection, Connection as _, Executor, any::AnyConnectOptions};
+use service_kit::ids::jittered;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Connection, Metrics, Transaction,
-    dialect::{Dialect, timed_out},
-    relay,
+    Connection,
+    connector::Connector,
+    dialect::{Dialect, read_only, timed_out},
 };
 
 /// How long a caller waits for a free connection.
 pub(crate) const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
-/// A connection that was idle for longer than this is pinged before use; the ping has the same time limit.
-const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// A connection whose last check is older than this is checked before use. The check has the same time limit.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Opens connections. `Debug` omits the options, which contain the password.
-#[derive(Clone)]
-pub(crate) struct Connector {
-    pub(crate) dialect: Dialect,
-    pub(crate) options: AnyConnectOptions,
-    /// The address of a server that sqlx cannot dial (see `relay`).
-    pub(crate) relayed_address: Option<SocketAddr>,
-    /// Time limit for connecting.
-    pub(crate) connect_max: Duration,
-    /// Time limit for one transaction.
-    pub(crate) transaction_max: Duration,
-    pub(crate) metrics: Metrics,
-    #[cfg(feature = "fault-injection")]
-    pub(crate) faults: service_kit::fault_injection::FaultRules,
+/// Opens and checks the connections of a pool.
+#[derive(Debug)]
+struct Opener {
+    connector: Connector,
+    /// Rises with each eviction.
+    generation: AtomicU64,
 }
 
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector").field("dialect", &self.dialect).finish_non_exhaustive()
-    }
+/// A connection of a pool.
+#[derive(Debug)]
+struct Entry {
+    connection: Connection,
+    /// The generation of the pool in which the connection was opened.
+    generation: u64,
+    /// The server rejected writes when the connection was opened. It serves one read and is closed.
+    read_only: bool,
+    checked: Instant,
+    expires: Instant,
 }
 
-impl Connector {
-    /// Opens a connection and applies the session settings.
-    pub(crate) async fn connect(&self) -> Result<Connection, sqlx::Error> {
-        let connected = timeout(self.connect_max, async {
-            let mut inner = match self.relayed_address {
-                Some(server) => relay::connect(server, &self.options).await?,
-                None => AnyConnection::connect_with(&self.options).await?,
-            };
-            inner.execute(self.dialect.session_settings()).await?;
-            Ok(Connection { inner, dialect: self.dialect })
-        });
-        connected.await.unwrap_or_else(|_| Err(timed_out(self.connect_max)))
-    }
-
-    /// Runs `transaction` within the time limit.
-    pub(crate) async fn run<T: Transaction>(
-        &self,
-        transaction: &T,
-        connection: &mut Connection,
-    ) -> Result<T::Output, sqlx::Error> {
-        self.within_limit(transaction.run(connection)).await
-    }
-
-    /// Awaits `statements` within the time limit of a transaction.
-    pub(crate) async fn within_limit<T>(
-        &self,
-        statements: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
-        timeout(self.transaction_max, statements)
-            .await
-            .unwrap_or_else(|_| Err(timed_out(self.transaction_max)))
+impl Opener {
+    fn is_outdated(&self, entry: &Entry) -> bool {
+        entry.generation < self.generation.load(Ordering::Acquire)
     }
 }
 
-impl Manager for Connector {
-    type Type = Connection;
+impl Manager for Opener {
+    type Type = Entry;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<Connection, sqlx::Error> {
-        self.connect().await
+    async fn create(&self) -> Result<Entry, sqlx::Error> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut connection = self.connector.connect().await?;
+        let checking = self.connector.is_read_only(&mut connection);
+        let read_only = timeout(CHECK_INTERVAL, checking).await.map_err(|_| timed_out(CHECK_INTERVAL))??;
+        let checked = Instant::now();
+        let expires = checked + jittered(self.connector.lifetime_max);
+        Ok(Entry { connection, generation, read_only, checked, expires })
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut Connection,
-        metrics: &ObjectMetrics,
-    ) -> RecycleResult<sqlx::Error> {
-        if self.dialect != Dialect::Sqlite && metrics.last_used() > PING_AFTER_IDLE {
-            let pinged = timeout(PING_AFTER_IDLE, connection.inner.ping()).await;
-            pinged.map_err(|_| RecycleError::Backend(timed_out(PING_AFTER_IDLE)))??;
+    async fn recycle(&self, entry: &mut Entry, _: &ObjectMetrics) -> RecycleResult<sqlx::Error> {
+        let now = Instant::now();
+        if self.is_outdated(entry) || now >= entry.expires {
+            return Err(RecycleError::message("the connection is replaced by a new one"));
+        }
+        if self.connector.dialect != Dialect::Sqlite && now - entry.checked > CHECK_INTERVAL {
+            let checking = self.connector.is_read_only(&mut entry.connection);
+            let checked = timeout(CHECK_INTERVAL, checking).await;
+            if checked.map_err(|_| RecycleError::Backend(timed_out(CHECK_INTERVAL)))?? {
+                return Err(RecycleError::Backend(read_only()));
+            }
+            entry.checked = Instant::now();
         }
         Ok(())
     }
@@ -106,11 +92,11 @@ impl Manager for Connector {
 
 /// A pool of connections. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Pool(Objects<Connector>);
+pub(crate) struct Pool(Objects<Opener>);
 
 impl Pool {
     pub(crate) fn new(connector: Connector, connections_max: usize) -> Self {
-        let pool = Objects::builder(connector)
+        let pool = Objects::builder(Opener { connector, generation: AtomicU64::new(0) })
             .max_size(connections_max)
             .wait_timeout(Some(POOL_WAIT_MAX))
             .runtime(Runtime::Tokio1)
@@ -118,16 +104,17 @@ impl Pool {
         #[allow(clippy::expect_used, reason = "a build fails only where a timeout has no runtime")]
         let pool = pool.expect("a runtime is set");
         let weak = pool.weak();
-        pool.manager().metrics.observe_pool(move || weak.upgrade().map(|pool| pool.status()));
+        let metrics = &pool.manager().connector.metrics;
+        metrics.observe_pool(move || weak.upgrade().map(|pool| pool.status()));
         Self(pool)
     }
 
     pub(crate) fn connector(&self) -> &Connector {
-        self.0.manager()
+        &self.0.manager().connector
     }
 
     /// Returns a connection. Waits at most [`POOL_WAIT_MAX`] for a free one plus the time limit for a new
-    /// one; pings of idle connections count as part of either.
+    /// one; checks of idle connections count as part of either.
     pub(crate) async fn get(&self) -> Result<PooledConnection, sqlx::Error> {
         let Connector { connect_max, metrics, .. } = self.connector();
         let (limit, started) = (POOL_WAIT_MAX + *connect_max, Instant::now());
@@ -144,9 +131,21 @@ impl Pool {
         }
     }
 
-    /// Drops every idle connection. Called after one of them turned out to be dead: the others probably are
-    /// too.
-    pub(crate) fn evict_idle(&self) {
+    /// As [`get`](Self::get), for a write.
+    ///
+    /// # Errors
+    ///
+    /// Also if the server rejects writes.
+    pub(crate) async fn get_writable(&self) -> Result<PooledConnection, sqlx::Error> {
+        let pooled = self.get().await?;
+        if pooled.is_read_only() { Err(read_only()) } else { Ok(pooled) }
+    }
+
+    /// Closes every connection: an idle one now, one in use when it is released. Called after a connection
+    /// has shown that its server is gone, was demoted, or no longer knows its statements: the others are
+    /// affected as well.
+    pub(crate) fn evict(&self) {
+        self.0.manager().generation.fetch_add(1, Ordering::AcqRel);
         self.0.retain(|_, _| false);
     }
 
@@ -163,16 +162,23 @@ impl Pool {
 /// A connection in use. Dropping it closes it, since the response of the last statement may be pending;
 /// [`release`](Self::release) returns it to the pool.
 #[derive(Debug)]
-pub(crate) struct PooledConnection(Option<Object<Connector>>);
+pub(crate) struct PooledConnection(Option<Object<Opener>>);
 
 impl PooledConnection {
     #[allow(clippy::expect_used, reason = "only `release` and `drop` take the object, and both are final")]
     pub(crate) fn connection(&mut self) -> &mut Connection {
-        self.0.as_mut().expect("taken only by release and drop")
+        &mut self.0.as_mut().expect("taken only by release and drop").connection
     }
 
+    fn is_read_only(&self) -> bool {
+        self.0.as_ref().is_some_and(|entry| entry.read_only)
+    }
+
+    /// Returns the connection to the pool, unless it must not be used again.
     pub(crate) fn release(mut self) {
-        drop(self.0.take());
+        if !self.is_read_only() {
+            drop(self.0.take());
+        }
     }
 }
 

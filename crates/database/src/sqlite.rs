@@ -22,7 +22,8 @@ pub(crate) fn options(
     Ok((connect_options(url, &file, "rwc")?, connect_options(url, &file, "rw")?))
 }
 
-fn absolute(url: &DatabaseUrl, path: &Path) -> Result<PathBuf, OpenError> {
+/// The path of the database file from the root.
+pub(crate) fn absolute(url: &DatabaseUrl, path: &Path) -> Result<PathBuf, OpenError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -64,6 +64,13 @@ pub trait Transaction: Send + Sync + 'static {
         false
     }
 
+    /// Identifies the row that concurrent transactions lock one after another, an account for instance. On a
+    /// server, transactions with the same key take at most a quarter of the connections, and of more than 32
+    /// at once the others are rejected as not started. `None`, the default, is not limited.
+    fn contention_key(&self) -> Option<u64> {
+        None
+    }
+
     /// Sends the statements; an error rolls them back. Must have no effect outside the database, since it is
     /// called again after some rollbacks.
     async fn run(&self, connection: &mut Connection) -> Result<Self::Output, sqlx::Error>;

@@ -61,7 +61,12 @@ impl DbOrders {
 fn store_error(error: &WriteError) -> StoreError {
     match error {
         WriteError::Withdrawn => StoreError::NotStarted,
-        WriteError::NotStarted(_) | WriteError::Refused(_) | WriteError::Panicked => {
+        // The health check logs an outage.
+        WriteError::NotStarted(_) => {
+            tracing::warn!(%error, "database write not started");
+            StoreError::NotStarted
+        }
+        WriteError::Refused(_) | WriteError::Panicked => {
             tracing::error!(%error, "database write failed, nothing was written");
             StoreError::NotStarted
         }

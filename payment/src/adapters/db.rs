@@ -4,11 +4,11 @@ mod accounts;
 mod rows;
 
 use async_trait::async_trait;
-use database::{Connection, Database, Migrations, Summary, Transaction, WriteError};
+use database::{Connection, Database, Migrations, Summary, Transaction, WriteError, contention_key};
 use money::{Currency, Money};
 
 use crate::{
-    domain::{DeclineReason, OrderId, Outcome, Payment, UserId},
+    domain::{ChargeRequest, DeclineReason, OrderId, Outcome, Payment, UserId},
     ports::{Ledger, LedgerError, NewCharge, NewVoid},
 };
 
@@ -93,12 +93,20 @@ impl DbLedger {
 
 /// Logs `error` and returns what it shows about the outcome.
 fn write_error(error: &WriteError) -> LedgerError {
-    tracing::error!(%error, "database write failed");
     match error {
-        WriteError::Withdrawn | WriteError::NotStarted(_) | WriteError::Refused(_) | WriteError::Panicked => {
+        // The health check logs an outage.
+        WriteError::Withdrawn | WriteError::NotStarted(_) => {
+            tracing::warn!(%error, "database write not started");
             LedgerError::NotStarted
         }
-        WriteError::Unknown(_) => LedgerError::Unknown,
+        WriteError::Refused(_) | WriteError::Panicked => {
+            tracing::error!(%error, "database write failed, nothing was written");
+            LedgerError::NotStarted
+        }
+        WriteError::Unknown(_) => {
+            tracing::error!(%error, "database write failed, it may have been committed");
+            LedgerError::Unknown
+        }
     }
 }
 
@@ -193,6 +201,12 @@ impl Transaction for RecordCharge {
     type Output = Payment;
     const SUMMARY: Summary = Summary::new("INSERT", "payments");
 
+    /// A debit locks the account until the commit.
+    fn contention_key(&self) -> Option<u64> {
+        let ChargeRequest { user, total, .. } = self.0.request;
+        Some(account_key(user, total.get().currency()))
+    }
+
     async fn run(&self, connection: &mut Connection) -> Result<Payment, sqlx::Error> {
         let charge = &self.0;
         let (user, total) = (charge.request.user, charge.request.total.get());
@@ -213,6 +227,10 @@ impl Transaction for RecordCharge {
             Payment { id: charge.payment, order: charge.request.order, outcome, created_ms: charge.now_ms };
         rows::insert(connection, &payment).await.map(|()| payment)
     }
+}
+
+fn account_key(user: UserId, currency: Currency) -> u64 {
+    contention_key((user.get(), currency.code()))
 }
 
 async fn debit(connection: &mut Connection, user: UserId, total: Money) -> Result<bool, sqlx::Error> {

@@ -134,8 +134,11 @@ fn go(settings: &mut Settings, name: &str, value: &str) -> Result<(), ParameterE
         | "clientFoundRows"
         | "interpolateParams"
         | "maxAllowedPacket"
-        | "multiStatements"
-        | "rejectReadOnly" => Ok(()),
+        | "multiStatements" => Ok(()),
+        "rejectReadOnly" => match value.to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok(()),
+            _ => Err(ParameterError::Value("true: connections to a read-only server are always closed")),
+        },
         _ => Err(ParameterError::Unknown),
     }
 }

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 mod fixtures;
 mod group_commit;
+mod relay;
 mod servers;
 mod sqlite;
+mod sqlite_files;
 
 fn main() -> ExitCode {
     let mut trials = sqlite::trials();
+    trials.extend(sqlite_files::trials());
     trials.extend(group_commit::trials());
     trials.extend(servers::trials());
     test_support::run(trials)

@@ -1,10 +1,14 @@
 //! Databases on MariaDB and PostgreSQL servers.
 
 mod durability;
+mod hot_row;
 mod ipv6;
 mod migrating;
 mod opening;
 mod outage;
+mod stale_statements;
+mod switchover;
+mod vanished_host;
 
 use std::sync::Arc;
 
@@ -25,6 +29,10 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             outage::trials(kind),
             ipv6::trials(kind),
             durability::trials(kind),
+            switchover::trials(kind),
+            vanished_host::trials(kind),
+            hot_row::trials(kind),
+            stale_statements::trials(kind),
         ]
     });
     trials.flatten()

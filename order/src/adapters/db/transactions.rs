@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use database::{Connection, Summary, Transaction};
+use database::{Connection, Summary, Transaction, contention_key};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
@@ -31,6 +31,11 @@ impl Transaction for Insert {
 
     fn may_begin(&self) -> bool {
         (self.start_guard)()
+    }
+
+    /// An INSERT waits for another one with its key.
+    fn contention_key(&self) -> Option<u64> {
+        Some(contention_key((self.order.user.get(), self.order.key.as_str())))
     }
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {

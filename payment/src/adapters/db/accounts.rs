@@ -5,7 +5,7 @@ use database::{Connection, Database, Summary, Transaction};
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
-use super::{ATTEMPTS_MAX, open_account, read_error, rows::invalid, write_error};
+use super::{ATTEMPTS_MAX, account_key, open_account, read_error, rows::invalid, write_error};
 use crate::{
     domain::{Account, ChangeId, LimitChange, UserId},
     ports::{Accounts, CHANGES_MAX, LedgerError, NewLimit},
@@ -87,6 +87,10 @@ struct SetLimit(NewLimit);
 impl Transaction for SetLimit {
     type Output = LimitChange;
     const SUMMARY: Summary = Summary::new("UPDATE", "accounts");
+
+    fn contention_key(&self) -> Option<u64> {
+        Some(account_key(self.0.user, self.0.limit.currency()))
+    }
 
     async fn run(&self, connection: &mut Connection) -> Result<LimitChange, sqlx::Error> {
         let NewLimit { user, limit, now_ms, .. } = self.0;
