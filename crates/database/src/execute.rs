@@ -1,7 +1,7 @@
 //! Runs transactions on pooled connections, and again after a deadlock or a serialization failure, and on a
 //! new connection where the server became read-only or lost its prepared statements.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use service_kit::ids::jittered;
 use sqlx::Executor;
@@ -15,17 +15,19 @@ use crate::{
     transaction::{Transaction, WriteError},
 };
 
+/// How often a transaction runs if its prepared statements are stale: the schema may change again meanwhile.
+const STALE_ATTEMPTS_MAX: usize = 3;
 /// For how long a transaction is retried.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Limit of the first random pause between attempts. It doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// Runs and commits `transaction`. Retries it while the failure is transient, and once on a new connection.
+/// Runs and commits `transaction`. Retries it while the failure is transient, and on new connections.
 pub(crate) async fn write<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, WriteError> {
     let started = Instant::now();
     let mut pause_max = PAUSE_FIRST;
-    let mut may_reconnect = true;
+    let mut reconnects_left = STALE_ATTEMPTS_MAX - 1;
     loop {
         let attempt = match transaction.is_single() {
             true => single(pool, transaction).await,
@@ -33,10 +35,10 @@ pub(crate) async fn write<T: Transaction>(pool: &Pool, transaction: &T) -> Resul
         };
         match attempt {
             Err(WriteError::Refused(error))
-                if may_reconnect && pool.connector().dialect.needs_new_connection(&error) =>
+                if reconnects_left > 0 && pool.connector().dialect.needs_new_connection(&error) =>
             {
                 tracing::debug!(%error, "retrying transaction on a new connection");
-                may_reconnect = false;
+                reconnects_left -= 1;
             }
             Err(WriteError::Refused(error))
                 if pool.connector().dialect.is_transient(&error) && started.elapsed() < RETRY_MAX =>
@@ -142,23 +144,30 @@ async fn single<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Outpu
     }
 }
 
-/// Runs `transaction`, which only reads. Retries once on a new connection where the first one is broken or has
-/// lost its prepared statements.
+/// Runs `transaction`, which only reads. Retries on a new connection where the first one is broken (once) or
+/// its prepared statements are stale.
 pub(crate) async fn read<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Output, sqlx::Error> {
-    for may_retry in [true, false] {
+    let (mut may_be_broken, mut stale_left) = (true, STALE_ATTEMPTS_MAX - 1);
+    loop {
         let mut pooled = pool.get().await?;
-        match pool.connector().run(transaction, pooled.connection()).await {
-            Err(error) if is_broken(&error) || pool.connector().dialect.is_stale_statement(&error) => {
-                pool.evict();
-                if !may_retry {
-                    return Err(error);
-                }
-            }
-            result => {
+        let error = match pool.connector().run(transaction, pooled.connection()).await {
+            Err(error) => error,
+            Ok(output) => {
                 pooled.release();
-                return result;
+                return Ok(output);
             }
+        };
+        if is_broken(&error) {
+            pool.evict();
+            if !mem::take(&mut may_be_broken) {
+                return Err(error);
+            }
+        } else if pool.connector().dialect.is_stale_statement(&error) && stale_left > 0 {
+            pool.evict();
+            stale_left -= 1;
+        } else {
+            pooled.release();
+            return Err(error);
         }
     }
-    Err(sqlx::Error::PoolTimedOut)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -12,6 +13,10 @@ use database::{Config, Database, DatabaseUrl};
 use sqlx::{AnyConnection, Connection};
 use system_tests::client::Client;
 use test_support::{Failed, Need, Trial, check, trial};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
     orders::{check_paid, new_order, place},
@@ -22,6 +27,9 @@ use crate::{
 const SETTLED_MAX: Duration = Duration::from_secs(60);
 /// How long a system that has stopped may take to close its files.
 const CLOSED_MAX: Duration = Duration::from_secs(10);
+
+/// How soon a full disk shows in the readiness: the interval of its check is 5 s.
+const NOTICED_MAX: Duration = Duration::from_secs(15);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -111,6 +119,7 @@ async fn full() -> Result<(), Failed> {
         }
     }
     check(failed + not_started.len() > 0, || "the disk was not full".to_owned())?;
+    wait_until_not_ready(&system).await?;
     check_atomic(&disk.data(), &not_started).await?;
     let read = client.get_order(before).await;
     check(read.as_ref().is_some_and(|read| read.status == 200), || format!("a saved order reads {read:?}"))?;
@@ -120,6 +129,30 @@ async fn full() -> Result<(), Failed> {
         check_paid(&client, 0, id.ok_or_else(|| format!("order {number} is not settled"))?).await?;
     }
     system.stop().await.map_err(with_causes)
+}
+
+/// Waits until a service is not ready and names the disk.
+async fn wait_until_not_ready(system: &System) -> Result<(), Failed> {
+    let started = Instant::now();
+    loop {
+        let mut pages = Vec::new();
+        for admin in [system.order_admin(), system.payment_admin()] {
+            pages.push(readyz(admin).await?);
+        }
+        if pages.iter().any(|page| page.contains("not ready: database (its disk is full)")) {
+            return Ok(());
+        }
+        check(started.elapsed() < NOTICED_MAX, || format!("on a full disk: {pages:?}"))?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn readyz(admin: SocketAddr) -> Result<String, Failed> {
+    let mut stream = TcpStream::connect(admin).await?;
+    stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await?;
+    Ok(response)
 }
 
 fn sqlite_url(data: &Path, service: &str) -> String {
