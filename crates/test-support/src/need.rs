@@ -35,6 +35,10 @@ pub enum Need {
     /// The programs of a PostgreSQL server and its client. PostgreSQL refuses to run as root: root also needs
     /// `setpriv` and a user `postgres`.
     Postgres,
+    /// The program `pgbouncer`.
+    Pgbouncer,
+    /// The Galera library of MariaDB, and `rsync`, with which a node copies the state of another one.
+    Galera,
     /// The right to mount file systems.
     Mounts,
     /// The address `::1`.
@@ -58,6 +62,9 @@ pub enum Need {
     PlainPrograms,
 }
 
+/// Where Debian's package galera-4 has the library.
+pub(crate) const GALERA_LIBRARY: &str = "/usr/lib/galera/libgalera_smm.so";
+
 /// Prints the path of the first of its arguments that is a program. Also searches the directories of servers,
 /// which Debian keeps out of PATH.
 const FIND_PROGRAM: &str = r#"
@@ -66,7 +73,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 25] = [
         Self::Grpcio,
         Self::GrpcioTools,
         Self::Python,
@@ -80,6 +87,8 @@ impl Need {
         Self::Chromium,
         Self::MariaDb,
         Self::Postgres,
+        Self::Pgbouncer,
+        Self::Galera,
         Self::Mounts,
         Self::Ipv6,
         Self::Openssl,
@@ -108,6 +117,8 @@ impl Need {
             Self::Chromium => "chromium",
             Self::MariaDb => "mariadb",
             Self::Postgres => "postgres",
+            Self::Pgbouncer => "pgbouncer",
+            Self::Galera => "galera",
             Self::Mounts => "mounts",
             Self::Ipv6 => "ipv6",
             Self::Openssl => "openssl",
@@ -148,7 +159,8 @@ impl Need {
             Self::KubernetesValidate => {
                 &[&["kubernetes-validate", "--version"], &["python3", "-c", "import yaml"]]
             }
-            Self::MariaDb | Self::Nginx | Self::Haproxy | Self::Kustomize => &[],
+            Self::Galera => &[&["test", "-e", GALERA_LIBRARY]],
+            Self::MariaDb | Self::Pgbouncer | Self::Nginx | Self::Haproxy | Self::Kustomize => &[],
             Self::Postgres => &[&[
                 "sh",
                 "-c",
@@ -171,6 +183,8 @@ impl Need {
     fn programs(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::MariaDb => &[&["mariadbd", "mysqld"], &["mariadb-install-db"], &["mariadb"]],
+            Self::Pgbouncer => &[&["pgbouncer"]],
+            Self::Galera => &[&["rsync"]],
             Self::Nginx => &[&["nginx"]],
             Self::Haproxy => &[&["haproxy"]],
             Self::Kustomize => &[&["kustomize", "kubectl"]],

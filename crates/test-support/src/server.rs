@@ -18,12 +18,19 @@ use libtest_mimic::Failed;
 use tempfile::TempDir;
 use tokio::{process::Command, time::Instant};
 
-use crate::{Need, command::succeed_given};
+use crate::{
+    Need,
+    command::{succeed, succeed_given},
+};
 
+mod galera;
 mod mariadb;
+mod pgbouncer;
 mod postgres;
 mod supervisor;
 
+pub use galera::Galera;
+pub use pgbouncer::Pooler;
 use supervisor::Supervisor;
 
 /// The password of every server's administrator, as in the Compose file of the Go services.
@@ -108,6 +115,9 @@ impl Server {
             Kind::Postgres => postgres::create(directory.path()).await?,
         }
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+        if options.iter().any(|option| option == mariadb::AS_MYSQL) {
+            succeed(Command::new("chown").args(["-R", "mysql"]).arg(directory.path())).await?;
+        }
         let port = free_port()?;
         let supervisor = Mutex::new(run(kind, port, directory.path(), &options)?);
         let mut server = Self { kind, port, options, databases: AtomicU32::new(0), supervisor, directory };
@@ -157,11 +167,15 @@ impl Server {
 
     /// The `DATA_SOURCE_URL` of `database`.
     pub fn url(&self, database: &str) -> String {
-        let (scheme, user) = match self.kind {
+        Self::url_at(self.kind, self.port, database)
+    }
+
+    fn url_at(kind: Kind, port: u16, database: &str) -> String {
+        let (scheme, user) = match kind {
             Kind::MariaDb => ("mysql", "root"),
             Kind::Postgres => ("postgres", "orders"),
         };
-        format!("{scheme}://{user}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+        format!("{scheme}://{user}:{PASSWORD}@127.0.0.1:{port}/{database}")
     }
 
     /// The data source name for Go's drivers: MariaDB's driver has its own form, PostgreSQL's takes the URL.
@@ -294,6 +308,10 @@ fn run(kind: Kind, port: u16, directory: &Path, options: &[String]) -> Result<Su
         Kind::MariaDb => mariadb::server(directory, port)?,
         Kind::Postgres => postgres::server(directory, port)?,
     };
+    if options.iter().any(|option| option == mariadb::AS_MYSQL) {
+        // mariadbd ignores all but the first.
+        command.retain(|option| option != "--user=root");
+    }
     command.extend_from_slice(options);
     Supervisor::start(directory, &command)
 }

@@ -15,6 +15,9 @@ CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY 'verysecretpass';
 GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
 ";
 
+/// The option that makes root run the server as the user `mysql`.
+pub(super) const AS_MYSQL: &str = "--user=mysql";
+
 /// Creates an empty data directory in `directory`.
 pub(super) async fn create(directory: &Path) -> Result<(), Failed> {
     std::fs::write(directory.join("accounts.sql"), ACCOUNTS)?;

@@ -51,6 +51,6 @@ pub(super) fn client(directory: &Path, port: u16, database: &str) -> Result<Comm
 }
 
 /// The prefix that drops root's rights; empty for other users.
-fn unprivileged() -> Vec<String> {
+pub(super) fn unprivileged() -> Vec<String> {
     if is_root() { AS_POSTGRES.map(str::to_owned).to_vec() } else { Vec::new() }
 }
