@@ -84,6 +84,7 @@ const PLACE_ORDER: &str = "Saves the order, charges the customer and responds wh
     | 422 | not by this request | use a new key for another order |\n\
     | 503 `NOT_CHARGED` | no, unless repeated | wait for `Retry-After`, repeat with the same key, or abandon it |\n\
     | 503, 429 `NOT_STARTED` | not by this request | wait for `Retry-After`, repeat with the same key |\n\
+    | 500 `NOT_STORED` | no | report it; repeating does not help |\n\
     | 504, any other 5xx | not known | repeat with the same key and growing pauses, or read the order by `order_id` |\n\
     | 408 | not by this request | repeat with the same key |\n\
     | any other 4xx | not by this request | correct the request |";

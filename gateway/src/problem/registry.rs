@@ -116,6 +116,7 @@ pub const TYPES: &[ProblemType] = &[
     OUT_OF_RANGE,
     UNIMPLEMENTED,
     INTERNAL,
+    NOT_STORED,
     UNAVAILABLE,
     CANCELLED,
     UNKNOWN,

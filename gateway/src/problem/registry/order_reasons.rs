@@ -66,6 +66,20 @@ pub const NOT_CHARGED: ProblemType = ProblemType {
     ..of_reason("not-charged", "NOT_CHARGED", "The order was not charged")
 };
 
+/// The database refuses the data of the order. Nothing was stored or charged.
+pub const NOT_STORED: ProblemType = ProblemType {
+    statuses: &[status(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Internal,
+        "The system cannot store this order. Nothing was saved or charged.",
+    )],
+    what_happened: "The database of orders refused the data of this order, which the system should have \
+        accepted. Nothing was saved, and nothing was charged.",
+    what_to_do: "Report the problem with its `request_id`; the cause is in the logs. Repeating the same \
+        request does not help.",
+    ..of_reason("not-stored", "NOT_STORED", "The order cannot be stored")
+};
+
 /// The order may have been charged; the services settle it later.
 pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
     statuses: &[status(

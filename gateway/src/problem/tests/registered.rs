@@ -32,7 +32,7 @@ const fn outcome(
     Outcome { reason, code, http, shows_message, retryable, retry_after }
 }
 
-pub(super) const OUTCOMES: [Outcome; 8] = [
+pub(super) const OUTCOMES: [Outcome; 9] = [
     outcome("PAYMENT_DECLINED", Code::InvalidArgument, 402, [true, false, false]),
     outcome("NOT_CHARGED", Code::Unavailable, 503, [false, true, true]),
     outcome("OUTCOME_UNKNOWN", Code::DeadlineExceeded, 504, [false, true, false]),
@@ -41,6 +41,7 @@ pub(super) const OUTCOMES: [Outcome; 8] = [
     outcome("ORDER_VOIDED", Code::FailedPrecondition, 410, [true, false, false]),
     outcome("NOT_STARTED", Code::Unavailable, 503, [false, true, true]),
     outcome("NOT_STARTED", Code::ResourceExhausted, 429, [true, true, true]),
+    outcome("NOT_STORED", Code::Internal, 500, [false, false, false]),
 ];
 
 impl Outcome {
@@ -52,7 +53,8 @@ impl Outcome {
 #[tokio::test]
 async fn every_outcome_is_rendered_as_the_table_has_it() {
     for row in OUTCOMES {
-        let metadata: &[_] = if row.reason == "NOT_STARTED" { &[] } else { &[("order_id", "8")] };
+        let metadata: &[_] =
+            if matches!(row.reason, "NOT_STARTED" | "NOT_STORED") { &[] } else { &[("order_id", "8")] };
         let info = error_info("order", row.reason, metadata);
         let details = [info, bad_request(&[("payment", "the cause", "")])];
         for request in requests() {
@@ -206,7 +208,7 @@ fn every_code_and_reason_has_one_type_named_after_it() {
         assert_eq!(TYPES.iter().filter(|other| other.title == kind.title).count(), 1, "{}", kind.title);
     }
     let reasons = TYPES.iter().filter(|kind| kind.reason().is_some()).count();
-    assert_eq!((TYPES.len(), reasons), (CODES.len() + 8, 8));
+    assert_eq!((TYPES.len(), reasons), (CODES.len() + 9, 9));
 }
 
 #[test]
