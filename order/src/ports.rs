@@ -20,6 +20,9 @@ pub enum StoreError {
     /// Nothing was written, and nothing will be.
     #[error("the store wrote nothing")]
     NotStarted,
+    /// Nothing was written, since the store refuses the data. A retry fails as well.
+    #[error("the store refuses the data")]
+    Rejected,
     /// The write may or may not have happened; only a later read can tell.
     #[error("the store did not respond")]
     Unknown,

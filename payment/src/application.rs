@@ -67,6 +67,9 @@ pub enum ChargeError {
     /// This call charged nothing; an earlier one may have.
     #[error("not started")]
     NotStarted,
+    /// As [`NotStarted`](Self::NotStarted), and a retry fails as well: the ledger refuses the data.
+    #[error("refused by the ledger")]
+    NotStored,
     /// The order may have been charged; a retry returns the outcome.
     #[error("unknown")]
     Unknown,
@@ -78,6 +81,9 @@ pub enum VoidError {
     /// This call recorded nothing.
     #[error("not started")]
     NotStarted,
+    /// This call recorded nothing, and a retry fails as well: the ledger refuses the data.
+    #[error("refused by the ledger")]
+    NotStored,
     /// The order may have been voided; a retry returns the outcome.
     #[error("unknown")]
     Unknown,
@@ -107,6 +113,7 @@ impl Application {
         let (user, order) = (request.user, request.order);
         let payment = self.record_charge(request).await.map_err(|error| match error {
             LedgerError::Conflict | LedgerError::NotStarted => ChargeError::NotStarted,
+            LedgerError::Rejected => ChargeError::NotStored,
             LedgerError::Unknown => ChargeError::Unknown,
         })?;
         match payment.reply_to(&request) {
@@ -126,6 +133,7 @@ impl Application {
     pub async fn void(&self, order: OrderId) -> Result<Payment, VoidError> {
         self.record_void(order).await.map_err(|error| match error {
             LedgerError::Conflict | LedgerError::NotStarted => VoidError::NotStarted,
+            LedgerError::Rejected => VoidError::NotStored,
             LedgerError::Unknown => VoidError::Unknown,
         })
     }

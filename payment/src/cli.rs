@@ -125,7 +125,8 @@ fn parse(command: AccountCommand) -> Result<AccountRequest, String> {
 }
 
 async fn account(config: database::Config, request: AccountRequest) -> Result<String, String> {
-    let database = Database::open(&config, &MIGRATIONS).await.map_err(|error| error.to_string())?;
+    let opened = Database::open_existing(&config, &MIGRATIONS).await;
+    let database = opened.map_err(|error| error.to_string())?;
     let account_service = AccountService {
         accounts: Arc::new(DbAccounts::new(database.clone())),
         clock: Arc::new(SystemClock),

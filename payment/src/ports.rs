@@ -17,6 +17,9 @@ pub enum LedgerError {
     /// Nothing was written: the transaction was not started or was rolled back.
     #[error("the ledger could not be written to")]
     NotStarted,
+    /// Nothing was written, since the database refuses the data. A retry fails as well.
+    #[error("the ledger refuses the data")]
+    Rejected,
     /// In doubt: the transaction may or may not be committed. A later read shows the outcome.
     #[error("the outcome is unknown")]
     Unknown,

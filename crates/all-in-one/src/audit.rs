@@ -72,7 +72,8 @@ fn count_of((count, noun): (u64, &str)) -> String {
 ///
 /// A database cannot be read.
 pub async fn audit(order: &Config, payment: &Config) -> anyhow::Result<Report> {
-    let (order, payment) = (Database::open_existing(order).await?, Database::open_existing(payment).await?);
+    let order = Database::open_existing(order, &order::adapters::db::MIGRATIONS).await?;
+    let payment = Database::open_existing(payment, &payment::adapters::db::MIGRATIONS).await?;
     let audit = Audit { orders: DbOrders::new(order.clone()), payments: DbLedger::new(payment.clone()) };
     let report = audit.run().await;
     order.close().await;

@@ -1,4 +1,4 @@
-//! Differences between the databases: parameters, BEGIN, session settings, the migration lock, error codes.
+//! Differences between the databases: parameters, BEGIN, session settings, error codes.
 
 use std::time::Duration;
 
@@ -15,25 +15,6 @@ const POSTGRES_LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
 /// How long the server keeps a transaction whose client sends nothing, in seconds: the locks of a host that
 /// has vanished are free after that. Longer than a transaction may take by default.
 const IDLE_TRANSACTION_SECONDS: u64 = 10;
-
-/// The lock that lets one process at a time migrate a database.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum MigrationLock {
-    /// The transaction of the migration itself.
-    Transaction {
-        /// Raises the lock timeout to an hour.
-        raise_lock_timeout: &'static str,
-    },
-    /// An advisory lock of the session, released when the connection closes.
-    Advisory {
-        /// Disables the lock timeout of the session.
-        disable_lock_timeout: Option<&'static str>,
-        /// Takes the lock and returns 1.
-        lock: &'static str,
-        /// Restores the lock timeout.
-        restore_lock_timeout: Option<&'static str>,
-    },
-}
 
 /// The kinds of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,25 +96,6 @@ impl Dialect {
                  SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'"
             ))
             .into_sql_str(),
-        }
-    }
-
-    /// The migration lock. (MariaDB's GET_LOCK rejects infinite timeouts and long names.)
-    pub(crate) fn migration_lock(self) -> MigrationLock {
-        match self {
-            Self::Sqlite => {
-                MigrationLock::Transaction { raise_lock_timeout: "PRAGMA busy_timeout = 3600000" }
-            }
-            Self::MySql => MigrationLock::Advisory {
-                disable_lock_timeout: None,
-                lock: "SELECT GET_LOCK(CONCAT('migrations.', SHA1(DATABASE())), 3600)",
-                restore_lock_timeout: None,
-            },
-            Self::Postgres => MigrationLock::Advisory {
-                disable_lock_timeout: Some("SET lock_timeout = 0"),
-                lock: "SELECT 1::bigint FROM pg_advisory_lock(7305808932)",
-                restore_lock_timeout: Some(POSTGRES_LOCK_TIMEOUT),
-            },
         }
     }
 
@@ -222,21 +184,65 @@ impl Dialect {
         full || self.is_transient(error) || self.is_read_only(error)
     }
 
-    /// Whether a connection that failed with `error` may succeed later.
+    /// Whether a connection that failed with `error` may succeed later: the server starts, stops or has no free
+    /// connection, for all clients, for this user or for this database.
     pub(crate) fn may_connect_later(self, error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
             sqlx::Error::Database(error) => match self {
                 Self::Sqlite => is_sqlite_code(&**error, &[SQLITE_BUSY, SQLITE_LOCKED]),
-                // Too many connections, shutting down.
-                Self::MySql => matches!(mysql_number(&**error), Some(1040 | 1053 | 1203)),
-                // Cannot connect now (starting up, recovering, shutting down), too many connections.
-                Self::Postgres => matches!(error.code().as_deref(), Some("57P01" | "57P03" | "53300")),
+                // Too many connections of all clients (1040), of each user (1203) or of this one (1226), no
+                // thread for one more (1135), shutting down (1053), a Galera node that is not synced (1047).
+                Self::MySql => {
+                    matches!(mysql_number(&**error), Some(1040 | 1047 | 1053 | 1135 | 1203 | 1226))
+                }
+                Self::Postgres => match error.code().as_deref() {
+                    // Cannot connect now (starting up, recovering, shutting down); too many connections of
+                    // all clients, of this role or of this database, or all but the reserved ones.
+                    Some("57P01" | "57P03" | "53300") => true,
+                    // PgBouncer reports its limits, and a server that is down, as a protocol violation.
+                    Some("08P01") => POOLER_TEMPORARY.iter().any(|text| error.message().contains(text)),
+                    _ => false,
+                },
             },
             _ => false,
         }
     }
+
+    /// Whether a statement that changes the schema failed because another process had done the same: an object
+    /// or a row exists already.
+    pub(crate) fn is_schema_collision(self, error: &sqlx::Error) -> bool {
+        let Some(error) = error.as_database_error() else { return false };
+        match self {
+            Self::Sqlite => false,
+            // Table, column or index exists; duplicate row; error during COMMIT, statement interrupted (a
+            // Galera node aborts a local transaction for a replicated one).
+            Self::MySql => matches!(mysql_number(error), Some(1050 | 1060 | 1061 | 1062 | 1180 | 1317)),
+            Self::Postgres => matches!(error.code().as_deref(), Some("23505" | "42P07" | "42701" | "42710")),
+        }
+    }
+
+    /// Whether a statement names a column that its table does not have.
+    pub(crate) fn is_unknown_column(self, error: &sqlx::Error) -> bool {
+        let Some(error) = error.as_database_error() else { return false };
+        match self {
+            Self::Sqlite => error.message().contains("no such column"),
+            Self::MySql => mysql_number(error) == Some(1054),
+            Self::Postgres => error.code().as_deref() == Some("42703"),
+        }
+    }
 }
+
+/// Parts of PgBouncer's messages about a state that passes.
+const POOLER_TEMPORARY: [&str; 7] = [
+    "no more connections allowed",
+    "too many",
+    "query_wait_timeout",
+    "cannot connect to server",
+    "server login has been failing",
+    "server conn crashed",
+    "shutting down",
+];
 
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::{
     commit::commit,
     connector::Connector,
+    data_errors::is_data_error,
     dialect::is_broken,
     pool::{Pool, PooledConnection},
     transaction::{Transaction, WriteError},
@@ -134,6 +135,7 @@ async fn single<T: Transaction>(pool: &Pool, transaction: &T) -> Result<T::Outpu
             let needs_new_connection = connector.dialect.needs_new_connection(&error);
             let rolled_back = needs_new_connection
                 || connector.dialect.is_transient(&error)
+                || is_data_error(&error)
                 || error.as_database_error().is_some_and(|error| error.is_unique_violation());
             if needs_new_connection || is_broken(&error) {
                 pool.evict();

@@ -10,17 +10,16 @@ use tokio::{
 };
 
 use crate::{
-    Connection, Database,
+    Cause, Connection, Database, Table,
     connector::Connector,
     dialect::{read_only, timed_out},
+    migrations::check_tables,
 };
 
 /// Interval of the health check, and the time limit of its reads.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Interval of the write of a database that is healthy. After a failure every check writes.
 const WRITE_INTERVAL: Duration = Duration::from_secs(5);
-/// Reads a table that every database has.
-const HEALTH_QUERY: &str = "SELECT MAX(version) FROM _sqlx_migrations";
 /// A row of a version that no schema has; it is deleted in the same transaction. Only a commit of a row
 /// detects a full disk.
 const INSERT: &str = "INSERT INTO schema_versions (version, oldest_program) VALUES (?, 0)";
@@ -38,8 +37,8 @@ impl Database {
     pub fn spawn_health_check(&self, readiness: Readiness) -> JoinHandle<()> {
         let database = self.clone();
         tokio::spawn(async move {
-            let connector = database.connector().clone();
-            let mut probe = Probe { connector, connection: None, next_write: Instant::now() };
+            let (connector, tables) = (database.connector().clone(), database.tables());
+            let mut probe = Probe { connector, tables, connection: None, next_write: Instant::now() };
             let mut last_reason = None;
             loop {
                 let checked = probe.check().await;
@@ -57,7 +56,7 @@ impl Database {
                     match &checked {
                         Ok(()) => tracing::info!("database available again"),
                         Err(Unready { reason, error }) => {
-                            tracing::error!(reason, %error, "database unavailable");
+                            tracing::error!(reason, error = %Cause(error), "database unavailable");
                         }
                     }
                 }
@@ -72,6 +71,7 @@ impl Database {
 /// not an outage.
 struct Probe {
     connector: Connector,
+    tables: &'static [Table],
     connection: Option<Connection>,
     next_write: Instant,
 }
@@ -83,7 +83,7 @@ impl Probe {
         // A connection that fails is not reused. After a failure the next check writes.
         let (open, next_write) = (self.connection.take(), self.next_write);
         self.next_write = Instant::now();
-        let reading = timeout(INTERVAL, read(&self.connector, open)).await;
+        let reading = timeout(INTERVAL, read(&self.connector, self.tables, open)).await;
         let (mut connection, is_read_only) = reading
             .unwrap_or_else(|_| Err(timed_out(INTERVAL)))
             .map_err(|error| Unready { reason: "unavailable", error })?;
@@ -116,14 +116,17 @@ impl Probe {
     }
 }
 
-/// Reads on the connection, or on a new one. Returns it, and whether the server is read-only.
-async fn read(connector: &Connector, open: Option<Connection>) -> Result<(Connection, bool), sqlx::Error> {
+/// Reads the tables on the connection, or on a new one. Returns it, and whether the server is read-only.
+async fn read(
+    connector: &Connector,
+    tables: &[Table],
+    open: Option<Connection>,
+) -> Result<(Connection, bool), sqlx::Error> {
     let mut connection = match open {
         Some(connection) => connection,
         None => connector.connect().await?,
     };
-    let query = connection.query(HEALTH_QUERY);
-    query.fetch_one(connection.executor()).await?;
+    check_tables(&mut connection, tables).await?;
     let is_read_only = connector.is_read_only(&mut connection).await?;
     Ok((connection, is_read_only))
 }

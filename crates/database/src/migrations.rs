@@ -1,27 +1,41 @@
-//! Schema migrations: applied by one process at a time; a schema that is too new is rejected.
+//! Schema migrations: applied by one process at a time; a schema that is too new, or of another program, is
+//! rejected.
 //!
 //! The version of a program is the newest migration it contains. Each migration writes into `schema_versions`
 //! the oldest program that can use the new schema. During a rolling deploy, older programs keep running (and
 //! may start) on a newer schema that allows them.
+//!
+//! The scripts and the table of applied migrations are sqlx's; the order of events is not. On MySQL, which
+//! commits schema changes implicitly, `success = FALSE` is committed before a script starts, so that a table
+//! without a recorded migration is another program's, and an interrupted migration is known.
 
-use std::time::Duration;
+mod apply;
+mod lease;
+mod tables;
 
-use sqlx::{
-    AnyConnection, Connection as _, Executor, Row,
-    migrate::{Migrate, MigrateError, Migrator},
-};
+use sqlx::migrate::{Migration, Migrator};
 
-use crate::{
-    Connection, DatabaseUrl, OpenError,
-    dialect::{Dialect, MigrationLock},
-};
+pub use tables::Table;
+pub(crate) use tables::check_tables;
 
-/// The migrations of one service, with the same versions for each kind of database.
+use crate::{DatabaseUrl, OpenError, dialect::Dialect, transaction::Connection};
+pub(crate) use apply::migrate;
+use tables::Existing;
+
+/// The schema of one service: its tables, and the migrations that make them, with the same versions for each
+/// kind of database.
 ///
 /// MySQL commits schema changes implicitly, so that an interrupted migration is run again from its start:
 /// migrations for MySQL must be idempotent.
 #[derive(Debug)]
 pub struct Migrations {
+    /// The name of the service; in lower case, that of its program.
+    pub service: &'static str,
+    /// Services whose database may be configured by mistake: the description of the first migration, and the
+    /// name.
+    pub others: &'static [(&'static str, &'static str)],
+    /// Every table of the schema.
+    pub tables: &'static [Table],
     /// For SQLite.
     pub sqlite: Migrator,
     /// For MySQL and MariaDB.
@@ -30,10 +44,8 @@ pub struct Migrations {
     pub postgres: Migrator,
 }
 
-/// The table in which sqlx records applied migrations.
+/// The table in which applied migrations are recorded.
 const APPLIED: &str = "_sqlx_migrations";
-/// How long to wait for the migration lock.
-const LOCK_MAX: Duration = Duration::from_secs(3600);
 
 impl Migrations {
     fn of(&self, dialect: Dialect) -> &Migrator {
@@ -42,6 +54,17 @@ impl Migrations {
             Dialect::MySql => &self.mysql,
             Dialect::Postgres => &self.postgres,
         }
+    }
+
+    /// The command that migrates the schema.
+    pub(crate) fn command(&self) -> String {
+        format!("{} migrate", self.service.to_lowercase())
+    }
+
+    /// The service to which a migration of this `description` belongs, if it is not this one.
+    fn owner_of(&self, description: &str) -> String {
+        let known = self.others.iter().find(|(first, _)| *first == description);
+        known.map_or_else(|| "another program".to_owned(), |(_, service)| (*service).to_owned())
     }
 }
 
@@ -52,107 +75,127 @@ pub(crate) enum SchemaState {
     Current,
     /// A migration is missing or was interrupted.
     Behind,
+    /// Every migration of the program is applied; a newer program is applying this one, or was interrupted.
+    Unfinished(i64),
 }
 
-/// Compares the applied migrations with `migrations`. Reads only.
+/// A row of the table of applied migrations.
+struct Applied {
+    version: i64,
+    description: String,
+    finished: bool,
+    checksum: Vec<u8>,
+}
+
+/// Compares the tables and the applied migrations with `migrations`. Reads only.
+///
+/// # Errors
+///
+/// [`OpenError::Connect`] if they cannot be read, else what forbids this program to use the database.
 pub(crate) async fn schema_state(
     url: &DatabaseUrl,
-    connection: &mut AnyConnection,
-    dialect: Dialect,
+    connection: &mut Connection,
     migrations: &Migrations,
 ) -> Result<SchemaState, OpenError> {
-    let known = migrations.of(dialect);
-    // The usual error is that the table does not exist yet. Any other error recurs when the table is created.
-    let applied = connection.list_applied_migrations(APPLIED).await.unwrap_or_default();
+    match inspect(url, connection, migrations).await {
+        // The catalogue of MySQL is no snapshot: during a migration it may show a table without its record.
+        Err(OpenError::ForeignTable { .. }) => inspect(url, connection, migrations).await,
+        result => result,
+    }
+}
+
+async fn inspect(
+    url: &DatabaseUrl,
+    connection: &mut Connection,
+    migrations: &Migrations,
+) -> Result<SchemaState, OpenError> {
+    let failed = OpenError::connect(url);
+    // Tables first: a migration that is applied in between is recorded before its tables exist.
+    let existing = Existing::read(connection).await.map_err(&failed)?;
+    let applied = match existing.contains(APPLIED) {
+        true => read_applied(connection).await.map_err(&failed)?,
+        false => Vec::new(),
+    };
+    let known = migrations.of(connection.dialect);
+    reject_other_migrations(url, migrations, known, &applied)?;
     let newest = known.iter().map(|migration| migration.version).max().unwrap_or_default();
-    if let Some(newer) = applied.iter().map(|applied| applied.version).max().filter(|max| *max > newest) {
-        let oldest = oldest_program(connection).await.map_err(OpenError::connect(url))?;
+    // An unfinished migration has not recorded yet which programs it allows.
+    let finished = applied.iter().filter(|applied| applied.finished).map(|applied| applied.version);
+    if let Some(newer) = finished.max().filter(|max| *max > newest) {
+        let oldest = oldest_program(connection, &existing).await.map_err(&failed)?;
         if oldest > newest {
             return Err(OpenError::Newer { url: url.clone(), version: newer, oldest, newest });
         }
     }
-    let is_applied = |version| applied.iter().any(|applied| applied.version == version);
-    let lacking = known.iter().any(|migration| !is_applied(migration.version));
-    let clean = connection.dirty_version(APPLIED).await.is_ok_and(|dirty| dirty.is_none());
-    if lacking || !clean {
+    let recorded = |version| applied.iter().any(|applied| applied.version == version);
+    if let Some(table) = migrations
+        .tables
+        .iter()
+        .find(|table| !recorded(table.migration) && existing.is_in_own_schema(table.name))
+    {
+        return Err(OpenError::foreign_table(url, migrations.service, table.name, "no migration created it"));
+    }
+    let is_finished =
+        |migration: &Migration| applied.iter().any(|one| one.version == migration.version && one.finished);
+    if !known.iter().all(is_finished) {
         return Ok(SchemaState::Behind);
     }
-    let changed = known.iter().find(|migration| {
-        applied.iter().any(|one| one.version == migration.version && one.checksum != migration.checksum)
-    });
-    match changed {
-        Some(changed) => Err(OpenError::migrate(url)(MigrateError::VersionMismatch(changed.version))),
-        None => Ok(SchemaState::Current),
-    }
+    tables::reject_changed_tables(url, connection, migrations, &existing).await?;
+    let unfinished = applied.iter().find(|applied| !applied.finished);
+    Ok(unfinished.map_or(SchemaState::Current, |applied| SchemaState::Unfinished(applied.version)))
 }
 
-/// Takes the migration lock and applies the pending `migrations`.
-pub(crate) async fn migrate(
+/// Rejects a database in which a migration of the same version as one of `known` is not that one.
+fn reject_other_migrations(
     url: &DatabaseUrl,
-    connection: &mut Connection,
     migrations: &Migrations,
+    known: &Migrator,
+    applied: &[Applied],
 ) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::migrate(url)(error.into());
-    let (connection, dialect) = (&mut connection.inner, connection.dialect);
-    match dialect.migration_lock() {
-        MigrationLock::Transaction { raise_lock_timeout } => {
-            connection.execute(raise_lock_timeout).await.map_err(failed)?;
-            let mut transaction = connection.begin_with(dialect.begin()).await.map_err(failed)?;
-            migrate_locked(url, &mut transaction, dialect, migrations).await?;
-            transaction.commit().await.map_err(failed)
+    for applied in applied {
+        let Some(own) = known.iter().find(|migration| migration.version == applied.version) else { continue };
+        if own.description != applied.description {
+            return Err(OpenError::OtherService {
+                url: url.clone(),
+                service: migrations.service,
+                owner: migrations.owner_of(&applied.description),
+                version: own.version,
+                description: applied.description.clone(),
+            });
         }
-        MigrationLock::Advisory { disable_lock_timeout, lock: statement, restore_lock_timeout } => {
-            if let Some(disable) = disable_lock_timeout {
-                connection.execute(disable).await.map_err(failed)?;
-            }
-            lock(connection, statement).await.map_err(failed)?;
-            if let Some(restore) = restore_lock_timeout {
-                connection.execute(restore).await.map_err(failed)?;
-            }
-            migrate_locked(url, connection, dialect, migrations).await
+        // An interrupted migration is run again, perhaps as a corrected script.
+        if applied.finished && *own.checksum != *applied.checksum {
+            return Err(OpenError::ChangedMigration { url: url.clone(), version: own.version });
         }
     }
+    Ok(())
 }
 
-/// Applies the pending migrations while holding the lock. Reads the schema state again: another process may
-/// have migrated during the wait, so that a user without the right to change the schema succeeds, or the
-/// schema may have become too new.
-async fn migrate_locked(
-    url: &DatabaseUrl,
-    connection: &mut AnyConnection,
-    dialect: Dialect,
-    migrations: &Migrations,
-) -> Result<(), OpenError> {
-    if schema_state(url, connection, dialect, migrations).await? == SchemaState::Current {
-        return Ok(());
-    }
-    let failed = OpenError::migrate(url);
-    if dialect == Dialect::MySql && connection.dirty_version(APPLIED).await.is_ok() {
-        // MySQL cannot roll back an interrupted migration; it is run again.
-        let deleted = connection.execute("DELETE FROM _sqlx_migrations WHERE success = FALSE").await;
-        deleted.map_err(|error| failed(error.into()))?;
-    }
-    let mut migrator = Migrator::with_migrations(migrations.of(dialect).iter().cloned().collect());
-    migrator.set_ignore_missing(true).set_locking(false);
-    // The future of `run` is generic over `Acquire` and not provably `Send`; that of `run_direct` is.
-    migrator.run_direct(None, connection, false).await.map_err(failed)
-}
-
-/// Waits for the lock that `statement` takes.
-async fn lock(connection: &mut AnyConnection, statement: &'static str) -> Result<(), sqlx::Error> {
-    let locked = tokio::time::timeout(LOCK_MAX, sqlx::query(statement).fetch_one(connection)).await;
-    let row = locked.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-    match row.try_get::<Option<i64>, _>(0)? {
-        Some(1) => Ok(()),
-        _ => Err(sqlx::Error::Protocol(
-            "another process has been migrating this database for an hour".to_owned(),
-        )),
-    }
+async fn read_applied(connection: &mut Connection) -> Result<Vec<Applied>, sqlx::Error> {
+    use sqlx::Row;
+    let query = connection.query(
+        "SELECT version, description, CASE WHEN success THEN 1 ELSE 0 END, checksum FROM _sqlx_migrations
+         ORDER BY version",
+    );
+    let rows = query.fetch_all(connection.executor()).await?;
+    let read = |row: &sqlx::any::AnyRow| {
+        Ok(Applied {
+            version: row.try_get(0)?,
+            description: row.try_get(1)?,
+            finished: row.try_get::<i64, _>(2)? == 1,
+            checksum: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The oldest program that can use this schema; a schema without that entry allows only its own version.
-async fn oldest_program(connection: &mut AnyConnection) -> Result<i64, sqlx::Error> {
-    let query = sqlx::query("SELECT MAX(oldest_program) FROM schema_versions");
-    let row = query.fetch_one(connection).await?;
+async fn oldest_program(connection: &mut Connection, existing: &Existing) -> Result<i64, sqlx::Error> {
+    use sqlx::Row;
+    if !existing.contains("schema_versions") {
+        return Ok(i64::MAX);
+    }
+    let query = connection.query("SELECT MAX(oldest_program) FROM schema_versions");
+    let row = query.fetch_one(connection.executor()).await?;
     Ok(row.try_get::<Option<i64>, _>(0)?.unwrap_or(i64::MAX))
 }

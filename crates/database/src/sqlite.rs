@@ -7,7 +7,7 @@ use std::{
 
 use sqlx::any::AnyConnectOptions;
 
-use crate::{DatabaseUrl, OpenError};
+use crate::{DatabaseUrl, OpenError, database_url::Location};
 
 /// Connections for reads. In WAL mode they neither block the writer nor wait for it.
 pub(crate) const READERS_MAX: usize = 4;
@@ -20,6 +20,17 @@ pub(crate) fn options(
 ) -> Result<(AnyConnectOptions, AnyConnectOptions), OpenError> {
     let file = absolute(url, path)?;
     Ok((connect_options(url, &file, "rwc")?, connect_options(url, &file, "rw")?))
+}
+
+/// Whether `url` names a SQLite file that exists.
+///
+/// # Errors
+///
+/// [`OpenError::Directory`] where that cannot be found out.
+pub(crate) fn exists(url: &DatabaseUrl) -> Result<bool, OpenError> {
+    let Location::Sqlite(path) = &*url.0 else { return Ok(false) };
+    let exists = path.try_exists();
+    exists.map_err(|source| OpenError::Directory { url: url.clone(), directory: path.clone(), source })
 }
 
 /// The path of the database file from the root.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Any, AnyConnection, SqlSafeStr, any::AnyArguments, query::Query};
 
-use crate::dialect::Dialect;
+use crate::{data_errors::is_data_error, dialect::Dialect, error::Cause};
 
 /// A connection that runs one transaction.
 #[derive(Debug)]
@@ -83,23 +83,29 @@ pub enum WriteError {
     #[error("withdrawn before it began")]
     Withdrawn,
     /// Nothing was written: no connection or no place in the queue was available in time.
-    #[error("not started: {0}")]
+    #[error("not started: {}", Cause(.0))]
     NotStarted(Arc<sqlx::Error>),
     /// Nothing was written: the database rejected a statement, and the transaction was rolled back.
-    #[error("refused: {0}")]
+    #[error("refused: {}", Cause(.0))]
     Refused(Arc<sqlx::Error>),
     /// Nothing was written: the transaction panicked on SQLite and was rolled back. (On MySQL and PostgreSQL
     /// the panic unwinds into the caller.)
     #[error("panicked")]
     Panicked,
     /// In doubt: the connection failed before the outcome was known.
-    #[error("outcome unknown: {0}")]
+    #[error("outcome unknown: {}", Cause(.0))]
     Unknown(Arc<sqlx::Error>),
 }
 
 impl WriteError {
     pub(crate) fn not_started(error: sqlx::Error) -> Self {
         Self::NotStarted(Arc::new(error))
+    }
+
+    /// Whether the database refused the data ([`is_data_error`]): a retry fails as well.
+    pub fn is_data_error(&self) -> bool {
+        let Self::Refused(error) = self else { return false };
+        is_data_error(error)
     }
 
     /// Whether the database rejected a row because of a unique key. sqlx does not report which key on SQLite

@@ -8,7 +8,7 @@ mod transactions;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use database::{Database, Migrations, Transaction, WriteError};
+use database::{Cause, Database, Migrations, Table, Transaction, WriteError};
 
 use crate::{
     domain::{
@@ -19,8 +19,16 @@ use crate::{
 pub use prices::{DbPrices, Prices};
 use transactions::{Claim, Find, List, ReadAuditPage, ReadBacklog, ReadDue, Reopen, Settle};
 
-/// The migrations of the schema.
+/// The schema and its migrations.
 pub static MIGRATIONS: Migrations = Migrations {
+    service: "Order",
+    others: &[("payments", "Payment")],
+    tables: &[
+        Table::new("orders", 1, "idempotency_key"),
+        Table::new("order_items", 1, "unit_price_minor"),
+        Table::new("schema_versions", 2, "oldest_program"),
+        Table::new("prices", 3, "unit_price_minor"),
+    ],
     sqlite: sqlx::migrate!("migrations/sqlite"),
     mysql: sqlx::migrate!("migrations/mysql"),
     postgres: sqlx::migrate!("migrations/postgres"),
@@ -47,7 +55,7 @@ impl DbOrders {
 
     async fn read<T: Transaction>(&self, transaction: T) -> Result<T::Output, StoreError> {
         self.0.read(transaction).await.map_err(|error| {
-            tracing::error!(%error, "database read failed");
+            tracing::error!(error = %Cause(&error), "database read failed");
             StoreError::Unknown
         })
     }
@@ -61,6 +69,10 @@ impl DbOrders {
 fn store_error(error: &WriteError) -> StoreError {
     match error {
         WriteError::Withdrawn => StoreError::NotStarted,
+        error if error.is_data_error() => {
+            tracing::error!(%error, "the database refuses the data, nothing was written");
+            StoreError::Rejected
+        }
         // The health check logs an outage.
         WriteError::NotStarted(_) => {
             tracing::warn!(%error, "database write not started");

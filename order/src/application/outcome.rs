@@ -20,6 +20,9 @@ pub enum PlaceError {
     /// Nothing was done; the client may retry.
     #[error("not started: {0}")]
     NotStarted(&'static str),
+    /// The store refuses the data of the order; nothing was done, and a retry fails as well.
+    #[error("refused by the store")]
+    NotStored,
     /// Items cannot be priced; nothing was done.
     #[error("refused by the price list")]
     Pricing(Vec<PricingError>),
@@ -106,7 +109,7 @@ pub(super) fn placement_outcome(result: &PlaceResult) -> PlacementOutcome {
         Err(PlaceError::Declined { .. }) => PlacementOutcome::Declined,
         Err(PlaceError::NotCharged { .. }) => PlacementOutcome::NotCharged,
         Err(PlaceError::OutcomeUnknown { .. }) => PlacementOutcome::Unknown,
-        Err(PlaceError::NotStarted(_)) => PlacementOutcome::NotStarted,
+        Err(PlaceError::NotStarted(_) | PlaceError::NotStored) => PlacementOutcome::NotStarted,
         Err(PlaceError::Pricing(_)) => PlacementOutcome::Refused,
     }
 }

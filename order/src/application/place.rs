@@ -120,7 +120,11 @@ impl OrderSaga {
                 Ok(InsertOutcome::Inserted) => return Ok(Saved::New(order)),
                 Ok(InsertOutcome::Conflict) => self.phase.retract(in_doubt.last().copied()),
                 Err(StoreError::Unknown) => in_doubt.push(order.id),
-                Err(StoreError::NotStarted) => {
+                Err(StoreError::Rejected) if in_doubt.is_empty() => {
+                    self.phase.retract(None);
+                    return Err(PlaceError::NotStored);
+                }
+                Err(StoreError::NotStarted | StoreError::Rejected) => {
                     self.phase.retract(in_doubt.last().copied());
                     return Err(not_saved(in_doubt.last().copied()));
                 }

@@ -5,7 +5,10 @@ use super::{
     outcome::{PlaceError, not_saved},
     saga::OrderSaga,
 };
-use crate::domain::{CreateOrder, Draft, IdempotencyKey, Order, PriceMap};
+use crate::{
+    domain::{CreateOrder, Draft, IdempotencyKey, Order, PriceMap},
+    ports::StoreError,
+};
 
 /// The outcome of pricing.
 pub(super) enum Priced {
@@ -40,6 +43,9 @@ impl OrderSaga {
         let Application { price_list: Some(list), .. } = &self.application else { return Ok(None) };
         let products = command.products().into_iter().cloned().collect();
         let prices = list.prices(products, command.currency()).await;
-        prices.map(Some).map_err(|_| PlaceError::NotStarted("the price list could not be read"))
+        prices.map(Some).map_err(|error| match error {
+            StoreError::Rejected => PlaceError::NotStored,
+            _ => PlaceError::NotStarted("the price list could not be read"),
+        })
     }
 }

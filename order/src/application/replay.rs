@@ -38,7 +38,9 @@ impl OrderSaga {
                     match orders.reopen(found.fencing_token()).await {
                         Ok(true) => return self.charge(found.reopened(), Attempts::Exclusive).await,
                         // Another retry may have charged the order since it was read.
-                        Err(StoreError::NotStarted) => return Err(not_saved(in_doubt.then_some(found.id))),
+                        Err(StoreError::NotStarted | StoreError::Rejected) => {
+                            return Err(not_saved(in_doubt.then_some(found.id)));
+                        }
                         Ok(false) if !in_doubt => self.phase.wait_for(found.id),
                         Ok(false) => {}
                         Err(StoreError::Unknown) if self.charge_time_is_over() => {

@@ -64,7 +64,8 @@ pub(super) fn run(command: Command, vars: &Vars) -> ExitCode {
 }
 
 async fn execute(config: database::Config, action: Action) -> Result<String, String> {
-    let database = Database::open(&config, &MIGRATIONS).await.map_err(|error| error.to_string())?;
+    let opened = Database::open_existing(&config, &MIGRATIONS).await;
+    let database = opened.map_err(|error| error.to_string())?;
     let list = DbPrices::new(database.clone());
     let output = match action {
         Action::Load { prices, replace } => {

@@ -44,6 +44,12 @@ struct Fixture {
 }
 
 impl Fixture {
+    fn migrated() -> Self {
+        let fixture = Self { directory: tempfile::tempdir().unwrap() };
+        assert_eq!(fixture.order(&["migrate"]).0, Some(0));
+        fixture
+    }
+
     fn order(&self, args: &[&str]) -> (Option<i32>, String, String) {
         let output = order(args, &[("DB_DRIVER", "sqlite"), ("DATA_SOURCE_URL", &self.url())]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -61,11 +67,28 @@ impl Fixture {
     }
 }
 
+#[test]
+fn price_commands_create_and_migrate_no_database() {
+    let fixture = Fixture { directory: tempfile::tempdir().unwrap() };
+    let file = fixture.file(&format!("{HEADER}sku1,USD,0.12\n"));
+    let missing = format!("there is no database {}; `order migrate` creates it\n", fixture.url());
+    for command in [&["prices", "show"][..], &["prices", "load", &file]] {
+        assert_eq!(fixture.order(command), (Some(69), String::new(), missing.clone()));
+    }
+    let database = fixture.directory.path().join("orders.db");
+    assert!(!database.exists());
+    // An empty file is an empty database.
+    std::fs::write(&database, "").unwrap();
+    let (code, _, line) = fixture.order(&["prices", "show"]);
+    assert!(code == Some(69) && line.contains("is behind this program: run `order migrate`"), "{line}");
+    assert_eq!(std::fs::metadata(&database).unwrap().len(), 0);
+}
+
 const HEADER: &str = "product_code,currency,unit_price\n";
 
 #[test]
 fn prices_are_loaded_shown_and_replaced() {
-    let fixture = Fixture { directory: tempfile::tempdir().unwrap() };
+    let fixture = Fixture::migrated();
     let success = |text: String| (Some(0), text, String::new());
     let shown = |rows: &str| success(format!("{HEADER}{rows}"));
     assert_eq!(fixture.order(&["prices", "show"]), shown(""));
@@ -91,7 +114,7 @@ fn prices_are_loaded_shown_and_replaced() {
 
 #[test]
 fn file_with_faults_is_rejected_with_every_fault() {
-    let fixture = Fixture { directory: tempfile::tempdir().unwrap() };
+    let fixture = Fixture::migrated();
     let good = fixture.file(&format!("{HEADER}sku1,USD,0.12\n"));
     assert_eq!(fixture.order(&["prices", "load", &good]).0, Some(0));
     let bad = fixture.file(&format!("{HEADER}sku2,USD,1\n,USD,1\nsku3,USD,0.001\n"));

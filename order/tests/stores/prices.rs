@@ -127,7 +127,9 @@ async fn all_or_none(kind: Kind) -> Result<(), Failed> {
             (0..1_200).map(|n| (format!("c-{n:04}"), 7)).chain([("a".to_owned(), 8), ("z".to_owned(), 666)]);
         let price = |(text, minor): (String, i64)| ((code(&text), "USD"), dollars(minor));
         let loaded = list.load_prices(others.map(price).collect(), replace).await;
-        check(loaded == Err(StoreError::NotStarted), || format!("{loaded:?}"))?;
+        // SQLite has no constraint to add to a table: a trigger refuses the row there.
+        let refused = if kind == Kind::Sqlite { StoreError::NotStarted } else { StoreError::Rejected };
+        check(loaded == Err(refused), || format!("{loaded:?}"))?;
         let prices = prices_of(&list, &["a", "b", "c-0000", "c-1199", "z"], "USD").await;
         check(prices == expected(&[("a", 1), ("b", 2)]), || format!("{prices:?}"))?;
     }

@@ -4,7 +4,9 @@ mod accounts;
 mod rows;
 
 use async_trait::async_trait;
-use database::{Connection, Database, Migrations, Summary, Transaction, WriteError, contention_key};
+use database::{
+    Cause, Connection, Database, Migrations, Summary, Table, Transaction, WriteError, contention_key,
+};
 use money::{Currency, Money};
 
 use crate::{
@@ -14,8 +16,16 @@ use crate::{
 
 pub use accounts::DbAccounts;
 
-/// The migrations for each kind of database.
+/// The schema and its migrations for each kind of database.
 pub static MIGRATIONS: Migrations = Migrations {
+    service: "Payment",
+    others: &[("orders", "Order")],
+    tables: &[
+        Table::new("accounts", 1, "credit_limit_minor"),
+        Table::new("payments", 1, "amount_minor"),
+        Table::new("schema_versions", 2, "oldest_program"),
+        Table::new("account_changes", 2, "limit_after_minor"),
+    ],
     sqlite: sqlx::migrate!("migrations/sqlite"),
     mysql: sqlx::migrate!("migrations/mysql"),
     postgres: sqlx::migrate!("migrations/postgres"),
@@ -94,6 +104,10 @@ impl DbLedger {
 /// Logs `error` and returns what it shows about the outcome.
 fn write_error(error: &WriteError) -> LedgerError {
     match error {
+        error if error.is_data_error() => {
+            tracing::error!(%error, "the database refuses the data, nothing was written");
+            LedgerError::Rejected
+        }
         // The health check logs an outage.
         WriteError::Withdrawn | WriteError::NotStarted(_) => {
             tracing::warn!(%error, "database write not started");
@@ -111,7 +125,7 @@ fn write_error(error: &WriteError) -> LedgerError {
 }
 
 fn read_error(error: sqlx::Error) -> LedgerError {
-    tracing::error!(%error, "database read failed");
+    tracing::error!(error = %Cause(&error), "database read failed");
     LedgerError::Unknown
 }
 

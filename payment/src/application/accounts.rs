@@ -56,6 +56,9 @@ pub enum LimitError {
     /// The limit was not changed.
     #[error("the limit was not set: the database cannot be written to")]
     NotStarted,
+    /// The limit was not changed, and a retry fails as well.
+    #[error("the limit was not set: the database refuses the data")]
+    NotStored,
     /// The limit may have been changed.
     #[error("the outcome is unknown: the limit may have been set; check the account's last changes")]
     Unknown,
@@ -86,6 +89,7 @@ impl AccountService {
                 Ok(change) => return Ok(change),
                 Err(LedgerError::Conflict) => new.change = self.ids.change_id(),
                 Err(LedgerError::NotStarted) => return Err(LimitError::NotStarted),
+                Err(LedgerError::Rejected) => return Err(LimitError::NotStored),
                 Err(LedgerError::Unknown) => return Err(LimitError::Unknown),
             }
         }

@@ -6,6 +6,7 @@ use test_support::{Trial, tests};
 pub(crate) fn trials() -> Vec<Trial> {
     tests![
         a_limit_is_set_shown_and_kept,
+        account_commands_create_and_migrate_no_database,
         showing_a_missing_account_exits_69,
         invalid_arguments_print_one_line_exit_64_and_create_no_file,
         help_and_repeated_migrations_exit_0,
@@ -35,6 +36,7 @@ fn words(line: &str) -> Vec<&str> {
 async fn a_limit_is_set_shown_and_kept() {
     let directory = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| run(directory.path(), args);
+    assert_eq!(run(&["migrate"]).0, 0);
     let set = "account set-limit --user 123 --currency USD --by anna --limit";
     let (code, out, err) = run(&[words(set), vec!["5000"]].concat());
     assert_eq!((code, out.as_str(), err.as_str()), (0, "user 123, USD: limit no account → 5000.00\n", ""));
@@ -51,8 +53,25 @@ async fn a_limit_is_set_shown_and_kept() {
     }
 }
 
+async fn account_commands_create_and_migrate_no_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("payment.db");
+    let missing =
+        format!("there is no database sqlite://{}; `payment migrate` creates it\n", database.display());
+    let set = "account set-limit --user 5 --currency USD --by anna --limit 1";
+    for args in ["account show --user 5", set] {
+        assert_eq!(run(directory.path(), &words(args)), (69, String::new(), missing.clone()));
+    }
+    assert!(!database.exists());
+    std::fs::write(&database, "").unwrap();
+    let (code, _, line) = run(directory.path(), &words(set));
+    assert!(code == 69 && line.contains("is behind this program: run `payment migrate`"), "{line}");
+    assert_eq!(std::fs::metadata(&database).unwrap().len(), 0);
+}
+
 async fn showing_a_missing_account_exits_69() {
     let directory = tempfile::tempdir().unwrap();
+    assert_eq!(run(directory.path(), &["migrate"]).0, 0);
     for (args, want) in [
         ("account show --user 5", "user 5 has no account\n"),
         ("account show --user 5 --currency EUR", "user 5 has no account in EUR\n"),

@@ -72,9 +72,15 @@ async fn a_closed_database_returns_not_started() {
 const ROLLED_BACK: (ChargeError, VoidError) = (ChargeError::NotStarted, VoidError::NotStarted);
 const IN_DOUBT: (ChargeError, VoidError) = (ChargeError::Unknown, VoidError::Unknown);
 
-/// Triggers that fail the charge of order 666: before the INSERT, with a rollback by SQLite itself, and at
+/// Triggers that fail the charge of order 666: for its data, before the INSERT, with a rollback by SQLite itself, and at
 /// COMMIT; with the expected errors.
-const FAILURES: [(&str, (ChargeError, VoidError)); 3] = [
+const FAILURES: [(&str, (ChargeError, VoidError)); 4] = [
+    (
+        "CREATE TABLE refused (k BIGINT NOT NULL);
+     CREATE TRIGGER failure AFTER INSERT ON payments WHEN NEW.order_id = 666
+     BEGIN INSERT INTO refused VALUES (NULL); END",
+        (ChargeError::NotStored, VoidError::NotStored),
+    ),
     (
         "CREATE TRIGGER failure BEFORE INSERT ON payments WHEN NEW.order_id = 666
      BEGIN SELECT RAISE(ABORT, 'injected failure'); END",
@@ -104,7 +110,9 @@ async fn a_failed_transaction_returns_its_certainty_and_leaves_no_rows() {
         assert_eq!(application.void(order(666)).await, Err(void), "{trigger}");
         let service = PaymentService::new(application.clone(), TaskTracker::new());
         let status = service.create(create(666)).await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable, "{trigger}");
+        let refused = charge == ChargeError::NotStored;
+        assert_eq!(status.code(), if refused { Code::Internal } else { Code::Unavailable }, "{trigger}");
+        assert_eq!(status.get_details_retry_info().is_some(), charge == ChargeError::NotStarted);
         // Details would claim that nothing was charged.
         assert_eq!(status.details().is_empty(), charge == ChargeError::Unknown, "{trigger}");
         assert!(!status.message().contains("injected failure"));

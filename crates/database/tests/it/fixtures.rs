@@ -1,7 +1,7 @@
 //! Schemas and transactions for tests.
 
 use async_trait::async_trait;
-use database::{Config, Connection, Database, DatabaseUrl, Migrations, Transaction, WriteError};
+use database::{Config, Connection, Database, DatabaseUrl, Migrations, Table, Transaction, WriteError};
 use sqlx::{
     AssertSqlSafe, Row, SqlSafeStr,
     migrate::{Migration, MigrationType, Migrator},
@@ -18,15 +18,31 @@ pub(crate) const COMPATIBLE: &str =
 pub(crate) const INCOMPATIBLE: &str =
     "CREATE TABLE IF NOT EXISTS u (k BIGINT PRIMARY KEY); INSERT INTO schema_versions VALUES (2, 2)";
 
+/// The tables of [`FIRST`].
+pub(crate) const TABLES: &[Table] =
+    &[Table::new("t", 1, "v"), Table::new("schema_versions", 1, "oldest_program")];
+
 /// These scripts as migrations 1, 2, … for every kind of database, with a static lifetime.
 pub(crate) fn migrations(scripts: &[&'static str]) -> &'static Migrations {
+    migrations_of(scripts, &[])
+}
+
+/// As [`migrations`], of a service with these tables.
+pub(crate) fn migrations_of(scripts: &[&'static str], tables: &'static [Table]) -> &'static Migrations {
     let migrator = || {
         let migrations = scripts.iter().zip(1..).map(|(sql, version)| {
             Migration::new(version, "test".into(), MigrationType::Simple, sql.into_sql_str(), false)
         });
         Migrator::with_migrations(migrations.collect())
     };
-    Box::leak(Box::new(Migrations { sqlite: migrator(), mysql: migrator(), postgres: migrator() }))
+    Box::leak(Box::new(Migrations {
+        service: "Sample",
+        others: &[("another test", "Another")],
+        tables,
+        sqlite: migrator(),
+        mysql: migrator(),
+        postgres: migrator(),
+    }))
 }
 
 pub(crate) fn config(driver: &str, url: &str) -> Config {

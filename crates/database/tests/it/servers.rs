@@ -1,11 +1,15 @@
 //! Databases on MariaDB and PostgreSQL servers.
 
 mod durability;
+mod foreign;
+mod galera;
 mod hot_row;
 mod ipv6;
+mod limits;
 mod migrating;
 mod opening;
 mod outage;
+mod pooler;
 mod stale_statements;
 mod switchover;
 mod vanished_host;
@@ -33,9 +37,11 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             vanished_host::trials(kind),
             hot_row::trials(kind),
             stale_statements::trials(kind),
+            foreign::trials(kind),
+            limits::trials(kind),
         ]
     });
-    trials.flatten()
+    trials.flatten().chain(pooler::trials()).chain(galera::trials())
 }
 
 /// A trial of `body` on this kind of server.
@@ -63,4 +69,9 @@ async fn fresh(kind: Kind) -> Result<(Arc<Server>, String, Config), Failed> {
 
 async fn open(config: &Config) -> Database {
     Database::open(config, migrations(&[FIRST])).await.unwrap()
+}
+
+/// [`FIRST`] with the collation that the services' tables have.
+fn first_on_mysql() -> &'static str {
+    FIRST.replace("v VARCHAR(20))", "v VARCHAR(20)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin").leak()
 }

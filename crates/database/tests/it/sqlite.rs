@@ -7,7 +7,9 @@ use database::{Config, Database, Migrations, OpenError};
 use service_kit::admin::Readiness;
 use sqlx::{AnyConnection, Connection, Executor};
 
-use crate::fixtures::{COMPATIBLE, FIRST, INCOMPATIBLE, Select, config, count, insert, migrations};
+use crate::fixtures::{
+    COMPATIBLE, FIRST, INCOMPATIBLE, Select, TABLES, config, count, insert, migrations, migrations_of,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     tests![
@@ -17,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         an_incompatible_newer_schema_is_rejected_and_unchanged,
         a_compatible_newer_schema_is_accepted,
         a_changed_migration_is_rejected,
+        a_file_of_another_program_is_rejected_and_unchanged,
+        a_missing_or_older_file_is_not_changed_by_a_command_that_looks,
         a_failed_migration_rolls_back_its_predecessors,
         concurrent_opens_of_a_new_file_succeed,
         opening_waits_for_another_process_that_migrates,
@@ -103,7 +107,7 @@ async fn a_changed_migration_is_rejected() {
     let file = directory.path().join("x.db");
     open(&file).await.close().await;
     let error = rejected(&file, migrations(&["CREATE TABLE another (k BIGINT)"])).await;
-    assert!(matches!(error, OpenError::Migrate { .. }), "{error}");
+    assert!(matches!(error, OpenError::ChangedMigration { version: 1, .. }), "{error}");
 }
 
 async fn a_failed_migration_rolls_back_its_predecessors() {
@@ -147,4 +151,45 @@ async fn the_health_check_reports_a_closed_database() {
     database.close().await;
     changes.wait_for(|conditions| conditions.get("database") == Some(&false)).await.unwrap();
     watcher.abort();
+}
+
+async fn a_file_of_another_program_is_rejected_and_unchanged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.db");
+    sqlx::any::install_default_drivers();
+    let mut other = AnyConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+    // Names of tables ignore case.
+    other.execute("CREATE TABLE T (id INTEGER PRIMARY KEY); INSERT INTO T VALUES (1)").await.unwrap();
+    other.close().await.unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let schema = migrations_of(&[FIRST], TABLES);
+    for _ in 0..2 {
+        let error = rejected(&file, schema).await;
+        assert!(matches!(error, OpenError::ForeignTable { table: "t", .. }), "{error}");
+        assert!(Database::open_existing(&file_config(&file), schema).await.is_err());
+    }
+    assert!(before == std::fs::read(&file).unwrap());
+    // The migrations of another service.
+    let file = directory.path().join("y.db");
+    Database::open(&file_config(&file), schema).await.unwrap().close().await;
+    other = AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    other.execute("UPDATE _sqlx_migrations SET description = 'another test'").await.unwrap();
+    other.close().await.unwrap();
+    let error = rejected(&file, schema).await;
+    assert!(error.to_string().starts_with("these are Another's tables: migration 1 of "), "{error}");
+}
+
+async fn a_missing_or_older_file_is_not_changed_by_a_command_that_looks() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.db");
+    let look = async |scripts: &[&'static str]| {
+        Database::open_existing(&file_config(&file), migrations(scripts)).await.map(drop)
+    };
+    assert!(matches!(look(&[FIRST]).await, Err(OpenError::MissingFile { .. })));
+    assert!(!file.exists());
+    open(&file).await.close().await;
+    look(&[FIRST]).await.unwrap();
+    let error = look(&[FIRST, COMPATIBLE]).await.unwrap_err();
+    assert!(matches!(error, OpenError::Behind { .. }), "{error}");
+    look(&[FIRST]).await.unwrap();
 }

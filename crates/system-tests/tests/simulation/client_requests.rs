@@ -103,6 +103,7 @@ impl From<Result<Placed, PlaceError>> for RequestOutcome {
             Err(PlaceError::KeyReused { order }) => Self::KeyReused(order),
             Err(PlaceError::Voided { order }) => Self::Voided(order),
             Err(PlaceError::NotStarted(_)) => Self::NotStarted,
+            Err(PlaceError::NotStored) => panic!("the store refuses no data"),
             Err(PlaceError::Pricing(errors)) => panic!("there is no price list: {errors:?}"),
         }
     }

@@ -114,7 +114,9 @@ fn outcome_of(result: Result<Receipt, ChargeError>, only_copy: bool) -> ChargeOu
         Err(ChargeError::Voided { .. }) => ChargeOutcome::Voided,
         Err(ChargeError::Mismatch { .. }) => ChargeOutcome::Mismatch,
         Err(ChargeError::NotStarted) if only_copy => ChargeOutcome::NeverRan,
-        Err(ChargeError::NotStarted | ChargeError::Unknown) => ChargeOutcome::Unknown,
+        Err(ChargeError::NotStarted | ChargeError::NotStored | ChargeError::Unknown) => {
+            ChargeOutcome::Unknown
+        }
     }
 }
 

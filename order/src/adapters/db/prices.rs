@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use database::{Connection, Database, Summary, Transaction, WriteError};
+use database::{Cause, Connection, Database, Summary, Transaction, WriteError, is_data_error};
 use money::{Currency, Money};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
@@ -51,8 +51,8 @@ impl DbPrices {
 
     async fn read<T: Transaction>(&self, transaction: T) -> Result<T::Output, StoreError> {
         self.0.read(transaction).await.map_err(|error| {
-            tracing::error!(%error, "price list could not be read");
-            StoreError::NotStarted
+            tracing::error!(error = %Cause(&error), "price list could not be read");
+            if is_data_error(&error) { StoreError::Rejected } else { StoreError::NotStarted }
         })
     }
 }

@@ -26,6 +26,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) fn place_status(error: PlaceError) -> Status {
     match error {
         PlaceError::NotStarted(why) => service_kit::not_started::status(DOMAIN, why),
+        PlaceError::NotStored => {
+            let details =
+                ErrorDetails::with_error_info("NOT_STORED", DOMAIN, HashMap::<String, String>::new());
+            Status::with_error_details(Code::Internal, "the store refuses the data of the order", details)
+        }
         PlaceError::Pricing(errors) => invalid_request(errors.iter().map(pricing_violation).collect()),
         PlaceError::Declined { order, decline, replayed } => declined(order, decline, replayed),
         PlaceError::NotCharged { order } => Outcome {

@@ -8,6 +8,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use super::DOMAIN;
 use crate::application::{ChargeError, ReadError, VoidError};
 
+/// The reason of a call that did nothing, and does nothing when it is repeated.
+const NOT_STORED: &str = "NOT_STORED";
+
 /// The status of an invalid request.
 pub(super) fn invalid(violations: Vec<FieldViolation>) -> Status {
     let details = ErrorDetails::with_bad_request(violations);
@@ -32,6 +35,7 @@ impl From<ChargeError> for Status {
                 refused("MISMATCH", format!("order {order} is known with another amount, currency or user"))
             }
             ChargeError::NotStarted => not_started(),
+            ChargeError::NotStored => not_stored(),
             ChargeError::Unknown => unknown(),
         }
     }
@@ -41,6 +45,7 @@ impl From<VoidError> for Status {
     fn from(error: VoidError) -> Self {
         match error {
             VoidError::NotStarted => not_started(),
+            VoidError::NotStored => not_stored(),
             VoidError::Unknown => unknown(),
         }
     }
@@ -66,6 +71,12 @@ fn refused(reason: &str, message: String) -> Status {
 
 fn not_started() -> Status {
     service_kit::not_started::status(DOMAIN, "the ledger cannot be reached")
+}
+
+/// Without a delay: a retry fails as well.
+fn not_stored() -> Status {
+    let details = ErrorDetails::with_error_info(NOT_STORED, DOMAIN, HashMap::<String, String>::new());
+    Status::with_error_details(Code::Internal, "the ledger refuses the data", details)
 }
 
 /// Without details: an unknown outcome must not look like a known one.
