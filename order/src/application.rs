@@ -1,5 +1,6 @@
 //! The use cases: placing an order, recovering one that was left PENDING, and reading orders.
 
+mod leases;
 mod outcome;
 mod place;
 mod price;
@@ -9,14 +10,17 @@ mod replay;
 mod request_phase;
 mod saga;
 mod settle;
+mod waiters;
 
 use std::{sync::Arc, time::Duration};
 
 use crate::ports::{Clock, IdGenerator, Monitor, Orders, Payments, PriceList, Spawn};
 
+pub use leases::Leases;
 pub use outcome::{PlaceError, Placed};
 pub use read::{ITEMS_PER_PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ReadError};
 pub use reconcile::{CLAIM_LEASE_MAX, CONCURRENCY_MAX, MISMATCH_LEASE_MAX, RECOVERY_CALL_MAX, VOID_AFTER};
+pub use waiters::Waiters;
 
 /// A response leaves this long before the client's deadline, so that one with an order id arrives in time.
 pub const RESPONSE_MARGIN: Duration = Duration::from_millis(500);
@@ -29,12 +33,16 @@ pub const ORDER_TASK_MAX: Duration = Duration::from_secs(30);
 /// is earlier. The rest of [`ORDER_TASK_MAX`] is for settling, since a write may wait 5 s for its turn at the
 /// store.
 pub const CHARGE_MAX: Duration = Duration::from_secs(25);
-/// How often a request reads whether another request with its key has ended.
+/// The first pause between two reads whether another request with the same key has ended. It doubles up to
+/// [`IN_PROGRESS_POLL_MAX`].
 const IN_PROGRESS_POLL: Duration = Duration::from_millis(50);
+const IN_PROGRESS_POLL_MAX: Duration = Duration::from_millis(500);
 /// How often settling is tried while the store fails, and the pause between tries.
 const SETTLE_TRIES_MAX: usize = 20;
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
-/// How many ids are tried for an order. Two instances generate the same id within a millisecond about once in
+/// The pause after a failure of the store while an INSERT is in doubt.
+const IN_DOUBT_PAUSE: Duration = Duration::from_millis(200);
+/// How many INSERTs are tried for an order, and thus how many ids. Two instances generate the same id within a millisecond about once in
 /// 2,000 times.
 const ID_ATTEMPTS_MAX: usize = 8;
 
@@ -55,4 +63,8 @@ pub struct Application {
     pub tasks: Arc<dyn Spawn>,
     /// Metrics and logs.
     pub monitor: Arc<dyn Monitor>,
+    /// The requests that wait for orders of other tasks.
+    pub waiters: Waiters,
+    /// The leases of the orders that the tasks of this instance work on.
+    pub leases: Leases,
 }

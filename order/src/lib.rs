@@ -34,7 +34,7 @@ use adapters::{
     payment::PaymentOverGrpc,
     runtime::{SystemClock, SystemIdGenerator, TrackedTasks},
 };
-use application::Application;
+use application::{Application, Leases, Waiters};
 use ports::PriceList;
 
 pub use config::{Config, PriceSource};
@@ -108,6 +108,8 @@ pub async fn serve(
         ids: Arc::new(SystemIdGenerator::default()),
         tasks: Arc::new(tasks.clone()),
         monitor,
+        waiters: Waiters::default(),
+        leases: Leases::default(),
     };
     let reconciling = application.clone();
     let reconciler = shutdown.clone().run_until_cancelled_owned(async move { reconciling.reconcile().await });

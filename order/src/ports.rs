@@ -10,8 +10,8 @@ use crate::domain::{
     PriceMap, ProductCode, Settlement, Status, UserId, VoidOutcome,
 };
 
-/// How long after an order became PENDING it is due for recovery. Its own task has usually settled it by
-/// then.
+/// How long after an order became PENDING it is due for recovery, unless its task renews the lease. Its own
+/// task has usually settled it by then.
 pub const FIRST_CHECK: Duration = Duration::from_secs(2);
 
 /// Why a call of the store failed. The adapter logs the cause.
@@ -67,6 +67,9 @@ pub trait Orders: Send + Sync {
     /// The order with this id.
     async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
 
+    /// The status of the order with this id: cheaper than [`find`](Self::find).
+    async fn status(&self, id: OrderId) -> Result<Option<Status>, StoreError>;
+
     /// The orders of `user` with ids below `before`, newest first: at most `limit`, and fewer if they have
     /// more than `items_max` items together, but at least one if there is one.
     async fn list(
@@ -92,6 +95,9 @@ pub trait Orders: Send + Sync {
     /// [`FencingToken::next`], and makes the order due again after `lease`. Returns whether it did. Of
     /// concurrent calls one returns `true`.
     async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError>;
+
+    /// Makes those of `orders` that are PENDING due after `lease` at the earliest. Changes nothing else.
+    async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError>;
 
     /// Counts the PENDING orders, of which it reads the first `limit` to become due.
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError>;

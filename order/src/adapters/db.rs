@@ -12,12 +12,15 @@ use database::{Cause, Database, Migrations, Table, Transaction, WriteError};
 
 use crate::{
     domain::{
-        Backlog, FencingToken, IdempotencyKey, Order, OrderId, OrderSummary, PendingOrder, Settlement, UserId,
+        Backlog, FencingToken, IdempotencyKey, Order, OrderId, OrderSummary, PendingOrder, Settlement,
+        Status, UserId,
     },
     ports::{InsertOutcome, Orders, Page, StartGuard, StoreError},
 };
 pub use prices::{DbPrices, Prices};
-use transactions::{Claim, Find, List, ReadAuditPage, ReadBacklog, ReadDue, Reopen, Settle};
+use transactions::{
+    Claim, Find, List, ReadAuditPage, ReadBacklog, ReadDue, ReadStatus, Renew, Reopen, Settle,
+};
 
 /// The schema and its migrations.
 pub static MIGRATIONS: Migrations = Migrations {
@@ -107,6 +110,10 @@ impl Orders for DbOrders {
         self.read(Find::Id(id)).await
     }
 
+    async fn status(&self, id: OrderId) -> Result<Option<Status>, StoreError> {
+        self.read(ReadStatus(id)).await
+    }
+
     async fn list(
         &self,
         user: UserId,
@@ -131,6 +138,13 @@ impl Orders for DbOrders {
 
     async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
         self.write(Claim { token, lease }).await
+    }
+
+    async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError> {
+        for orders in orders.chunks(transactions::RENEW_MAX) {
+            self.write(Renew { orders: orders.to_vec(), lease }).await?;
+        }
+        Ok(())
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

@@ -11,7 +11,7 @@ use service_kit::{
 use crate::{
     domain::{
         Backlog, ChargeOutcome, ChargeRequest, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder,
-        Settlement, UserId, VoidOutcome,
+        Settlement, Status, UserId, VoidOutcome,
     },
     ports::{InsertOutcome, Orders, Page, Payments, StartGuard, StoreError},
 };
@@ -83,6 +83,10 @@ impl Orders for FaultyOrders {
         self.inner.find(id).await
     }
 
+    async fn status(&self, id: OrderId) -> Result<Option<Status>, StoreError> {
+        self.inner.status(id).await
+    }
+
     async fn list(
         &self,
         user: UserId,
@@ -107,6 +111,10 @@ impl Orders for FaultyOrders {
 
     async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
         self.rules.around(CLAIM, self.inner.claim(token, lease), store_error).await
+    }
+
+    async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError> {
+        self.inner.renew(orders, lease).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

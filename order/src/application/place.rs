@@ -8,15 +8,15 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    Application, CHARGE_MAX, CLAIM_LEASE_MAX, ID_ATTEMPTS_MAX, ORDER_TASK_MAX, RESPONSE_MARGIN, WORK_MIN,
+    Application, CHARGE_MAX, ID_ATTEMPTS_MAX, IN_DOUBT_PAUSE, ORDER_TASK_MAX, RESPONSE_MARGIN, WORK_MIN,
     outcome::{PlaceError, PlaceResult, not_saved, placement_outcome},
     price::Priced,
     request_phase::{Phase, RequestPhase},
     saga::OrderSaga,
 };
 use crate::{
-    domain::{Attempts, CreateOrder, IdempotencyKey, Order},
-    ports::{InsertOutcome, StartGuard, StoreError},
+    domain::{Attempts, CreateOrder, IdempotencyKey, Order, OrderId},
+    ports::{FIRST_CHECK, InsertOutcome, StartGuard, StoreError},
 };
 
 impl Application {
@@ -111,41 +111,64 @@ impl OrderSaga {
         };
         let Application { orders, ids, clock, .. } = &self.application;
         let mut order = Order::place(ids.order_id(), key, draft, clock.now_ms());
-        // The ids of INSERTs that may have been committed.
-        let mut in_doubt = Vec::new();
-        for _ in 0..ID_ATTEMPTS_MAX {
+        // The id of INSERTs that may have been committed, or may still be.
+        let mut in_doubt = None;
+        let mut attempts = 0;
+        while attempts < ID_ATTEMPTS_MAX {
             let (phase, id) = (self.phase.clone(), order.id);
             let start_guard: StartGuard = Arc::new(move || phase.try_begin(id));
-            match orders.insert(&order, start_guard).await {
+            let inserted = orders.insert(&order, start_guard).await;
+            match inserted {
                 Ok(InsertOutcome::Inserted) => return Ok(Saved::New(order)),
-                Ok(InsertOutcome::Conflict) => self.phase.retract(in_doubt.last().copied()),
-                Err(StoreError::Unknown) => in_doubt.push(order.id),
-                Err(StoreError::Rejected) if in_doubt.is_empty() => {
+                Ok(InsertOutcome::Conflict) => self.phase.retract(in_doubt),
+                Err(StoreError::Unknown) => in_doubt = Some(order.id),
+                Err(StoreError::Rejected) if in_doubt.is_none() => {
                     self.phase.retract(None);
                     return Err(PlaceError::NotStored);
                 }
                 Err(StoreError::NotStarted | StoreError::Rejected) => {
-                    self.phase.retract(in_doubt.last().copied());
-                    return Err(not_saved(in_doubt.last().copied()));
+                    self.phase.retract(in_doubt);
+                    if !self.may_try_again(in_doubt).await {
+                        return Err(not_saved(in_doubt));
+                    }
                 }
             }
             match orders.find_by_key(order.user, &order.key).await {
-                Ok(Some(found)) if in_doubt.contains(&found.id) && found.fingerprint == order.fingerprint => {
+                Ok(Some(found)) if in_doubt == Some(found.id) && found.fingerprint == order.fingerprint => {
                     return Ok(Saved::InDoubt(found));
                 }
                 Ok(Some(found)) => return Ok(Saved::Earlier(found)),
-                Ok(None) => order.id = ids.order_id(),
-                Err(_) => return Err(not_saved(in_doubt.last().copied())),
+                // The id belongs to an order with another key, so no INSERT with it can be committed any
+                // more. In any other case the same id is tried again: a client may have learnt it.
+                Ok(None) if inserted == Ok(InsertOutcome::Conflict) => {
+                    in_doubt = None;
+                    self.phase.retract(None);
+                    order.id = ids.order_id();
+                    attempts += 1;
+                }
+                Ok(None) => attempts += usize::from(inserted == Err(StoreError::Unknown)),
+                Err(_) if self.may_try_again(in_doubt).await => {}
+                Err(_) => return Err(not_saved(in_doubt)),
             }
         }
-        Err(not_saved(in_doubt.last().copied()))
+        Err(not_saved(in_doubt))
+    }
+
+    /// Whether to go on with an INSERT that is in doubt while the store fails. Pauses first. The response at
+    /// the deadline names its id, which the repeated INSERT makes exist.
+    async fn may_try_again(&self, in_doubt: Option<OrderId>) -> bool {
+        let clock = &self.application.clock;
+        if in_doubt.is_none() || clock.monotonic() + IN_DOUBT_PAUSE >= self.respond_by {
+            return false;
+        }
+        clock.sleep(IN_DOUBT_PAUSE).await;
+        true
     }
 
     /// Charges an order that another saga may hold, once this one has claimed it. Without the higher fence,
     /// the other saga could record NOT_CHARGED while the charge of this one is on its way.
     async fn claim_and_charge(&self, found: Order) -> PlaceResult {
-        let Application { orders, ids, .. } = &self.application;
-        match orders.claim(found.fencing_token(), ids.jittered(CLAIM_LEASE_MAX)).await {
+        match self.application.orders.claim(found.fencing_token(), FIRST_CHECK).await {
             Ok(true) => self.charge(found.claimed(), Attempts::Shared).await,
             _ => self.follow(found, true).await,
         }

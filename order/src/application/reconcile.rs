@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Application, ORDER_TASK_MAX};
 use crate::{
-    domain::{Attempts, ChargeOutcome, OrderId, PendingOrder, VoidOutcome},
+    domain::{Attempts, ChargeOutcome, FencingToken, OrderId, PendingOrder, VoidOutcome},
     ports::RecoveryOutcome,
 };
 
@@ -28,7 +28,8 @@ pub const VOID_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Timeout of a call of Payment that no client waits for. After an outage of Payment, an order in recovery
 /// waits for this timeout and for the end of its lease ([`CLAIM_LEASE_MAX`]).
 pub const RECOVERY_CALL_MAX: Duration = Duration::from_secs(2);
-/// The longest lease of a claim; jitter shortens it by up to half. The order is due again when it ends.
+/// The longest lease of a claim; jitter shortens it by up to half. The recovery renews it while it works; the
+/// order is due again when the lease ends.
 pub const CLAIM_LEASE_MAX: Duration = Duration::from_secs(2);
 /// The longest lease for a mismatch, which an operator must resolve.
 pub const MISMATCH_LEASE_MAX: Duration = Duration::from_secs(60);
@@ -77,12 +78,14 @@ impl Application {
 
     /// Claims the order, charges or voids it, and settles it by the outcome.
     async fn recover(&self, pending: PendingOrder) -> RecoveryOutcome {
-        let token = pending.fencing_token();
-        let claimed = self.orders.claim(token, self.ids.jittered(CLAIM_LEASE_MAX)).await;
-        if claimed != Ok(true) {
+        let (token, lease) = (pending.fencing_token(), self.ids.jittered(CLAIM_LEASE_MAX));
+        if self.orders.claim(token, lease).await != Ok(true) {
             return RecoveryOutcome::LeftAlone;
         }
-        let token = token.next();
+        self.with_lease(token.order, lease, self.recover_claimed(&pending, token.next())).await
+    }
+
+    async fn recover_claimed(&self, pending: &PendingOrder, token: FencingToken) -> RecoveryOutcome {
         if pending.pending_for >= VOID_AFTER {
             let outcome = self.payments.void(token.order, RECOVERY_CALL_MAX).await;
             if let Some(settlement) = outcome.settlement() {

@@ -1,5 +1,7 @@
 //! A request whose key an earlier request has used: the same request gets the same final outcome.
 
+use std::time::Duration;
+
 use super::{
     Application, IN_PROGRESS_POLL,
     outcome::{PlaceError, PlaceResult, not_saved, outcome_of},
@@ -52,17 +54,20 @@ impl OrderSaga {
                         }
                     }
                 }
-                Status::Pending if self.response_is_due() => return outcome_of(found, !in_doubt),
-                Status::Pending => clock.sleep(IN_PROGRESS_POLL).await,
+                Status::Pending => {
+                    if !self.application.wait_while_pending(found.id, self.time_to_wait()).await {
+                        return outcome_of(found, !in_doubt);
+                    }
+                }
             }
             let again = orders.find(found.id).await;
             found = again.ok().flatten().ok_or(PlaceError::OutcomeUnknown { order: found.id })?;
         }
     }
 
-    /// Whether another poll would end after the time of the response.
-    fn response_is_due(&self) -> bool {
-        self.application.clock.monotonic() + IN_PROGRESS_POLL >= self.respond_by
+    /// How long to wait for another task, so that the response is in time.
+    fn time_to_wait(&self) -> Duration {
+        self.respond_by.saturating_sub(self.application.clock.monotonic() + IN_PROGRESS_POLL)
     }
 
     /// Whether a charge that starts now would have no time.

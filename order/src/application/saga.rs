@@ -8,7 +8,10 @@ use super::{
     request_phase::RequestPhase,
     settle::Settled,
 };
-use crate::domain::{Attempts, Order, Settlement};
+use crate::{
+    domain::{Attempts, Order, Settlement},
+    ports::FIRST_CHECK,
+};
 
 /// The work of one request on its order, in a task of its own.
 pub(super) struct OrderSaga {
@@ -22,8 +25,13 @@ pub(super) struct OrderSaga {
 }
 
 impl OrderSaga {
-    /// Charges a PENDING order that this saga has claimed, and settles it.
+    /// Charges a PENDING order that this saga has just claimed for [`FIRST_CHECK`], and settles it.
     pub(super) async fn charge(&self, order: Order, attempts: Attempts) -> PlaceResult {
+        let id = order.id;
+        self.application.with_lease(id, FIRST_CHECK, self.charge_claimed(order, attempts)).await
+    }
+
+    async fn charge_claimed(&self, order: Order, attempts: Attempts) -> PlaceResult {
         let application = &self.application;
         let outcome = application.charge(&order.charge(), self.charge_time()).await;
         match application.settle_with(order.fencing_token(), outcome, attempts).await {

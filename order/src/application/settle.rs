@@ -39,9 +39,17 @@ impl Application {
         }
     }
 
-    /// Settles the order. Retries while the store fails: a charged order must not stay PENDING for a short
-    /// outage.
+    /// Settles the order, and wakes the requests that wait for it. Retries while the store fails: a charged
+    /// order must not stay PENDING for a short outage.
     pub(super) async fn settle(&self, token: FencingToken, settlement: Settlement) -> Settled {
+        let settled = self.try_settle(token, settlement).await;
+        if settled != Settled::Unsettled {
+            self.waiters.notify(token.order);
+        }
+        settled
+    }
+
+    async fn try_settle(&self, token: FencingToken, settlement: Settlement) -> Settled {
         for _ in 0..SETTLE_TRIES_MAX {
             let settled = self.orders.settle(token, &settlement).await;
             if settled == Ok(true) {

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use order::{
     adapters::runtime::TrackedTasks,
-    application::{Application, PlaceError, Placed},
+    application::{Application, Leases, PlaceError, Placed, Waiters},
     domain::{CreateOrder, Order, OrderId, Status},
 };
 use tokio::task::JoinHandle;
@@ -47,6 +47,8 @@ impl Fixture {
             ids: ids.clone(),
             tasks: Arc::new(tasks.clone()),
             monitor: monitor.clone(),
+            waiters: Waiters::default(),
+            leases: Leases::default(),
         };
         Self { application, store, payments, monitor, ids, tasks }
     }
@@ -61,7 +63,7 @@ impl Fixture {
     }
 
     /// The same in a task, whose abort simulates a client that disconnects.
-    fn spawn_place(&self, time_left: Duration) -> JoinHandle<Result<Placed, PlaceError>> {
+    pub(crate) fn spawn_place(&self, time_left: Duration) -> JoinHandle<Result<Placed, PlaceError>> {
         let application = self.application.clone();
         tokio::spawn(
             async move { application.place_order(sample_command(), Some(key("k")), time_left).await },

@@ -1,11 +1,17 @@
 //! The reconciler over fakes, in paused time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use order::{
-    application::{CLAIM_LEASE_MAX, CONCURRENCY_MAX, MISMATCH_LEASE_MAX, RECOVERY_CALL_MAX, VOID_AFTER},
+    application::{
+        Application, CHARGE_MAX, CLAIM_LEASE_MAX, CONCURRENCY_MAX, Leases, MISMATCH_LEASE_MAX,
+        ORDER_TASK_MAX, RECOVERY_CALL_MAX, VOID_AFTER, Waiters,
+    },
     domain::{ChargeOutcome, Order, OrderId, Status, VoidOutcome},
-    ports::{FIRST_CHECK, Orders},
+    ports::{FIRST_CHECK, Orders, Spawn, Task},
 };
 use tokio::{
     task::JoinHandle,
@@ -13,7 +19,25 @@ use tokio::{
 };
 
 use crate::placing::Fixture;
-use test_support::order::{Alarm, Charge, StoreCall, StoreFault, always, decline, id, key, order, user};
+use test_support::order::{
+    Alarm, Charge, StoreCall, StoreFault, always, command, decline, id, key, order, user,
+};
+
+/// Tasks that end with their process.
+#[derive(Debug, Default)]
+struct CrashingTasks(Mutex<Vec<JoinHandle<()>>>);
+
+impl CrashingTasks {
+    fn crash(&self) {
+        self.0.lock().unwrap().iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Spawn for CrashingTasks {
+    fn spawn(&self, task: Task) {
+        self.0.lock().unwrap().push(tokio::spawn(task));
+    }
+}
 
 impl Fixture {
     /// Starts a reconciler that runs until the test ends.
@@ -30,6 +54,14 @@ impl Fixture {
             fixture.store.inner.insert(&orphan, always()).await.unwrap();
         }
         fixture
+    }
+
+    /// A fixture, and the application of a second instance on the same store and Payment.
+    fn two_instances() -> (Self, Application) {
+        let fixture = Self::new();
+        let (waiters, leases) = (Waiters::default(), Leases::default());
+        let other = Application { waiters, leases, ..fixture.application.clone() };
+        (fixture, other)
     }
 
     fn with_status(&self, status: Status) -> Vec<OrderId> {
@@ -210,6 +242,93 @@ async fn several_instances_settle_each_orphan_once() {
     let distinct: std::collections::BTreeSet<_> = calls.iter().map(|call| call.order).collect();
     assert_eq!((calls.len(), distinct.len()), (200, 200));
     assert!(fixture.store.inner.all().iter().all(|order| order.fence == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_whose_saga_works_on_it_is_left_alone_by_every_instance() {
+    for time_left in [Duration::from_secs(10), ORDER_TASK_MAX] {
+        let (fixture, other) = Fixture::two_instances();
+        let _no_permits = fixture.payments.hold(ChargeOutcome::Charged);
+        let saga = fixture.spawn_place(time_left);
+        fixture.reconcile();
+        tokio::spawn(async move { other.reconcile().await });
+        // The charge ends without a response when the time is over.
+        sleep(time_left.min(CHARGE_MAX) - Duration::from_millis(10)).await;
+        assert_eq!(fixture.payments.calls().len(), 1);
+        assert_eq!(fixture.only().fence, 1);
+        sleep(FIRST_CHECK + Duration::from_secs(1)).await;
+        assert_eq!((fixture.payments.calls().len(), fixture.only().status), (2, Status::Paid));
+        drop(saga);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_is_left_alone_by_other_instances_until_it_has_settled() {
+    let (fixture, other) = Fixture::two_instances();
+    let orphan = order(id(1), user(1), key("k"));
+    fixture.store.inner.insert(&orphan, always()).await.unwrap();
+    // Payment takes as long as a recovery waits for it, and the store takes long to settle.
+    let almost = RECOVERY_CALL_MAX - Duration::from_millis(1);
+    fixture.payments.next([Charge::EndsAfter(almost, ChargeOutcome::Charged)]);
+    fixture.store.next(StoreCall::Settle, [StoreFault::Slow(Duration::from_secs(8))]);
+    for application in [fixture.application.clone(), other] {
+        tokio::spawn(async move { application.reconcile().await });
+    }
+    sleep(FIRST_CHECK + Duration::from_secs(15)).await;
+    assert_eq!((fixture.payments.calls().len(), fixture.only().status), (1, Status::Paid));
+    assert_eq!(fixture.only().fence, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_is_renewed_after_a_renewal_that_failed() {
+    for fault in [StoreFault::NotStarted, StoreFault::RequestLost, StoreFault::ResponseLost] {
+        let (fixture, other) = Fixture::two_instances();
+        let _no_permits = fixture.payments.hold(ChargeOutcome::Charged);
+        fixture.store.next(StoreCall::Renew, [fault, StoreFault::None, fault]);
+        drop(fixture.spawn_place(Duration::from_secs(10)));
+        tokio::spawn(async move { other.reconcile().await });
+        sleep(Duration::from_millis(9_900)).await;
+        assert_eq!((fixture.payments.calls().len(), fixture.only().fence), (1, 1), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_of_many_sagas_are_renewed_together() {
+    let fixture = Fixture::new();
+    let no_permits: Vec<_> = (0..200).map(|_| fixture.payments.hold(ChargeOutcome::Charged)).collect();
+    for n in 1..=200 {
+        let application = fixture.application.clone();
+        let command = command(user(n), 12);
+        drop(tokio::spawn(
+            async move { application.place_order(command, None, Duration::from_secs(10)).await },
+        ));
+        sleep(Duration::from_millis(5)).await;
+    }
+    sleep(Duration::from_millis(8_500)).await;
+    let renewals = fixture.store.calls(StoreCall::Renew);
+    assert!((6..=60).contains(&renewals), "{renewals} renewals");
+    assert_eq!(fixture.with_status(Status::Pending).len(), 200);
+    assert_eq!(fixture.store.inner.due(1).await, Ok(vec![]));
+    drop(no_permits);
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_is_recovered_soon_after_the_crash_of_a_slow_saga() {
+    let (fixture, other) = Fixture::two_instances();
+    let _no_permits = fixture.payments.hold(ChargeOutcome::Charged);
+    let crashing = Arc::new(CrashingTasks::default());
+    let application = Application { tasks: crashing.clone(), ..fixture.application.clone() };
+    drop(tokio::spawn(
+        async move { application.place_order(command(user(1), 12), None, ORDER_TASK_MAX).await },
+    ));
+    tokio::spawn(async move { other.reconcile().await });
+    sleep(Duration::from_secs(9)).await;
+    crashing.crash();
+    let crashed_at = Instant::now();
+    while fixture.only().status == Status::Pending {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(crashed_at.elapsed() <= FIRST_CHECK + Duration::from_millis(600), "{:?}", crashed_at.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

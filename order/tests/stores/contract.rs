@@ -38,6 +38,7 @@ pub(crate) const CONTRACT: &[(&str, Requirement)] = &[
     ("amounts are exact at their extremes", |fixture| Box::pin(read::exact_amounts(fixture))),
     ("times are stored to the millisecond", |fixture| Box::pin(read::exact_times(fixture))),
     ("an order that was never inserted is not found", |fixture| Box::pin(read::never_inserted(fixture))),
+    ("the status of an order is that of its last change", |fixture| Box::pin(read::status(fixture))),
     ("texts are stored byte for byte", |fixture| Box::pin(read::byte_for_byte(fixture))),
     ("an id that exists is a conflict", |fixture| Box::pin(insert::id_taken(fixture))),
     ("a key that the user has used is a conflict", |fixture| Box::pin(insert::key_taken(fixture))),
@@ -64,6 +65,11 @@ pub(crate) const CONTRACT: &[(&str, Requirement)] = &[
     ("orders are due in the order of time, up to the limit", |fixture| {
         Box::pin(due::longest_first_up_to_the_limit(fixture))
     }),
+    ("a renewed order is due when its lease ends", |fixture| Box::pin(due::renewed(fixture))),
+    ("a renewal shortens no lease and changes PENDING orders only", |fixture| {
+        Box::pin(due::renewed_in_vain(fixture))
+    }),
+    ("many orders are renewed at once", |fixture| Box::pin(due::many_renewed(fixture))),
     ("a stale fence claims nothing", |fixture| Box::pin(due::stale_fence(fixture))),
     ("one of concurrent claims succeeds", |fixture| Box::pin(due::race(fixture))),
     ("a reopened order is PENDING since it was reopened", |fixture| {

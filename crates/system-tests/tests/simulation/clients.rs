@@ -17,9 +17,10 @@ use crate::{
     simulation::Simulation,
 };
 
-/// The attempts during the faults, and after healing.
+/// The attempts during the faults, and after healing: a request whose charge hangs holds its order for up to
+/// `CHARGE_MAX`.
 const ATTEMPTS_DURING_FAULTS: usize = 6;
-const ATTEMPTS_AFTER_HEALING: usize = 4;
+const ATTEMPTS_AFTER_HEALING: usize = 16;
 const RETRY_DELAY_MS: std::ops::RangeInclusive<u64> = 50..=3_000;
 
 /// Retries as the intent's policy says, until a final outcome.

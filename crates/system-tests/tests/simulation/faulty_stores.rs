@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use order::{
-    domain::{Backlog, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder, Settlement, UserId},
+    domain::{
+        Backlog, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder, Settlement, Status, UserId,
+    },
     ports::{InsertOutcome, Orders, Page, StartGuard, StoreError},
 };
 use payment::{
@@ -73,6 +75,10 @@ impl Orders for FaultyOrders {
         self.read(self.0.sim.orders.fake.find(id)).await
     }
 
+    async fn status(&self, id: OrderId) -> Result<Option<Status>, StoreError> {
+        self.read(self.0.sim.orders.fake.status(id)).await
+    }
+
     async fn list(
         &self,
         user: UserId,
@@ -97,6 +103,13 @@ impl Orders for FaultyOrders {
 
     async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
         self.write(self.0.draw_outcome(), OrderWrite::Claim(token, lease)).await
+    }
+
+    async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError> {
+        for order in orders {
+            self.write(self.0.draw_outcome(), OrderWrite::Renew(*order, lease)).await?;
+        }
+        Ok(())
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

@@ -106,6 +106,8 @@ impl OrderHost {
             ids: Arc::new(IdSource::new(context.clone(), clock)),
             tasks: Arc::new(Tasks(context.clone())),
             monitor: Arc::new(ViolationMonitor(context)),
+            waiters: order::application::Waiters::default(),
+            leases: order::application::Leases::default(),
         };
         let reconciler = application.clone();
         process.spawn_background(sim.reporting_panics(async move { reconciler.reconcile().await }));

@@ -22,6 +22,7 @@ pub(crate) fn check_all(sim: &Arc<Simulation>) {
         databases::payments(&orders, &payments),
         databases::fault_free(sim, &orders),
         responses::requests(sim, &orders, &payments),
+        responses::named_orders(sim, &orders),
         responses::keys(sim, &orders),
         responses::without_final_outcome(sim, &orders, &payments),
     ];

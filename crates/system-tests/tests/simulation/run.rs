@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use order::domain::{OrderId, Status};
+use order::{
+    application::CHARGE_MAX,
+    domain::{OrderId, Status},
+};
 use tokio::{
     runtime::Builder,
     task::JoinSet,
@@ -21,9 +24,10 @@ use crate::{
     simulation::Simulation,
 };
 
-/// How long after healing a PENDING order may stay so: it is due within 2 s, a call that hangs takes 2 s, a
-/// reconciler pauses for 1 s after a failure, and slow store calls may still run.
-const SETTLED_MAX: Duration = Duration::from_secs(10);
+/// How long after healing a PENDING order may stay so: its request holds the lease while its charge hangs, it
+/// is due 2 s later, a call that hangs takes 2 s, a reconciler pauses for 1 s after a failure, and slow store
+/// calls may still run.
+const SETTLED_MAX: Duration = Duration::from_secs(CHARGE_MAX.as_secs() + 10);
 const SETTLED_POLL: Duration = Duration::from_secs(1);
 /// How long after healing clients may take, with all their retries.
 const CLIENTS_MAX: Duration = Duration::from_secs(600);

@@ -30,6 +30,7 @@ pub(crate) enum OrderWrite {
     Settle(FencingToken, Settlement),
     Reopen(FencingToken),
     Claim(FencingToken, Duration),
+    Renew(OrderId, Duration),
 }
 
 impl OrderWrite {
@@ -37,6 +38,7 @@ impl OrderWrite {
         match self {
             Self::Insert(order) => order.id,
             Self::Settle(token, _) | Self::Reopen(token) | Self::Claim(token, _) => token.order,
+            Self::Renew(order, _) => *order,
         }
     }
 }
@@ -54,6 +56,7 @@ impl RecordedOrders {
             OrderWrite::Settle(token, settlement) => self.fake.settle(*token, settlement).await,
             OrderWrite::Reopen(token) => self.fake.reopen(*token).await,
             OrderWrite::Claim(token, lease) => self.fake.claim(*token, *lease).await,
+            OrderWrite::Renew(order, lease) => self.fake.renew(&[*order], *lease).await.map(|()| true),
         }?;
         let after = self.fake.find(id).await?;
         if before != after

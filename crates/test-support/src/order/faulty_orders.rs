@@ -9,7 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use order::{
-    domain::{Backlog, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder, Settlement, UserId},
+    domain::{
+        Backlog, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder, Settlement, Status, UserId,
+    },
     ports::{InsertOutcome, Orders, Page, StartGuard, StoreError},
 };
 use tokio::time::sleep;
@@ -25,6 +27,8 @@ pub enum StoreCall {
     FindByKey,
     /// [`Orders::find`]
     Find,
+    /// [`Orders::status`]
+    Status,
     /// [`Orders::list`]
     List,
     /// [`Orders::settle`]
@@ -35,6 +39,8 @@ pub enum StoreCall {
     Due,
     /// [`Orders::claim`]
     Claim,
+    /// [`Orders::renew`]
+    Renew,
     /// [`Orders::backlog`]
     Backlog,
 }
@@ -62,6 +68,7 @@ pub struct FaultyOrders {
     /// The store without faults.
     pub inner: FakeOrders,
     faults: Mutex<BTreeMap<StoreCall, VecDeque<StoreFault>>>,
+    calls: Mutex<BTreeMap<StoreCall, usize>>,
 }
 
 impl FaultyOrders {
@@ -75,6 +82,11 @@ impl FaultyOrders {
         self.faults.lock().unwrap().get(&call).map_or(0, VecDeque::len)
     }
 
+    /// How often the method was called.
+    pub fn calls(&self, call: StoreCall) -> usize {
+        self.calls.lock().unwrap().get(&call).copied().unwrap_or_default()
+    }
+
     async fn call<T>(
         &self,
         call: StoreCall,
@@ -84,6 +96,7 @@ impl FaultyOrders {
     }
 
     fn fault(&self, call: StoreCall) -> StoreFault {
+        *self.calls.lock().unwrap().entry(call).or_default() += 1;
         let fault = self.faults.lock().unwrap().get_mut(&call).and_then(VecDeque::pop_front);
         fault.unwrap_or(StoreFault::None)
     }
@@ -126,6 +139,10 @@ impl Orders for FaultyOrders {
         self.call(StoreCall::Find, self.inner.find(id)).await
     }
 
+    async fn status(&self, id: OrderId) -> Result<Option<Status>, StoreError> {
+        self.call(StoreCall::Status, self.inner.status(id)).await
+    }
+
     async fn list(
         &self,
         user: UserId,
@@ -150,6 +167,10 @@ impl Orders for FaultyOrders {
 
     async fn claim(&self, token: FencingToken, lease: Duration) -> Result<bool, StoreError> {
         self.call(StoreCall::Claim, self.inner.claim(token, lease)).await
+    }
+
+    async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError> {
+        self.call(StoreCall::Renew, self.inner.renew(orders, lease)).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

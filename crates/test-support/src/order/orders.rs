@@ -92,6 +92,10 @@ impl Orders for FakeOrders {
         Ok(self.rows().get(&id).map(|row| row.order.clone()))
     }
 
+    async fn status(&self, id: OrderId) -> Result<Option<Status>, StoreError> {
+        Ok(self.rows().get(&id).map(|row| row.order.status))
+    }
+
     async fn list(
         &self,
         user: UserId,
@@ -147,6 +151,15 @@ impl Orders for FakeOrders {
             row.order.attempts += 1;
             row.next_check = Instant::now() + lease;
         }))
+    }
+
+    async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError> {
+        for order in orders {
+            self.change(*order, Status::Pending, None, |row| {
+                row.next_check = row.next_check.max(Instant::now() + lease);
+            });
+        }
+        Ok(())
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

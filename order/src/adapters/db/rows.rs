@@ -59,6 +59,12 @@ impl Header {
     }
 }
 
+/// A row of `statements::STATUS`.
+pub(super) fn status(row: &AnyRow) -> Result<Status, sqlx::Error> {
+    let status: String = row.try_get(0)?;
+    Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))
+}
+
 /// A row of `statements::DUE`.
 pub(super) fn due(row: &AnyRow) -> Result<PendingOrder, sqlx::Error> {
     Ok(PendingOrder { charge: charge(row)?, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })

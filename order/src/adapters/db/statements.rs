@@ -20,6 +20,8 @@ pub(super) const FIND_BY_KEY: &str = headers!("WHERE o.user_id = ? AND o.idempot
 pub(super) const LIST: &str =
     headers!("WHERE o.user_id = ? AND o.order_id < ? ORDER BY o.order_id DESC LIMIT ?");
 
+pub(super) const STATUS: &str = "SELECT status FROM orders WHERE order_id = ?";
+
 pub(super) const ITEMS: &str = "SELECT order_id, product_code, unit_price_minor, quantity FROM order_items
      WHERE order_id = ? ORDER BY position";
 
@@ -66,6 +68,15 @@ pub(super) const DUE: &str =
 pub(super) const CLAIM: &str =
     "UPDATE orders SET fence = fence + 1, attempts = attempts + 1, next_check_at_ms = NOW_MS() + ?
      WHERE order_id = ? AND status = 'PENDING' AND fence = ?";
+
+/// Renews the leases of `orders` orders; shortens none.
+pub(super) fn renew(orders: usize) -> String {
+    format!(
+        "UPDATE orders SET next_check_at_ms = NOW_MS() + ?
+     WHERE order_id IN ({}) AND status = 'PENDING' AND next_check_at_ms < NOW_MS() + ?",
+        parameters(orders)
+    )
+}
 
 pub(super) const BACKLOG: &str = "SELECT NOW_MS() - pending_since_ms, NOW_MS() - next_check_at_ms FROM orders
      WHERE status = 'PENDING' ORDER BY next_check_at_ms LIMIT ?";

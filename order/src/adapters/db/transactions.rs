@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{
         Backlog, FencingToken, Guard, IdempotencyKey, Order, OrderId, OrderSummary, PendingOrder, Settlement,
-        UserId,
+        Status, UserId,
     },
     ports::{FIRST_CHECK, Page, StartGuard},
 };
@@ -95,6 +95,20 @@ impl Transaction for Find {
         let items = connection.query(statements::ITEMS).bind(header.id());
         let items = items.fetch_all(connection.executor()).await?;
         header.with_items(&items).map(Some)
+    }
+}
+
+/// Reads the status of an order.
+pub(super) struct ReadStatus(pub(super) OrderId);
+
+#[async_trait]
+impl Transaction for ReadStatus {
+    type Output = Option<Status>;
+    const SUMMARY: Summary = Summary::new("SELECT", "orders");
+
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Status>, sqlx::Error> {
+        let query = connection.query(statements::STATUS).bind(self.0.get());
+        query.fetch_optional(connection.executor()).await?.as_ref().map(rows::status).transpose()
     }
 }
 
@@ -198,6 +212,37 @@ impl Transaction for Claim {
 
     async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         update(connection, statements::CLAIM, self.lease, self.token).await
+    }
+}
+
+/// Maximum number of orders of a [`Renew`].
+pub(super) const RENEW_MAX: usize = 100;
+/// The numbers of orders for which there is a statement: few, since a connection keeps each prepared.
+const RENEW_SIZES: [usize; 3] = [1, 10, RENEW_MAX];
+
+/// Renews the leases of PENDING orders.
+pub(super) struct Renew {
+    pub(super) orders: Vec<OrderId>,
+    pub(super) lease: Duration,
+}
+
+#[async_trait]
+impl Transaction for Renew {
+    type Output = ();
+    const SUMMARY: Summary = Summary::new("UPDATE", "orders");
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let Some(last) = self.orders.last() else { return Ok(()) };
+        let size = RENEW_SIZES.into_iter().find(|size| *size >= self.orders.len()).unwrap_or(RENEW_MAX);
+        let update = connection.query(AssertSqlSafe(statements::renew(size))).bind(millis(self.lease));
+        // The last order fills the statement up.
+        let orders = self.orders.iter().chain(std::iter::repeat(last)).take(size);
+        let update = orders.fold(update, |update, order| update.bind(order.get()));
+        update.bind(millis(self.lease)).execute(connection.executor()).await.map(drop)
     }
 }
 

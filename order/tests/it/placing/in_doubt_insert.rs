@@ -49,12 +49,50 @@ async fn in_doubt_insert_that_was_committed_is_found_and_charged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_doubt_insert_that_was_not_committed_is_repeated_with_another_id() {
+async fn in_doubt_insert_that_was_not_committed_is_repeated_with_the_same_id() {
     let fixture = Fixture::new();
     fixture.store.next(StoreCall::Insert, [StoreFault::RequestLost, StoreFault::RequestLost]);
-    assert_eq!(fixture.place().await.unwrap().order.id, id(3));
-    assert_eq!(fixture.own_orders(), [(3, Status::Paid)]);
-    assert_eq!(fixture.charged(), [id(3)]);
+    assert_eq!(fixture.place().await.unwrap().order.id, id(1));
+    assert_eq!(fixture.own_orders(), [(1, Status::Paid)]);
+    assert_eq!(fixture.charged(), [id(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_doubt_insert_is_repeated_while_the_store_fails() {
+    for fault in [StoreFault::RequestLost, StoreFault::NotStarted] {
+        for call in [StoreCall::Insert, StoreCall::FindByKey] {
+            let fixture = Fixture::new();
+            fixture.store.next(StoreCall::Insert, [StoreFault::RequestLost]);
+            fixture.store.next(call, [fault; 5]);
+            assert_eq!(fixture.place().await.unwrap().order.id, id(1), "{call:?} {fault:?}");
+            assert_eq!(fixture.own_orders(), [(1, Status::Paid)]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcome_unknown_has_the_id_of_the_first_of_several_inserts() {
+    // The first INSERT is committed after the response.
+    let fixture = Fixture::new();
+    fixture.store.next(StoreCall::Insert, [StoreFault::RequestLost; 2]);
+    fixture.store.next(StoreCall::Insert, [StoreFault::NotStarted; 1_000]);
+    assert_eq!(fixture.place().await, unknown(1));
+    fixture.drained().await;
+    assert!(fixture.store.faults_left(StoreCall::Insert) > 900, "repeated without pauses");
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_doubt_insert_whose_id_has_another_order_gets_a_new_id() {
+    // The INSERT without a response can no longer be committed.
+    for then in [StoreFault::None, StoreFault::NotStarted] {
+        let fixture = Fixture::with_conflicting_id().await;
+        fixture.store.next(StoreCall::Insert, [StoreFault::RequestLost, StoreFault::None, then]);
+        let result = fixture.place().await;
+        match then {
+            StoreFault::None => assert_eq!(result.unwrap().order.id, id(1)),
+            _ => assert!(is_not_started(&result), "{result:?}"),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +112,7 @@ async fn in_doubt_insert_that_is_committed_late_is_found() {
 async fn in_doubt_insert_that_cannot_be_read_is_outcome_unknown() {
     let fixture = Fixture::new();
     fixture.store.next(StoreCall::Insert, [StoreFault::ResponseLost]);
-    fixture.store.next(StoreCall::FindByKey, [StoreFault::RequestLost]);
+    fixture.store.next(StoreCall::FindByKey, [StoreFault::RequestLost; 1_000]);
     assert_eq!(fixture.place().await, unknown(1));
     assert_eq!(fixture.own_orders(), [(1, Status::Pending)]);
     assert_eq!(fixture.payments.calls(), []);
@@ -184,7 +222,8 @@ async fn in_doubt_insert_that_the_reconciler_settles_is_no_replay() {
 #[tokio::test(start_paused = true)]
 async fn outcome_unknown_has_the_id_that_may_have_been_saved() {
     let fixture = Fixture::new();
-    fixture.store.next(StoreCall::Insert, [StoreFault::RequestLost, StoreFault::NotStarted]);
+    fixture.store.next(StoreCall::Insert, [StoreFault::RequestLost]);
+    fixture.store.next(StoreCall::Insert, [StoreFault::NotStarted; 1_000]);
     assert_eq!(fixture.place().await, unknown(1));
 }
 

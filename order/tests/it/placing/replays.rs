@@ -190,10 +190,14 @@ async fn retry_of_an_order_in_progress_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_that_cannot_read_the_order_is_outcome_unknown() {
-    let (fixture, _) = Fixture::with_earlier(Status::Pending).await;
+async fn retry_that_cannot_read_the_settled_order_is_outcome_unknown() {
+    let (fixture, earlier) = Fixture::with_earlier(Status::Pending).await;
     fixture.store.next(StoreCall::Find, [StoreFault::RequestLost]);
-    assert_eq!(fixture.place().await, unknown(1));
+    let retry = fixture.spawn_place(TIME_LEFT);
+    tokio::time::sleep(ms(1_000)).await;
+    let paid = Settlement { status: Status::Paid, decline: None, guard: Guard::Pending };
+    assert_eq!(fixture.store.inner.settle(earlier.fencing_token(), &paid).await, Ok(true));
+    assert_eq!(retry.await.unwrap(), unknown(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,4 +208,72 @@ async fn retry_gets_the_result_of_a_reconciler() {
     let paid = Settlement { status: Status::Paid, decline: None, guard: Guard::Pending };
     assert_eq!(fixture.store.inner.settle(earlier.fencing_token(), &paid).await, Ok(true));
     assert_eq!(retry.await.unwrap(), Ok(Placed { order: fixture.only(), replayed: true }));
+}
+
+/// The number of reads of the status until now.
+fn polls(fixture: &Fixture) -> usize {
+    fixture.store.calls(StoreCall::Status)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_the_waiting_retries_polls_with_growing_pauses() {
+    let (fixture, earlier) = Fixture::with_earlier(Status::Pending).await;
+    let waiting: Vec<_> = (0..50).map(|_| fixture.spawn_place(TIME_LEFT)).collect();
+    tokio::time::sleep(ms(160)).await;
+    // After 50 and 150 ms.
+    assert_eq!(polls(&fixture), 2);
+    tokio::time::sleep(ms(9_000)).await;
+    // 350 and 750 ms, and every half second.
+    assert_eq!(polls(&fixture), 4 + 16);
+    // Each has read the order once, by its key.
+    assert_eq!(fixture.store.calls(StoreCall::Find), 0);
+    for retry in waiting {
+        assert_eq!(retry.await.unwrap(), Err(PlaceError::InProgress { order: earlier.id }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn polling_is_handed_over_when_a_retry_ends() {
+    let (fixture, earlier) = Fixture::with_earlier(Status::Pending).await;
+    let short: Vec<_> = (0..3).map(|_| fixture.spawn_place(ms(2_000))).collect();
+    tokio::time::sleep(ms(10)).await;
+    let long = fixture.spawn_place(TIME_LEFT);
+    for retry in short {
+        assert_eq!(retry.await.unwrap(), Err(PlaceError::InProgress { order: id(1) }));
+    }
+    let paid = Settlement { status: Status::Paid, decline: None, guard: Guard::Pending };
+    assert_eq!(fixture.store.inner.settle(earlier.fencing_token(), &paid).await, Ok(true));
+    let settled_at = tokio::time::Instant::now();
+    assert_eq!(long.await.unwrap(), Ok(Placed { order: fixture.only(), replayed: true }));
+    assert!(settled_at.elapsed() <= ms(600), "{:?}", settled_at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_poll_is_repeated() {
+    let (fixture, earlier) = Fixture::with_earlier(Status::Pending).await;
+    fixture.store.next(StoreCall::Status, [StoreFault::RequestLost, StoreFault::NotStarted]);
+    let retry = fixture.spawn_place(TIME_LEFT);
+    tokio::time::sleep(ms(200)).await;
+    let paid = Settlement { status: Status::Paid, decline: None, guard: Guard::Pending };
+    assert_eq!(fixture.store.inner.settle(earlier.fencing_token(), &paid).await, Ok(true));
+    assert_eq!(retry.await.unwrap(), Ok(Placed { order: fixture.only(), replayed: true }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_get_the_result_at_once_when_the_first_request_ends_here() {
+    let fixture = Fixture::new();
+    let charge = fixture.payments.hold(ChargeOutcome::Charged);
+    let first = fixture.spawn_place(TIME_LEFT);
+    fixture.payments.called(1).await;
+    let waiting: Vec<_> = (0..RETRIES).map(|_| fixture.spawn_place(TIME_LEFT)).collect();
+    tokio::time::sleep(ms(2_900)).await;
+    let polled = polls(&fixture);
+    charge.add_permits(1);
+    let ended_at = tokio::time::Instant::now();
+    assert!(!first.await.unwrap().unwrap().replayed);
+    for retry in waiting {
+        assert!(retry.await.unwrap().unwrap().replayed);
+    }
+    assert!(ended_at.elapsed() <= ms(1), "{:?}", ended_at.elapsed());
+    assert_eq!(polls(&fixture), polled);
 }

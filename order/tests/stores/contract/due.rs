@@ -83,6 +83,54 @@ pub(super) async fn after_the_lease(fixture: Fixture) {
     assert!(fixture.due(bystander.id).await.is_some());
 }
 
+pub(super) async fn renewed(fixture: Fixture) {
+    let bystander = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    let hour = Duration::from_secs(3600);
+    assert_eq!(fixture.orders().renew(&[order.id], hour).await, Ok(()));
+    assert_eq!(fixture.due(order.id).await, None);
+    fixture.assert_stored(&order).await;
+    assert!(fixture.due(bystander.id).await.is_some());
+
+    let before = Instant::now();
+    let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    let lease = Duration::from_millis(200);
+    assert_eq!(fixture.orders().renew(&[order.id], lease).await, Ok(()));
+    fixture.until_due(order.id).await;
+    assert!(before.elapsed() + ROUNDED >= lease);
+}
+
+pub(super) async fn renewed_in_vain(fixture: Fixture) {
+    let order = fixture.inserted(Status::Pending).await;
+    assert_eq!(fixture.orders().claim(order.fencing_token(), Duration::from_secs(3600)).await, Ok(true));
+    assert_eq!(fixture.orders().renew(&[order.id], Duration::ZERO).await, Ok(()));
+    assert_eq!(fixture.due(order.id).await, None);
+    assert_eq!(fixture.orders().renew(&[], Duration::ZERO).await, Ok(()));
+    for status in SETTLED {
+        let order = fixture.inserted(status).await;
+        assert_eq!(fixture.orders().renew(&[order.id], Duration::ZERO).await, Ok(()));
+        fixture.assert_stored(&order).await;
+    }
+    let absent = fixture.new_order(fixture.new_user());
+    assert_eq!(fixture.orders().renew(&[absent.id], Duration::ZERO).await, Ok(()));
+    assert_eq!(fixture.orders().find(absent.id).await, Ok(None));
+}
+
+pub(super) async fn many_renewed(fixture: Fixture) {
+    let mut orders = Vec::new();
+    for _ in 0..13 {
+        orders.push(fixture.make_due(fixture.inserted(Status::Pending).await).await.id);
+    }
+    // More than one statement, with orders that do not exist.
+    let others = (0..150).map(|_| fixture.new_order(fixture.new_user()).id);
+    let renewed: Vec<OrderId> = others.chain(orders[..12].iter().copied()).collect();
+    assert_eq!(fixture.orders().renew(&renewed, Duration::from_secs(3600)).await, Ok(()));
+    for order in &orders[..12] {
+        assert_eq!(fixture.due(*order).await, None);
+    }
+    assert!(fixture.due(orders[12]).await.is_some());
+}
+
 pub(super) async fn longest_first_up_to_the_limit(fixture: Fixture) {
     let mut ids = Vec::new();
     for _ in 0..3 {

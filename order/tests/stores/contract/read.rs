@@ -92,3 +92,17 @@ pub(super) async fn byte_for_byte(fixture: Fixture) {
     fixture.insert(&written).await;
     fixture.assert_stored(&written).await;
 }
+
+pub(super) async fn status(fixture: Fixture) {
+    let order = fixture.inserted(Status::Pending).await;
+    assert_eq!(fixture.orders().status(order.id).await, Ok(Some(Status::Pending)));
+    for status in SETTLED {
+        let order = fixture.inserted(status).await;
+        assert_eq!(fixture.orders().status(order.id).await, Ok(Some(status)));
+    }
+    let reopened = fixture.inserted(Status::NotCharged).await;
+    assert_eq!(fixture.orders().reopen(reopened.fencing_token()).await, Ok(true));
+    assert_eq!(fixture.orders().status(reopened.id).await, Ok(Some(Status::Pending)));
+    let absent = fixture.new_order(fixture.new_user());
+    assert_eq!(fixture.orders().status(absent.id).await, Ok(None));
+}

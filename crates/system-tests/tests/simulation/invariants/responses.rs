@@ -54,6 +54,24 @@ pub(super) fn requests(sim: &Simulation, orders: &Orders, payments: &Payments) -
     violations
 }
 
+/// The only request with a key placed its order under the id that OUTCOME_UNKNOWN named, unless another
+/// instance had generated the same id.
+pub(super) fn named_orders(sim: &Simulation, orders: &Orders) -> Vec<String> {
+    let Record { requests, repeated_ids, .. } = &*sim.record();
+    let mut violations = Vec::new();
+    for (number, request) in requests.iter().enumerate() {
+        let Some((_, RequestOutcome::OutcomeUnknown(named))) = request.outcome else { continue };
+        let others = requests.iter().enumerate().filter(|(other, _)| *other != number);
+        let is_only = request.key.is_some() && !others.into_iter().any(|(_, other)| same_key(request, other));
+        let placed = orders.values().find(|order| has_key_of(request, order));
+        let is_other = |order: &&Order| order.id != named && !repeated_ids.contains(&named.get());
+        if let Some(placed) = placed.filter(is_other).filter(|_| is_only) {
+            violations.push(format!("request {number} was told {named}, and placed {}", placed.id));
+        }
+    }
+    violations
+}
+
 /// `None` unless the order was NOT_CHARGED at some time between `sent` and `received`. `true` if another
 /// request with the key had reopened it before `received`: the response may then report an earlier state.
 fn was_not_charged(sim: &Simulation, order: OrderId, sent: Duration, received: Duration) -> Option<bool> {
