@@ -8,6 +8,7 @@ mod read;
 mod reconcile;
 mod replay;
 mod request_phase;
+mod resolve;
 mod saga;
 mod settle;
 mod waiters;
@@ -20,6 +21,7 @@ pub use leases::Leases;
 pub use outcome::{PlaceError, Placed};
 pub use read::{ITEMS_PER_PAGE_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ReadError};
 pub use reconcile::{CLAIM_LEASE_MAX, CONCURRENCY_MAX, MISMATCH_LEASE_MAX, RECOVERY_CALL_MAX, VOID_AFTER};
+pub use resolve::{Examination, MismatchService, QUERY_MAX, ResolveError};
 pub use waiters::Waiters;
 
 /// A response leaves this long before the client's deadline, so that one with an order id arrives in time.

@@ -15,6 +15,7 @@ use crate::{
     config::{ADMIN_ADDRESS, VARIABLES},
 };
 
+mod mismatches;
 mod prices;
 
 /// Order service: saves orders, charges them through Payment, and settles them.
@@ -34,6 +35,16 @@ enum Command {
     /// Load and show the price list; requires only DB_DRIVER and DATA_SOURCE_URL
     #[command(subcommand)]
     Prices(prices::Command),
+    /// List the orders that Payment knows with another amount, currency or user; requires only DB_DRIVER and
+    /// DATA_SOURCE_URL
+    Mismatches {
+        /// Also those that an operator has resolved
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show an order and what Payment has recorded for it; with --as, resolve the mismatch. Requires DB_DRIVER,
+    /// DATA_SOURCE_URL and PAYMENT_SERVICE_URL
+    Resolve(mismatches::Resolve),
 }
 
 /// Runs the command in `args` as the whole process; the first argument is the name of the program.
@@ -48,6 +59,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: &Vars) -> ExitCode {
         }
         Command::Migrate => migrate(vars),
         Command::Prices(command) => prices::run(command, vars),
+        Command::Mismatches { all } => mismatches::list(all, vars),
+        Command::Resolve(command) => mismatches::resolve(command, vars),
     }
 }
 

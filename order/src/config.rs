@@ -1,7 +1,7 @@
 //! The configuration of the Order service, read from environment variables ([`VARIABLES`]).
 
 use service_kit::{
-    env::{Declared, EnvErrors, Reader, Variable, Vars},
+    env::{Declared, EnvErrors, Mode, Reader, Variable, Vars},
     process::{self, Process},
     tls::{self, TlsRole},
     trace::{self, Sampler},
@@ -53,6 +53,42 @@ const PAYMENT: UpstreamVariables = UpstreamVariables {
     service_config: &PAYMENT_SERVICE_CONFIG,
     service_config_default: PAYMENT_SERVICE_CONFIG_DEFAULT,
 };
+
+/// The variables of commands that query Payment.
+const RESOLVE_VARIABLES: &Declared<'static> =
+    &[database::VARIABLES, &[&PAYMENT_SERVICE_URL, &PAYMENT_SERVICE_CONFIG], tls::VARIABLES];
+
+/// The configuration of a command that queries Payment.
+#[derive(Debug, Clone)]
+pub struct ResolveConfig {
+    /// The database of orders.
+    pub database: database::Config,
+    /// The Payment service.
+    pub payment: UpstreamConfig,
+    /// TLS, as client of Payment.
+    pub tls: tls::Config,
+}
+
+impl ResolveConfig {
+    /// Reads the variables that are named as those of the service.
+    ///
+    /// # Errors
+    ///
+    /// All missing and invalid variables.
+    pub fn read(vars: &Vars) -> Result<Self, EnvErrors> {
+        let mut reader = Reader::new(vars, RESOLVE_VARIABLES);
+        // A command serves nothing.
+        let process = Process::on_loopback(Mode::Development);
+        let database = database::Config::read(&mut reader, Some(process.mode));
+        let tls = tls::Config::read(&mut reader, Some(&process), TlsRole::Client);
+        let payment = UpstreamConfig::read(&mut reader, PAYMENT, Some(process.mode), tls.as_ref());
+        let built = match (database, payment, tls) {
+            (Some(database), Some(payment), Some(tls)) => Some(Self { database, payment, tls }),
+            _ => None,
+        };
+        reader.finish(built)
+    }
+}
 
 /// The configuration of one Order process.
 #[derive(Debug, Clone)]

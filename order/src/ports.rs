@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use money::Currency;
 
 use crate::domain::{
-    Backlog, ChargeOutcome, ChargeRequest, FencingToken, IdempotencyKey, Order, OrderId, PendingOrder,
-    PriceMap, ProductCode, Settlement, Status, UserId, VoidOutcome,
+    Backlog, ChargeOutcome, ChargeRequest, FencingToken, IdempotencyKey, Mismatch, Operator, Order, OrderId,
+    PendingOrder, PriceMap, ProductCode, Reason, RecordedPayment, Settlement, Status, UserId, VoidOutcome,
 };
 
 /// How long after an order became PENDING it is due for recovery, unless its task renews the lease. Its own
@@ -99,8 +99,63 @@ pub trait Orders: Send + Sync {
     /// Makes those of `orders` that are PENDING due after `lease` at the earliest. Changes nothing else.
     async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError>;
 
+    /// Records that Payment knows the order with another amount, currency or user. Returns whether that is
+    /// new.
+    async fn record_mismatch(&self, order: OrderId) -> Result<bool, StoreError>;
+
     /// Counts the PENDING orders, of which it reads the first `limit` to become due.
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError>;
+}
+
+/// The resolution of a mismatch by an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewResolution {
+    /// The order.
+    pub order: OrderId,
+    /// Its new status.
+    pub status: Status,
+    /// The operator.
+    pub operator: Operator,
+    /// Why.
+    pub reason: Reason,
+    /// What Payment has recorded.
+    pub payment: String,
+}
+
+/// The mismatches of a store of [`Orders`], for operators.
+#[async_trait]
+pub trait Mismatches: Send + Sync {
+    /// The mismatch of the order, if one was found.
+    async fn find(&self, order: OrderId) -> Result<Option<Mismatch>, StoreError>;
+
+    /// The mismatches that are not resolved; with `all`, every one. Sorted by order.
+    async fn list(&self, all: bool) -> Result<Vec<Mismatch>, StoreError>;
+
+    /// Settles the order if it is PENDING, and records the resolution, in one transaction. Returns whether it
+    /// did. Of concurrent calls one returns `true`.
+    async fn resolve(&self, resolution: &NewResolution) -> Result<bool, StoreError>;
+}
+
+/// Why Payment's record of an order is not known. The texts are for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentError {
+    /// Payment could not be reached or failed. The adapter logs the cause.
+    #[error("Payment did not respond")]
+    Unavailable,
+    /// The response has a status that this program does not know.
+    #[error("Payment's response has an unknown status")]
+    UnknownStatus,
+}
+
+/// The records of the Payment service, for operators.
+#[async_trait]
+pub trait PaymentRecords: Send + Sync {
+    /// What Payment has recorded for the order. `None` is no evidence: a charge may be on its way.
+    async fn recorded(
+        &self,
+        order: OrderId,
+        time_left: Duration,
+    ) -> Result<Option<RecordedPayment>, PaymentError>;
 }
 
 /// The price list.
@@ -165,7 +220,7 @@ pub trait Monitor: Send + Sync {
     /// A recovery ended.
     fn record_recovery(&self, outcome: RecoveryOutcome);
 
-    /// Payment knows the order with another amount, currency or user. Must never happen.
+    /// Payment was found to know the order with another amount, currency or user. Must never happen.
     fn record_mismatch(&self, order: OrderId);
 
     /// The recorded status contradicts Payment's response. Must never happen.

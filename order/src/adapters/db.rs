@@ -1,5 +1,6 @@
 //! Orders and prices in SQLite, MySQL or PostgreSQL.
 
+mod mismatches;
 mod prices;
 mod rows;
 mod statements;
@@ -145,6 +146,14 @@ impl Orders for DbOrders {
             self.write(Renew { orders: orders.to_vec(), lease }).await?;
         }
         Ok(())
+    }
+
+    async fn record_mismatch(&self, order: OrderId) -> Result<bool, StoreError> {
+        match self.0.write(mismatches::Record(order)).await {
+            Ok(is_new) => Ok(is_new),
+            Err(error) if error.is_unique_violation() => Ok(false),
+            Err(error) => Err(store_error(&error)),
+        }
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

@@ -117,6 +117,10 @@ impl Orders for FaultyOrders {
         self.inner.renew(orders, lease).await
     }
 
+    async fn record_mismatch(&self, order: OrderId) -> Result<bool, StoreError> {
+        self.inner.record_mismatch(order).await
+    }
+
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
         self.inner.backlog(limit).await
     }

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `order_placements_total` | outcome | responses to requests to place an order; `repeated` is the outcome of an earlier request with the key |
 //! | `order_recoveries_total` | outcome | recoveries of orders that were left PENDING |
-//! | `order_payment_mismatches_total`, `order_settle_conflicts_total` | | must stay 0 |
+//! | `order_payment_mismatches_total`, `order_settle_conflicts_total` | | must stay 0; each mismatch is counted once |
+//! | `order_payment_mismatches_open` | | mismatches that no operator has resolved |
 //! | `order_orphans`, `order_pending_oldest_seconds` | | PENDING orders |
 
 use service_kit::metrics::{
@@ -26,6 +27,7 @@ pub struct Metrics {
     recoveries: Family<Labels, Counter>,
     mismatches: Counter,
     conflicts: Counter,
+    open_mismatches: Gauge,
     orphans: Gauge,
     oldest_seconds: Gauge,
 }
@@ -54,6 +56,11 @@ impl Metrics {
             metrics.mismatches.clone(),
         );
         registry.register(
+            "order_payment_mismatches_open",
+            "PENDING orders that Payment knows with another amount, currency or user, until an operator resolves them",
+            metrics.open_mismatches.clone(),
+        );
+        registry.register(
             "order_settle_conflicts",
             "Orders whose recorded status contradicts the response of Payment: must stay 0",
             metrics.conflicts.clone(),
@@ -65,7 +72,7 @@ impl Metrics {
         );
         registry.register(
             "order_pending_oldest_seconds",
-            "Age of the oldest PENDING order, 0 if there is none",
+            "Age of the oldest PENDING order that is no mismatch, 0 if there is none",
             metrics.oldest_seconds.clone(),
         );
         metrics
@@ -103,7 +110,7 @@ impl Monitor for Metrics {
         self.mismatches.inc();
         tracing::error!(
             order_id = order.get(),
-            "Payment knows this order with another amount, currency or user; it stays PENDING"
+            "Payment knows this order with another amount, currency or user; it stays PENDING until `order resolve`"
         );
     }
 
@@ -118,6 +125,7 @@ impl Monitor for Metrics {
     }
 
     fn record_backlog(&self, backlog: &Backlog) {
+        self.open_mismatches.set(i64::try_from(backlog.mismatches).unwrap_or(i64::MAX));
         self.orphans.set(i64::try_from(backlog.orphans).unwrap_or(i64::MAX));
         self.oldest_seconds.set(i64::try_from(backlog.oldest.as_secs()).unwrap_or(i64::MAX));
     }

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use grpc_client::{Channel, Deadline, Failure};
+use money::{Currency, Money};
 use proto::{
     google_type,
-    payment::{CreatePaymentRequest, PaymentStatus, VoidPaymentRequest, payment_client::PaymentClient},
+    payment::{
+        CreatePaymentRequest, GetPaymentRequest, PaymentStatus, VoidPaymentRequest,
+        payment_client::PaymentClient,
+    },
 };
 use tokio::time::Instant;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
-    domain::{ChargeOutcome, ChargeRequest, Decline, OrderId, VoidOutcome},
-    ports::Payments,
+    domain::{ChargeOutcome, ChargeRequest, Decline, OrderId, RecordedPayment, UserId, VoidOutcome},
+    ports::{PaymentError, PaymentRecords, Payments},
 };
 
 /// The `ErrorInfo` domain of Payment.
@@ -93,6 +97,40 @@ impl Payments for PaymentOverGrpc {
     }
 }
 
+#[async_trait]
+impl PaymentRecords for PaymentOverGrpc {
+    async fn recorded(
+        &self,
+        order: OrderId,
+        time_left: Duration,
+    ) -> Result<Option<RecordedPayment>, PaymentError> {
+        let message = GetPaymentRequest { order_id: order.get() };
+        let found = match self.client.clone().get(with_deadline(message, time_left)).await {
+            Ok(found) => found.into_inner(),
+            Err(status)
+                if status.code() == Code::NotFound && Failure::of(&status) == Failure::ServerStatus =>
+            {
+                return Ok(None);
+            }
+            Err(status) => {
+                log_failure(order, &status, &PaymentError::Unavailable);
+                return Err(PaymentError::Unavailable);
+            }
+        };
+        let declined = match found.status() {
+            PaymentStatus::Charged => false,
+            PaymentStatus::Declined => true,
+            PaymentStatus::Voided => return Ok(Some(RecordedPayment::Voided)),
+            PaymentStatus::Unspecified => return Err(PaymentError::UnknownStatus),
+        };
+        let total = found.total.and_then(|total| {
+            let currency = Currency::from_code(&total.currency_code).ok()?;
+            Money::from_units_nanos(currency, total.units, total.nanos).ok()
+        });
+        Ok(Some(RecordedPayment::Charge { declined, user: UserId::new(found.user_id), total }))
+    }
+}
+
 /// A request with a deadline and the current trace.
 fn with_deadline<T>(message: T, time_left: Duration) -> Request<T> {
     let mut request = Request::new(message);
@@ -154,8 +192,6 @@ fn log_failure(order: OrderId, status: &Status, outcome: &dyn std::fmt::Debug) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
-
-    use tonic::Code;
 
     use super::*;
 

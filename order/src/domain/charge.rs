@@ -59,6 +59,8 @@ pub struct OrderSummary {
     pub charge: ChargeRequest,
     /// The status.
     pub status: Status,
+    /// Whether an operator has resolved a mismatch of the order.
+    pub resolved: bool,
     /// The fence. A higher one on a second read means that a task claimed the order in between.
     pub fence: i64,
 }
@@ -70,4 +72,6 @@ pub struct Backlog {
     pub orphans: usize,
     /// How long the oldest has been PENDING, by the store's clock; zero if there is none.
     pub oldest: Duration,
+    /// Mismatches that no operator has resolved. They count neither as orphans nor as the oldest.
+    pub mismatches: usize,
 }

@@ -75,6 +75,7 @@ pub(crate) const CONTRACT: &[(&str, Requirement)] = &[
     ("a reopened order is PENDING since it was reopened", |fixture| {
         Box::pin(due::since_it_became_pending(fixture))
     }),
+    ("a mismatch is new once", |fixture| Box::pin(due::mismatch(fixture))),
     ("the backlog counts due orders", |fixture| Box::pin(due::backlog(fixture))),
     ("a list has the orders of one user, newest first", |fixture| Box::pin(list::newest_first(fixture))),
     ("a page respects its start and its limit", |fixture| Box::pin(list::before_and_limit(fixture))),

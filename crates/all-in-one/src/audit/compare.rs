@@ -37,6 +37,8 @@ fn agrees(order: &OrderSummary, payment: Option<&Payment>) -> bool {
     let outcome = payment.map(|payment| payment.outcome);
     match (order.status, outcome) {
         (OrderStatus::Pending, _) => true,
+        // Payment has what the operator knew of.
+        (OrderStatus::Voided, Some(_)) if order.resolved => true,
         (OrderStatus::Paid, Some(Outcome::Charged { user, total, .. })) => {
             (user.get(), total) == (order.charge.user.get(), order.charge.total)
         }
@@ -83,7 +85,12 @@ mod tests {
 
     fn order(status: OrderStatus) -> OrderSummary {
         let (order, user) = (OrderId::new(7).unwrap(), UserId::new(1).unwrap());
-        OrderSummary { charge: ChargeRequest { order, user, total: money(12) }, status, fence: 1 }
+        OrderSummary {
+            charge: ChargeRequest { order, user, total: money(12) },
+            status,
+            resolved: false,
+            fence: 1,
+        }
     }
 
     fn payment(outcome: Outcome) -> Payment {
@@ -119,6 +126,15 @@ mod tests {
                 assert_eq!(found.is_none(), index == agreeing, "{status:?} {payment:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_voided_order_agrees_with_the_mismatch_that_an_operator_resolved() {
+        let voided = order(OrderStatus::Voided);
+        let resolved = OrderSummary { resolved: true, ..voided };
+        assert_eq!(disagreement(Some(&resolved), Some(&charged(2, 13))), None);
+        assert!(disagreement(Some(&voided), Some(&charged(2, 13))).is_some());
+        assert!(disagreement(Some(&resolved), None).is_some());
     }
 
     #[test]

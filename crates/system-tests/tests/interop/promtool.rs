@@ -6,11 +6,14 @@ use all_in_one::{Options, System};
 use http::{Request, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use test_support::{Failed, Need, Trial, check, texts, trial};
+use test_support::{Failed, Need, Trial, check, succeed, texts, trial, workspace_root};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("promtool_accepts_the_metrics_of_every_service", &[Need::Promtool], promtool)]
+    vec![
+        trial("promtool_accepts_the_metrics_of_every_service", &[Need::Promtool], promtool),
+        trial("alerts_fire_and_end_as_documented", &[Need::Promtool], alerts),
+    ]
 }
 
 async fn promtool() -> Result<(), Failed> {
@@ -38,6 +41,11 @@ async fn promtool() -> Result<(), Failed> {
         lint(name, &page).await?;
     }
     Ok(())
+}
+
+async fn alerts() -> Result<(), Failed> {
+    let tests = workspace_root().join("deploy/observability/alerts.test.yaml");
+    succeed(Command::new("promtool").args(["test", "rules"]).arg(tests)).await.map(drop)
 }
 
 async fn get(uri: Uri) -> Result<String, Failed> {

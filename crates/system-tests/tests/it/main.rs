@@ -22,6 +22,7 @@ mod metrics;
 mod orders;
 mod processes;
 mod protection;
+mod resolve;
 mod response_layers;
 mod shutdown;
 mod support;

@@ -112,6 +112,12 @@ impl Orders for FaultyOrders {
         Ok(())
     }
 
+    async fn record_mismatch(&self, order: OrderId) -> Result<bool, StoreError> {
+        let sim = self.0.sim.clone();
+        let work = async move { sim.orders.fake.record_mismatch(order).await };
+        self.0.write(self.0.draw_outcome(), ORDERS_ERRORS, Box::pin(work)).await
+    }
+
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
         self.read(self.0.sim.orders.fake.backlog(limit)).await
     }

@@ -41,6 +41,8 @@ pub enum StoreCall {
     Claim,
     /// [`Orders::renew`]
     Renew,
+    /// [`Orders::record_mismatch`]
+    RecordMismatch,
     /// [`Orders::backlog`]
     Backlog,
 }
@@ -171,6 +173,10 @@ impl Orders for FaultyOrders {
 
     async fn renew(&self, orders: &[OrderId], lease: Duration) -> Result<(), StoreError> {
         self.call(StoreCall::Renew, self.inner.renew(orders, lease)).await
+    }
+
+    async fn record_mismatch(&self, order: OrderId) -> Result<bool, StoreError> {
+        self.call(StoreCall::RecordMismatch, self.inner.record_mismatch(order)).await
     }
 
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {

@@ -25,12 +25,13 @@ struct Row {
     order: Order,
     pending_since: Instant,
     next_check: Instant,
+    is_mismatch: bool,
 }
 
 impl Row {
     fn pending(order: Order) -> Self {
         let now = Instant::now();
-        Self { order, pending_since: now, next_check: now + FIRST_CHECK }
+        Self { order, pending_since: now, next_check: now + FIRST_CHECK, is_mismatch: false }
     }
 
     fn is_pending(&self) -> bool {
@@ -162,12 +163,21 @@ impl Orders for FakeOrders {
         Ok(())
     }
 
+    async fn record_mismatch(&self, order: OrderId) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        Ok(rows.get_mut(&order).is_some_and(|row| !std::mem::replace(&mut row.is_mismatch, true)))
+    }
+
     async fn backlog(&self, limit: u32) -> Result<Backlog, StoreError> {
         let now = Instant::now();
-        let pending = self.pending(limit, |row| (now - row.pending_since, row.next_check <= now));
+        let pending =
+            self.pending(limit, |row| (now - row.pending_since, row.next_check <= now, row.is_mismatch));
+        let (mismatches, others): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|(_, _, is_mismatch)| *is_mismatch);
         Ok(Backlog {
-            orphans: pending.iter().filter(|(_, is_due)| *is_due).count(),
-            oldest: pending.iter().map(|(age, _)| *age).max().unwrap_or_default(),
+            orphans: others.iter().filter(|(_, is_due, _)| *is_due).count(),
+            oldest: others.iter().map(|(age, _, _)| *age).max().unwrap_or_default(),
+            mismatches: mismatches.len(),
         })
     }
 }

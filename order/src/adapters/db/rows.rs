@@ -74,7 +74,8 @@ pub(super) fn due(row: &AnyRow) -> Result<PendingOrder, sqlx::Error> {
 pub(super) fn summary(row: &AnyRow) -> Result<OrderSummary, sqlx::Error> {
     let status: String = row.try_get(5)?;
     let status = Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))?;
-    Ok(OrderSummary { charge: charge(row)?, status, fence: row.try_get(4)? })
+    let resolved = row.try_get::<Option<i64>, _>(6)?.is_some();
+    Ok(OrderSummary { charge: charge(row)?, status, resolved, fence: row.try_get(4)? })
 }
 
 fn charge(row: &AnyRow) -> Result<ChargeRequest, sqlx::Error> {

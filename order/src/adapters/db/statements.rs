@@ -57,8 +57,9 @@ pub(super) const REOPEN: &str =
 
 /// For [`rows::summary`](super::rows::summary).
 pub(super) const AUDIT_PAGE: &str =
-    "SELECT order_id, user_id, currency, total_minor, fence, status FROM orders
-     WHERE order_id > ? ORDER BY order_id LIMIT ?";
+    "SELECT o.order_id, o.user_id, o.currency, o.total_minor, o.fence, o.status, m.resolved_at_ms
+     FROM orders o LEFT JOIN mismatches m ON m.order_id = o.order_id
+     WHERE o.order_id > ? ORDER BY o.order_id LIMIT ?";
 
 pub(super) const DUE: &str =
     "SELECT order_id, user_id, currency, total_minor, fence, NOW_MS() - pending_since_ms FROM orders
@@ -78,8 +79,37 @@ pub(super) fn renew(orders: usize) -> String {
     )
 }
 
-pub(super) const BACKLOG: &str = "SELECT NOW_MS() - pending_since_ms, NOW_MS() - next_check_at_ms FROM orders
-     WHERE status = 'PENDING' ORDER BY next_check_at_ms LIMIT ?";
+pub(super) const BACKLOG: &str =
+    "SELECT NOW_MS() - o.pending_since_ms, NOW_MS() - o.next_check_at_ms, m.order_id
+     FROM orders o LEFT JOIN mismatches m ON m.order_id = o.order_id
+     WHERE o.status = 'PENDING' ORDER BY o.next_check_at_ms LIMIT ?";
+
+pub(super) const IS_MISMATCH: &str = "SELECT order_id FROM mismatches WHERE order_id = ?";
+
+pub(super) const RECORD_MISMATCH: &str =
+    "INSERT INTO mismatches (order_id, found_at_ms) VALUES (?, NOW_MS())";
+
+/// Mismatches, for [`mismatches::read`](super::mismatches).
+macro_rules! mismatches {
+    ($which:literal) => {
+        concat!(
+            "SELECT order_id, found_at_ms, resolved_at_ms, operator, reason, status_before, status_after, payment
+             FROM mismatches ",
+            $which
+        )
+    };
+}
+
+pub(super) const FIND_MISMATCH: &str = mismatches!("WHERE order_id = ?");
+
+pub(super) const OPEN_MISMATCHES: &str = mismatches!("WHERE resolved_at_ms IS NULL ORDER BY order_id");
+
+pub(super) const ALL_MISMATCHES: &str = mismatches!("ORDER BY order_id");
+
+pub(super) const RESOLVE_MISMATCH: &str =
+    "UPDATE mismatches SET resolved_at_ms = NOW_MS(), operator = ?, reason = ?, status_before = 'PENDING',
+         status_after = ?, payment = ?
+     WHERE order_id = ?";
 
 /// Reads the prices of `products` products in one currency.
 pub(super) fn prices_of_products(products: usize) -> String {

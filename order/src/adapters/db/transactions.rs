@@ -307,6 +307,10 @@ impl Transaction for ReadBacklog {
         let mut backlog = Backlog::default();
         for row in &pending {
             let (pending_for, due_for): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            if row.try_get::<Option<i64>, _>(2)?.is_some() {
+                backlog.mismatches += 1;
+                continue;
+            }
             backlog.oldest = backlog.oldest.max(rows::duration(pending_for));
             backlog.orphans += usize::from(due_for >= 0);
         }

@@ -182,6 +182,24 @@ pub(super) async fn since_it_became_pending(fixture: Fixture) {
     assert!(due.pending_for <= reopened_after.elapsed() + ROUNDED, "{:?}", due.pending_for);
 }
 
+pub(super) async fn mismatch(fixture: Fixture) {
+    let before = fixture.orders().backlog(u32::MAX).await.unwrap();
+    let order = fixture.make_due(fixture.inserted(Status::Pending).await).await;
+    let attempts = (0..8).map(|_| {
+        let (orders, id) = (fixture.orders(), order.id);
+        async move { orders.record_mismatch(id).await.unwrap() }
+    });
+    only_winner(&concurrently(attempts).await);
+    assert_eq!(fixture.orders().record_mismatch(order.id).await, Ok(false));
+    fixture.assert_stored(&order).await;
+    assert!(fixture.due(order.id).await.is_some());
+
+    let backlog = fixture.orders().backlog(u32::MAX).await.unwrap();
+    assert_eq!(backlog.mismatches, before.mismatches + 1);
+    assert_eq!(fixture.orders().settle(order.fencing_token(), &settlement(Status::Voided)).await, Ok(true));
+    assert_eq!(fixture.orders().backlog(u32::MAX).await.unwrap().mismatches, before.mismatches);
+}
+
 pub(super) async fn backlog(fixture: Fixture) {
     fixture.make_due(fixture.inserted(Status::Pending).await).await;
     let before = fixture.orders().due(u32::MAX).await.unwrap();
