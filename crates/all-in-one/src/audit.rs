@@ -10,7 +10,6 @@ use std::{collections::VecDeque, fmt};
 
 use anyhow::Context;
 use database::{Config, Database};
-use money::Currency;
 use order::{adapters::db::DbOrders, domain::OrderSummary};
 use payment::{
     adapters::db::DbLedger,
@@ -33,7 +32,7 @@ pub struct Report {
     /// Disagreements between an order and its payment, sorted by order id.
     pub disagreements: Vec<Disagreement>,
     /// Accounts whose charged amount differs from the sum of their CHARGED payments.
-    pub unbalanced: Vec<(UserId, Currency)>,
+    pub unbalanced: Vec<(UserId, String)>,
 }
 
 impl Report {
@@ -118,7 +117,7 @@ impl Audit {
         Ok(disagreement(after.as_ref(), payment.as_ref()).filter(|_| before == after))
     }
 
-    async fn unbalanced(&self) -> anyhow::Result<Vec<(UserId, Currency)>> {
+    async fn unbalanced(&self) -> anyhow::Result<Vec<(UserId, String)>> {
         let read = async || self.payments.unbalanced().await.context("cannot read the accounts");
         let first = read().await?;
         let mut accounts = if first.is_empty() { Vec::new() } else { read().await? };
@@ -128,7 +127,7 @@ impl Audit {
 
     async fn order(&self, id: i64) -> anyhow::Result<Option<OrderSummary>> {
         let found = self.orders.audit_page(id - 1, 1).await.context("cannot read the orders")?;
-        Ok(found.into_iter().find(|order| order.charge.order.get() == id))
+        Ok(found.into_iter().find(|order| order.order.get() == id))
     }
 
     async fn payment(&self, id: i64) -> anyhow::Result<Option<Payment>> {
@@ -171,7 +170,7 @@ impl<T> Page<T> {
 }
 
 fn id_of_order(order: &OrderSummary) -> i64 {
-    order.charge.order.get()
+    order.order.get()
 }
 
 fn id_of_payment(payment: &Payment) -> i64 {

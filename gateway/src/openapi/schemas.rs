@@ -147,7 +147,8 @@ fn order() -> ObjectBuilder {
     let status = text(
         "PENDING: the outcome of the charge is not known yet. PAID: charged. DECLINED: the charge was \
          declined. NOT_CHARGED: nothing was charged; a request with the same idempotency key may charge it. \
-         VOIDED: given up, nothing was charged. Absent if the Order service has the old contract.",
+         VOIDED: given up, nothing was charged. Absent if the Order service has the old contract, or if a newer \
+         version has given the order a status that this one does not know.",
     )
     .enum_values(Some(["PENDING", "PAID", "DECLINED", "NOT_CHARGED", "VOIDED"]));
     let created = text("RFC 3339, UTC, with milliseconds. Absent if the Order service has the old contract.")
@@ -158,14 +159,18 @@ fn order() -> ObjectBuilder {
         .property("order_id", order_id())
         .property("user_id", user_id())
         .property("status", status)
-        .property("currency", currency("ISO 4217."))
-        .property("total_price", amount("The sum over the items, in major units."))
+        .property("currency", currency("ISO 4217. Absent if this version does not know the currency."))
+        .property(
+            "total_price",
+            amount(
+                "The sum over the items, in major units. Absent if this version does not know the currency, \
+                 which only a newer one has accepted; then order_items is empty.",
+            ),
+        )
         .property("order_items", ArrayBuilder::new().items(reference(ITEM)))
         .property("created_at", created)
         .property("decline_reason", text("Why the charge was declined. Present if status is DECLINED."));
-    ["order_id", "user_id", "currency", "total_price", "order_items"]
-        .into_iter()
-        .fold(order, ObjectBuilder::required)
+    ["order_id", "user_id", "order_items"].into_iter().fold(order, ObjectBuilder::required)
 }
 
 fn item() -> ObjectBuilder {

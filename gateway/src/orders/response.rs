@@ -23,12 +23,15 @@ use crate::limits;
 pub(super) struct Order<'a> {
     pub(super) order_id: i64,
     user_id: i64,
-    /// Absent from a server of the old contract.
+    /// Absent from a server of the old contract, or if this program does not know the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
-    currency: &'static str,
-    #[serde(serialize_with = "as_number")]
-    total_price: Money,
+    /// Absent if the Order service does not know the currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'a str>,
+    /// Absent if the Order service or this program does not know the currency; then there are no items.
+    #[serde(serialize_with = "as_optional_number", skip_serializing_if = "Option::is_none")]
+    total_price: Option<Money>,
     order_items: Vec<Item<'a>>,
     /// Absent from a server of the old contract.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,8 +100,8 @@ pub(super) fn created<'a>(
         order_id: parse_order_id(response.order_id)?,
         user_id: request.user_id,
         status: (!old).then(|| parse_paid(response.status)).transpose()?,
-        currency: request.currency.code(),
-        total_price: total,
+        currency: Some(request.currency.code()),
+        total_price: Some(total),
         order_items: items.collect::<Result<_, _>>()?,
         created_at: (!old).then(|| parse_time(response.create_time.as_ref())).transpose()?,
         decline_reason: None,
@@ -129,21 +132,31 @@ pub(super) fn page(response: &ListOrdersResponse) -> Result<Page<'_>, InvalidUps
 
 fn parse_order(response: &GetOrderResponse) -> Result<Order<'_>, InvalidUpstreamResponse> {
     let old = is_old(response.status, response.total.as_ref(), response.create_time.as_ref());
-    let charged_total = response.total.as_ref().map(parse_total).transpose()?;
-    let currency = charged_total.map_or(Currency::USD, Money::currency);
-    let order_items: Vec<Item<'_>> =
-        response.order_items.iter().map(|item| parse_item(currency, item)).collect::<Result<_, _>>()?;
-    let summed = || sum(currency, order_items.iter().map(|item| (item.unit_price, item.quantity)));
-    let total_price =
-        charged_total.or_else(|| summed().filter(|_| old)).ok_or(InvalidUpstreamResponse("no total"))?;
+    let (currency, total_price, order_items) = match &response.total {
+        Some(total) => match Currency::from_code(&total.currency_code) {
+            Ok(currency) => {
+                let items = parse_items(currency, response)?;
+                (Some(currency.code()), Some(parse_total(total)?), items)
+            }
+            // A newer program has placed the order. The number of decimals is not known.
+            Err(_) => (Some(total.currency_code.as_str()), None, Vec::new()),
+        },
+        None if old => {
+            let items = parse_items(Currency::USD, response)?;
+            let total = sum(Currency::USD, items.iter().map(|item| (item.unit_price, item.quantity)));
+            (Some(Currency::USD.code()), Some(total.ok_or(InvalidUpstreamResponse("no total"))?), items)
+        }
+        None if response.order_items.is_empty() => (None, None, Vec::new()),
+        None => return Err(InvalidUpstreamResponse("no total")),
+    };
     let reason = response.decline_reason.as_str();
     Ok(Order {
         order_id: response.order_id,
         user_id: Some(response.user_id)
             .filter(|id| limits::USER_ID.contains(id))
             .ok_or(InvalidUpstreamResponse("user_id"))?,
-        status: (!old).then(|| parse_status(response.status)).transpose()?,
-        currency: currency.code(),
+        status: parse_status(response.status),
+        currency,
         total_price,
         order_items,
         created_at: (!old).then(|| parse_time(response.create_time.as_ref())).transpose()?,
@@ -162,19 +175,19 @@ fn parse_order_id(id: i64) -> Result<i64, InvalidUpstreamResponse> {
 
 /// Create succeeds only for a charged order.
 fn parse_paid(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
-    parse_status(number).and_then(|status| {
-        if status == "PAID" { Ok(status) } else { Err(InvalidUpstreamResponse("a success that is not PAID")) }
-    })
+    let status = parse_status(number).filter(|status| *status == "PAID");
+    status.ok_or(InvalidUpstreamResponse("a success that is not PAID"))
 }
 
-fn parse_status(number: i32) -> Result<&'static str, InvalidUpstreamResponse> {
+/// `None` for a status that the Order service or this program does not know.
+fn parse_status(number: i32) -> Option<&'static str> {
     match OrderStatus::try_from(number) {
-        Ok(OrderStatus::Pending) => Ok("PENDING"),
-        Ok(OrderStatus::Paid) => Ok("PAID"),
-        Ok(OrderStatus::Declined) => Ok("DECLINED"),
-        Ok(OrderStatus::NotCharged) => Ok("NOT_CHARGED"),
-        Ok(OrderStatus::Voided) => Ok("VOIDED"),
-        Ok(OrderStatus::Unspecified) | Err(_) => Err(InvalidUpstreamResponse("status")),
+        Ok(OrderStatus::Pending) => Some("PENDING"),
+        Ok(OrderStatus::Paid) => Some("PAID"),
+        Ok(OrderStatus::Declined) => Some("DECLINED"),
+        Ok(OrderStatus::NotCharged) => Some("NOT_CHARGED"),
+        Ok(OrderStatus::Voided) => Some("VOIDED"),
+        Ok(OrderStatus::Unspecified) | Err(_) => None,
     }
 }
 
@@ -182,6 +195,13 @@ fn parse_total(total: &google_type::Money) -> Result<Money, InvalidUpstreamRespo
     let currency = Currency::from_code(&total.currency_code)
         .map_err(|_| InvalidUpstreamResponse("the total's currency"))?;
     Money::from_units_nanos(currency, total.units, total.nanos).map_err(|_| InvalidUpstreamResponse("total"))
+}
+
+fn parse_items(
+    currency: Currency,
+    response: &GetOrderResponse,
+) -> Result<Vec<Item<'_>>, InvalidUpstreamResponse> {
+    response.order_items.iter().map(|item| parse_item(currency, item)).collect()
 }
 
 fn parse_item(
@@ -229,6 +249,13 @@ fn parse_time(time: Option<&Timestamp>) -> Result<String, InvalidUpstreamRespons
 /// Writes the digits of the amount as a JSON number, without a float in between.
 fn as_number<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
     RawValue::from_string(amount.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+fn as_optional_number<S: Serializer>(amount: &Option<Money>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => as_number(amount, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]

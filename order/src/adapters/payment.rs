@@ -84,7 +84,11 @@ impl Payments for PaymentOverGrpc {
             Ok(recorded) => match recorded.into_inner().payment.map(|payment| payment.status()) {
                 Some(PaymentStatus::Voided) => VoidOutcome::Voided,
                 Some(PaymentStatus::Charged | PaymentStatus::Declined) => VoidOutcome::AlreadyDecided,
-                Some(PaymentStatus::Unspecified) | None => {
+                Some(PaymentStatus::Unspecified) => {
+                    tracing::error!(order_id = order.get(), "Payment has an unknown status for the order");
+                    VoidOutcome::AlreadyDecided
+                }
+                None => {
                     tracing::error!(order_id = order.get(), "response of Payment to Void has no status");
                     VoidOutcome::Unknown
                 }

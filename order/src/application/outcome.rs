@@ -82,7 +82,7 @@ pub(super) fn outcome_of(order: Order, replayed: bool) -> PlaceResult {
         Status::NotCharged => Err(PlaceError::NotCharged { order: id }),
         Status::Voided => Err(PlaceError::Voided { order: id }),
         Status::Pending if replayed => Err(PlaceError::InProgress { order: id }),
-        Status::Pending => Err(PlaceError::OutcomeUnknown { order: id }),
+        Status::Pending | Status::Unspecified => Err(PlaceError::OutcomeUnknown { order: id }),
     }
 }
 

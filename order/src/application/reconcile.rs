@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Application, ORDER_TASK_MAX};
 use crate::{
-    domain::{Attempts, ChargeOutcome, FencingToken, OrderId, PendingOrder, VoidOutcome},
+    domain::{Attempts, ChargeOutcome, ChargeRequest, FencingToken, OrderId, PendingOrder, VoidOutcome},
     ports::RecoveryOutcome,
 };
 
@@ -31,7 +31,8 @@ pub const RECOVERY_CALL_MAX: Duration = Duration::from_secs(2);
 /// The longest lease of a claim; jitter shortens it by up to half. The recovery renews it while it works; the
 /// order is due again when the lease ends.
 pub const CLAIM_LEASE_MAX: Duration = Duration::from_secs(2);
-/// The longest lease for a mismatch, which an operator must resolve.
+/// The longest lease for a mismatch, which an operator must resolve, and for an order that this program cannot
+/// charge.
 pub const MISMATCH_LEASE_MAX: Duration = Duration::from_secs(60);
 /// The longest pause between two reads of due orders.
 const POLL_MAX: Duration = Duration::from_millis(500);
@@ -78,14 +79,25 @@ impl Application {
 
     /// Claims the order, charges or voids it, and settles it by the outcome.
     async fn recover(&self, pending: PendingOrder) -> RecoveryOutcome {
-        let (token, lease) = (pending.fencing_token(), self.ids.jittered(CLAIM_LEASE_MAX));
+        let token = pending.fencing_token();
+        let Some(charge) = pending.charge else {
+            // An order in a currency that this program does not know, which must not hold up the others.
+            let _ = self.orders.claim(token, self.ids.jittered(MISMATCH_LEASE_MAX)).await;
+            return RecoveryOutcome::LeftAlone;
+        };
+        let lease = self.ids.jittered(CLAIM_LEASE_MAX);
         if self.orders.claim(token, lease).await != Ok(true) {
             return RecoveryOutcome::LeftAlone;
         }
-        self.with_lease(token.order, lease, self.recover_claimed(&pending, token.next())).await
+        self.with_lease(token.order, lease, self.recover_claimed(&pending, &charge, token.next())).await
     }
 
-    async fn recover_claimed(&self, pending: &PendingOrder, token: FencingToken) -> RecoveryOutcome {
+    async fn recover_claimed(
+        &self,
+        pending: &PendingOrder,
+        charge: &ChargeRequest,
+        token: FencingToken,
+    ) -> RecoveryOutcome {
         if pending.pending_for >= VOID_AFTER {
             let outcome = self.payments.void(token.order, RECOVERY_CALL_MAX).await;
             if let Some(settlement) = outcome.settlement() {
@@ -96,7 +108,7 @@ impl Application {
                 return RecoveryOutcome::Unanswered;
             }
         }
-        let outcome = self.charge(&pending.charge, RECOVERY_CALL_MAX).await;
+        let outcome = self.charge(charge, RECOVERY_CALL_MAX).await;
         let recovery = match outcome {
             ChargeOutcome::NeverRan | ChargeOutcome::Unknown => RecoveryOutcome::Unanswered,
             _ => RecoveryOutcome::Answered,
@@ -167,7 +179,7 @@ impl Reconciler {
         while self.in_progress.len() < self.window
             && let Some(pending) = self.queue.pop_front()
         {
-            let order = pending.charge.order;
+            let order = pending.order;
             if !self.in_progress.insert(order) {
                 continue;
             }

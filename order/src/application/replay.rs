@@ -28,7 +28,9 @@ impl OrderSaga {
         let Application { orders, clock, .. } = &self.application;
         loop {
             match found.status {
-                Status::Paid | Status::Declined | Status::Voided => return outcome_of(found, !in_doubt),
+                Status::Paid | Status::Declined | Status::Voided | Status::Unspecified => {
+                    return outcome_of(found, !in_doubt);
+                }
                 // Another charge would have no time.
                 Status::NotCharged if !in_doubt && self.charge_time_is_over() => {
                     return outcome_of(found, true);

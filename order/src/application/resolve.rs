@@ -42,9 +42,10 @@ impl Examination {
         if status != Status::Pending {
             return Some(ResolveError::NotPending { order, status });
         }
+        let Some(charge) = self.order.charge() else { return Some(ResolveError::UnknownCurrency { order }) };
         match self.payment {
             None => Some(ResolveError::NoPayment { order }),
-            Some(payment) if !payment.is_mismatch(&self.order.charge()) => {
+            Some(payment) if !payment.is_mismatch(&charge) => {
                 Some(ResolveError::NoMismatch { order, payment })
             }
             Some(_) => None,
@@ -68,6 +69,12 @@ pub enum ResolveError {
         order: OrderId,
         /// Its status.
         status: Status,
+    },
+    /// A newer program has written the order.
+    #[error("the currency of order {order} is unknown to this program: use that of the newer version")]
+    UnknownCurrency {
+        /// The order.
+        order: OrderId,
     },
     /// Payment has no record of the order. A charge may be on its way.
     #[error(

@@ -33,7 +33,11 @@ impl OrderSaga {
 
     async fn charge_claimed(&self, order: Order, attempts: Attempts) -> PlaceResult {
         let application = &self.application;
-        let outcome = application.charge(&order.charge(), self.charge_time()).await;
+        // A request in a currency that this program does not know was never parsed.
+        let Some(charge) = order.charge() else {
+            return Err(PlaceError::OutcomeUnknown { order: order.id });
+        };
+        let outcome = application.charge(&charge, self.charge_time()).await;
         match application.settle_with(order.fencing_token(), outcome, attempts).await {
             Settled::ByUs(Settlement { status, decline, .. }) => {
                 outcome_of(Order { status, decline, ..order }, false)

@@ -76,5 +76,6 @@ impl Application {
 /// Whether the row contradicts Payment's response, which never changes. A settlement that only the fence
 /// guards may have been overtaken by another task.
 fn contradicts(found: &Order, settlement: &Settlement) -> bool {
-    settlement.guard == Guard::Pending && found.status != Status::Pending && found.status != settlement.status
+    let is_open = matches!(found.status, Status::Pending | Status::Unspecified);
+    settlement.guard == Guard::Pending && !is_open && found.status != settlement.status
 }

@@ -111,12 +111,12 @@ fn shown(examination: &Examination) -> String {
 }
 
 fn order_line(order: &Order) -> String {
+    let total = order.total.map(|total| format!("{total} {}", total.currency()));
     format!(
-        "order {} is {}, {} {} of user {}, placed {}",
+        "order {} is {}, {} of user {}, placed {}",
         order.id,
         order.status.name(),
-        order.total,
-        order.total.currency(),
+        total.as_deref().unwrap_or("an amount in an unknown currency"),
         order.user.get(),
         time(order.created_ms)
     )

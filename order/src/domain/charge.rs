@@ -37,8 +37,10 @@ impl FencingToken {
 /// A PENDING order that is due for recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingOrder {
-    /// The charge to request again.
-    pub charge: ChargeRequest,
+    /// The order.
+    pub order: OrderId,
+    /// The charge to request again; `None` if this program does not know the currency of the order.
+    pub charge: Option<ChargeRequest>,
     /// The fence of the row when it was read.
     pub fence: i64,
     /// How long the order has been PENDING, by the store's clock.
@@ -48,15 +50,20 @@ pub struct PendingOrder {
 impl PendingOrder {
     /// The token to claim the order with.
     pub fn fencing_token(&self) -> FencingToken {
-        FencingToken { order: self.charge.order, fence: self.fence }
+        FencingToken { order: self.order, fence: self.fence }
     }
 }
 
 /// An order as the audit compares it with its payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderSummary {
-    /// The charge that Payment was, or will be, requested to make.
-    pub charge: ChargeRequest,
+    /// The order.
+    pub order: OrderId,
+    /// The customer.
+    pub user: UserId,
+    /// The amount that Payment was, or will be, requested to charge; `None` if this program does not know the
+    /// currency.
+    pub total: Option<Money>,
     /// The status.
     pub status: Status,
     /// Whether an operator has resolved a mismatch of the order.

@@ -17,10 +17,10 @@ pub struct Order {
     pub key: IdempotencyKey,
     /// The fingerprint of the request.
     pub fingerprint: Fingerprint,
-    /// The items, in the order of the request.
+    /// The items, in the order of the request; none if `total` is `None`.
     pub items: Vec<Item>,
-    /// The total, computed once.
-    pub total: Money,
+    /// The total, computed once; `None` if this program does not know the currency of the stored order.
+    pub total: Option<Money>,
     /// The status.
     pub status: Status,
     /// Why Payment declined; `Some` if the status is DECLINED.
@@ -43,7 +43,7 @@ impl Order {
             user,
             key,
             fingerprint,
-            total,
+            total: Some(total),
             items,
             status: Status::Pending,
             decline: None,
@@ -65,9 +65,9 @@ impl Order {
         Self { fence: self.fencing_token().next().fence, attempts: self.attempts + 1, ..self }
     }
 
-    /// The charge to request from Payment.
-    pub fn charge(&self) -> ChargeRequest {
-        ChargeRequest { order: self.id, user: self.user, total: self.total }
+    /// The charge to request from Payment; `None` if the total is not known.
+    pub fn charge(&self) -> Option<ChargeRequest> {
+        self.total.map(|total| ChargeRequest { order: self.id, user: self.user, total })
     }
 
     /// The token with which this state of the order may be changed.

@@ -332,6 +332,24 @@ async fn order_is_recovered_soon_after_the_crash_of_a_slow_saga() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn order_in_an_unknown_currency_holds_up_no_other() {
+    let fixture = Fixture::new();
+    for n in 1..=200 {
+        let known = order(id(n), user(n), key("k"));
+        // More than one batch, due first.
+        let orphan = if n <= 150 { Order { total: None, items: vec![], ..known } } else { known };
+        fixture.store.inner.insert(&orphan, always()).await.unwrap();
+    }
+    fixture.reconcile();
+    sleep(FIRST_CHECK + Duration::from_secs(2)).await;
+    assert_eq!((fixture.with_status(Status::Paid).len(), fixture.payments.calls().len()), (50, 50));
+    // They are read once a minute.
+    let reads = fixture.store.calls(StoreCall::Claim);
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(fixture.store.calls(StoreCall::Claim), reads);
+}
+
+#[tokio::test(start_paused = true)]
 async fn failing_store_is_called_again() {
     let faults = [StoreFault::NotStarted, StoreFault::RequestLost, StoreFault::ResponseLost];
     for op in [StoreCall::Due, StoreCall::Claim, StoreCall::Settle, StoreCall::Find, StoreCall::Backlog] {

@@ -7,6 +7,7 @@ mod contract;
 mod database_fixture;
 mod plans;
 mod prices;
+mod unknown_values;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         trials.push(trial(&name, kind.needs(), move || instances(kind, 2)));
     }
     trials.extend(prices::trials());
+    trials.extend(unknown_values::trials());
     trials.extend(plans::trials());
     test_support::run(trials)
 }

@@ -73,7 +73,7 @@ impl DbLedger {
     /// # Errors
     ///
     /// [`LedgerError::Unknown`]
-    pub async fn unbalanced(&self) -> Result<Vec<(UserId, Currency)>, LedgerError> {
+    pub async fn unbalanced(&self) -> Result<Vec<(UserId, String)>, LedgerError> {
         self.0.read(ReadUnbalanced).await.map_err(read_error)
     }
 
@@ -153,7 +153,10 @@ impl Transaction for Find {
 
     async fn run(&self, connection: &mut Connection) -> Result<Option<Payment>, sqlx::Error> {
         let query = connection.query(rows::SELECT).bind(self.0.get());
-        query.fetch_optional(connection.executor()).await?.as_ref().map(rows::read).transpose()
+        let row = query.fetch_optional(connection.executor()).await?;
+        let payment = row.as_ref().map(rows::read).transpose()?;
+        rows::log_unspecified(&payment);
+        Ok(payment)
     }
 }
 
@@ -169,7 +172,10 @@ impl Transaction for ReadAuditPage {
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<Payment>, sqlx::Error> {
         let query = connection.query(rows::SELECT_AFTER).bind(self.after).bind(i64::from(self.limit));
-        query.fetch_all(connection.executor()).await?.iter().map(rows::read).collect()
+        let rows = query.fetch_all(connection.executor()).await?;
+        let payments: Vec<Payment> = rows.iter().map(rows::read).collect::<Result<_, _>>()?;
+        rows::log_unspecified(&payments);
+        Ok(payments)
     }
 }
 
@@ -177,10 +183,10 @@ struct ReadUnbalanced;
 
 #[async_trait]
 impl Transaction for ReadUnbalanced {
-    type Output = Vec<(UserId, Currency)>;
+    type Output = Vec<(UserId, String)>;
     const SUMMARY: Summary = Summary::new("SELECT", "accounts");
 
-    async fn run(&self, connection: &mut Connection) -> Result<Vec<(UserId, Currency)>, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<(UserId, String)>, sqlx::Error> {
         let rows = connection.query(AUDIT).fetch_all(connection.executor()).await?;
         rows.iter().map(rows::read_account).collect()
     }

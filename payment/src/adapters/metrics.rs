@@ -54,7 +54,7 @@ impl ChargeMetrics {
                 "charged"
             }
             Outcome::Declined { .. } => "declined",
-            Outcome::Voided => return,
+            Outcome::Voided | Outcome::Unspecified => return,
         };
         self.charges.get_or_create(&[("outcome", outcome)]).inc();
     }

@@ -52,11 +52,13 @@ pub enum ChargeReply {
 impl Payment {
     /// The reply to `request`, which is for the same order.
     ///
-    /// A VOIDED payment has no amount to compare, so the reply to every request is VOIDED.
+    /// A VOIDED payment has no amount to compare, so the reply to every request is VOIDED. One that this program
+    /// cannot read does not confirm a charge either: as for a mismatch, an operator must look.
     pub fn reply_to(&self, request: &ChargeRequest) -> ChargeReply {
         let same = |user: UserId, total: Money| user == request.user && total == request.total.get();
         match self.outcome {
             Outcome::Voided => ChargeReply::Voided,
+            Outcome::Unspecified => ChargeReply::Mismatch,
             Outcome::Charged { user, total, .. } | Outcome::Declined { user, total, .. }
                 if !same(user, total) =>
             {
@@ -119,6 +121,12 @@ mod tests {
         for request in [charge_request(1, "USD", 1), charge_request(2, "JPY", Money::MINOR_MAX)] {
             assert_eq!(payment(Outcome::Voided).reply_to(&request), ChargeReply::Voided);
         }
+    }
+
+    #[test]
+    fn an_unspecified_payment_confirms_no_request() {
+        let request = charge_request(1, "USD", 1);
+        assert_eq!(payment(Outcome::Unspecified).reply_to(&request), ChargeReply::Mismatch);
     }
 
     #[test]

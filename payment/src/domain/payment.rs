@@ -40,6 +40,8 @@ pub enum Outcome {
     },
     /// A tombstone: the order was voided before any charge.
     Voided,
+    /// A status or a currency that this program does not know; a newer one has written it. Never written.
+    Unspecified,
 }
 
 impl Outcome {
@@ -49,6 +51,7 @@ impl Outcome {
             Self::Charged { .. } => Status::Charged,
             Self::Declined { .. } => Status::Declined,
             Self::Voided => Status::Voided,
+            Self::Unspecified => Status::Unspecified,
         }
     }
 }
@@ -62,6 +65,8 @@ pub enum Status {
     Declined,
     /// [`Outcome::Voided`]
     Voided,
+    /// [`Outcome::Unspecified`]
+    Unspecified,
 }
 
 impl Status {
@@ -71,10 +76,11 @@ impl Status {
             Self::Charged => "CHARGED",
             Self::Declined => "DECLINED",
             Self::Voided => "VOIDED",
+            Self::Unspecified => "UNSPECIFIED",
         }
     }
 
-    /// The status with this name.
+    /// The status with this name, if it is one that is written.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Charged, Self::Declined, Self::Voided].into_iter().find(|status| status.name() == name)
     }
@@ -85,6 +91,8 @@ impl Status {
 pub enum DeclineReason {
     /// The charge would exceed the account's credit limit.
     InsufficientBalance,
+    /// A reason that this program does not know; a newer one has written it. Never written.
+    Unspecified,
 }
 
 impl DeclineReason {
@@ -92,6 +100,7 @@ impl DeclineReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "INSUFFICIENT_BALANCE",
+            Self::Unspecified => "UNSPECIFIED",
         }
     }
 
@@ -104,6 +113,7 @@ impl DeclineReason {
     pub fn description(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "insufficient balance",
+            Self::Unspecified => "declined",
         }
     }
 }

@@ -18,6 +18,7 @@ mod restart;
 mod running_service;
 mod service;
 mod statements;
+mod unknown_values;
 
 fn main() -> ExitCode {
     let mut trials = contract::trials();
@@ -27,5 +28,6 @@ fn main() -> ExitCode {
     trials.extend(process::trials());
     trials.extend(restart::trials());
     trials.extend(service::trials());
+    trials.extend(unknown_values::trials());
     test_support::run(trials)
 }

@@ -25,10 +25,10 @@ pub(super) fn disagreement(order: Option<&OrderSummary>, payment: Option<&Paymen
     let agree = match (order, payment) {
         (None, None) => true,
         // A declined charge or a tombstone moves no money, so it needs no order.
-        (None, Some(payment)) => !matches!(payment.outcome, Outcome::Charged { .. }),
+        (None, Some(payment)) => matches!(payment.outcome, Outcome::Declined { .. } | Outcome::Voided),
         (Some(order), payment) => agrees(order, payment),
     };
-    let id = order.map(|order| order.charge.order.get()).or(payment.map(|payment| payment.order.get()));
+    let id = order.map(|order| order.order.get()).or(payment.map(|payment| payment.order.get()));
     let what = || format!("{}, but {}", in_orders(order), in_payments(payment));
     id.filter(|_| !agree).map(|order| Disagreement { order, what: what() })
 }
@@ -40,7 +40,7 @@ fn agrees(order: &OrderSummary, payment: Option<&Payment>) -> bool {
         // Payment has what the operator knew of.
         (OrderStatus::Voided, Some(_)) if order.resolved => true,
         (OrderStatus::Paid, Some(Outcome::Charged { user, total, .. })) => {
-            (user.get(), total) == (order.charge.user.get(), order.charge.total)
+            (user.get(), Some(total)) == (order.user.get(), order.total)
         }
         (OrderStatus::Declined, Some(Outcome::Declined { .. })) => true,
         (OrderStatus::Voided, Some(Outcome::Voided)) => true,
@@ -53,9 +53,11 @@ fn in_orders(order: Option<&OrderSummary>) -> String {
     order.map_or_else(
         || "unknown to Order".to_owned(),
         |order| {
-            let (status, charge) = (order.status.name(), order.charge);
-            let (user, total) = (charge.user.get(), charge.total);
-            format!("{status}, {total} {} of user {user}", total.currency())
+            let (status, user) = (order.status.name(), order.user.get());
+            match order.total {
+                Some(total) => format!("{status}, {total} {} of user {user}", total.currency()),
+                None => format!("{status}, an amount in an unknown currency of user {user}"),
+            }
         },
     )
 }
@@ -67,14 +69,14 @@ fn in_payments(payment: Option<&Payment>) -> String {
         Outcome::Charged { user, total, .. } | Outcome::Declined { user, total, .. } => {
             format!("Payment has {name}, {total} {} of user {user}", total.currency())
         }
-        Outcome::Voided => format!("Payment has {name}"),
+        Outcome::Voided | Outcome::Unspecified => format!("Payment has {name}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use money::{Currency, Money};
-    use order::domain::{ChargeRequest, OrderId, UserId};
+    use order::domain::{OrderId, UserId};
     use payment::domain::{self as paid, BillId, DeclineReason, PaymentId};
 
     use super::*;
@@ -85,12 +87,7 @@ mod tests {
 
     fn order(status: OrderStatus) -> OrderSummary {
         let (order, user) = (OrderId::new(7).unwrap(), UserId::new(1).unwrap());
-        OrderSummary {
-            charge: ChargeRequest { order, user, total: money(12) },
-            status,
-            resolved: false,
-            fence: 1,
-        }
+        OrderSummary { order, user, total: Some(money(12)), status, resolved: false, fence: 1 }
     }
 
     fn payment(outcome: Outcome) -> Payment {
@@ -126,6 +123,21 @@ mod tests {
                 assert_eq!(found.is_none(), index == agreeing, "{status:?} {payment:?}");
             }
         }
+    }
+
+    #[test]
+    fn unknown_values_are_reported_for_their_order_only() {
+        let unspecified = order(OrderStatus::Unspecified);
+        assert!(disagreement(Some(&unspecified), Some(&charged(1, 12))).is_some());
+        let unknown = OrderSummary { total: None, ..order(OrderStatus::Paid) };
+        let found = disagreement(Some(&unknown), Some(&charged(1, 12))).unwrap();
+        assert_eq!(
+            found.what,
+            "PAID, an amount in an unknown currency of user 1, but Payment has CHARGED, 0.12 USD of user 1"
+        );
+        let found = disagreement(Some(&order(OrderStatus::Paid)), Some(&payment(Outcome::Unspecified)));
+        assert!(found.unwrap().what.ends_with("but Payment has UNSPECIFIED"));
+        assert!(disagreement(None, Some(&payment(Outcome::Unspecified))).is_some());
     }
 
     #[test]

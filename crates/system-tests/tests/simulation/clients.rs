@@ -141,7 +141,7 @@ async fn read_back(sim: &Arc<Simulation>, intent: &OrderIntent, order: OrderId) 
         read = application.get_order(order, Some(intent.draft.user())) => read,
     };
     match read {
-        Ok(read) if read.status == Status::Paid && read.total == intent.draft.total() => {}
+        Ok(read) if read.status == Status::Paid && read.total == Some(intent.draft.total()) => {}
         Ok(read) => sim.report_violation(format!("the outcome of {order} was PAID, and it reads {read:?}")),
         Err(ReadError::NotFound) => {
             sim.report_violation(format!("the outcome of {order} was PAID, and it is not found"));

@@ -39,9 +39,9 @@ pub(crate) fn payments(sim: &Simulation) -> BTreeMap<OrderId, Payment> {
 
 /// Whether the payment has another amount, currency or user than the order.
 pub(crate) fn is_mismatch(order: &Order, payment: Option<&Payment>) -> bool {
-    let expected = to_payment_request(&order.charge());
+    let expected = to_payment_request(&order.charge().unwrap());
     payment.is_some_and(|payment| match payment.outcome {
-        Outcome::Voided => false,
+        Outcome::Voided | Outcome::Unspecified => false,
         Outcome::Charged { user, total, .. } | Outcome::Declined { user, total, .. } => {
             (user, total) != (expected.user, expected.total.get())
         }
@@ -54,5 +54,6 @@ fn status_of(payment: &Payment) -> Status {
         Outcome::Charged { .. } => Status::Paid,
         Outcome::Declined { .. } => Status::Declined,
         Outcome::Voided => Status::Voided,
+        Outcome::Unspecified => Status::Unspecified,
     }
 }

@@ -228,7 +228,7 @@ fn spawn_delivery<T: Send + 'static>(
 /// Another caller charges the order, with another amount or for another user.
 pub(crate) fn charge_conflicting(sim: &Arc<Simulation>, order: &Order) {
     sim.record().charged_by_others.insert(order.id);
-    let mut request = order.charge();
+    let mut request = order.charge().unwrap();
     let target = {
         let mut rng = sim.rng();
         if rng.chance_per_mille(300) {

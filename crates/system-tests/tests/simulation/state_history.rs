@@ -78,7 +78,7 @@ impl RecordedOrders {
             let allowed = match before.status {
                 Status::Pending => true,
                 Status::NotCharged => *status == Status::Pending,
-                Status::Paid | Status::Declined | Status::Voided => false,
+                Status::Paid | Status::Declined | Status::Voided | Status::Unspecified => false,
             };
             if !allowed || *fence < before.fence {
                 sim.report_violation(format!("order {id} changed from {:?} to {status:?}", before.status));

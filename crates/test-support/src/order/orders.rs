@@ -137,6 +137,7 @@ impl Orders for FakeOrders {
         let now = Instant::now();
         let due = self.pending(u32::MAX, |row| {
             let due = PendingOrder {
+                order: row.order.id,
                 charge: row.order.charge(),
                 fence: row.order.fence,
                 pending_for: now - row.pending_since,

@@ -100,12 +100,20 @@ impl Transaction for ReadList {
             None => connection.query(statements::PRICES),
         };
         let rows = query.fetch_all(connection.executor()).await?;
-        let read = |row: &AnyRow| {
+        let (mut prices, mut unknown) = (Prices::new(), 0_usize);
+        for row in &rows {
             let code: String = row.try_get(1)?;
-            let currency = Currency::from_code(&code).map_err(|_| unreadable("prices.currency"))?;
-            Ok(((product_code(row)?, currency.code()), price(row, 2, currency)?))
-        };
-        rows.iter().map(read).collect()
+            match Currency::from_code(&code) {
+                Ok(currency) => {
+                    prices.insert((product_code(row)?, currency.code()), price(row, 2, currency)?);
+                }
+                Err(_) => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            tracing::warn!(unknown, "prices in a currency that this program does not know are left out");
+        }
+        Ok(prices)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Rows to orders. A row that this service cannot have written is an error.
+//! Rows to orders. A status or a currency that this program does not know, since a newer one wrote it, affects
+//! that order alone. Any other value that this service cannot have written is an error.
 
 use std::time::Duration;
 
@@ -18,9 +19,7 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
-        let (id, user, total): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(6)?);
-        let (status, currency): (String, String) = (row.try_get(4)?, row.try_get(5)?);
-        let currency = Currency::from_code(&currency).map_err(|_| unreadable("orders.currency"))?;
+        let (id, user): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let decline = match (row.try_get(8)?, row.try_get(9)?) {
             (Some(reason), Some(description)) => Some(Decline { reason, description }),
             _ => None,
@@ -31,8 +30,8 @@ impl Header {
             key: IdempotencyKey::new(row.try_get(2)?).ok_or_else(|| unreadable("orders.idempotency_key"))?,
             fingerprint: Fingerprint::from_stored(row.try_get(3)?),
             items: Vec::new(),
-            total: Money::from_minor(currency, total).map_err(|_| unreadable("orders.total_minor"))?,
-            status: Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))?,
+            total: total(row, 5, 6)?,
+            status: Status::from_stored(row.try_get(4)?),
             decline,
             fence: row.try_get(10)?,
             attempts: row.try_get(11)?,
@@ -47,9 +46,14 @@ impl Header {
         self.order.id.get()
     }
 
+    /// Whether the order has a status or a currency that this program does not know.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.order.total.is_none() || self.order.status == Status::Unspecified
+    }
+
     /// The order with its items. Fails unless their number is `item_count`.
     pub(super) fn with_items(mut self, rows: &[AnyRow]) -> Result<Order, sqlx::Error> {
-        let currency = self.order.total.currency();
+        let Some(currency) = self.order.total.map(Money::currency) else { return Ok(self.order) };
         self.order.items = rows.iter().map(|row| read_item(row, currency)).collect::<Result<_, _>>()?;
         if self.order.items.len() as u64 == self.item_count {
             Ok(self.order)
@@ -61,31 +65,56 @@ impl Header {
 
 /// A row of `statements::STATUS`.
 pub(super) fn status(row: &AnyRow) -> Result<Status, sqlx::Error> {
-    let status: String = row.try_get(0)?;
-    Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))
+    Ok(Status::from_stored(row.try_get(0)?))
 }
 
 /// A row of `statements::DUE`.
 pub(super) fn due(row: &AnyRow) -> Result<PendingOrder, sqlx::Error> {
-    Ok(PendingOrder { charge: charge(row)?, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
+    let (order, user) = (order_id(row)?, user_id(row)?);
+    let charge = total(row, 2, 3)?.map(|total| ChargeRequest { order, user, total });
+    Ok(PendingOrder { order, charge, fence: row.try_get(4)?, pending_for: duration(row.try_get(5)?) })
 }
 
 /// A row of `statements::AUDIT_PAGE`.
 pub(super) fn summary(row: &AnyRow) -> Result<OrderSummary, sqlx::Error> {
-    let status: String = row.try_get(5)?;
-    let status = Status::from_name(&status).ok_or_else(|| unreadable("orders.status"))?;
-    let resolved = row.try_get::<Option<i64>, _>(6)?.is_some();
-    Ok(OrderSummary { charge: charge(row)?, status, resolved, fence: row.try_get(4)? })
+    Ok(OrderSummary {
+        order: order_id(row)?,
+        user: user_id(row)?,
+        total: total(row, 2, 3)?,
+        status: Status::from_stored(row.try_get(5)?),
+        resolved: row.try_get::<Option<i64>, _>(6)?.is_some(),
+        fence: row.try_get(4)?,
+    })
 }
 
-fn charge(row: &AnyRow) -> Result<ChargeRequest, sqlx::Error> {
-    let (order, user, currency): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let currency = Currency::from_code(&currency).map_err(|_| unreadable("orders.currency"))?;
-    Ok(ChargeRequest {
-        order: OrderId::new(order).ok_or_else(|| unreadable("orders.order_id"))?,
-        user: UserId::new(user).ok_or_else(|| unreadable("orders.user_id"))?,
-        total: Money::from_minor(currency, row.try_get(3)?).map_err(|_| unreadable("orders.total_minor"))?,
-    })
+/// The first column.
+fn order_id(row: &AnyRow) -> Result<OrderId, sqlx::Error> {
+    OrderId::new(row.try_get(0)?).ok_or_else(|| unreadable("orders.order_id"))
+}
+
+/// The second column.
+fn user_id(row: &AnyRow) -> Result<UserId, sqlx::Error> {
+    UserId::new(row.try_get(1)?).ok_or_else(|| unreadable("orders.user_id"))
+}
+
+/// The total; `None` if this program does not know the currency.
+fn total(row: &AnyRow, currency: usize, minor: usize) -> Result<Option<Money>, sqlx::Error> {
+    let (code, minor): (String, i64) = (row.try_get(currency)?, row.try_get(minor)?);
+    let Ok(currency) = Currency::from_code(&code) else { return Ok(None) };
+    Money::from_minor(currency, minor).map(Some).map_err(|_| unreadable("orders.total_minor"))
+}
+
+/// Logs the orders of one read that have a status or a currency which this program does not know.
+pub(super) fn log_unknown(orders: impl Iterator<Item = i64>) {
+    let orders: Vec<i64> = orders.collect();
+    if let Some(first) = orders.first() {
+        let count = orders.len();
+        tracing::warn!(
+            order_id = first,
+            count,
+            "orders have a status or a currency that this program does not know; they are shown as unspecified"
+        );
+    }
 }
 
 /// A duration of milliseconds; zero if negative, since the clock may have been set back.

@@ -102,7 +102,10 @@ macro_rules! mismatches {
 
 pub(super) const FIND_MISMATCH: &str = mismatches!("WHERE order_id = ?");
 
-pub(super) const OPEN_MISMATCHES: &str = mismatches!("WHERE resolved_at_ms IS NULL ORDER BY order_id");
+pub(super) const OPEN_MISMATCHES: &str = mismatches!(
+    "WHERE resolved_at_ms IS NULL
+         AND order_id IN (SELECT o.order_id FROM orders o WHERE o.status = 'PENDING') ORDER BY order_id"
+);
 
 pub(super) const ALL_MISMATCHES: &str = mismatches!("ORDER BY order_id");
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use database::{Connection, Summary, Transaction, contention_key};
+use money::Money;
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{
@@ -49,8 +50,8 @@ impl Transaction for Insert {
             .bind(order.key.as_str().to_owned())
             .bind(order.fingerprint.as_str().to_owned())
             .bind(order.status.name())
-            .bind(order.total.currency().code())
-            .bind(order.total.minor())
+            .bind(order.total.map(|total| total.currency().code()))
+            .bind(order.total.map(Money::minor))
             .bind(item_count)
             .bind(decline.map(|decline| decline.reason.clone()))
             .bind(decline.map(|decline| decline.description.clone()))
@@ -92,6 +93,7 @@ impl Transaction for Find {
         };
         let Some(row) = query.fetch_optional(connection.executor()).await? else { return Ok(None) };
         let header = Header::read(&row)?;
+        rows::log_unknown([&header].into_iter().filter(|header| header.is_unknown()).map(Header::id));
         let items = connection.query(statements::ITEMS).bind(header.id());
         let items = items.fetch_all(connection.executor()).await?;
         header.with_items(&items).map(Some)
@@ -131,6 +133,7 @@ impl Transaction for List {
         let headers = headers.bind(self.user.get()).bind(below).bind(i64::from(self.limit) + 1);
         let headers: Vec<AnyRow> = headers.fetch_all(connection.executor()).await?;
         let headers: Vec<Header> = headers.iter().map(Header::read).collect::<Result<_, _>>()?;
+        rows::log_unknown(headers.iter().filter(|header| header.is_unknown()).map(Header::id));
         let count = rows::fitting(&headers, self.limit, self.items_max);
         let more = count < headers.len();
         let Some((newest, oldest)) = headers.first().zip(headers.get(count.saturating_sub(1))) else {
@@ -269,7 +272,10 @@ impl Transaction for ReadDue {
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<PendingOrder>, sqlx::Error> {
         let due = connection.query(statements::DUE).bind(i64::from(self.limit));
-        due.fetch_all(connection.executor()).await?.iter().map(rows::due).collect()
+        let rows = due.fetch_all(connection.executor()).await?;
+        let due: Vec<PendingOrder> = rows.iter().map(rows::due).collect::<Result<_, _>>()?;
+        rows::log_unknown(due.iter().filter(|due| due.charge.is_none()).map(|due| due.order.get()));
+        Ok(due)
     }
 }
 
@@ -287,7 +293,11 @@ impl Transaction for ReadAuditPage {
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<OrderSummary>, sqlx::Error> {
         let orders = connection.query(statements::AUDIT_PAGE).bind(self.after).bind(i64::from(self.limit));
-        orders.fetch_all(connection.executor()).await?.iter().map(rows::summary).collect()
+        let rows = orders.fetch_all(connection.executor()).await?;
+        let orders: Vec<OrderSummary> = rows.iter().map(rows::summary).collect::<Result<_, _>>()?;
+        let unknown = |order: &&OrderSummary| order.total.is_none() || order.status == Status::Unspecified;
+        rows::log_unknown(orders.iter().filter(unknown).map(|order| order.order.get()));
+        Ok(orders)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn placed(placed: &Placed, with_items: bool) -> CreateOrderResponse {
         order_items: items.map(item).collect(),
         order_id: placed.order.id.get(),
         status: wire_status(placed.order.status).into(),
-        total: Some(money(placed.order.total)),
+        total: placed.order.total.map(money),
         create_time: Some(timestamp(placed.order.created_ms)),
         replayed: placed.replayed,
     }
@@ -34,7 +34,7 @@ pub(super) fn order(order: &Order) -> GetOrderResponse {
         order_items: order.items.iter().map(item).collect(),
         order_id: order.id.get(),
         status: wire_status(order.status).into(),
-        total: Some(money(order.total)),
+        total: order.total.map(money),
         create_time: Some(timestamp(order.created_ms)),
         decline_reason: order.decline.as_ref().map(|decline| decline.reason.clone()).unwrap_or_default(),
     }
@@ -78,6 +78,7 @@ fn wire_status(status: Status) -> OrderStatus {
         Status::Declined => OrderStatus::Declined,
         Status::NotCharged => OrderStatus::NotCharged,
         Status::Voided => OrderStatus::Voided,
+        Status::Unspecified => OrderStatus::Unspecified,
     }
 }
 

@@ -18,7 +18,7 @@ async fn order_is_saved_pending_then_charged_then_paid() {
     let pending = order(id(1), user(1), key("k"));
     assert_eq!(fixture.only(), pending);
     let call = &fixture.payments.calls()[0];
-    assert_eq!((call.order, call.total), (pending.id, pending.total));
+    assert_eq!((call.order, Some(call.total)), (pending.id, pending.total));
     charge.add_permits(1);
     let paid = Order { status: Status::Paid, ..pending };
     assert_eq!(placing.await.unwrap(), Ok(Placed { order: paid.clone(), replayed: false }));

@@ -33,6 +33,13 @@ async fn final_result_is_replayed_and_marked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retry_of_an_order_with_an_unknown_status_is_outcome_unknown() {
+    let (fixture, earlier) = Fixture::with_earlier(Status::Unspecified).await;
+    assert_eq!(fixture.place().await, unknown(1));
+    assert_eq!((fixture.only(), fixture.payments.calls().len()), (earlier, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_request_with_the_same_key_is_rejected_in_every_status() {
     for status in [Status::Pending, Status::Paid, Status::Declined, Status::NotCharged, Status::Voided] {
         let (fixture, earlier) = Fixture::with_earlier(status).await;

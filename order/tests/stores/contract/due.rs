@@ -18,7 +18,7 @@ impl Fixture {
     /// The order, if it is due.
     async fn due(&self, id: OrderId) -> Option<PendingOrder> {
         let due = self.orders().due(u32::MAX).await.unwrap();
-        due.into_iter().find(|due| due.charge.order == id)
+        due.into_iter().find(|due| due.order == id)
     }
 
     /// Waits until the order is due.
@@ -139,7 +139,7 @@ pub(super) async fn longest_first_up_to_the_limit(fixture: Fixture) {
         tokio::time::sleep(ROUNDED).await;
     }
     let due = fixture.orders().due(u32::MAX).await.unwrap();
-    let listed = due.iter().map(|due| due.charge.order).filter(|id| ids.contains(id));
+    let listed = due.iter().map(|due| due.order).filter(|id| ids.contains(id));
     assert_eq!(listed.collect::<Vec<_>>(), ids);
     let first = fixture.orders().due(2).await.unwrap();
     assert_eq!(first.len(), 2);

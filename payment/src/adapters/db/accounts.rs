@@ -171,11 +171,19 @@ async fn accounts(
     let query = connection.query(SELECT).bind(user.get());
     let rows = query.fetch_all(connection.executor()).await?;
     let mut found = Vec::new();
+    let mut unknown = 0_usize;
     for row in &rows {
         let code: String = row.try_get(0)?;
+        if Currency::from_code(&code).is_err() {
+            unknown += 1;
+            continue;
+        }
         let limit = read_money(&code, row.try_get(1)?, "accounts.credit_limit_minor")?;
         let charged = read_money(&code, row.try_get(2)?, "accounts.charged_minor")?;
         found.push(Account { user, limit, charged, changes: Vec::new() });
+    }
+    if unknown > 0 {
+        tracing::warn!(%user, unknown, "accounts in a currency that this program does not know are left out");
     }
     found.retain(|account| currency.is_none_or(|currency| account.limit.currency() == currency));
     Ok(found)

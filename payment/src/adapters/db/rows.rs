@@ -1,4 +1,5 @@
-//! Maps payments to rows and back. A row with an invalid value is an error.
+//! Maps payments to rows and back. A status, a reason or a currency that this program does not know, since a
+//! newer one wrote it, affects that payment alone. Any other invalid value is an error.
 
 use database::Connection;
 use money::{Currency, Money};
@@ -28,7 +29,7 @@ pub(super) async fn insert(connection: &mut Connection, payment: &Payment) -> Re
         Outcome::Declined { user, total, reason } => {
             (customer, decline_reason) = (Some((user, total)), Some(reason.name()));
         }
-        Outcome::Voided => {}
+        Outcome::Voided | Outcome::Unspecified => {}
     }
     let query = connection
         .query(INSERT)
@@ -46,21 +47,26 @@ pub(super) async fn insert(connection: &mut Connection, payment: &Payment) -> Re
 
 pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     let (order, id, status): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let status = Status::from_name(&status).ok_or_else(|| invalid("payments.status"))?;
-    let outcome = match status {
-        Status::Charged => {
-            let bill: i64 = row.try_get(3)?;
-            let bill = BillId::new(bill).ok_or_else(|| invalid("payments.bill_id"))?;
-            let (user, total) = (read_user(row)?, read_total(row)?);
-            Outcome::Charged { user, total, bill }
-        }
-        Status::Declined => {
-            let reason: String = row.try_get(7)?;
-            let reason =
-                DeclineReason::from_name(&reason).ok_or_else(|| invalid("payments.decline_reason"))?;
-            Outcome::Declined { user: read_user(row)?, total: read_total(row)?, reason }
-        }
-        Status::Voided => Outcome::Voided,
+    let total = || read_total(row);
+    let outcome = match Status::from_name(&status) {
+        Some(Status::Voided) => Outcome::Voided,
+        Some(Status::Charged) => match total()? {
+            Some(total) => {
+                let bill: i64 = row.try_get(3)?;
+                let bill = BillId::new(bill).ok_or_else(|| invalid("payments.bill_id"))?;
+                Outcome::Charged { user: read_user(row)?, total, bill }
+            }
+            None => Outcome::Unspecified,
+        },
+        Some(Status::Declined) => match total()? {
+            Some(total) => {
+                let reason: String = row.try_get(7)?;
+                let reason = DeclineReason::from_name(&reason).unwrap_or(DeclineReason::Unspecified);
+                Outcome::Declined { user: read_user(row)?, total, reason }
+            }
+            None => Outcome::Unspecified,
+        },
+        Some(Status::Unspecified) | None => Outcome::Unspecified,
     };
     Ok(Payment {
         id: PaymentId::new(id).ok_or_else(|| invalid("payments.payment_id"))?,
@@ -70,21 +76,38 @@ pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     })
 }
 
-/// The key of an account: user and currency.
-pub(super) fn read_account(row: &AnyRow) -> Result<(UserId, Currency), sqlx::Error> {
-    let (user, code): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-    let user = UserId::new(user).ok_or_else(|| invalid("accounts.user_id"))?;
-    Ok((user, Currency::from_code(&code).map_err(|_| invalid("accounts.currency"))?))
+/// Logs the payments of one read that have a value which this program does not know.
+pub(super) fn log_unspecified<'a>(payments: impl IntoIterator<Item = &'a Payment>) {
+    let is_unspecified = |payment: &&Payment| match payment.outcome {
+        Outcome::Declined { reason, .. } => reason == DeclineReason::Unspecified,
+        outcome => outcome == Outcome::Unspecified,
+    };
+    let unspecified: Vec<&Payment> = payments.into_iter().filter(is_unspecified).collect();
+    if let Some(first) = unspecified.first() {
+        let (order_id, count) = (first.order.get(), unspecified.len());
+        tracing::warn!(
+            order_id,
+            count,
+            "payments have a status, a reason or a currency that this program does not know"
+        );
+    }
+}
+
+/// The key of an account: user and currency code.
+pub(super) fn read_account(row: &AnyRow) -> Result<(UserId, String), sqlx::Error> {
+    let user = UserId::new(row.try_get(0)?).ok_or_else(|| invalid("accounts.user_id"))?;
+    Ok((user, row.try_get(1)?))
 }
 
 fn read_user(row: &AnyRow) -> Result<UserId, sqlx::Error> {
     UserId::new(row.try_get(4)?).ok_or_else(|| invalid("payments.user_id"))
 }
 
-fn read_total(row: &AnyRow) -> Result<Money, sqlx::Error> {
+/// The amount; `None` if this program does not know the currency.
+fn read_total(row: &AnyRow) -> Result<Option<Money>, sqlx::Error> {
     let (code, minor): (String, i64) = (row.try_get(5)?, row.try_get(6)?);
-    let currency = Currency::from_code(&code).map_err(|_| invalid("payments.currency"))?;
-    Money::from_minor(currency, minor).map_err(|_| invalid("payments.amount_minor"))
+    let Ok(currency) = Currency::from_code(&code) else { return Ok(None) };
+    Money::from_minor(currency, minor).map(Some).map_err(|_| invalid("payments.amount_minor"))
 }
 
 /// The error of a column that holds an invalid value.

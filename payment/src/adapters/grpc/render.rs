@@ -38,6 +38,7 @@ pub(super) fn payment(payment: &Payment) -> GetPaymentResponse {
             ..common
         },
         Outcome::Voided => GetPaymentResponse { status: PaymentStatus::Voided.into(), ..common },
+        Outcome::Unspecified => GetPaymentResponse { status: PaymentStatus::Unspecified.into(), ..common },
     }
 }
 

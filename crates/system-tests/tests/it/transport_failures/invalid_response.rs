@@ -143,8 +143,7 @@ async fn inconsistent_get_response() {
     for invalid in [
         GetOrderResponse { order_id: 8, ..valid() },
         GetOrderResponse { user_id: 0, ..valid() },
-        GetOrderResponse { status: 99, ..valid() },
-        GetOrderResponse { total: None, status: 0, ..valid() },
+        GetOrderResponse { total: None, order_items: vec![item(1)], ..valid() },
         GetOrderResponse {
             create_time: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
             ..valid()

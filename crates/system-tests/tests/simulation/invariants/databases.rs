@@ -48,6 +48,7 @@ pub(super) fn orders(
             }
             Status::NotCharged => payment.is_none() || is_mismatch(order, payment),
             Status::Pending => is_mismatch(order, payment),
+            Status::Unspecified => false,
         };
         (!holds).then(|| format!("order {} is {:?}, its payment {payment:?}", order.id, order.status))
     });

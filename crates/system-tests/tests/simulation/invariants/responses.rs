@@ -111,7 +111,9 @@ fn is_charged(order: &Order, payments: &Payments) -> bool {
 
 /// Whether the order is the one that the request places.
 fn is_of(request: &Request, order: &Order) -> bool {
-    has_key_of(request, order) && order.fingerprint == request.fingerprint && order.total == request.total
+    has_key_of(request, order)
+        && order.fingerprint == request.fingerprint
+        && order.total == Some(request.total)
 }
 
 fn has_key_of(request: &Request, order: &Order) -> bool {
