@@ -153,7 +153,7 @@ impl MismatchService {
                 let status = found.map_or(Status::Pending, |found| found.status);
                 return Err(ResolveError::NotPending { order: id, status });
             }
-            Err(StoreError::NotStarted) => return Err(ResolveError::Unavailable),
+            Err(StoreError::NotStarted | StoreError::Rejected) => return Err(ResolveError::Unavailable),
             Err(StoreError::Unknown) => {}
         }
         let found = self.mismatches.find(id).await.map_err(|_| ResolveError::Unknown)?;
