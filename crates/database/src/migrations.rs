@@ -99,7 +99,10 @@ pub(crate) async fn schema_state(
 ) -> Result<SchemaState, OpenError> {
     match inspect(url, connection, migrations).await {
         // The catalogue of MySQL is no snapshot: during a migration it may show a table without its record.
-        Err(OpenError::ForeignTable { .. }) => inspect(url, connection, migrations).await,
+        // A migration that is applied between the two reads has a record without its tables.
+        Err(OpenError::ForeignTable { .. } | OpenError::MissingTable { .. }) => {
+            inspect(url, connection, migrations).await
+        }
         result => result,
     }
 }
