@@ -55,12 +55,22 @@ async fn disappears(kind: Kind) -> Result<(), Failed> {
     let readiness = Readiness::default();
     let mut changes = readiness.subscribe();
     let health_check = database.spawn_health_check(readiness.clone());
-    changes.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
+    becomes(&mut changes, true).await?;
     server.execute(&name, "ALTER TABLE t RENAME TO gone").await?;
-    changes.wait_for(|conditions| conditions.get("database") == Some(&false)).await?;
+    becomes(&mut changes, false).await?;
     server.execute(&name, "ALTER TABLE gone RENAME TO t").await?;
-    changes.wait_for(|conditions| conditions.get("database") == Some(&true)).await?;
+    becomes(&mut changes, true).await?;
     health_check.abort();
+    Ok(())
+}
+
+/// Waits until the condition `database` has this value.
+async fn becomes(
+    changes: &mut tokio::sync::watch::Receiver<std::collections::BTreeMap<&'static str, bool>>,
+    ready: bool,
+) -> Result<(), Failed> {
+    let changed = changes.wait_for(|conditions| conditions.get("database") == Some(&ready));
+    tokio::time::timeout(std::time::Duration::from_secs(20), changed).await??;
     Ok(())
 }
 
