@@ -50,8 +50,10 @@ impl Database {
     ) -> Result<Self, OpenError> {
         let (connections_max, writer) = match &*config.url.0 {
             Location::Sqlite(path) => {
-                let opened = SqliteFiles::open(&connector, &sqlite::absolute(&config.url, path)?).await;
-                connector.files = Some(Arc::new(opened.map_err(OpenError::connect(&config.url))?));
+                let failed = OpenError::connect(&config.url);
+                let keeper = connector.connect().await.map_err(&failed)?;
+                let files = SqliteFiles::new(keeper, &sqlite::absolute(&config.url, path)?);
+                connector.files = Some(Arc::new(files.map_err(|error| failed(error.into()))?));
                 (sqlite::READERS_MAX, Some(Writer::start(connector.clone(), config.group_max)))
             }
             Location::MySql(_) | Location::Postgres(_) => (config.connections_max as usize, None),

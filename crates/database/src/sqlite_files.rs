@@ -13,7 +13,7 @@ use std::{
 
 use sqlx::Connection as _;
 
-use crate::{Connection, connector::Connector};
+use crate::Connection;
 
 /// The suffixes of the database file, the write-ahead log and its index.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
@@ -38,9 +38,8 @@ impl Identity {
 }
 
 impl SqliteFiles {
-    /// Opens the database at `path` by `connector`.
-    pub(crate) async fn open(connector: &Connector, path: &Path) -> Result<Self, sqlx::Error> {
-        let keeper = connector.connect().await?;
+    /// The files of the database at `path`, which `keeper` has open.
+    pub(crate) fn new(keeper: Connection, path: &Path) -> io::Result<Self> {
         let opened = SUFFIXES.map(|suffix| {
             let mut path = path.as_os_str().to_owned();
             path.push(suffix);

@@ -32,6 +32,7 @@ pub static MIGRATIONS: Migrations = Migrations {
         Table::new("order_items", 1, "unit_price_minor"),
         Table::new("schema_versions", 2, "oldest_program"),
         Table::new("prices", 3, "unit_price_minor"),
+        Table::new("mismatches", 4, "found_at_ms"),
     ],
     sqlite: sqlx::migrate!("migrations/sqlite"),
     mysql: sqlx::migrate!("migrations/mysql"),

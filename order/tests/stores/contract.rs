@@ -28,7 +28,7 @@ use order::{
 use test_support::order as samples;
 
 /// The number of concurrent calls of which one may succeed.
-const RACERS: usize = 64;
+const RACERS: usize = 32;
 
 pub(crate) type Requirement = fn(Fixture) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
