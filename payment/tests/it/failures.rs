@@ -129,15 +129,12 @@ async fn an_invalid_row_is_an_error() {
     let database = TestDatabase::in_file().await;
     execute(
         &database.database,
-        "INSERT INTO payments VALUES (1, 1, 'PAID', NULL, NULL, NULL, NULL, NULL, 0);
-         INSERT INTO payments VALUES (2, 2, 'CHARGED', NULL, 1, 'USD', 1, NULL, 0);
-         INSERT INTO payments VALUES (3, 3, 'CHARGED', 3, 1, 'USD', -1, NULL, 0);
-         INSERT INTO payments VALUES (4, 4, 'DECLINED', NULL, 1, 'USD', 1, 'WHY', 0);
-         INSERT INTO payments VALUES (5, 5, 'DECLINED', NULL, 1, 'XAU', 1, 'INSUFFICIENT_BALANCE', 0)",
+        "INSERT INTO payments VALUES (1, 1, 'CHARGED', NULL, 1, 'USD', 1, NULL, 0);
+         INSERT INTO payments VALUES (2, 2, 'CHARGED', 3, 1, 'USD', -1, NULL, 0)",
     )
     .await;
     let application = application(Arc::new(database.ledger));
-    for id in 1..=5 {
+    for id in 1..=2 {
         assert_eq!(application.payment(order(id)).await, Err(ReadError::Unavailable), "{id}");
         assert_eq!(application.charge(request(id, 1, money("USD", 1))).await, Err(ChargeError::Unknown));
     }

@@ -13,15 +13,20 @@ use crate::support::{Client, Response, process::Process};
 async fn load(data: &Path, lines: &str, flags: &[&str]) {
     let file = data.join("prices.csv");
     std::fs::write(&file, format!("product_code,currency,unit_price\n{lines}\n")).unwrap();
-    let arguments = [&["order", "prices", "load", file.to_str().unwrap()], flags].concat();
+    run(data, &[&["order", "prices", "load", file.to_str().unwrap()], flags].concat()).await;
+}
+
+/// Runs a command on Order's database.
+async fn run(data: &Path, arguments: &[&str]) {
     let url = format!("sqlite://{}", data.join("order.db").display());
     let vars = [("DB_DRIVER", "sqlite".to_owned()), ("DATA_SOURCE_URL", url)];
-    let exit = Process::start(&arguments, &vars).wait().await;
+    let exit = Process::start(arguments, &vars).wait().await;
     assert_eq!((exit.code, exit.stderr), (Some(0), vec![]));
 }
 
 async fn start_with_prices(lines: &str) -> (TempDir, System, Client) {
     let data = tempfile::tempdir().unwrap();
+    run(data.path(), &["order", "migrate"]).await;
     load(data.path(), lines, &[]).await;
     let options = Options { data: Some(data.path().to_owned()), ..Options::default() };
     let system = System::start_with(options.var("PRICE_LIST", "database")).await.unwrap();
