@@ -59,7 +59,7 @@ enum AccountCommand {
         #[arg(long, value_name = "ID", value_parser = user)]
         user: UserId,
         /// The currency of the account, USD for instance; without it, all accounts of the user
-        #[arg(long, value_name = "CODE", value_parser = Currency::from_code)]
+        #[arg(long, value_name = "CODE", value_parser = Currency::from_stored)]
         currency: Option<Currency>,
     },
     /// Set the limit of an account, and open the account if it does not exist
@@ -68,7 +68,7 @@ enum AccountCommand {
         #[arg(long, value_name = "ID", value_parser = user)]
         user: UserId,
         /// The currency of the account, USD for instance
-        #[arg(long, value_name = "CODE", value_parser = Currency::from_code)]
+        #[arg(long, value_name = "CODE", value_parser = Currency::from_stored)]
         currency: Currency,
         /// The limit in major units, 5000 or 5000.50 for instance; it is never rounded
         #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]

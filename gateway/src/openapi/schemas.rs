@@ -88,11 +88,11 @@ fn currency(description: &str) -> ObjectBuilder {
     text(description).pattern(Some("^[A-Z]{3}$"))
 }
 
-/// The codes of all accepted currencies.
+/// The codes of all accepted currencies, sorted.
 fn currencies() -> Vec<&'static str> {
-    let letters = || 'A'..='Z';
-    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
-    codes.filter_map(|code| Currency::from_code(&String::from_iter(code)).ok()).map(Currency::code).collect()
+    let mut codes: Vec<_> = Currency::all().map(Currency::code).collect();
+    codes.sort_unstable();
+    codes
 }
 
 fn new_order() -> ObjectBuilder {
@@ -110,7 +110,8 @@ fn new_order() -> ObjectBuilder {
         .property(
             "currency",
             text(
-                "The currency of all prices: a code of ISO 4217 that has a minor unit. USD if it is absent.",
+                "The currency of all prices: one in use of ISO 4217, no fund and no unit of account. USD if it \
+                 is absent.",
             )
             .enum_values(Some(currencies())),
         )
@@ -159,7 +160,7 @@ fn order() -> ObjectBuilder {
         .property("order_id", order_id())
         .property("user_id", user_id())
         .property("status", status)
-        .property("currency", currency("ISO 4217. Absent if this version does not know the currency."))
+        .property("currency", currency("ISO 4217, also a code that was withdrawn since. Absent if this version does not know the currency."))
         .property(
             "total_price",
             amount(

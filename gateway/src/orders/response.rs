@@ -133,7 +133,7 @@ pub(super) fn page(response: &ListOrdersResponse) -> Result<Page<'_>, InvalidUps
 fn parse_order(response: &GetOrderResponse) -> Result<Order<'_>, InvalidUpstreamResponse> {
     let old = is_old(response.status, response.total.as_ref(), response.create_time.as_ref());
     let (currency, total_price, order_items) = match &response.total {
-        Some(total) => match Currency::from_code(&total.currency_code) {
+        Some(total) => match Currency::from_stored(&total.currency_code) {
             Ok(currency) => {
                 let items = parse_items(currency, response)?;
                 (Some(currency.code()), Some(parse_total(total)?), items)
@@ -192,7 +192,7 @@ fn parse_status(number: i32) -> Option<&'static str> {
 }
 
 fn parse_total(total: &google_type::Money) -> Result<Money, InvalidUpstreamResponse> {
-    let currency = Currency::from_code(&total.currency_code)
+    let currency = Currency::from_stored(&total.currency_code)
         .map_err(|_| InvalidUpstreamResponse("the total's currency"))?;
     Money::from_units_nanos(currency, total.units, total.nanos).map_err(|_| InvalidUpstreamResponse("total"))
 }

@@ -128,7 +128,7 @@ impl PaymentRecords for PaymentOverGrpc {
             PaymentStatus::Unspecified => return Err(PaymentError::UnknownStatus),
         };
         let total = found.total.and_then(|total| {
-            let currency = Currency::from_code(&total.currency_code).ok()?;
+            let currency = Currency::from_stored(&total.currency_code).ok()?;
             Money::from_units_nanos(currency, total.units, total.nanos).ok()
         });
         Ok(Some(RecordedPayment::Charge { declined, user: UserId::new(found.user_id), total }))

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(
             listed,
             "8 faults\n  line 3: product_code must be 1 to 100 characters, none of them a control character\n  \
-             line 4: currency must be an ISO 4217 currency code in capitals, USD for instance\n  \
+             line 4: currency must be the ISO 4217 code of a currency in use, in capitals, USD for instance\n  \
              line 5: unit_price must have no more than 2 decimals, as USD has\n  \
              line 6: has 2 fields, must have 3\n  \
              line 7: unit_price must be 0 or more\n  \

@@ -43,7 +43,7 @@ impl FromStr for CreditLimit {
     type Err = CreditLimitError;
 
     fn from_str(text: &str) -> Result<Self, CreditLimitError> {
-        let finest = Currency::from_code(FINEST_CURRENCY).map_err(|_| CreditLimitError)?;
+        let finest = Currency::from_stored(FINEST_CURRENCY).map_err(|_| CreditLimitError)?;
         let limit = Money::parse(finest, text).map_err(|_| CreditLimitError)?;
         Ok(Self { ten_thousandths: limit.minor() })
     }
@@ -55,7 +55,7 @@ mod tests {
 
     fn minor(limit: &str, code: &str) -> i64 {
         let limit: CreditLimit = limit.parse().unwrap();
-        limit.in_currency(Currency::from_code(code).unwrap()).minor()
+        limit.in_currency(Currency::from_stored(code).unwrap()).minor()
     }
 
     #[test]

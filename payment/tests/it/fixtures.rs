@@ -20,8 +20,9 @@ pub(crate) fn user(id: i64) -> UserId {
     UserId::new(id).unwrap()
 }
 
+/// An amount of a record, also in a currency that requests no longer have.
 pub(crate) fn money(code: &str, minor: i64) -> Money {
-    Money::from_minor(Currency::from_code(code).unwrap(), minor).unwrap()
+    Money::from_minor(Currency::from_stored(code).unwrap(), minor).unwrap()
 }
 
 pub(crate) fn request(order_id: i64, user_id: i64, total: Money) -> ChargeRequest {

@@ -128,6 +128,18 @@ fn an_order_of_an_old_server_has_its_floats_as_shortest_decimals() {
 }
 
 #[test]
+fn an_order_keeps_a_currency_that_requests_no_longer_have() {
+    for (code, nanos, total) in [("BGN", 10_000_000, "32.01"), ("CLF", 100_000, "32.0001")] {
+        let money = |units, nanos| Some(google_type::Money { currency_code: code.to_owned(), units, nanos });
+        let mut response = GetOrderResponse { total: money(32, nanos), ..get_response() };
+        response.order_items[0].price = money(16, 0);
+        let json = json(stored(7, &response));
+        let wanted = format!(r#""currency":"{code}","total_price":{total},"#);
+        assert!(json.contains(&wanted), "{json}");
+    }
+}
+
+#[test]
 fn an_invalid_get_response_is_rejected() {
     let good = get_response;
     let with_price = |price| {

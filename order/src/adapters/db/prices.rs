@@ -103,7 +103,7 @@ impl Transaction for ReadList {
         let (mut prices, mut unknown) = (Prices::new(), 0_usize);
         for row in &rows {
             let code: String = row.try_get(1)?;
-            match Currency::from_code(&code) {
+            match Currency::from_stored(&code) {
                 Ok(currency) => {
                     prices.insert((product_code(row)?, currency.code()), price(row, 2, currency)?);
                 }

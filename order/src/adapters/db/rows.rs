@@ -100,7 +100,7 @@ fn user_id(row: &AnyRow) -> Result<UserId, sqlx::Error> {
 /// The total; `None` if this program does not know the currency.
 fn total(row: &AnyRow, currency: usize, minor: usize) -> Result<Option<Money>, sqlx::Error> {
     let (code, minor): (String, i64) = (row.try_get(currency)?, row.try_get(minor)?);
-    let Ok(currency) = Currency::from_code(&code) else { return Ok(None) };
+    let Ok(currency) = Currency::from_stored(&code) else { return Ok(None) };
     Money::from_minor(currency, minor).map(Some).map_err(|_| unreadable("orders.total_minor"))
 }
 

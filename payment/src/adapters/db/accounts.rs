@@ -174,7 +174,7 @@ async fn accounts(
     let mut unknown = 0_usize;
     for row in &rows {
         let code: String = row.try_get(0)?;
-        if Currency::from_code(&code).is_err() {
+        if Currency::from_stored(&code).is_err() {
             unknown += 1;
             continue;
         }
@@ -206,6 +206,6 @@ fn read_change(row: &AnyRow) -> Result<LimitChange, sqlx::Error> {
 }
 
 fn read_money(code: &str, minor: i64, column: &str) -> Result<Money, sqlx::Error> {
-    let currency = Currency::from_code(code).map_err(|_| invalid(column))?;
+    let currency = Currency::from_stored(code).map_err(|_| invalid(column))?;
     Money::from_minor(currency, minor).map_err(|_| invalid(column))
 }

@@ -106,7 +106,7 @@ fn read_user(row: &AnyRow) -> Result<UserId, sqlx::Error> {
 /// The amount; `None` if this program does not know the currency.
 fn read_total(row: &AnyRow) -> Result<Option<Money>, sqlx::Error> {
     let (code, minor): (String, i64) = (row.try_get(5)?, row.try_get(6)?);
-    let Ok(currency) = Currency::from_code(&code) else { return Ok(None) };
+    let Ok(currency) = Currency::from_stored(&code) else { return Ok(None) };
     Money::from_minor(currency, minor).map(Some).map_err(|_| invalid("payments.amount_minor"))
 }
 

@@ -37,8 +37,10 @@ pub(super) fn order(id: i64) -> Result<OrderId, Status> {
     OrderId::new(id).ok_or_else(|| status::invalid(vec![FieldViolation::new("order_id", ABOVE_ZERO)]))
 }
 
+/// Accepts every currency of records: Order repeats the charge of an order that it saved before a code was
+/// withdrawn, and the reply must not change.
 fn exact(total: &google_type::Money) -> Result<Total, FieldViolation> {
-    let currency = Currency::from_code(&total.currency_code)
+    let currency = Currency::from_stored(&total.currency_code)
         .map_err(|error| FieldViolation::new("total.currency_code", error.to_string()))?;
     let amount = Money::from_units_nanos(currency, total.units, total.nanos)
         .map_err(|error| FieldViolation::new("total", error.to_string()))?;
@@ -88,6 +90,7 @@ mod tests {
     fn the_exact_total_takes_precedence_over_the_float() {
         assert_eq!(minor(&request(99.0, Some(("JPY", 32, 0)))), (32, "JPY"));
         assert_eq!(minor(&request(0.0, Some(("USD", 0, 120_000_000)))), (12, "USD"));
+        assert_eq!(minor(&request(0.0, Some(("BGN", 0, 120_000_000)))), (12, "BGN"));
         assert_eq!(fields(&request(99.0, Some(("USD", 0, 0)))), ["total"]);
     }
 
@@ -105,7 +108,9 @@ mod tests {
             let request = CreatePaymentRequest { user_id: 0, order_id: -1, total_price, total: None };
             assert_eq!(fields(&request), ["user_id", "order_id", "total_price"], "{total_price}");
         }
-        assert_eq!(fields(&request(1.0, Some(("usd", 1, 0)))), ["total.currency_code"]);
+        for code in ["", "usd", "XAU", "XDR", "XXX", "DEM"] {
+            assert_eq!(fields(&request(1.0, Some((code, 1, 0)))), ["total.currency_code"], "{code}");
+        }
         for (units, nanos) in [(-1, 0), (0, 1), (1, -1), (i64::MAX, 0), (0, i32::MIN)] {
             assert_eq!(fields(&request(1.0, Some(("USD", units, nanos)))), ["total"], "{units} {nanos}");
         }
