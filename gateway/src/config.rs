@@ -128,7 +128,7 @@ impl Config {
             reader.fault(&load_limits::config::RATE_LIMIT_PER_SUBJECT, what);
         }
         let public_url = reader.value(&PUBLIC_URL);
-        let unit_price = UnitPrice::read(&mut reader);
+        let unit_price = UnitPrice::read(&mut reader, mode);
         let cors = cors::Config::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "gateway", Sampler::ignore_parent());
         let required = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces).zip(request_timeout);
@@ -201,15 +201,20 @@ impl fmt::Display for PublicUrl {
 mod tests {
     use super::*;
 
-    const REQUIRED: [(&str, &str); 4] = [
+    const REQUIRED: [(&str, &str); 5] = [
         ("APPLICATION_PORT", "8080"),
         ("ENV", "production"),
         ("ORDER_SERVICE_URL", "localhost:3000"),
         ("AUTH", "none"),
+        ("PRICE_LIST", "none"),
     ];
 
     fn with(extra: (&str, &str)) -> Result<Config, EnvErrors> {
-        Config::read(&REQUIRED.into_iter().chain([extra]).collect())
+        with_all(&[extra])
+    }
+
+    fn with_all(extra: &[(&str, &str)]) -> Result<Config, EnvErrors> {
+        Config::read(&REQUIRED.into_iter().chain(extra.iter().copied()).collect())
     }
 
     #[test]
@@ -256,13 +261,19 @@ mod tests {
 
     #[test]
     fn unit_prices_are_required_without_a_price_list() {
-        assert_eq!(Config::read(&REQUIRED.into_iter().collect()).unwrap().unit_price, UnitPrice::Required);
+        assert_eq!(with(("ENV", "development")).unwrap().unit_price, UnitPrice::Required);
         assert_eq!(with(("PRICE_LIST", "none")).unwrap().unit_price, UnitPrice::Required);
         assert_eq!(with(("PRICE_LIST", "database")).unwrap().unit_price, UnitPrice::Optional);
         let errors = with(("PRICE_LIST", "yes")).unwrap_err().to_string();
         let expected =
             "PRICE_LIST environment variable is invalid: found \"yes\"; accepted: none or database.";
         assert_eq!(errors, expected);
+        let errors = with(("PRICE_LIST", "")).unwrap_err().to_string();
+        let expected = "PRICE_LIST environment variable is missing: production requires the value of Order, \
+                        none or database.";
+        assert_eq!(errors, expected);
+        let development = with_all(&[("PRICE_LIST", ""), ("ENV", "development")]);
+        assert_eq!(development.unwrap().unit_price, UnitPrice::Required);
     }
 
     #[test]

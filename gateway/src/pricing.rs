@@ -1,12 +1,13 @@
 //! Whether each item of a request must have a price.
 
-use service_kit::env::{Kind, Reader, Variable, WhenAbsent};
+use service_kit::env::{Kind, Mode, Reader, Variable, WhenAbsent};
 
 pub(crate) const PRICE_LIST: Variable = Variable {
     name: "PRICE_LIST",
     kind: Kind::Text("none or database"),
-    when_absent: WhenAbsent::Default("none"),
-    meaning: "The value database lets clients leave prices out; set it for Order first.",
+    when_absent: WhenAbsent::Means("none in development; production requires it"),
+    meaning: "As for Order: none lets clients state the prices; database lets them leave prices out; set it \
+              for Order first.",
 };
 
 /// Whether each item of a request must have a price: `PRICE_LIST`, with the same value as at the Order
@@ -22,7 +23,10 @@ pub enum UnitPrice {
 }
 
 impl UnitPrice {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, mode: Option<Mode>) -> Self {
+        if mode == Some(Mode::Production) && !reader.is_set(&PRICE_LIST) {
+            reader.missing(&PRICE_LIST, "production requires the value of Order, none or database");
+        }
         let read = reader.value_with(&PRICE_LIST, |text| match text {
             "none" => Some(Self::Required),
             "database" => Some(Self::Optional),

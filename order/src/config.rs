@@ -122,7 +122,7 @@ impl Config {
         let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Both);
         let mode = process.as_ref().map(|process| process.mode);
         let payment = UpstreamConfig::read(&mut reader, PAYMENT, mode, tls.as_ref());
-        let prices = PriceSource::read(&mut reader);
+        let prices = PriceSource::read(&mut reader, mode);
         let traces = trace::Config::read(&mut reader, "order", Sampler::default());
         let built = match (process, database, payment, tls, traces) {
             (Some(process), Some(database), Some(payment), Some(tls), Some(traces)) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
-        BillId, ChargeReply, ChargeRequest, CreditLimit, DeclineReason, OrderId, Payment, PaymentId, UserId,
+        BillId, ChargeReply, ChargeRequest, CreditLimits, DeclineReason, OrderId, Payment, PaymentId, UserId,
     },
     ports::{Clock, IdGenerator, Ledger, LedgerError, NewCharge, NewVoid},
 };
@@ -28,8 +28,8 @@ pub struct Application {
     pub clock: Arc<dyn Clock>,
     /// Generates ids.
     pub ids: Arc<dyn IdGenerator>,
-    /// The credit limit of new accounts.
-    pub credit_limit: CreditLimit,
+    /// The credit limits of new accounts, which name the accepted currencies.
+    pub credit_limits: Arc<CreditLimits>,
 }
 
 /// The result of a charge.
@@ -149,7 +149,7 @@ impl Application {
     }
 
     async fn record_charge(&self, request: ChargeRequest) -> Result<Payment, LedgerError> {
-        let opening_limit = self.credit_limit.in_currency(request.total.get().currency());
+        let opening_limit = self.credit_limits.limit_in(request.total.get().currency());
         for _ in 0..ID_ATTEMPTS_MAX {
             let (payment, bill) = (self.ids.payment_id(), self.ids.bill_id());
             let now_ms = self.clock.now_ms();

@@ -8,6 +8,6 @@ mod payment;
 
 pub use account::{Account, LimitChange, LineError, Operator, Reason};
 pub use charge::{ChargeReply, ChargeRequest, Total};
-pub use credit::{CreditLimit, CreditLimitError};
+pub use credit::{CreditLimits, CreditLimitsError};
 pub use ids::{BillId, ChangeId, OrderId, PaymentId, UserId};
 pub use payment::{DeclineReason, Outcome, Payment, Status};

@@ -95,7 +95,7 @@ pub async fn serve(
         ledger,
         clock: Arc::new(SystemClock),
         ids: Arc::new(TimeOrderedIds::default()),
-        credit_limit: config.credit_limit,
+        credit_limits: Arc::new(config.credit_limits),
     };
     let health_check = database.spawn_health_check(readiness.clone());
     let server = Server {

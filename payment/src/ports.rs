@@ -35,7 +35,8 @@ pub struct NewCharge {
     /// The bill of the charge.
     pub bill: BillId,
     /// The credit limit of the customer's account if this charge opens it, in the currency of the total.
-    pub opening_limit: Money,
+    /// `None` if the currency is not accepted: the charge opens no account.
+    pub opening_limit: Option<Money>,
     /// Milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
@@ -62,7 +63,8 @@ pub struct NewVoid {
 pub trait Ledger: Send + Sync {
     /// Returns the payment of the order, even if its amount or user differs. If there is none, records one in
     /// one transaction: CHARGED, and debits the customer's account in that currency (opening it if
-    /// necessary), or DECLINED, with the account unchanged, if the amount exceeds the limit.
+    /// necessary); or DECLINED, with the account unchanged, if the amount exceeds the limit, or if there is
+    /// no account and the charge has no opening limit.
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError>;
 
     /// Returns the payment of the order. If there is none, records a VOIDED one.

@@ -103,6 +103,7 @@ pub const VARIABLES: &Declared<'static> = &[
         &gateway::config::REQUEST_TIMEOUT,
         &gateway::config::PUBLIC_URL,
         &order::config::PRICE_LIST,
+        &payment::config::PAYMENT_CREDIT_LIMITS,
         &payment::config::PAYMENT_CREDIT_LIMIT,
     ],
     gateway::auth::config::VARIABLES,

@@ -17,7 +17,7 @@ pub struct Options {
     pub ports: Ports,
     /// Databases on a server; `None` for SQLite files in `data`.
     pub databases: Option<Databases>,
-    /// Variables for all three services, for instance `PAYMENT_CREDIT_LIMIT`. They override those that the
+    /// Variables for all three services, for instance `PAYMENT_CREDIT_LIMITS`. They override those that the
     /// system sets itself.
     pub vars: Vec<(String, String)>,
 }

@@ -84,6 +84,7 @@ impl ServiceProcess {
         let vars = [
             ("ENV", "production".to_owned()),
             ("AUTH", "none".to_owned()),
+            ("PRICE_LIST", "none".to_owned()),
             ("BIND_ADDRESS", "127.0.0.1".to_owned()),
             ("RUST_LOG", "warn".to_owned()),
             ("APPLICATION_PORT", self.address.port().to_string()),

@@ -106,18 +106,24 @@ impl Ledger for FakeLedger {
             return Ok(*recorded);
         }
         let key = (user, total.currency().code());
-        let opened = Balance { limit: charge.opening_limit, charged: Money::zero(total.currency()) };
-        let mut account = state.accounts.get(&key).copied().unwrap_or(opened);
-        let outcome = match account.charged.checked_add(total) {
-            Ok(charged) if charged.minor() <= account.limit.minor() => {
-                account.charged = charged;
-                Outcome::Charged { user, total, bill: charge.bill }
-            }
-            _ => Outcome::Declined { user, total, reason: DeclineReason::InsufficientBalance },
+        let opened =
+            charge.opening_limit.map(|limit| Balance { limit, charged: Money::zero(total.currency()) });
+        let mut account = state.accounts.get(&key).copied().or(opened);
+        let outcome = match &mut account {
+            None => Outcome::Declined { user, total, reason: DeclineReason::CurrencyNotAccepted },
+            Some(account) => match account.charged.checked_add(total) {
+                Ok(charged) if charged.minor() <= account.limit.minor() => {
+                    account.charged = charged;
+                    Outcome::Charged { user, total, bill: charge.bill }
+                }
+                _ => Outcome::Declined { user, total, reason: DeclineReason::InsufficientBalance },
+            },
         };
         let payment =
             state.record(Payment { id: charge.payment, order, outcome, created_ms: charge.now_ms })?;
-        state.accounts.insert(key, account);
+        if let Some(account) = account {
+            state.accounts.insert(key, account);
+        }
         Ok(payment)
     }
 

@@ -110,8 +110,8 @@ fn new_order() -> ObjectBuilder {
         .property(
             "currency",
             text(
-                "The currency of all prices: one in use of ISO 4217, no fund and no unit of account. USD if it \
-                 is absent.",
+                "The currency of all prices: one in use of ISO 4217, no fund and no unit of account. USD if \
+                 it is absent. Payment declines a currency that the operator does not accept.",
             )
             .enum_values(Some(currencies())),
         )
@@ -160,7 +160,9 @@ fn order() -> ObjectBuilder {
         .property("order_id", order_id())
         .property("user_id", user_id())
         .property("status", status)
-        .property("currency", currency("ISO 4217, also a code that was withdrawn since. Absent if this version does not know the currency."))
+        .property("currency", currency(
+                "ISO 4217, also a code that was withdrawn since. Absent if this version does not know it.",
+            ))
         .property(
             "total_price",
             amount(
@@ -170,7 +172,10 @@ fn order() -> ObjectBuilder {
         )
         .property("order_items", ArrayBuilder::new().items(reference(ITEM)))
         .property("created_at", created)
-        .property("decline_reason", text("Why the charge was declined. Present if status is DECLINED."));
+        .property("decline_reason", text(
+            "Why the charge was declined: INSUFFICIENT_BALANCE or CURRENCY_NOT_ACCEPTED. There may be more \
+             reasons in the future. Present if status is DECLINED.",
+        ));
     ["order_id", "user_id", "order_items"].into_iter().fold(order, ObjectBuilder::required)
 }
 

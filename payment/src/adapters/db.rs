@@ -230,23 +230,37 @@ impl Transaction for RecordCharge {
     async fn run(&self, connection: &mut Connection) -> Result<Payment, sqlx::Error> {
         let charge = &self.0;
         let (user, total) = (charge.request.user, charge.request.total.get());
-        let mut debited = debit(connection, user, total).await?;
-        if !debited {
-            if !has_account(connection, user, total).await? {
-                open_account(connection, user, charge.opening_limit, charge.now_ms).await?;
-            }
-            // Another writer may have opened the account after the first debit. If this debit fails too, the
-            // limit is exceeded.
-            debited = debit(connection, user, total).await?;
+        let mut declined = None;
+        if !debit(connection, user, total).await? {
+            declined = debit_or_open(connection, charge).await?;
         }
-        let outcome = match debited {
-            true => Outcome::Charged { user, total, bill: charge.bill },
-            false => Outcome::Declined { user, total, reason: DeclineReason::InsufficientBalance },
+        let outcome = match declined {
+            None => Outcome::Charged { user, total, bill: charge.bill },
+            Some(reason) => Outcome::Declined { user, total, reason },
         };
         let payment =
             Payment { id: charge.payment, order: charge.request.order, outcome, created_ms: charge.now_ms };
         rows::insert(connection, &payment).await.map(|()| payment)
     }
+}
+
+/// Debits the account after a debit that found none, or no credit; opens the account if there is none.
+/// Returns why the charge is declined.
+async fn debit_or_open(
+    connection: &mut Connection,
+    charge: &NewCharge,
+) -> Result<Option<DeclineReason>, sqlx::Error> {
+    let (user, total) = (charge.request.user, charge.request.total.get());
+    if !has_account(connection, user, total).await? {
+        let Some(limit) = charge.opening_limit else {
+            return Ok(Some(DeclineReason::CurrencyNotAccepted));
+        };
+        open_account(connection, user, limit, charge.now_ms).await?;
+    }
+    // Another writer may have opened the account after the first debit. If this debit fails too, the limit is
+    // exceeded.
+    let debited = debit(connection, user, total).await?;
+    Ok((!debited).then_some(DeclineReason::InsufficientBalance))
 }
 
 fn account_key(user: UserId, currency: Currency) -> u64 {

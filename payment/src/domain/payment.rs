@@ -91,6 +91,8 @@ impl Status {
 pub enum DeclineReason {
     /// The charge would exceed the account's credit limit.
     InsufficientBalance,
+    /// The operator accepts no payments in the currency, and the customer has no account in it.
+    CurrencyNotAccepted,
     /// A reason that this program does not know; a newer one has written it. Never written.
     Unspecified,
 }
@@ -100,19 +102,23 @@ impl DeclineReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "INSUFFICIENT_BALANCE",
+            Self::CurrencyNotAccepted => "CURRENCY_NOT_ACCEPTED",
             Self::Unspecified => "UNSPECIFIED",
         }
     }
 
     /// The reason with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::InsufficientBalance.name()).then_some(Self::InsufficientBalance)
+        [Self::InsufficientBalance, Self::CurrencyNotAccepted]
+            .into_iter()
+            .find(|reason| reason.name() == name)
     }
 
     /// The description for clients.
     pub fn description(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "insufficient balance",
+            Self::CurrencyNotAccepted => "currency not accepted",
             Self::Unspecified => "declined",
         }
     }
@@ -128,8 +134,9 @@ mod tests {
             assert_eq!(Status::from_name(status.name()), Some(status));
         }
         assert_eq!(Status::from_name("charged"), None);
-        let reason = DeclineReason::InsufficientBalance;
-        assert_eq!(DeclineReason::from_name(reason.name()), Some(reason));
+        for reason in [DeclineReason::InsufficientBalance, DeclineReason::CurrencyNotAccepted] {
+            assert_eq!(DeclineReason::from_name(reason.name()), Some(reason));
+        }
         assert_eq!(DeclineReason::from_name(""), None);
     }
 }

@@ -15,7 +15,7 @@ use payment::{
         runtime::{SystemClock, TimeOrderedIds},
     },
     application::{Application, ChargeError, ReadError, Receipt, VoidError},
-    domain::{CreditLimit, PaymentId},
+    domain::{CreditLimits, PaymentId},
     ports::{IdGenerator, Ledger},
 };
 use proto::payment::{CreatePaymentRequest, VoidPaymentRequest, payment_server::Payment};
@@ -40,7 +40,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn application(ledger: Arc<dyn Ledger>) -> Application {
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(TimeOrderedIds::default()));
-    Application { ledger, clock, ids, credit_limit: CreditLimit::default() }
+    Application { ledger, clock, ids, credit_limits: Arc::new(CreditLimits::DEFAULT.parse().unwrap()) }
 }
 
 fn create(order_id: i64) -> Request<CreatePaymentRequest> {

@@ -39,9 +39,14 @@ impl Fixture {
             request,
             payment: PaymentId::new(self.0.next_id()).unwrap(),
             bill: BillId::new(self.0.next_id()).unwrap(),
-            opening_limit: Money::from_minor(request.total.get().currency(), 10_000).unwrap(),
+            opening_limit: Some(Money::from_minor(request.total.get().currency(), 10_000).unwrap()),
             now_ms: now_ms(),
         }
+    }
+
+    /// A charge in a currency that is not accepted.
+    pub(crate) fn charge_not_accepted(&self, request: ChargeRequest) -> NewCharge {
+        NewCharge { opening_limit: None, ..self.charge(request) }
     }
 
     pub(crate) fn void(&self, order: OrderId) -> NewVoid {

@@ -22,6 +22,9 @@ pub(crate) async fn open(directory: &Path) -> Database {
     Database::open(&database::Config::new(url(directory)), &MIGRATIONS).await.unwrap()
 }
 
+/// The credit limits of [`Service`].
+const CREDIT_LIMITS: &str = "USD:100,EUR:100,JPY:100,KWD:100";
+
 /// A running service on free ports.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
@@ -39,7 +42,7 @@ impl Service {
         let config = Config {
             process,
             database: database::Config::new(url(directory)),
-            credit_limit: "100".parse().unwrap(),
+            credit_limits: CREDIT_LIMITS.parse().unwrap(),
             tls: service_kit::tls::Config::default(),
             traces: service_kit::trace::Config::default(),
         };

@@ -19,13 +19,17 @@ use tonic_health::pb::{
 };
 use tonic_types::StatusExt;
 
-use crate::running_service::Service;
+use crate::{
+    fixtures::execute,
+    running_service::{Service, open},
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     tests![
         a_repeated_charge_returns_the_same_payment,
         a_decline_has_the_status_of_the_old_contract_and_is_final,
         another_amount_currency_or_user_is_a_mismatch_that_charges_nothing,
+        a_currency_without_a_limit_is_declined_for_good_unless_the_customer_has_an_account,
         a_void_records_a_tombstone_only_without_a_payment,
         get_without_a_payment_is_not_found,
         every_invalid_field_is_reported_at_once_and_nothing_is_recorded,
@@ -117,6 +121,38 @@ async fn a_decline_has_the_status_of_the_old_contract_and_is_final() {
     assert_eq!(payment.total, Some(Money { currency_code: "USD".to_owned(), units: 2, nanos: 0 }));
     // The account was not debited: the rest of the limit is available.
     client.create(old(123, 3, 1.0)).await.unwrap();
+    service.stop().await;
+}
+
+async fn a_currency_without_a_limit_is_declined_for_good_unless_the_customer_has_an_account() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = Service::start(directory.path()).await;
+    let mut client = service.client.clone();
+    for (order_id, code) in [(1, "CHF"), (1, "CHF"), (2, "BHD"), (3, "BGN"), (4, "CLF")] {
+        let status = client.create(exact(123, order_id, code, 1, 0)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "failed to charge user: 123"));
+        assert_eq!(reason(&status), ("payment".to_owned(), "DECLINED".to_owned()));
+        let details = status.check_error_details().unwrap();
+        let metadata = &details.error_info().unwrap().metadata;
+        assert_eq!((metadata.len(), metadata["decline_reason"].as_str()), (1, "CURRENCY_NOT_ACCEPTED"));
+        let violation = &details.bad_request().unwrap().field_violations[0];
+        assert_eq!(
+            (violation.field.as_str(), violation.description.as_str()),
+            ("total_price", "currency not accepted")
+        );
+        let payment = recorded(&service, order_id).await.unwrap();
+        assert_eq!(payment.status(), PaymentStatus::Declined);
+        assert_eq!((payment.bill_id, payment.decline_reason.as_str()), (0, "CURRENCY_NOT_ACCEPTED"));
+    }
+    // An account that an operator opened is enough.
+    let database = open(directory.path()).await;
+    execute(&database, "INSERT INTO accounts VALUES (123, 'CHF', 200, 0, 0)").await;
+    database.close().await;
+    client.create(exact(123, 11, "CHF", 2, 0)).await.unwrap();
+    let over = client.create(exact(123, 12, "CHF", 1, 0)).await.unwrap_err();
+    let info = over.get_details_error_info().unwrap();
+    assert_eq!(info.metadata["decline_reason"], "INSUFFICIENT_BALANCE");
+    client.create(exact(123, 1, "CHF", 1, 0)).await.unwrap_err();
     service.stop().await;
 }
 

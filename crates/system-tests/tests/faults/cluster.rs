@@ -21,7 +21,7 @@ use crate::{
 
 /// How long orders may take to settle after the last fault.
 pub(crate) const SETTLED_MAX: Duration = Duration::from_secs(30);
-/// In major units of each currency. A more expensive order is declined.
+/// In US dollars. A more expensive order is declined.
 pub(crate) const CREDIT_LIMIT_MAJOR: i64 = 1_000_000;
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
@@ -144,7 +144,7 @@ impl Cluster {
         for index in 0..config.instances {
             let port = self.database_port(config, Link::PaymentToDatabase).await?;
             let mut vars = self.databases.vars(ServiceName::Payment, port).to_vec();
-            vars.push(("PAYMENT_CREDIT_LIMIT", CREDIT_LIMIT_MAJOR.to_string()));
+            vars.push(("PAYMENT_CREDIT_LIMITS", format!("USD:{CREDIT_LIMIT_MAJOR}")));
             let mut payment = self.service("payment", index, vars);
             payment.start(&fault_vars(&config.payment_faults)).await?;
             addresses.push(self.proxied(config, Link::OrderToPayment, payment.address).await?);

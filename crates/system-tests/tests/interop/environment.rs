@@ -42,6 +42,7 @@ fn complete(service: &str, data: &Path, in_use: SocketAddr) -> Vars {
     vars.push(("BIND_ADDRESS", in_use.ip().to_string()));
     vars.push(("ADMIN_ADDRESS", in_use.to_string()));
     vars.push(("AUTH", "none".to_owned()));
+    vars.push(("PRICE_LIST", "none".to_owned()));
     vars
 }
 

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use all_in_one::{Options, System};
+use money::Currency;
 use test_support::{Failed, Need, Trial, check, output_within, texts, trial, variable};
 use tokio::process::Command;
 
@@ -31,7 +32,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 async fn fuzz_system(tokens: bool) -> Result<(), Failed> {
     // Without declines: the document does not define credit limits.
-    let options = Options::default().var("PAYMENT_CREDIT_LIMIT", 90_000_000_000_u64);
+    let limits: Vec<String> = Currency::all().map(|currency| format!("{currency}:90000000000")).collect();
+    let options = Options::default().var("PAYMENT_CREDIT_LIMITS", limits.join(","));
     let system = System::start_with(if tokens { required(options) } else { options }).await?;
     let result = fuzz(&system.gateway_url(), tokens).await;
     system.stop().await?;

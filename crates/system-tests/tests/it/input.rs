@@ -25,7 +25,8 @@ struct InputFixture {
 
 impl InputFixture {
     async fn start() -> Self {
-        let (system, client) = start_system(Options::default()).await;
+        let (system, client) =
+            start_system(Options::default().var("PAYMENT_CREDIT_LIMITS", "USD:1000,KWD:1000")).await;
         Self { system, client }
     }
 

@@ -2,6 +2,7 @@
 
 use all_in_one::{Options, System};
 use grpc_client::Channel;
+use money::Currency;
 use proto::payment::{GetPaymentRequest, GetPaymentResponse, PaymentStatus, payment_client::PaymentClient};
 use serde_json::{Value, json};
 
@@ -17,8 +18,8 @@ async fn start() -> (System, Client) {
     start_system(Options::default()).await
 }
 
-async fn start_with_limit(limit: &str) -> (System, Client) {
-    start_system(Options::default().var("PAYMENT_CREDIT_LIMIT", limit)).await
+async fn start_with_limits(limits: &str) -> (System, Client) {
+    start_system(Options::default().var("PAYMENT_CREDIT_LIMITS", limits)).await
 }
 
 /// The payment of an order.
@@ -60,7 +61,7 @@ async fn example_order_is_created_charged_and_read_back() {
 
 #[tokio::test]
 async fn amounts_have_the_decimals_of_their_currency() {
-    let (_system, client) = start().await;
+    let (_system, client) = start_with_limits("USD:1000,EUR:1000,JPY:1000,KWD:1000").await;
     for (currency, price, quantity, unit, total) in [
         ("USD", "1", 3, "1.00", "3.00"),
         ("USD", "0.10", 1, "0.10", "0.10"),
@@ -91,7 +92,7 @@ async fn amounts_have_the_decimals_of_their_currency() {
 
 #[tokio::test]
 async fn large_amounts_keep_every_digit() {
-    let (system, client) = start_with_limit("900719925474").await;
+    let (system, client) = start_with_limits("USD:900719925474").await;
     let placed = client.post(EXAMPLE.replace("0.12", "900719925473.99")).await;
     assert_eq!(placed.status, 201);
     assert!(placed.text().contains(r#""total_price":900719925473.99,"#), "{}", placed.text());
@@ -126,7 +127,7 @@ async fn hundred_items_in_any_script_keep_their_order() {
 
 #[tokio::test]
 async fn largest_values_are_accepted() {
-    let (_system, client) = start_with_limit("1000000").await;
+    let (_system, client) = start_with_limits("USD:1000000").await;
     let code = "🧦".repeat(100);
     let item = json!({ "product_code": code, "unit_price": 0.01, "quantity": 1_000_000 });
     let placed = client.post(json!({ "user_id": i64::MAX, "order_items": vec![item; 100] })).await;
@@ -170,7 +171,7 @@ async fn order_over_the_credit_limit_is_declined_and_charges_nothing() {
 
 #[tokio::test]
 async fn accounts_are_separate_by_user_and_currency() {
-    let (_system, client) = start().await;
+    let (_system, client) = start_with_limits("USD:1000,JPY:1000").await;
     let in_yen = |user, price: i64| {
         let mut body = order_body(user, json!(price));
         body["currency"] = json!("JPY");
@@ -181,5 +182,37 @@ async fn accounts_are_separate_by_user_and_currency() {
     assert_eq!(client.post(order_body(2, json!(1000))).await.status, 201);
     for spent in [order_body(1, json!("0.01")), in_yen(1, 1), order_body(2, json!("0.01"))] {
         assert_eq!(client.post(&spent).await.status, 402, "{spent}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_customer_has_the_default_limit_in_each_accepted_currency_and_none_in_others() {
+    let (system, client) = start().await;
+    for (user, currency) in (1..).zip(Currency::all().map(Currency::code)) {
+        let body = |price: i64| {
+            let mut body = order_body(user, json!(price));
+            body["currency"] = json!(currency);
+            body
+        };
+        let limit = match currency {
+            "USD" | "EUR" | "GBP" => Some(1_000),
+            "JPY" => Some(150_000),
+            _ => None,
+        };
+        if let Some(limit) = limit {
+            assert_eq!(client.post(body(limit)).await.status, 201, "{currency}");
+        }
+        let declined = client.post(body(1)).await;
+        assert_eq!(declined.status, 402, "{currency}");
+        let (reason, detail) = match limit {
+            Some(_) => ("INSUFFICIENT_BALANCE", "insufficient balance"),
+            None => ("CURRENCY_NOT_ACCEPTED", "currency not accepted"),
+        };
+        let problem = declined.problem();
+        assert_eq!(problem["metadata"]["decline_reason"], reason, "{currency}");
+        assert_eq!(problem["errors"], json!([{ "field": "payment", "detail": detail }]), "{currency}");
+        let order: Value = client.get(&format!("/orders/{}", declined.order_id())).await.json();
+        assert_eq!((&order["status"], &order["decline_reason"]), (&json!("DECLINED"), &json!(reason)));
+        assert_eq!(payment_of(&system, declined.order_id()).await.decline_reason, reason);
     }
 }

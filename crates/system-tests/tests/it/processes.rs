@@ -23,7 +23,8 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) type Environment = Vec<(&'static str, String)>;
 
-/// The variables that every service needs, with free ports. The gateway requires no token.
+/// The variables that every service needs, with free ports. The gateway requires no token, and clients state
+/// the prices.
 pub(crate) fn common_vars(mode: &str) -> Environment {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     vec![
@@ -32,6 +33,7 @@ pub(crate) fn common_vars(mode: &str) -> Environment {
         ("BIND_ADDRESS", any.ip().to_string()),
         ("ADMIN_ADDRESS", any.to_string()),
         ("AUTH", "none".to_owned()),
+        ("PRICE_LIST", "none".to_owned()),
     ]
 }
 

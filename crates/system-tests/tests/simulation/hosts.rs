@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use payment::domain::CreditLimit;
+use payment::domain::CreditLimits;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -139,12 +139,13 @@ impl PaymentHost {
         let context =
             InstanceContext { sim: sim.clone(), process: process.clone(), crash: Fault::PaymentCrashInCall };
         let clock = self.clock(sim);
-        let credit_limit: CreditLimit = CREDIT_LIMIT_MAJOR.to_string().parse().unwrap();
+        let limits = format!("USD:{CREDIT_LIMIT_MAJOR},KWD:{CREDIT_LIMIT_MAJOR}");
+        let credit_limits: CreditLimits = limits.parse().unwrap();
         let application = payment::application::Application {
             ledger: Arc::new(FaultyLedger(context.clone())),
             clock: clock.clone(),
             ids: Arc::new(IdSource::new(context, clock)),
-            credit_limit,
+            credit_limits: Arc::new(credit_limits),
         };
         sim.log(format_args!("{} starts", process.name));
         *self.instance.lock().unwrap() = Some((application, process.clone()));

@@ -27,10 +27,11 @@ pub const PAYMENT_DECLINED: ProblemType = ProblemType {
     marks_replay: true,
     what_happened: "The order was saved, and the customer's account declined the charge. Nothing was \
         charged, and nothing will be: the order stays `DECLINED`. `errors` describes the cause, \
-        `metadata.decline_reason` names it. A response that repeats the one to an earlier request with the \
-        same key has the header `Idempotent-Replayed`.",
-    what_to_do: "Resolve the cause, or order less, and place a new order with a new idempotency key. The \
-        same key returns this response again.",
+        `metadata.decline_reason` names it: `INSUFFICIENT_BALANCE` if the order exceeds the credit that is \
+        left, `CURRENCY_NOT_ACCEPTED` if the currency is not accepted. A response that repeats the one to an \
+        earlier request with the same key has the header `Idempotent-Replayed`.",
+    what_to_do: "Resolve the cause, order less or in another currency, and place a new order with a new \
+        idempotency key. The same key returns this response again.",
     example: Example {
         detail: Some("order creation failed"),
         errors: &[("payment", None, "insufficient balance")],

@@ -16,6 +16,8 @@ pub(crate) const CONTRACT: &[(&str, ContractTest)] = contract![
     a_charge_is_recorded_with_every_field_and_debits_the_account,
     a_charge_over_the_limit_is_declined_without_a_debit,
     a_first_charge_over_the_limit_opens_the_account_uncharged,
+    a_currency_that_is_not_accepted_is_declined_and_opens_no_account,
+    an_account_works_in_a_currency_that_is_not_accepted,
     accounts_are_separate_by_user_and_currency,
     the_first_payment_of_an_order_never_changes,
     extreme_amounts_and_ids_read_back,
@@ -82,6 +84,48 @@ async fn a_first_charge_over_the_limit_opens_the_account_uncharged(store: Store)
     assert_eq!(store.charged_minor(user(123), Currency::USD).await, Some(0));
 }
 
+async fn a_currency_that_is_not_accepted_is_declined_and_opens_no_account(store: Store) {
+    let fixture = Fixture::default();
+    let charge = fixture.charge_not_accepted(request(1, 123, money("CHF", 1)));
+    let recorded = store.ledger.record_charge(&charge).await.unwrap();
+    let reason = DeclineReason::CurrencyNotAccepted;
+    let outcome = Outcome::Declined { user: user(123), total: money("CHF", 1), reason };
+    assert_eq!(recorded, Payment { id: charge.payment, order: order(1), outcome, created_ms: charge.now_ms });
+    assert_eq!(store.ledger.find(order(1)).await, Ok(Some(recorded)));
+    assert_eq!(store.charged_minor(user(123), recorded_currency("CHF")).await, None);
+    // The decline is final, also after the currency is accepted. Other orders are charged from then on.
+    let accepted = fixture.charge(request(1, 123, money("CHF", 1)));
+    assert_eq!(store.ledger.record_charge(&accepted).await, Ok(recorded));
+    let next = store.ledger.record_charge(&fixture.charge(request(2, 123, money("CHF", 1)))).await.unwrap();
+    assert!(is_charged(&next));
+    assert_eq!(store.discrepancies().await, 0);
+}
+
+async fn an_account_works_in_a_currency_that_is_not_accepted(store: Store) {
+    let fixture = Fixture::default();
+    store.ledger.record_charge(&fixture.charge(request(1, 123, money("BGN", 9_000)))).await.unwrap();
+    for (id, minor, charged) in [(2, 900, true), (3, 101, false), (4, 100, true)] {
+        let charge = fixture.charge_not_accepted(request(id, 123, money("BGN", minor)));
+        let recorded = store.ledger.record_charge(&charge).await.unwrap();
+        let (user, total) = (charge.request.user, charge.request.total.get());
+        let reason = DeclineReason::InsufficientBalance;
+        let wanted = match charged {
+            true => Outcome::Charged { user, total, bill: charge.bill },
+            false => Outcome::Declined { user, total, reason },
+        };
+        assert_eq!(recorded.outcome, wanted, "{id}");
+    }
+    let other = fixture.charge_not_accepted(request(5, 124, money("BGN", 1)));
+    assert!(!is_charged(&store.ledger.record_charge(&other).await.unwrap()));
+    assert_eq!(store.charged_minor(user(123), recorded_currency("BGN")).await, Some(10_000));
+    assert_eq!(store.charged_minor(user(124), recorded_currency("BGN")).await, None);
+    assert_eq!(store.discrepancies().await, 0);
+}
+
+fn recorded_currency(code: &str) -> Currency {
+    money(code, 0).currency()
+}
+
 async fn accounts_are_separate_by_user_and_currency(store: Store) {
     let fixture = Fixture::default();
     for (id, customer, total) in
@@ -124,7 +168,7 @@ async fn extreme_amounts_and_ids_read_back(store: Store) {
     let cases = [(1, 1, "USD", 1), (i64::MAX, i64::MAX, "CLF", most), (most, most, "JPY", most - 1)];
     for (order_id, customer, code, minor) in cases {
         let mut charge = fixture.charge(request(order_id, customer, money(code, minor)));
-        charge.opening_limit = money(code, most);
+        charge.opening_limit = Some(money(code, most));
         let recorded = store.ledger.record_charge(&charge).await.unwrap();
         assert!(is_charged(&recorded));
         assert_eq!(store.ledger.find(order(order_id)).await, Ok(Some(recorded)));

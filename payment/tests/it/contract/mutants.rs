@@ -15,7 +15,7 @@ pub(super) enum Mutation {
     None,
     /// The table of payments has no unique keys.
     KeysDropped,
-    /// Accounts are opened without a limit.
+    /// Accounts are opened without a limit, and in every currency.
     LimitDropped,
     /// Two columns are swapped between writing and reading.
     ColumnsSwapped,
@@ -39,6 +39,8 @@ impl Mutation {
             Self::LimitDropped => &[
                 "a_charge_over_the_limit_is_declined_without_a_debit",
                 "a_first_charge_over_the_limit_opens_the_account_uncharged",
+                "a_currency_that_is_not_accepted_is_declined_and_opens_no_account",
+                "an_account_works_in_a_currency_that_is_not_accepted",
                 "concurrent_charges_never_exceed_the_limit",
             ],
             Self::ColumnsSwapped => &[

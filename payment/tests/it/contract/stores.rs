@@ -138,8 +138,8 @@ impl Ledger for DbStore {
     async fn record_charge(&self, charge: &NewCharge) -> Result<Payment, LedgerError> {
         let (instance, mut charge) = (self.next(), *charge);
         if self.mutation == Mutation::LimitDropped {
-            let currency = charge.opening_limit.currency();
-            charge.opening_limit = Money::from_minor(currency, Money::MINOR_MAX).unwrap();
+            let currency = charge.request.total.get().currency();
+            charge.opening_limit = Some(Money::from_minor(currency, Money::MINOR_MAX).unwrap());
         }
         let recorded = instance.ledger.record_charge(&charge).await;
         if self.mutation == Mutation::ColumnsSwapped {

@@ -16,7 +16,7 @@ SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 # Prices in these currencies get two decimals; prices in all others are whole units.
 TWO_DECIMALS = ("USD", "EUR", "GBP", "CHF")
 # The highest cost of an item: thousands of orders of 100 items stay within the credit limit, and each total is below 2^53
-# of the smallest minor units, a ten-thousandth.
+# of the smallest minor units, a thousandth.
 COST_MAX = 100_000
 
 # The access token and its user: the gateway rejects other users.

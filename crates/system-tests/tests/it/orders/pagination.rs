@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{start, start_with_limit};
+use super::{start, start_with_limits};
 use crate::support::{Client, order_body};
 
 /// All pages, as lists of order ids.
@@ -28,7 +28,7 @@ fn id_of(order: &Value) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_list_each_order_once_newest_first() {
-    let (_system, client) = start_with_limit("1000000").await;
+    let (_system, client) = start_with_limits("USD:1000000").await;
     let mut placed = Vec::new();
     for price in 1..=120 {
         let response = client.post(order_body(7, json!(price))).await;
