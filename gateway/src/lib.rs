@@ -102,9 +102,11 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let protocol = if config.public_tls.is_some() { "HTTPS" } else { "HTTP" };
     tracing::info!(%address, order = %config.order.target, "serving {protocol}");
     let gateway = GatewayService::new(state);
+    let connections = limiter.clone();
     let served = server::serve(listener, gateway, config.public_tls, limiter, &readiness, &shutdown);
     if within_drain(served, &shutdown).await.is_none() {
-        tracing::warn!("requests were still in flight after {DRAIN_MAX:?} of draining");
+        let connections = connections.open();
+        tracing::warn!(connections, "requests were still in flight after {DRAIN_MAX:?} of draining");
     }
     tracer.stop().await;
     Ok(())

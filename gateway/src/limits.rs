@@ -93,6 +93,11 @@ pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// client that sends a request within this time learns to use another gateway; a connection that is idle for
 /// longer has nothing in flight that closing could interrupt.
 pub const DRAIN_LINGER: Duration = Duration::from_millis(250);
+/// How long a connection without a request in flight stays open after that: until its HTTP/2 client has
+/// acknowledged the end of the connection, or goes on reading a response. Then it closes.
+pub const CLOSE_LINGER: Duration = Duration::from_millis(500);
+/// How often each connection is compared with that bound.
+pub const CLOSE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Bytes from which on a response is compressed: a shorter one fits into one packet anyway.
 pub const COMPRESSED_BYTES_MIN: u64 = 1024;

@@ -4,7 +4,15 @@
 //! Each accepted connection is a task of its own, TLS handshake included, so that a slow client delays no
 //! other.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use grpc_client::tls::ServerTls;
 use hyper_util::{
@@ -46,6 +54,17 @@ struct ServerContext {
     /// Cancelled [`limits::DRAIN_LINGER`] later: from then on connections close after their requests in
     /// flight.
     closing: CancellationToken,
+    /// Connections that a shutdown has closed although their clients kept them open.
+    open_at_end: AtomicUsize,
+}
+
+impl ServerContext {
+    /// Counts a connection that its client keeps open during a shutdown.
+    fn count_open_at_end(&self) {
+        if self.closing.is_cancelled() {
+            self.open_at_end.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Serves until `shutdown` is cancelled and every accepted request has its response. The caller bounds that
@@ -55,7 +74,7 @@ struct ServerContext {
 /// and HTTP/1.1 responses have `Connection: close`: a client may send its next request on an open connection
 /// at any moment, and closing at that moment would abort it. Then pending connections are accepted and the
 /// listener closes. Idle connections close too, connections without a request when they are as old, and all
-/// others after their last response.
+/// others after their last response, whether or not their clients take part ([`limits::CLOSE_LINGER`]).
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: GatewayService,
@@ -71,6 +90,7 @@ pub(crate) async fn serve(
         gateway,
         draining: shutdown.clone(),
         closing: CancellationToken::new(),
+        open_at_end: AtomicUsize::new(0),
     });
     let mut connections = JoinSet::new();
     readiness.set(ACCEPTING, true);
@@ -87,6 +107,10 @@ pub(crate) async fn serve(
     server.closing.cancel();
     accept_rest(listener, &server, &mut connections);
     while connections.join_next().await.is_some() {}
+    let connections = server.open_at_end.load(Ordering::Relaxed);
+    if connections > 0 {
+        tracing::info!(connections, "closed the connections that clients keep open");
+    }
 }
 
 fn http() -> Builder<TokioExecutor> {

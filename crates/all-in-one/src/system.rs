@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use service_kit::{
-    CancellationToken,
+    CancellationToken, TaskTracker,
     process::{Process, Sockets},
 };
 use tempfile::TempDir;
@@ -34,6 +34,8 @@ pub struct System {
     gateway: Service,
     order: Service,
     payment: Service,
+    /// The last exports of traces, of all services.
+    last_exports: TaskTracker,
     _lock: File,
     _data: Option<TempDir>,
 }
@@ -65,10 +67,11 @@ impl System {
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot create the data directory {}", data.display()))?;
         let lock = lock(data)?;
-        let ports = options.ports;
+        let (ports, last_exports) = (options.ports, TaskTracker::new());
 
         let vars = options.database_vars(data, "payment");
-        let config = payment::Config::read(&options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &vars))?;
+        let mut config = payment::Config::read(&options.vars_of(ports.payment, SERVICE_ADMIN_OFFSET, &vars))?;
+        config.traces.export_last_in(&last_exports);
         let payment = Service::start("--payment-port", config.process.clone(), |sockets, stop| {
             payment::serve(config, sockets, stop)
         })
@@ -76,20 +79,22 @@ impl System {
 
         let mut vars = options.database_vars(data, "order").to_vec();
         vars.push(("PAYMENT_SERVICE_URL", payment.address.to_string()));
-        let config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &vars))?;
+        let mut config = order::Config::read(&options.vars_of(ports.order, SERVICE_ADMIN_OFFSET, &vars))?;
+        config.traces.export_last_in(&last_exports);
         let order = Service::start("--order-port", config.process.clone(), |sockets, stop| {
             order::serve(config, sockets, stop)
         })
         .await?;
 
         let vars = [("ORDER_SERVICE_URL", order.address.to_string())];
-        let config = gateway::Config::read(&options.vars_of(ports.gateway, GATEWAY_ADMIN_OFFSET, &vars))?;
+        let mut config = gateway::Config::read(&options.vars_of(ports.gateway, GATEWAY_ADMIN_OFFSET, &vars))?;
+        config.traces.export_last_in(&last_exports);
         let gateway = Service::start("--gateway-port", config.process.clone(), |sockets, stop| {
             gateway::serve(config, sockets, stop)
         })
         .await?;
 
-        Ok(Self { gateway, order, payment, _lock: lock, _data: temporary })
+        Ok(Self { gateway, order, payment, last_exports, _lock: lock, _data: temporary })
     }
 
     /// The public base URL, for example `http://127.0.0.1:8080`.
@@ -135,7 +140,10 @@ impl System {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.gateway.stop().await?;
         self.order.stop().await?;
-        self.payment.stop().await
+        self.payment.stop().await?;
+        self.last_exports.close();
+        self.last_exports.wait().await;
+        Ok(())
     }
 
     /// Shuts Payment down; the gateway and Order keep running.

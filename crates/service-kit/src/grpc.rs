@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use futures_util::future::Either;
+use futures_util::{TryStreamExt as _, future::Either};
 use grpc_client::tls::ServerTls;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,16 +14,21 @@ use crate::{
     admin::{ACCEPTING, Readiness},
     env::Mode,
     metrics::ServerMetrics,
-    process::{BindError, BoundSocket, DRAIN_MAX, within_drain},
+    process::{BindError, BoundSocket, within_drain},
     trace::Tracer,
 };
 
+mod connections;
 mod load;
 mod server_layer;
 mod tls_incoming;
+mod work;
 
+use connections::Connections;
+use server_layer::ServerLayer;
 pub use server_layer::{Deadline, TIME_LEFT_MIN};
 pub use tls_incoming::{HANDSHAKE_MAX, HANDSHAKES_MAX};
+use work::Work;
 
 /// Limit of calls in flight of one server. A further call is rejected with NOT_STARTED.
 pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
@@ -38,6 +43,9 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// The interval of keep-alive pings, and the longest time until their acknowledgement.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server does no work after the stop signal before it closes the connections that their peers
+/// keep open. A healthy peer closes its own within a round trip of GOAWAY.
+pub const CLOSE_LINGER: Duration = Duration::from_millis(600);
 
 /// One gRPC server, ready to be served.
 #[derive(Debug)]
@@ -78,7 +86,9 @@ pub enum ServeError {
 
 impl Server {
     /// Listens on `socket` and serves `routes` until `shutdown` is cancelled. Then it finishes the calls in
-    /// flight, all tasks, and `last` (closing the database), for at most [`DRAIN_MAX`].
+    /// flight, all tasks, and `last` (closing the database), for at most
+    /// [`DRAIN_MAX`](crate::process::DRAIN_MAX). Without a handler or a task that runs it closes all
+    /// connections after [`CLOSE_LINGER`].
     ///
     /// # Errors
     ///
@@ -92,8 +102,7 @@ impl Server {
     ) -> Result<(), ServeError> {
         let (reporter, health) = tonic_health::server::health_reporter();
         let routes = self.reflected(routes.add_service(health))?;
-        let layer =
-            server_layer::ServerLayer::new(self.domain, self.metrics, self.tracer, self.tasks.clone());
+        let layer = ServerLayer::new(self.domain, self.metrics, self.tracer, self.tasks.clone());
         let address = socket.local_addr();
         let listener = socket.listen()?;
         self.readiness.set(ACCEPTING, true);
@@ -110,6 +119,7 @@ impl Server {
             shutdown.cancelled().await;
             readiness.set(ACCEPTING, false);
         };
+        let work = Work { layer: layer.clone(), tasks: self.tasks, connections: Connections::default() };
         let server = tonic::transport::Server::builder()
             .layer(layer)
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
@@ -118,35 +128,25 @@ impl Server {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_routes(routes);
         // `tcp_nodelay` of the builder has no effect on an existing listener.
+        let connections = work.connections.clone();
         let server = match self.tls {
             None => {
                 let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                let incoming = incoming.map_ok(move |io| connections.track(io));
                 Either::Left(server.serve_with_incoming_shutdown(incoming, stopped))
             }
             Some(tls) => {
                 let incoming = tls_incoming::incoming(listener, tls);
+                let incoming = incoming.map_ok(move |io| connections.track(io));
                 Either::Right(server.serve_with_incoming_shutdown(incoming, stopped))
             }
         };
-        let working = async {
-            let served = server.await;
-            self.tasks.close();
-            self.tasks.wait().await;
-            last.await;
-            served
-        };
-        match within_drain(working, &drain).await {
-            Some(served) => Ok(served?),
-            None => {
-                let tasks = self.tasks.len();
-                tracing::error!(
-                    service = self.domain,
-                    tasks,
-                    "shutdown cut work in flight after {DRAIN_MAX:?}"
-                );
-                Ok(())
-            }
-        }
+        let served = within_drain(work.finish(self.domain, server, &drain, last), &drain).await;
+        work.connections.close();
+        Ok(served.unwrap_or_else(|| {
+            work.log_cut(self.domain);
+            Ok(())
+        })?)
     }
 
     /// `routes`, with reflection in development.

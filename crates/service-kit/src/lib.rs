@@ -35,5 +35,5 @@ pub mod trace;
 pub mod upstream;
 mod version;
 
-pub use tokio_util::sync::CancellationToken;
+pub use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use version::version;

@@ -20,7 +20,8 @@ use tokio::{
 
 use super::metrics::CloseReason;
 use crate::limits::{
-    ABANDONED_MAX, CONNECTION_CHECK_INTERVAL, CONNECTION_IDLE_MAX, RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX,
+    ABANDONED_MAX, CLOSE_CHECK_INTERVAL, CLOSE_LINGER, CONNECTION_CHECK_INTERVAL, CONNECTION_IDLE_MAX,
+    RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX,
 };
 
 /// The activity of one connection. Cheap to clone: clones share the state.
@@ -40,11 +41,19 @@ struct State {
     requests: u64,
     /// Requests without a response.
     in_flight: usize,
-    /// Responses that the client has not read to their end: request id, and time of the response's head.
-    /// Oldest first.
-    unread: Vec<(u64, Instant)>,
+    /// Responses that the client has not read to their end, oldest first.
+    unread: Vec<Unread>,
     completed: u64,
     abandoned: u64,
+}
+
+struct Unread {
+    /// The id of its request.
+    id: u64,
+    /// The time of its head.
+    since: Instant,
+    /// The time of its last chunk, or of its head.
+    progress: Instant,
 }
 
 impl Default for State {
@@ -78,6 +87,18 @@ impl Activity {
         }
     }
 
+    /// Completes where no request is in flight, and the client has read nothing for [`CLOSE_LINGER`].
+    pub(super) async fn settled(&self) {
+        let mut checks = interval(CLOSE_CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = checks.tick().await;
+            if self.state().is_settled(now) {
+                return;
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,10 +106,15 @@ impl Activity {
 
 impl State {
     fn time_limit_exceeded(&self, now: Instant) -> Option<CloseReason> {
-        let unread = self.unread.first().is_some_and(|(_, since)| now - *since > RESPONSE_READ_MAX);
+        let unread = self.unread.first().is_some_and(|unread| now - unread.since > RESPONSE_READ_MAX);
         let idle =
             self.in_flight == 0 && self.unread.is_empty() && now - self.last_used > CONNECTION_IDLE_MAX;
         unread.then_some(CloseReason::Unread).or(idle.then_some(CloseReason::Idle))
+    }
+
+    fn is_settled(&self, now: Instant) -> bool {
+        let reading = self.unread.iter().any(|unread| now - unread.progress < CLOSE_LINGER);
+        self.in_flight == 0 && !reading && now - self.last_used >= CLOSE_LINGER
     }
 }
 
@@ -103,7 +129,7 @@ impl RequestGuard {
     /// Ends the request, and tracks the response until the client has read it.
     pub(super) fn track(mut self, response: Response) -> http::Response<ResponseBody> {
         let guard = self.activity.take().map(|activity| ResponseGuard::begin(self.id, activity));
-        response.map(|body| ResponseBody { body, rest: Bytes::new(), _guard: guard })
+        response.map(|body| ResponseBody { body, rest: Bytes::new(), guard })
     }
 }
 
@@ -130,16 +156,25 @@ impl ResponseGuard {
     fn begin(id: u64, activity: Activity) -> Self {
         let mut state = activity.state();
         state.in_flight -= 1;
-        state.unread.push((id, Instant::now()));
+        let now = Instant::now();
+        state.unread.push(Unread { id, since: now, progress: now });
         drop(state);
         Self { id, activity }
+    }
+
+    /// Records that the client takes a chunk.
+    fn record_progress(&self) {
+        let mut state = self.activity.state();
+        if let Some(unread) = state.unread.iter_mut().find(|unread| unread.id == self.id) {
+            unread.progress = Instant::now();
+        }
     }
 }
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
         let mut state = self.activity.state();
-        state.unread.retain(|(id, _)| *id != self.id);
+        state.unread.retain(|unread| unread.id != self.id);
         state.completed += 1;
         state.last_used = Instant::now();
     }
@@ -152,7 +187,7 @@ pub(super) struct ResponseBody {
     body: Body,
     /// The rest of the current chunk of `body`.
     rest: Bytes,
-    _guard: Option<ResponseGuard>,
+    guard: Option<ResponseGuard>,
 }
 
 impl HttpBody for ResponseBody {
@@ -170,6 +205,9 @@ impl HttpBody for ResponseBody {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
+        }
+        if let Some(guard) = &self.guard {
+            guard.record_progress();
         }
         let bytes = self.rest.len().min(RESPONSE_CHUNK_BYTES);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(bytes)))))

@@ -29,14 +29,28 @@ pub(super) async fn serve(stream: TcpStream, peer: IpAddr, server: Arc<ServerCon
     }
     match &server.tls {
         None => serve_requests(stream, peer, opened, &server).await,
-        Some(tls) => match tls_handshake(tls, stream).await {
-            Ok(stream) => serve_requests(stream, peer, opened, &server).await,
-            Err(error) => {
-                server.limiter.metrics().handshakes_failed.inc();
-                tracing::debug!(%peer, %error, "TLS handshake failed");
+        Some(tls) => {
+            let handshake = tokio::select! {
+                biased;
+                handshake = tls_handshake(tls, stream) => handshake,
+                () = closing(&server, opened) => return server.count_open_at_end(),
+            };
+            match handshake {
+                Ok(stream) => serve_requests(stream, peer, opened, &server).await,
+                Err(error) => {
+                    server.limiter.metrics().handshakes_failed.inc();
+                    tracing::debug!(%peer, %error, "TLS handshake failed");
+                }
             }
-        },
+        }
     }
+}
+
+/// Completes once a shutdown closes the connection that was accepted at `opened`.
+async fn closing(server: &ServerContext, opened: Instant) {
+    server.closing.cancelled().await;
+    // The first request of a new connection may be on its way.
+    sleep_until(opened + limits::DRAIN_LINGER).await;
 }
 
 async fn tls_handshake(
@@ -66,15 +80,10 @@ where
             std::future::pending::<()>().await;
         }
     };
-    let shutdown = async {
-        server.closing.cancelled().await;
-        // The first request of a new connection may be on its way.
-        sleep_until(opened + limits::DRAIN_LINGER).await;
-    };
     let close = async {
         tokio::select! {
             reason = activity.limit_reached() => Some(reason),
-            () = shutdown => None,
+            () = closing(server, opened) => None,
             () = no_request_within(limits::HEAD_READ_MAX) => None,
         }
     };
@@ -99,9 +108,9 @@ where
         biased;
         outcome = connection.as_mut() => log_outcome(outcome),
         // An incomplete head does not delay the shutdown.
-        () = no_request_within(limits::DRAIN_LINGER) => {}
+        () = no_request_within(limits::DRAIN_LINGER) => server.count_open_at_end(),
         // Nor does a client that ignores the graceful shutdown.
-        () = async { sleep(limits::DRAIN_LINGER).await; activity.limit_reached().await; } => {}
+        () = async { sleep(limits::CLOSE_LINGER).await; activity.settled().await; } => server.count_open_at_end(),
     }
 }
 

@@ -37,6 +37,11 @@ impl ConnectionLimiter {
         }))
     }
 
+    /// The number of open connections.
+    pub(crate) fn open(&self) -> i64 {
+        self.0.metrics.open.get()
+    }
+
     pub(super) fn metrics(&self) -> &ConnectionMetrics {
         &self.0.metrics
     }

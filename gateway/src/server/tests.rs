@@ -17,6 +17,8 @@ use tokio::{
 use super::*;
 use crate::{load_limits, routes};
 
+mod unfinished_connections;
+
 /// Longer than any test takes.
 const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -208,6 +210,7 @@ async fn connections_in_the_backlog_are_accepted_when_the_listener_closes() {
         gateway: router.into(),
         draining: closing.clone(),
         closing: closing.clone(),
+        open_at_end: AtomicUsize::new(0),
     });
     let mut clients = Vec::new();
     for _ in 0..10 {

@@ -3,13 +3,17 @@
 //!
 //! - `deadline`: the deadline of a call
 //! - `slot`: permits of calls in flight
+//! - `receiving`: calls whose request has not arrived as a whole
 //! - `call_record`: the record of one call, which is written when the call ends or its client disconnects
 
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -30,10 +34,12 @@ use crate::{
 
 mod call_record;
 mod deadline;
+mod receiving;
 mod slot;
 
 use call_record::CallRecord;
 pub use deadline::{Deadline, TIME_LEFT_MIN};
+use receiving::Receiving;
 use slot::Slot;
 
 /// The prefix of the paths of gRPC's own services, health and reflection.
@@ -47,6 +53,8 @@ struct Shared {
     metrics: ServerMetrics,
     tracer: Tracer,
     in_flight: AtomicUsize,
+    /// Those calls in flight whose request has not arrived as a whole.
+    receiving: AtomicUsize,
     /// Work that outlives its call. The limit counts it as calls.
     tasks: TaskTracker,
     load: Load,
@@ -59,8 +67,14 @@ impl ServerLayer {
         tracer: Tracer,
         tasks: TaskTracker,
     ) -> Self {
-        let in_flight = AtomicUsize::new(0);
-        Self(Arc::new(Shared { domain, metrics, tracer, in_flight, tasks, load: Load::new() }))
+        let (in_flight, receiving) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Shared { domain, metrics, tracer, in_flight, receiving, tasks, load: Load::new() }))
+    }
+
+    /// The calls whose handlers run.
+    pub(super) fn calls_running(&self) -> usize {
+        let receiving = self.0.receiving.load(Ordering::Relaxed);
+        self.0.in_flight.load(Ordering::Relaxed).saturating_sub(receiving)
     }
 }
 
@@ -113,6 +127,7 @@ where
         let log_span = context.span(request.uri().path());
         let span = context.record(SpanKind::Server, "unknown");
         let method = request.uri().path().trim_start_matches('/').to_owned();
+        let request = request.map(|body| Receiving::track(&shared, body));
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let responded = async move {
             // Created by the first poll, in which an unknown method already gets its response: a call of a

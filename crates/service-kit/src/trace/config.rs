@@ -9,6 +9,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::Scheme};
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::Compression;
+use tokio_util::task::TaskTracker;
 
 use super::sampler::Sampler;
 use crate::env::Reader;
@@ -29,6 +30,7 @@ pub struct Config {
     pub(super) sampler: Sampler,
     /// `None` where nothing is recorded.
     pub(super) export: Option<Export>,
+    pub(super) last_exports: Option<TaskTracker>,
 }
 
 /// The export of spans. `Debug` hides the headers, since they may hold a token.
@@ -68,7 +70,13 @@ impl Config {
             Some(endpoint) if exported && !disabled => Some(Export::read(reader, endpoint, name)?),
             _ => None,
         };
-        Some(Self { sampler, export })
+        Some(Self { sampler, export, last_exports: None })
+    }
+
+    /// Lets the last export, during shutdown, run as a task of `tasks`: a process with several services waits
+    /// for all of them at once.
+    pub fn export_last_in(&mut self, tasks: &TaskTracker) {
+        self.last_exports = Some(tasks.clone());
     }
 
     /// Whether anything is recorded.

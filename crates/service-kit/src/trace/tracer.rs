@@ -18,6 +18,7 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor},
 };
 use prometheus_client::registry::Registry;
+use tokio_util::task::TaskTracker;
 
 use super::{
     config::{Config, Export},
@@ -29,7 +30,7 @@ use super::{
 pub use super::export::ExportError;
 
 /// Time limit of the last export, during shutdown.
-pub const FLUSH_MAX: Duration = Duration::from_secs(3);
+pub const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// Records sampled spans and exports them; the default records none. Clones share the queue.
 #[derive(Clone, Default)]
@@ -45,6 +46,8 @@ pub(super) struct Recorder {
     /// queued after the last export.
     is_open: RwLock<bool>,
     metrics: Metrics,
+    /// Where the last export runs; `None` for within [`Tracer::stop`].
+    last_exports: Option<TaskTracker>,
 }
 
 impl fmt::Debug for Tracer {
@@ -66,11 +69,37 @@ impl Tracer {
         let queue_len = Arc::new(AtomicUsize::new(0));
         let exporter = Exporter::new(connect(export)?, export.timeout, metrics.clone(), queue_len.clone());
         tracing::info!(collector = export.endpoint, "exporting traces");
-        Ok(Self::with_exporter(exporter, config.sampler.clone(), export, metrics, queue_len))
+        let mut recorder = Recorder::new(exporter, config.sampler.clone(), export, metrics, queue_len);
+        recorder.last_exports.clone_from(&config.last_exports);
+        Ok(Self(Some(Arc::new(recorder))))
     }
 
-    /// A tracer that exports to `exporter`, which subtracts the spans it receives from `queue_len`.
-    fn with_exporter(
+    /// Exports the queued spans, for at most [`FLUSH_MAX`]. Spans that end later are dropped and counted.
+    /// Returns at once where the configuration has [`last_exports`](Config::export_last_in).
+    pub async fn stop(&self) {
+        let Some(recorder) = self.0.clone() else { return };
+        let last_exports = recorder.last_exports.clone();
+        let export = move || {
+            recorder.close();
+            if let Err(error) = recorder.processor.shutdown_with_timeout(FLUSH_MAX) {
+                tracing::warn!(%error, "cannot export the last spans");
+            }
+        };
+        match last_exports {
+            Some(tasks) => drop(tasks.spawn_blocking(export)),
+            // A panic is logged by the hook of the process.
+            None => drop(tokio::task::spawn_blocking(export).await),
+        }
+    }
+
+    pub(super) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.0.as_ref()
+    }
+}
+
+impl Recorder {
+    /// A recorder that exports to `exporter`, which subtracts the spans it receives from `queue_len`.
+    fn new(
         exporter: impl SpanExporter + 'static,
         sampler: Sampler,
         export: &Export,
@@ -85,7 +114,7 @@ impl Tracer {
             .build();
         let mut processor = BatchSpanProcessor::new(exporter, batches);
         processor.set_resource(&Resource::builder_empty().with_attributes(resource.clone()).build());
-        Self(Some(Arc::new(Recorder {
+        Self {
             sampler,
             scope: InstrumentationScope::builder("order-system")
                 .with_version(env!("CARGO_PKG_VERSION"))
@@ -95,27 +124,10 @@ impl Tracer {
             queue_max: *queue_max,
             is_open: RwLock::new(true),
             metrics,
-        })))
-    }
-
-    /// Exports the queued spans, for at most [`FLUSH_MAX`]. Spans that end later are dropped and counted.
-    pub async fn stop(&self) {
-        let Some(recorder) = self.0.clone() else { return };
-        let flushed = tokio::task::spawn_blocking(move || {
-            recorder.close();
-            recorder.processor.shutdown_with_timeout(FLUSH_MAX)
-        });
-        if let Ok(Err(error)) = flushed.await {
-            tracing::warn!(%error, "cannot export the last spans");
+            last_exports: None,
         }
     }
 
-    pub(super) fn recorder(&self) -> Option<&Arc<Recorder>> {
-        self.0.as_ref()
-    }
-}
-
-impl Recorder {
     /// Enqueues a finished span, unless the queue is full or the tracer has stopped.
     pub(super) fn enqueue(&self, span: SpanData) {
         // No code panics while it holds the lock.
@@ -177,7 +189,8 @@ pub(super) mod tests {
             )
             .unwrap();
             let (export, metrics) = (config.export.unwrap(), Metrics::register(registry));
-            Tracer::with_exporter(self.clone(), config.sampler, &export, metrics, self.queue_len.clone())
+            let queue_len = self.queue_len.clone();
+            Tracer(Some(Arc::new(Recorder::new(self.clone(), config.sampler, &export, metrics, queue_len))))
         }
 
         /// Stops `tracer` and returns all ended spans.

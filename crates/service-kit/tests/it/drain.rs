@@ -11,7 +11,7 @@ use tonic_health::pb::{
 use crate::serving::{Handler, Serving, eventually, get, order, soon};
 
 /// A handler, the signal that it has started, and the signal that lets it respond.
-fn held() -> (Handler, Arc<Notify>, Arc<Notify>) {
+pub(crate) fn held() -> (Handler, Arc<Notify>, Arc<Notify>) {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
         let (entered, release) = (entered.clone(), release.clone());

@@ -21,3 +21,4 @@ mod serving;
 mod start;
 mod tls;
 mod trace;
+mod unfinished_connections;

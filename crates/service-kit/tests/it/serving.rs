@@ -144,9 +144,14 @@ impl Starting {
 
     /// Serves, and returns once it listens.
     pub(crate) async fn serve(self) -> Serving {
+        self.serve_before(async {}).await
+    }
+
+    /// As [`serve`](Self::serve), with `last` as the last step of the shutdown.
+    pub(crate) async fn serve_before(self, last: impl Future<Output = ()> + Send + 'static) -> Serving {
         let Self { address, readiness, server, routes, socket, admin_address, admin: _admin } = self;
         let (shutdown, tasks) = (CancellationToken::new(), server.tasks.clone());
-        let served = tokio::spawn(server.serve(routes, socket, shutdown.clone(), async {}));
+        let served = tokio::spawn(server.serve(routes, socket, shutdown.clone(), last));
         soon(readiness.subscribe().wait_for(|conditions| conditions.contains_key(ACCEPTING))).await.unwrap();
         Serving { address, readiness, shutdown, served, tasks, admin_address, _admin }
     }

@@ -75,7 +75,7 @@ impl TlsFiles {
         Identity { certificate: file.clone(), key: file }
     }
 
-    async fn serve(&self, handler: Handler) -> Serving {
+    pub(crate) async fn serve(&self, handler: Handler) -> Serving {
         self.serve_at(0, handler).await
     }
 

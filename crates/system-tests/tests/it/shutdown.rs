@@ -5,10 +5,13 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use service_kit::process::DRAIN_MAX;
 use tokio::net::TcpStream;
 
-use crate::support::{
-    Client, EXAMPLE, eventually,
-    process::Process,
-    raw::{RawConnection, post, post_head},
+use crate::{
+    processes::{common_vars, database_vars, with_vars},
+    support::{
+        Client, EXAMPLE, eventually, free_address,
+        process::Process,
+        raw::{RawConnection, post, post_head},
+    },
 };
 use load::{Load, LoadKind};
 
@@ -16,7 +19,9 @@ mod load;
 mod rolling_restart;
 
 /// Time limit for a shutdown without requests in flight.
-const IDLE_STOP_MAX: Duration = Duration::from_secs(10);
+const IDLE_STOP_MAX: Duration = Duration::from_secs(3);
+/// An HTTP/2 preface with SETTINGS, of a client that reads nothing.
+const HTTP2_PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// A credit limit that no test here reaches.
 const CREDIT: (&str, &str) = ("PAYMENT_CREDIT_LIMIT", "1000000");
 
@@ -105,5 +110,35 @@ async fn idle_connections_do_not_delay_shutdown() {
         [("unused", unused), ("keep-alive", keep_alive), ("partial head", partial_head)]
     {
         assert!(connection.is_closed().await, "{name}");
+    }
+}
+
+/// A process of each program with silent, frozen and half-open connections at both of its listeners.
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_connections_do_not_delay_the_shutdown_of_a_process() {
+    let data = tempfile::tempdir().unwrap();
+    for service in ["payment", "order", "gateway"] {
+        let admin = free_address();
+        let mut environment = with_vars(common_vars("production"), &database_vars(data.path(), service));
+        environment.retain(|(name, _)| *name != "ADMIN_ADDRESS");
+        environment.push(("ADMIN_ADDRESS", admin.to_string()));
+        environment.push(("PAYMENT_SERVICE_URL", free_address().to_string()));
+        environment.push(("ORDER_SERVICE_URL", free_address().to_string()));
+        environment.push(("PRICE_LIST", "none".to_owned()));
+        let mut process = Process::start(&[service], &environment);
+        let address = process.address().await;
+        let mut connections = Vec::new();
+        for address in [address, admin] {
+            for start in ["", "P", "GET / HTTP/1.1\r\nHost", HTTP2_PREFACE] {
+                let mut connection = RawConnection::open(address).await;
+                connection.send(start).await.unwrap();
+                connections.push(connection);
+            }
+        }
+        let exit = process.terminate(IDLE_STOP_MAX).await;
+        assert_eq!(exit.code, Some(0), "{service}: {:#?}", exit.stderr);
+        let last = exit.stderr.last().expect("a line");
+        assert!(last.contains("that clients keep open") && last.contains("\"connections\":"), "{last}");
+        assert!(!exit.stderr.iter().any(|line| line.contains("ERROR")), "{:#?}", exit.stderr);
     }
 }

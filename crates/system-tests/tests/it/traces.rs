@@ -270,8 +270,8 @@ async fn failing_collector_does_not_affect_orders() {
         eventually("spans are dropped, and counted", dropped).await;
         let began = Instant::now();
         system.stop().await.unwrap();
-        // Each of the three services waits for its last export.
-        assert!(began.elapsed() < 4 * service_kit::trace::FLUSH_MAX, "{:?}", began.elapsed());
+        // The last exports of the three services run side by side.
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     }
 }
 

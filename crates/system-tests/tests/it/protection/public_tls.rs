@@ -106,6 +106,19 @@ async fn alpn_selects_http_2_or_http_1_1() {
     assert!(connect(gateway, &certificate, &[b"spdy/3"]).await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_handshake_does_not_delay_shutdown() {
+    let data = tempfile::tempdir().unwrap();
+    issue(data.path());
+    let (system, gateway) = start(data.path()).await;
+    let silent = TcpStream::connect(gateway).await.unwrap();
+    let mut half = TcpStream::connect(gateway).await.unwrap();
+    // The header of a ClientHello of 512 bytes.
+    half.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(3), system.stop()).await.expect("in time").unwrap();
+    drop((silent, half));
+}
+
 #[tokio::test]
 async fn span_has_the_https_scheme() {
     let collector = Collector::start().await;
