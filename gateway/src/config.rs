@@ -131,21 +131,20 @@ impl Config {
         let unit_price = UnitPrice::read(&mut reader, mode);
         let cors = cors::Config::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "gateway", Sampler::ignore_parent());
-        let required = process.zip(order).zip(tls).zip(auth).zip(cors).zip(traces).zip(request_timeout);
-        let config =
-            required.map(|((((((process, order), tls), auth), cors), traces), request_timeout)| Self {
-                process,
-                order,
-                request_timeout,
-                public_url,
-                unit_price,
-                cors,
-                public_tls,
-                tls,
-                auth,
-                load_limits,
-                traces,
-            });
+        let required = process.zip(order).zip(tls).zip(auth).zip(cors).zip(request_timeout);
+        let config = required.map(|(((((process, order), tls), auth), cors), request_timeout)| Self {
+            process,
+            order,
+            request_timeout,
+            public_url,
+            unit_price,
+            cors,
+            public_tls,
+            tls,
+            auth,
+            load_limits,
+            traces,
+        });
         reader.finish(config)
     }
 }

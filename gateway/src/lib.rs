@@ -15,7 +15,7 @@ use service_kit::{
     admin::{Admin, Readiness},
     metrics::registry,
     process::{BindError, DRAIN_MAX, Sockets, within_drain},
-    trace::{ExportError, Tracer},
+    trace::Tracer,
 };
 
 mod admission;
@@ -65,9 +65,6 @@ pub enum ServeError {
     /// Order is to be called by TLS, and no trusted certificates were found.
     #[error("cannot call Order by TLS: {0}")]
     Tls(#[from] TlsError),
-    /// Traces are enabled and cannot be exported.
-    #[error(transparent)]
-    Traces(#[from] ExportError),
 }
 
 /// Binds the sockets that `config` names, and serves.
@@ -90,7 +87,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let address = sockets.service.local_addr();
     let listener = sockets.service.listen()?;
     let mut registry = registry("gateway");
-    let tracer = Tracer::start(&config.traces, &mut registry)?;
+    let tracer = Tracer::start(&config.traces, &mut registry);
     let readiness = Readiness::default();
     config.tls.log_warnings(&readiness);
     config.auth.log_warnings(&readiness);

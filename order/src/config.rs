@@ -124,8 +124,8 @@ impl Config {
         let payment = UpstreamConfig::read(&mut reader, PAYMENT, mode, tls.as_ref());
         let prices = PriceSource::read(&mut reader, mode);
         let traces = trace::Config::read(&mut reader, "order", Sampler::default());
-        let built = match (process, database, payment, tls, traces) {
-            (Some(process), Some(database), Some(payment), Some(tls), Some(traces)) => {
+        let built = match (process, database, payment, tls) {
+            (Some(process), Some(database), Some(payment), Some(tls)) => {
                 Some(Self { process, database, payment, tls, prices, traces })
             }
             _ => None,

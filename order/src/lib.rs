@@ -23,7 +23,7 @@ use service_kit::{
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
     metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
-    trace::{ExportError, Tracer},
+    trace::Tracer,
 };
 use tonic::service::Routes;
 
@@ -54,9 +54,6 @@ pub enum ServeError {
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
-    /// Traces are configured, but cannot be exported.
-    #[error(transparent)]
-    Traces(#[from] ExportError),
 }
 
 /// Binds the addresses of `config` and serves there until `shutdown` is cancelled.
@@ -81,7 +78,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let (readiness, mut registry) = (Readiness::default(), registry(DOMAIN));
-    let tracer = Tracer::start(&config.traces, &mut registry)?;
+    let tracer = Tracer::start(&config.traces, &mut registry);
     config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);
     let monitor = Arc::new(Metrics::register(&mut registry));

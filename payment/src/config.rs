@@ -70,8 +70,8 @@ impl Config {
         let credit_limits = read_credit_limits(&mut reader);
         let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Server);
         let traces = trace::Config::read(&mut reader, "payment", Sampler::default());
-        let built = match (process, database, credit_limits, tls, traces) {
-            (Some(process), Some(database), Some(credit_limits), Some(tls), Some(traces)) => {
+        let built = match (process, database, credit_limits, tls) {
+            (Some(process), Some(database), Some(credit_limits), Some(tls)) => {
                 Some(Self { process, database, credit_limits, tls, traces })
             }
             _ => None,

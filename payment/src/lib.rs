@@ -21,7 +21,7 @@ use service_kit::{
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
     metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
-    trace::{ExportError, Tracer},
+    trace::Tracer,
 };
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -48,9 +48,6 @@ pub enum ServeError {
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
-    /// Tracing is enabled, and its exporter could not be started.
-    #[error(transparent)]
-    Traces(#[from] ExportError),
 }
 
 /// Binds the addresses of `config` and serves until `shutdown` is cancelled.
@@ -75,7 +72,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let (readiness, mut registry) = (Readiness::default(), registry(DOMAIN));
-    let tracer = Tracer::start(&config.traces, &mut registry)?;
+    let tracer = Tracer::start(&config.traces, &mut registry);
     let charges = ChargeMetrics::register(&mut registry);
     config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);

@@ -87,6 +87,8 @@ pub struct Reader<'a> {
     declared: &'a Declared<'a>,
     prefix: &'static str,
     errors: Vec<String>,
+    /// Faults of variables that are ignored instead.
+    warnings: Vec<String>,
     /// Names of secrets whose values came from files.
     from_files: Vec<&'static str>,
 }
@@ -99,7 +101,7 @@ impl<'a> Reader<'a> {
 
     /// A reader that looks each variable up by its name after `prefix`: for a program with two databases.
     pub fn with_prefix(vars: &'a Vars, declared: &'a Declared<'a>, prefix: &'static str) -> Self {
-        Self { vars, declared, prefix, errors: Vec::new(), from_files: Vec::new() }
+        Self { vars, declared, prefix, errors: Vec::new(), warnings: Vec::new(), from_files: Vec::new() }
     }
 
     /// Parses the value, or the default.
@@ -159,6 +161,22 @@ impl<'a> Reader<'a> {
         let faults = self.errors.len();
         let value = self.value_with(variable, parse);
         (self.errors.len() == faults).then_some(value)
+    }
+
+    /// The output of `read`. Its faults become warnings that end with `consequence`; `None` where it recorded
+    /// one.
+    pub fn lenient<T>(&mut self, consequence: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let faults = self.errors.len();
+        let value = read(self);
+        let ignored = self.errors.split_off(faults);
+        let value = if ignored.is_empty() { value } else { None };
+        self.warnings.extend(ignored.into_iter().map(|fault| format!("{fault} {consequence}.")));
+        value
+    }
+
+    /// The warnings so far, one line each.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Whether the variable, or its `_FILE` form, is set and not empty.

@@ -28,7 +28,7 @@ pub use client_spans::ClientSpans;
 pub use config::{Config, OWN_VARIABLES, SHARED_VARIABLES};
 pub use sampler::Sampler;
 pub use span::{Span, SpanKind};
-pub use tracer::{ExportError, FLUSH_MAX, Tracer};
+pub use tracer::{FLUSH_MAX, Tracer};
 
 /// W3C Trace Context, section 3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

@@ -39,7 +39,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// The exporter cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot export traces: {0}")]
-pub struct ExportError(#[from] ExporterBuildError);
+pub(super) struct ExportError(#[from] ExporterBuildError);
 
 /// The library's exporter, which connects at its first export. It reads settings without a value here from
 /// the environment itself: only the compression, and only where the environment has none.

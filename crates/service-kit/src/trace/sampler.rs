@@ -9,7 +9,7 @@ use crate::env::{Kind, Reader, Variable, WhenAbsent};
 
 pub(super) const OTEL_TRACES_SAMPLER: Variable = Variable {
     name: "OTEL_TRACES_SAMPLER",
-    kind: Kind::Text("always_on, always_off, traceidratio, or one of these after parentbased_"),
+    kind: Kind::Text("always_on, always_off, traceidratio, or one of these after parentbased_, in any case"),
     when_absent: WhenAbsent::Means("always_on at the gateway, parentbased_always_on at the other services"),
     meaning: "Decides which traces are recorded; parentbased_ samplers follow the flag of the client.",
 };
@@ -47,17 +47,18 @@ impl Default for Sampler {
 impl FromStr for Sampler {
     type Err = String;
 
-    /// Parses a name; the share of `traceidratio` is 1.
+    /// Parses a name in any case; the share of `traceidratio` is 1.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim().to_ascii_lowercase();
         let (name, follows_parent) = match text.strip_prefix("parentbased_") {
             Some(name) => (name, true),
-            None => (text, false),
+            None => (text.as_str(), false),
         };
         let root = match name {
             "always_on" => Root::Always,
             "always_off" => Root::Never,
             "traceidratio" => Root::Share(1.0),
-            _ => return Err(text.to_owned()),
+            _ => return Err(text),
         };
         Ok(Self { root, follows_parent })
     }
@@ -70,17 +71,19 @@ impl Sampler {
         Self { root: Root::Always, follows_parent: false }
     }
 
-    /// Reads the two variables. `None` where a fault was recorded.
-    pub(super) fn read(reader: &mut Reader<'_>, default: Self) -> Option<Self> {
-        let sampler: Option<Self> = reader.optional(&OTEL_TRACES_SAMPLER)?;
-        let share = reader.value_with(&OTEL_TRACES_SAMPLER_ARG, |text| {
-            text.parse().ok().filter(|share| (0.0..=1.0).contains(share))
-        })?;
-        let mut sampler = sampler.unwrap_or(default);
+    /// Reads the two variables, and ignores those that are invalid.
+    pub(super) fn read(reader: &mut Reader<'_>, default: Self) -> Self {
+        let sampler = reader.lenient("It is ignored", |reader| reader.value(&OTEL_TRACES_SAMPLER));
+        let share = reader.lenient("It is ignored", |reader| {
+            reader.value_with(&OTEL_TRACES_SAMPLER_ARG, |text| {
+                text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share))
+            })
+        });
+        let mut sampler: Self = sampler.unwrap_or(default);
         if let Root::Share(of_all) = &mut sampler.root {
-            *of_all = share;
+            *of_all = share.unwrap_or(1.0);
         }
-        Some(sampler)
+        sampler
     }
 
     /// Whether a trace is recorded; `parent` is the flag of the client, if the request has a trace context.
@@ -117,6 +120,7 @@ mod tests {
             ("parentbased_always_on", true, [true, false]),
             ("parentbased_always_off", false, [true, false]),
             ("parentbased_traceidratio", true, [true, false]),
+            ("ParentBased_Always_OFF", false, [true, false]),
         ] {
             assert_eq!(decided(name, None), without_parent, "{name}");
             assert_eq!([decided(name, Some(true)), decided(name, Some(false))], with_parent, "{name}");

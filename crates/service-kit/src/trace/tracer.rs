@@ -27,8 +27,6 @@ use super::{
     sampler::Sampler,
 };
 
-pub use super::export::ExportError;
-
 /// Time limit of the last export, during shutdown.
 pub const FLUSH_MAX: Duration = Duration::from_secs(1);
 
@@ -58,20 +56,27 @@ impl fmt::Debug for Tracer {
 
 impl Tracer {
     /// Starts the tracer of `config`, with its metrics in `registry`. Must be called within a tokio runtime.
-    /// The collector need not be up.
-    ///
-    /// # Errors
-    ///
-    /// The exporter cannot be built from the configuration.
-    pub fn start(config: &Config, registry: &mut Registry) -> Result<Self, ExportError> {
-        let Some(export) = &config.export else { return Ok(Self::default()) };
+    /// The collector need not be up. Logs a warning for each invalid variable, and where the exporter cannot
+    /// be built; nothing is recorded then.
+    pub fn start(config: &Config, registry: &mut Registry) -> Self {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let Some(export) = &config.export else { return Self::default() };
+        let exporter = match connect(export) {
+            Ok(exporter) => exporter,
+            Err(error) => {
+                tracing::warn!(%error, "traces are off");
+                return Self::default();
+            }
+        };
         let metrics = Metrics::register(registry);
         let queue_len = Arc::new(AtomicUsize::new(0));
-        let exporter = Exporter::new(connect(export)?, export.timeout, metrics.clone(), queue_len.clone());
+        let exporter = Exporter::new(exporter, export.timeout, metrics.clone(), queue_len.clone());
         tracing::info!(collector = export.endpoint, "exporting traces");
         let mut recorder = Recorder::new(exporter, config.sampler.clone(), export, metrics, queue_len);
         recorder.last_exports.clone_from(&config.last_exports);
-        Ok(Self(Some(Arc::new(recorder))))
+        Self(Some(Arc::new(recorder)))
     }
 
     /// Exports the queued spans, for at most [`FLUSH_MAX`]. Spans that end later are dropped and counted.
@@ -186,8 +191,7 @@ pub(super) mod tests {
                 &mut Reader::new(&vars, &[SHARED_VARIABLES, OWN_VARIABLES]),
                 "order",
                 Sampler::default(),
-            )
-            .unwrap();
+            );
             let (export, metrics) = (config.export.unwrap(), Metrics::register(registry));
             let queue_len = self.queue_len.clone();
             Tracer(Some(Arc::new(Recorder::new(self.clone(), config.sampler, &export, metrics, queue_len))))

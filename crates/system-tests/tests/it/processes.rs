@@ -17,6 +17,7 @@ mod signals;
 mod startup_errors;
 mod stderr;
 mod tls;
+mod traces;
 
 /// Time limit for an idle service to shut down.
 const STOP_MAX: Duration = Duration::from_secs(10);

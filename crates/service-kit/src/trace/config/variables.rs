@@ -11,13 +11,13 @@ const NUMBER: (u64, u64) = (1, 600_000);
 
 pub(super) const OTEL_SDK_DISABLED: Variable = Variable {
     name: "OTEL_SDK_DISABLED",
-    kind: Kind::Text("true or false"),
+    kind: Kind::Text("true or false, in any case"),
     when_absent: WhenAbsent::Default("false"),
     meaning: "The value true turns tracing off.",
 };
 pub(super) const OTEL_TRACES_EXPORTER: Variable = Variable {
     name: "OTEL_TRACES_EXPORTER",
-    kind: Kind::Text("otlp or none"),
+    kind: Kind::Text("otlp or none, in any case"),
     when_absent: WhenAbsent::Default("otlp"),
     meaning: "The value none turns tracing off.",
 };
@@ -87,7 +87,7 @@ pub(super) const ENDPOINT: Otlp = otlp!(
 );
 pub(super) const PROTOCOL: Otlp = otlp!(
     "PROTOCOL",
-    Kind::Text("grpc"),
+    Kind::Text("grpc, in any case"),
     WhenAbsent::Default("grpc"),
     "The protocol of the collector; grpc is the only one."
 );
@@ -105,7 +105,7 @@ pub(super) const TIMEOUT: Otlp = otlp!(
 );
 pub(super) const COMPRESSION: Otlp = otlp!(
     "COMPRESSION",
-    Kind::Text("gzip or none"),
+    Kind::Text("gzip or none, in any case"),
     WhenAbsent::Default("none"),
     "The compression of exports."
 );
