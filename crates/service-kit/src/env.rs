@@ -89,6 +89,8 @@ pub struct Reader<'a> {
     errors: Vec<String>,
     /// Faults of variables that are ignored instead.
     warnings: Vec<String>,
+    /// Whether [`lenient`](Self::lenient) is reading.
+    is_lenient: bool,
     /// Names of secrets whose values came from files.
     from_files: Vec<&'static str>,
 }
@@ -101,7 +103,15 @@ impl<'a> Reader<'a> {
 
     /// A reader that looks each variable up by its name after `prefix`: for a program with two databases.
     pub fn with_prefix(vars: &'a Vars, declared: &'a Declared<'a>, prefix: &'static str) -> Self {
-        Self { vars, declared, prefix, errors: Vec::new(), warnings: Vec::new(), from_files: Vec::new() }
+        Self {
+            vars,
+            declared,
+            prefix,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            is_lenient: false,
+            from_files: Vec::new(),
+        }
     }
 
     /// Parses the value, or the default.
@@ -121,6 +131,9 @@ impl<'a> Reader<'a> {
                 format!("{text:?}")
             };
             self.fault(variable, &format!("found {found}; accepted: {}", variable.kind));
+        } else if let Some(what) = self.white_space(variable, &text) {
+            self.fault(variable, what);
+            return None;
         }
         parsed
     }
@@ -167,7 +180,9 @@ impl<'a> Reader<'a> {
     /// one.
     pub fn lenient<T>(&mut self, consequence: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let faults = self.errors.len();
+        self.is_lenient = true;
         let value = read(self);
+        self.is_lenient = false;
         let ignored = self.errors.split_off(faults);
         let value = if ignored.is_empty() { value } else { None };
         self.warnings.extend(ignored.into_iter().map(|fault| format!("{fault} {consequence}.")));
@@ -208,6 +223,20 @@ impl<'a> Reader<'a> {
             Some(config) if self.errors.is_empty() => Ok(config),
             _ => Err(EnvErrors(self.errors)),
         }
+    }
+
+    /// What is wrong with the white space in the value, which an editor, a shell or YAML adds unseen. A secret
+    /// or a name would differ from the peer's, and a path would name another file. JSON and ignored variables
+    /// are exempt.
+    fn white_space(&self, variable: &Variable, text: &str) -> Option<&'static str> {
+        if self.is_lenient || text.trim_start().starts_with(['{', '[']) {
+            return None;
+        }
+        if text.trim() != text {
+            return Some("it begins or ends with white space; accepted: the value without it");
+        }
+        let breaks = variable.is_secret() && text.contains(char::is_control);
+        breaks.then_some("it holds a line break or another control character; accepted: one line")
     }
 
     /// The value from the environment or from the file of a secret, or the default. `None` where the variable
@@ -343,6 +372,34 @@ mod tests {
         let errors =
             read(&Vars::from_iter([("PORT", "http://user:hunter2@host:1"), ("KEY", "2")])).unwrap_err();
         assert!(!errors.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn white_space_at_an_end_and_line_breaks_in_secrets_are_faults() {
+        const NAME: Variable = Variable {
+            name: "NAME",
+            kind: Kind::Text("a name"),
+            when_absent: WhenAbsent::Required,
+            meaning: "A name.",
+        };
+        const SECRET: Variable = Variable { name: "SECRET", kind: Kind::Secret("a text"), ..NAME };
+        let fault = |name: &str, value: &str| {
+            let vars = Vars::from_iter([("NAME", "a"), ("SECRET", "b"), (name, value)]);
+            let mut reader = Reader::new(&vars, &[&[&NAME, &SECRET]]);
+            let values = reader.value::<String>(&NAME).zip(reader.value::<String>(&SECRET));
+            reader.finish(values).err().map(|errors| errors.to_string()).unwrap_or_default()
+        };
+        for name in ["NAME", "SECRET"] {
+            for value in [" hunter2", "hunter2 ", "hunter2\n", "\thunter2", "hunter2\r", "hunter2\u{a0}"] {
+                let text = fault(name, value);
+                assert!(text.contains("begins or ends with white space"), "{name}={value:?}: {text}");
+                assert!(text.starts_with(name) && !text.contains("hunter2"), "{text}");
+            }
+        }
+        assert!(fault("SECRET", "hunter\n2").contains("line break"));
+        for (name, value) in [("NAME", "a, b"), ("NAME", "{\"a\": 1}\n"), ("SECRET", "a b")] {
+            assert_eq!(fault(name, value), "", "{name}={value:?}");
+        }
     }
 
     #[test]
