@@ -30,6 +30,7 @@ mod fault;
 mod pem_files;
 mod reload;
 mod server;
+mod validity;
 
 pub use client::ClientTls;
 pub use client_name::{ClientName, ClientNameError};
@@ -37,6 +38,7 @@ pub use fault::{Fault, FileRole, TlsError};
 pub use pem_files::FILE_BYTES_MAX;
 pub use reload::{RELOAD_INTERVAL, RELOAD_WAIT_MAX};
 pub use server::{ALERT_LINGER_MAX, ClientAuth, ServerTls};
+pub use validity::Validity;
 
 /// The ALPN protocol that both sides must negotiate.
 const ALPN: &[u8] = b"h2";

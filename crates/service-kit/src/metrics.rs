@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `build_info` | service, version, revision | 1; the revision is the commit that was built, or `unknown` |
 //! | `log_lines_dropped_total` | | log lines of the process that were dropped, since the reader of its log did not keep up |
+//! | `tls_certificate_not_after_seconds` | use, role, file, position | end of the validity of a certificate in use, since the Unix epoch |
 //! | `process_…` | | statistics of the process from the operating system |
 //! | `grpc_server_call_duration_seconds` | grpc_method, grpc_status | time from the call to the head of its response, or to the disconnect of its client, which is CANCELLED (gRFC A66); `other` is any unknown method |
 //! | `grpc_server_in_flight` | | calls in flight |
@@ -21,11 +22,14 @@ use tonic::Code;
 
 use crate::{telemetry, version};
 
+mod certificates;
 mod process;
 pub(crate) mod text;
 
 pub use prometheus_client::{self, registry::Registry};
 pub use text::render;
+
+pub use certificates::register_certificates;
 
 /// Seconds; from a tenth of a millisecond to the longest deadline.
 const LATENCY_BUCKETS: [f64; 12] =

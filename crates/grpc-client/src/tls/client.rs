@@ -8,7 +8,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    ALPN, Files, TlsError, fault::Fault, pem_files::PemFiles, provider, reload::Reloadable, require_http2,
+    ALPN, Files, TlsError,
+    fault::Fault,
+    pem_files::PemFiles,
+    provider,
+    reload::Reloadable,
+    require_http2,
+    validity::{Validity, log_invalid},
 };
 
 /// The TLS configuration of a client: trusted certificate authorities, and its own certificate for mutual
@@ -27,6 +33,16 @@ impl ClientTls {
     pub fn load(files: Files) -> Result<Self, TlsError> {
         let system = if files.ca.is_none() { Some(system_roots()?) } else { None };
         Reloadable::load(files, move |files| configuration(files, system.as_ref())).map(Self)
+    }
+
+    /// The validity periods of the certificates in use, as of the last reload.
+    pub fn validity(&self) -> Vec<Validity> {
+        self.0.validity()
+    }
+
+    /// Logs a warning for each certificate that is expired or not yet valid; a reload does it by itself.
+    pub fn log_invalid(&self) {
+        log_invalid(&self.validity());
     }
 
     /// Runs the handshake over `io`. The server's certificate must be valid for `server_name`, a DNS name or

@@ -21,6 +21,7 @@ use webpki::EndEntityCert;
 use super::{
     Files,
     fault::{Fault, FileRole},
+    validity::Validity,
 };
 
 /// Maximum bytes of one file. A system's root certificates have a quarter of that.
@@ -52,6 +53,13 @@ impl PemFiles {
                 )
             }),
         }
+    }
+
+    /// The validity periods of all certificates.
+    pub(super) fn validity(&self) -> Vec<Validity> {
+        let identity = self.identity.as_ref().map(|(certificate, _)| certificate);
+        let files = self.ca.iter().chain(identity);
+        files.flat_map(PemFile::validity).collect()
     }
 
     /// The certificates of the CA file, if there is one.
@@ -136,6 +144,16 @@ impl PemFile {
         };
         faults.push(self.fault(message));
         None
+    }
+
+    fn validity(&self) -> Vec<Validity> {
+        let certificates = self.certificates(&mut Vec::new()).unwrap_or_default();
+        let numbered = (1..).zip(certificates);
+        numbered
+            .filter_map(|(position, certificate)| {
+                Validity::of(self.role, self.path.clone(), position, &certificate)
+            })
+            .collect()
     }
 
     fn certificates(&self, faults: &mut Vec<Fault>) -> Option<Vec<CertificateDer<'static>>> {

@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Files, TlsError, pem_files::PemFiles};
+use super::{
+    Files, TlsError,
+    pem_files::PemFiles,
+    validity::{Validity, log_invalid},
+};
 
 /// The shortest pause between two reads of the files.
 pub const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
@@ -20,6 +24,8 @@ struct Shared<T> {
     files: Files,
     build: Box<Build<T>>,
     current: RwLock<Arc<T>>,
+    /// Of the current configuration.
+    validity: RwLock<Vec<Validity>>,
     last_reload: Mutex<Instant>,
     /// The contents at the last reload, usable or not. Locked during a reload.
     last_contents: Mutex<PemFiles>,
@@ -40,8 +46,15 @@ impl<T: Send + Sync + 'static> Reloadable<T> {
     ) -> Result<Self, TlsError> {
         let contents = PemFiles::read(&files);
         let current = RwLock::new(Arc::new(build(&contents)?));
+        let validity = RwLock::new(contents.validity());
         let (last_reload, last_contents) = (Mutex::new(Instant::now()), Mutex::new(contents));
-        Ok(Self(Arc::new(Shared { files, build: Box::new(build), current, last_reload, last_contents })))
+        let build = Box::new(build);
+        Ok(Self(Arc::new(Shared { files, build, current, validity, last_reload, last_contents })))
+    }
+
+    /// The validity periods of the certificates in use.
+    pub(super) fn validity(&self) -> Vec<Validity> {
+        self.0.validity.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn files(&self) -> &Files {
@@ -82,6 +95,9 @@ impl<T> Shared<T> {
             Ok(built) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(built);
                 tracing::info!(files = ?self.files, "certificates reloaded for new connections");
+                let validity = contents.validity();
+                log_invalid(&validity);
+                *self.validity.write().unwrap_or_else(PoisonError::into_inner) = validity;
             }
             Err(error) => {
                 tracing::warn!(%error, "certificates not reloaded, keeping the previous ones");

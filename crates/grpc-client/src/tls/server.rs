@@ -16,6 +16,7 @@ use super::{
     provider,
     reload::Reloadable,
     require_http2,
+    validity::{Validity, log_invalid},
 };
 
 /// How long a rejected client has to close the connection. Closing a socket with unread bytes resets it, and
@@ -71,6 +72,16 @@ impl ServerTls {
         let config =
             Reloadable::load(files, |contents| configuration(contents, &[], &[ALPN, ALPN_HTTP_1_1]))?;
         Ok(Self { config, allowed: Arc::default(), http2_only: false })
+    }
+
+    /// The validity periods of the certificates in use, as of the last reload.
+    pub fn validity(&self) -> Vec<Validity> {
+        self.config.validity()
+    }
+
+    /// Logs a warning for each certificate that is expired or not yet valid; a reload does it by itself.
+    pub fn log_invalid(&self) {
+        log_invalid(&self.validity());
     }
 
     /// Runs the handshake over `io`. Has no timeout of its own. A rejected client receives an alert, which

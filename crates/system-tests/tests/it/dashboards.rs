@@ -120,6 +120,9 @@ async fn exported_metrics() -> Exported {
     assert_eq!(client.post(order_body(123, json!(0.12))).await.status, 201);
     assert_eq!(client.get("/nothing").await.status, 404);
     let mut all = Exported::from([(UP.to_owned(), BTreeSet::new())]);
+    // Exported with TLS alone; `protection::public_tls` covers it.
+    let labels = ["use", "role", "file", "position"].map(str::to_owned);
+    all.insert("tls_certificate_not_after_seconds".to_owned(), labels.into());
     for admin in [system.gateway_admin(), system.order_admin(), system.payment_admin()] {
         parse_page(&scrape::page(admin).await, &mut all);
     }

@@ -119,6 +119,34 @@ async fn an_unfinished_handshake_does_not_delay_shutdown() {
     drop((silent, half));
 }
 
+/// The end of the period of rcgen's certificates, 4096-01-01, and of one that has expired.
+const NOT_AFTER: [&str; 2] = ["67090118400", "946684800"];
+
+#[tokio::test]
+async fn the_end_of_a_certificate_is_exported_and_follows_a_reload() {
+    let data = tempfile::tempdir().unwrap();
+    let certificate = issue(data.path());
+    let (system, gateway) = start(data.path()).await;
+    let not_after = async || {
+        let page = scrape::page(system.gateway_admin()).await;
+        let line =
+            page.lines().find(|line| line.starts_with("tls_certificate_not_after_seconds{use=\"public\""));
+        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
+    };
+    assert_eq!(not_after().await.as_deref(), Some(NOT_AFTER[0]));
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2000, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(data.path().join("public.key"), key.serialize_pem()).unwrap();
+    std::fs::write(data.path().join("public.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    eventually("the reload", || async {
+        // A connection starts the reload.
+        drop(connect(gateway, &certificate, &[H2]).await);
+        (not_after().await.as_deref() == Some(NOT_AFTER[1])).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn span_has_the_https_scheme() {
     let collector = Collector::start().await;
