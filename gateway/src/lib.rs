@@ -13,8 +13,9 @@ use grpc_client::tls::TlsError;
 use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
-    metrics::{register_certificates, registry},
+    metrics::registry,
     process::{BindError, DRAIN_MAX, Sockets, within_drain},
+    tls,
     trace::Tracer,
 };
 
@@ -90,7 +91,7 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     let tracer = Tracer::start(&config.traces, &mut registry);
     let readiness = Readiness::default();
     config.tls.log_warnings(&readiness);
-    register_certificates(&mut registry, &config.tls, config.public_tls.as_ref());
+    tls::register_certificates(&mut registry, &config.tls, config.public_tls.as_ref());
     config.auth.log_warnings(&readiness);
     let state = AppState::new(&config, readiness.clone(), tracer.clone(), &mut registry)?;
     let limiter = ConnectionLimiter::new(&config.load_limits, ConnectionMetrics::register(&mut registry));

@@ -21,8 +21,9 @@ use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
     grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
-    metrics::{ServerMetrics, register_certificates, registry},
+    metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
+    tls,
     trace::Tracer,
 };
 use tonic::service::Routes;
@@ -85,7 +86,7 @@ pub async fn serve(
     let payments = PaymentOverGrpc::new(config.payment.channel(&config.tls, &mut registry)?);
     config.database.log_warnings(&readiness);
     config.tls.log_warnings(&readiness);
-    register_certificates(&mut registry, &config.tls, None);
+    tls::register_certificates(&mut registry, &config.tls, None);
     let _admin = Admin::start(sockets.admin, readiness.clone(), Arc::new(registry));
     let opening = Database::open(&config.database, &MIGRATIONS);
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };

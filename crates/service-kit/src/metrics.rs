@@ -22,14 +22,11 @@ use tonic::Code;
 
 use crate::{telemetry, version};
 
-mod certificates;
 mod process;
 pub(crate) mod text;
 
 pub use prometheus_client::{self, registry::Registry};
 pub use text::render;
-
-pub use certificates::register_certificates;
 
 /// Seconds; from a tenth of a millisecond to the longest deadline.
 const LATENCY_BUCKETS: [f64; 12] =

@@ -3,6 +3,8 @@
 //! Production accepts plain text off loopback only with `TLS=none`; [`Config::log_warnings`] then logs it.
 //! Development always accepts it. The process reloads the files when they change ([`grpc_client::tls`]).
 
+mod certificates;
+
 use std::path::PathBuf;
 
 use grpc_client::tls::{
@@ -14,6 +16,8 @@ use crate::{
     env::{Kind, Mode, Reader, Variable, WhenAbsent},
     process::Process,
 };
+
+pub use certificates::register_certificates;
 
 const TLS: Variable = Variable {
     name: "TLS",

@@ -9,7 +9,8 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::Registry;
+use super::Config;
+use crate::metrics::Registry;
 
 /// Reads the validity at each scrape, as of the last reload.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ struct Certificates {
 
 /// Registers `tls_certificate_not_after_seconds`, and logs a warning for each certificate that is expired or
 /// not yet valid.
-pub fn register_certificates(registry: &mut Registry, tls: &crate::tls::Config, public: Option<&ServerTls>) {
+pub fn register_certificates(registry: &mut Registry, tls: &Config, public: Option<&ServerTls>) {
     let certificates =
         Certificates { client: tls.client.clone(), server: tls.server.clone(), public: public.cloned() };
     // Client and server use the same files.
