@@ -3,24 +3,36 @@
 //! Every PAID order has a charge of the same amount, and no other order has a charge. Both databases may
 //! change during the audit. So it reads each disagreement a second time, and reports it only if it persists
 //! and the order did not change meanwhile. A PENDING order has no known outcome and is skipped.
+//!
+//! It reads pages of rows, so that no statement takes long on a large database. Only the accounts that differ
+//! from the payments read before are compared by a statement that scans all payments.
 
+mod accounts;
 mod compare;
+mod progress;
+mod since;
 
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use anyhow::Context;
 use database::{Config, Database};
 use order::{adapters::db::DbOrders, domain::OrderSummary};
 use payment::{
-    adapters::db::DbLedger,
-    domain::{Payment, UserId},
+    adapters::db::{AccountKey, AuditedPayment, DbLedger},
+    domain::Payment,
 };
+use service_kit::telemetry;
 
-pub use compare::Disagreement;
+pub use {compare::Disagreement, since::Since};
+
+use accounts::Sums;
 use compare::disagreement;
+use progress::Progress;
 
 /// Rows per query.
 const PAGE_ROWS: u32 = 1000;
+/// Limit of one statement, on the server too.
+const STATEMENT_MAX: Duration = Duration::from_secs(60);
 
 /// The result of an audit.
 #[derive(Debug, Default)]
@@ -31,8 +43,10 @@ pub struct Report {
     pub payments: u64,
     /// Disagreements between an order and its payment, sorted by order id.
     pub disagreements: Vec<Disagreement>,
-    /// Accounts whose charged amount differs from the sum of their CHARGED payments.
-    pub unbalanced: Vec<(UserId, String)>,
+    /// Accounts whose charged amount differs from the sum of their CHARGED payments, sorted.
+    pub unbalanced: Vec<AccountKey>,
+    /// Where not all orders and payments were read; the accounts were not compared then.
+    pub since: Option<Since>,
 }
 
 impl Report {
@@ -47,7 +61,7 @@ impl fmt::Display for Report {
         for disagreement in &self.disagreements {
             writeln!(f, "{disagreement}")?;
         }
-        for (user, currency) in &self.unbalanced {
+        for AccountKey { user, currency } in &self.unbalanced {
             writeln!(
                 f,
                 "user {user}, {currency}: the amount charged is not the sum of the CHARGED payments"
@@ -56,7 +70,12 @@ impl fmt::Display for Report {
         let found = u64::try_from(self.disagreements.len() + self.unbalanced.len()).unwrap_or(u64::MAX);
         let [orders, payments, disagreements] =
             [(self.orders, "order"), (self.payments, "payment"), (found, "disagreement")].map(count_of);
-        write!(f, "{orders} and {payments}: {disagreements}")
+        match &self.since {
+            None => write!(f, "{orders} and {payments}: {disagreements}"),
+            Some(Since { text, .. }) => {
+                write!(f, "{orders} and {payments} since {text}: {disagreements}; accounts not compared")
+            }
+        }
     }
 }
 
@@ -65,16 +84,21 @@ fn count_of((count, noun): (u64, &str)) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Compares the two databases; writes to neither.
+/// Compares the two databases; writes to neither. With `since`, compares the orders and payments whose order
+/// id is from that time on, and no accounts. Prints the progress on stderr every 5 s.
 ///
 /// # Errors
 ///
 /// A database cannot be read.
-pub async fn audit(order: &Config, payment: &Config) -> anyhow::Result<Report> {
-    let order = Database::open_existing(order, &order::adapters::db::MIGRATIONS).await?;
-    let payment = Database::open_existing(payment, &payment::adapters::db::MIGRATIONS).await?;
+pub async fn audit(order: &Config, payment: &Config, since: Option<Since>) -> anyhow::Result<Report> {
+    let [order, payment] =
+        [order, payment].map(|config| Config { statement_max: Some(STATEMENT_MAX), ..config.clone() });
+    let order = Database::open_existing(&order, &order::adapters::db::MIGRATIONS).await?;
+    let payment = Database::open_existing(&payment, &payment::adapters::db::MIGRATIONS).await?;
     let audit = Audit { orders: DbOrders::new(order.clone()), payments: DbLedger::new(payment.clone()) };
-    let report = audit.run().await;
+    let progress = Progress::default();
+    let print = |line: String| telemetry::write_line(&line);
+    let report = progress.while_running(audit.run(since, &progress), print).await;
     order.close().await;
     payment.close().await;
     report
@@ -86,27 +110,37 @@ struct Audit {
 }
 
 impl Audit {
-    async fn run(&self) -> anyhow::Result<Report> {
+    async fn run(&self, since: Option<Since>, progress: &Progress) -> anyhow::Result<Report> {
         let mut report = Report::default();
         let mut ids = Vec::new();
-        let mut pages = Pages::default();
+        let mut sums = Sums::default();
+        let mut pages = Pages::from(since.as_ref().map_or(1, |since| since.first_id));
         loop {
-            pages.fill(self).await?;
+            pages.fill(self, progress).await?;
             let (order, payment) = pages.next_pair();
             if order.is_none() && payment.is_none() {
                 break;
             }
             report.orders += u64::from(order.is_some());
             report.payments += u64::from(payment.is_some());
-            if let Some(found) = disagreement(order.as_ref(), payment.as_ref()) {
+            if let Some((account, minor)) = payment.as_ref().and_then(|audited| audited.charged.as_ref())
+                && since.is_none()
+            {
+                sums.add(account, *minor);
+            }
+            let payment = payment.as_ref().map(|audited| &audited.payment);
+            if let Some(found) = disagreement(order.as_ref(), payment) {
                 ids.push(found.order);
             }
         }
         for id in ids {
             report.disagreements.extend(self.confirmed_disagreement(id).await?);
+            progress.again.add(1);
         }
-        report.unbalanced = self.unbalanced().await?;
-        Ok(report)
+        if since.is_none() {
+            report.unbalanced = accounts::unbalanced(&self.payments, sums, progress).await?;
+        }
+        Ok(Report { since, ..report })
     }
 
     /// Reads an order twice and its payment in between; returns the disagreement unless the order changed.
@@ -117,14 +151,6 @@ impl Audit {
         Ok(disagreement(after.as_ref(), payment.as_ref()).filter(|_| before == after))
     }
 
-    async fn unbalanced(&self) -> anyhow::Result<Vec<(UserId, String)>> {
-        let read = async || self.payments.unbalanced().await.context("cannot read the accounts");
-        let first = read().await?;
-        let mut accounts = if first.is_empty() { Vec::new() } else { read().await? };
-        accounts.retain(|account| first.contains(account));
-        Ok(accounts)
-    }
-
     async fn order(&self, id: i64) -> anyhow::Result<Option<OrderSummary>> {
         let found = self.orders.audit_page(id - 1, 1).await.context("cannot read the orders")?;
         Ok(found.into_iter().find(|order| order.order.get() == id))
@@ -132,15 +158,14 @@ impl Audit {
 
     async fn payment(&self, id: i64) -> anyhow::Result<Option<Payment>> {
         let found = self.payments.audit_page(id - 1, 1).await.context("cannot read the payments")?;
-        Ok(found.into_iter().find(|payment| payment.order.get() == id))
+        Ok(found.into_iter().map(|audited| audited.payment).find(|payment| payment.order.get() == id))
     }
 }
 
 /// Reads both tables page by page, ordered by order id.
-#[derive(Default)]
 struct Pages {
     orders: Page<OrderSummary>,
-    payments: Page<Payment>,
+    payments: Page<AuditedPayment>,
 }
 
 #[derive(Debug)]
@@ -151,13 +176,11 @@ struct Page<T> {
     is_last: bool,
 }
 
-impl<T> Default for Page<T> {
-    fn default() -> Self {
-        Self { rows: VecDeque::new(), after: 0, is_last: false }
-    }
-}
-
 impl<T> Page<T> {
+    fn after(after: i64) -> Self {
+        Self { rows: VecDeque::new(), after, is_last: false }
+    }
+
     fn needs_rows(&self) -> bool {
         self.rows.is_empty() && !self.is_last
     }
@@ -173,25 +196,34 @@ fn id_of_order(order: &OrderSummary) -> i64 {
     order.order.get()
 }
 
-fn id_of_payment(payment: &Payment) -> i64 {
-    payment.order.get()
+fn id_of_payment(audited: &AuditedPayment) -> i64 {
+    audited.payment.order.get()
 }
 
 impl Pages {
-    async fn fill(&mut self, audit: &Audit) -> anyhow::Result<()> {
+    /// From the order id `first` on.
+    fn from(first: i64) -> Self {
+        Self { orders: Page::after(first - 1), payments: Page::after(first - 1) }
+    }
+
+    async fn fill(&mut self, audit: &Audit, progress: &Progress) -> anyhow::Result<()> {
         if self.orders.needs_rows() {
             let rows = audit.orders.audit_page(self.orders.after, PAGE_ROWS).await;
-            self.orders.fill(rows.context("cannot read the orders")?, id_of_order);
+            let rows = rows.context("cannot read the orders")?;
+            progress.orders.add(rows.len());
+            self.orders.fill(rows, id_of_order);
         }
         if self.payments.needs_rows() {
             let rows = audit.payments.audit_page(self.payments.after, PAGE_ROWS).await;
-            self.payments.fill(rows.context("cannot read the payments")?, id_of_payment);
+            let rows = rows.context("cannot read the payments")?;
+            progress.payments.add(rows.len());
+            self.payments.fill(rows, id_of_payment);
         }
         Ok(())
     }
 
     /// Takes the order and the payment of the lowest order id in the pages.
-    fn next_pair(&mut self) -> (Option<OrderSummary>, Option<Payment>) {
+    fn next_pair(&mut self) -> (Option<OrderSummary>, Option<AuditedPayment>) {
         let order = self.orders.rows.front().map(id_of_order);
         let payment = self.payments.rows.front().map(id_of_payment);
         let lowest = order.into_iter().chain(payment).min();
@@ -212,7 +244,7 @@ mod tests {
             orders: 1,
             payments: 0,
             disagreements: vec![Disagreement { order: 7, what }],
-            unbalanced: Vec::new(),
+            ..Report::default()
         };
         let expected = "order 7: PAID, but unknown to Payment\n1 order and 0 payments: 1 disagreement";
         assert_eq!(report.to_string(), expected);

@@ -78,6 +78,10 @@ pub struct Config {
     pub connections_max: u32,
     /// Maximum lifetime of a connection, which jitter shortens by up to half.
     pub connection_lifetime: Duration,
+    /// Limit of each statement, which the server enforces as well, so that none runs on after its client is
+    /// gone. SQLite has no server: there the client alone bounds a transaction. `None`: transactions have the
+    /// limit of a service, and statements none of their own.
+    pub statement_max: Option<Duration>,
     /// Durability settings that are not enforced.
     pub waived: Vec<Waiver>,
     /// In production, durability settings are enforced.
@@ -174,6 +178,7 @@ impl Config {
             wait: Duration::from_secs(WAIT_SECONDS_DEFAULT),
             connections_max: CONNECTIONS_DEFAULT,
             connection_lifetime: Duration::from_secs(CONNECTION_LIFETIME_SECONDS_DEFAULT),
+            statement_max: None,
             waived: Vec::new(),
             mode: Mode::Development,
             group_max: GROUP_MAX,

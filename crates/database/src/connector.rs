@@ -23,6 +23,8 @@ pub(crate) struct Connector {
     pub(crate) connect_max: Duration,
     /// Time limit for one transaction.
     pub(crate) transaction_max: Duration,
+    /// Time limit that the server enforces for one statement.
+    pub(crate) statement_max: Option<Duration>,
     /// Maximum lifetime of a pooled connection, which jitter shortens by up to half.
     pub(crate) lifetime_max: Duration,
     /// The files of an open SQLite database.
@@ -47,7 +49,7 @@ impl Connector {
                 Some(server) => relay::connect(server, &self.options).await?,
                 None => AnyConnection::connect_with(&self.options).await?,
             };
-            inner.execute(self.dialect.session_settings()).await?;
+            inner.execute(self.dialect.session_settings(self.statement_max)).await?;
             Ok(Connection { inner, dialect: self.dialect })
         });
         let connection = connected.await.unwrap_or_else(|_| Err(timed_out(self.connect_max)))?;

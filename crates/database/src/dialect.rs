@@ -75,7 +75,10 @@ impl Dialect {
     ///
     /// The server bounds an idle transaction. MariaDB executes the comment `/*M!`. MySQL, which executes
     /// `/*!50700`, has no such bound: there the session itself ends when it is idle, in the pool as well.
-    pub(crate) fn session_settings(self) -> SqlStr {
+    ///
+    /// The server ends a statement after `statement_max`; MySQL only one that reads.
+    pub(crate) fn session_settings(self, statement_max: Option<Duration>) -> SqlStr {
+        let limit = statement_max.map_or_else(String::new, |limit| self.statement_limit(limit));
         match self {
             Self::Sqlite => {
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -87,15 +90,28 @@ impl Dialect {
                  SESSION innodb_lock_wait_timeout = {ROW_LOCK_WAIT_SECONDS}, \
                  SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
                  /*M!100300 , SESSION idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */ \
-                 /*!50700 , SESSION wait_timeout = {IDLE_TRANSACTION_SECONDS} */"
+                 /*!50700 , SESSION wait_timeout = {IDLE_TRANSACTION_SECONDS} */{limit}"
             ))
             .into_sql_str(),
             Self::Postgres => AssertSqlSafe(format!(
                 "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                  {POSTGRES_LOCK_TIMEOUT}; \
-                 SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'"
+                 SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'{limit}"
             ))
             .into_sql_str(),
+        }
+    }
+
+    /// The end of the session settings that makes the server end a statement after `limit`.
+    fn statement_limit(self, limit: Duration) -> String {
+        let (seconds, milliseconds) = (limit.as_secs_f64(), limit.as_millis());
+        match self {
+            Self::Sqlite => String::new(),
+            Self::MySql => format!(
+                " /*M!100300 , SESSION max_statement_time = {seconds:.3} */ \
+                 /*!50708 , SESSION max_execution_time = {milliseconds} */"
+            ),
+            Self::Postgres => format!("; SET statement_timeout = {milliseconds}"),
         }
     }
 

@@ -16,6 +16,8 @@ use crate::{
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Default limit for one transaction; the URL may set another.
 const TRANSACTION_MAX: Duration = Duration::from_secs(5);
+/// How much longer than [`Config::statement_max`] the client waits: the server reports the limit first.
+const STATEMENT_GRACE: Duration = Duration::from_secs(1);
 
 /// The connectors for the first connection, which may create a file, and for all later ones.
 pub(crate) fn connectors(config: &Config) -> Result<(Connector, Connector), OpenError> {
@@ -38,7 +40,12 @@ pub(crate) fn connectors(config: &Config) -> Result<(Connector, Connector), Open
         options: later,
         relayed_address: server.and_then(Server::relayed_address),
         connect_max: server.and_then(Server::connect_timeout).unwrap_or(CONNECT_MAX),
-        transaction_max: server.and_then(Server::io_timeout).unwrap_or(TRANSACTION_MAX),
+        transaction_max: config
+            .statement_max
+            .map(|limit| limit + STATEMENT_GRACE)
+            .or_else(|| server.and_then(Server::io_timeout))
+            .unwrap_or(TRANSACTION_MAX),
+        statement_max: config.statement_max,
         lifetime_max: config.connection_lifetime,
         files: None,
         metrics: config.metrics.clone(),

@@ -35,6 +35,12 @@ impl IdSequence {
     }
 }
 
+/// The lowest id of the millisecond `ms` since the Unix epoch. Ids made earlier are below it, as far as the
+/// clock was right. At least 1, the lowest id.
+pub fn first_id_at(ms: i64) -> i64 {
+    (ms.saturating_sub(EPOCH_MS).clamp(0, MILLISECONDS_MAX) << SEQUENCE_BITS).max(1)
+}
+
 /// Milliseconds since the Unix epoch; 0 for a clock set before it.
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -92,5 +98,14 @@ mod tests {
     fn an_id_starts_with_the_time() {
         // 2026-11-23T06:00:00Z
         assert_eq!(IdSequence::default().id_at(1_795_413_600_000, 0), 115_458_048_000_000);
+    }
+
+    #[test]
+    fn the_first_id_of_a_time_separates_earlier_from_later_ids() {
+        let ms = 1_795_413_600_000;
+        assert_eq!(first_id_at(ms), 115_458_048_000_000);
+        assert!(IdSequence::default().id_at(ms - 1, (1 << SEQUENCE_BITS) - 1) < first_id_at(ms));
+        assert_eq!((first_id_at(0), first_id_at(i64::MIN)), (1, 1));
+        assert!(first_id_at(i64::MAX) < 1 << 53);
     }
 }

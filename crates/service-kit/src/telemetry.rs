@@ -68,7 +68,7 @@ pub fn flush() {
 }
 
 /// Writes `line` to stderr as it is, after the queued log lines. Ignores errors: stderr may be closed.
-pub(crate) fn write_line(line: &str) {
+pub fn write_line(line: &str) {
     let line = format!("{line}\n");
     let _ = match LOG.get() {
         Some(mut log) => log.write_all(line.as_bytes()),

@@ -2,6 +2,7 @@
 //! affects its payment or its account alone.
 
 use payment::{
+    adapters::db::AccountKey,
     domain::{ChargeReply, DeclineReason, Outcome},
     ports::{Accounts, Ledger},
 };
@@ -33,7 +34,7 @@ async fn unknown_values_affect_their_row_alone() {
     .await;
 
     let page = database.ledger.audit_page(0, 10).await.unwrap();
-    let of = |outcome: &Outcome| page.iter().filter(|payment| payment.outcome == *outcome).count();
+    let of = |outcome: &Outcome| page.iter().filter(|audited| audited.payment.outcome == *outcome).count();
     assert_eq!((page.len(), of(&Outcome::Unspecified)), (6, 2));
     for unspecified in [1, 2] {
         // A charge again neither charges nor fails.
@@ -51,6 +52,12 @@ async fn unknown_values_affect_their_row_alone() {
     let accounts = database.accounts.find(user(7), None).await.unwrap();
     assert_eq!(accounts.iter().map(|account| account.charged).collect::<Vec<_>>(), [money("USD", 400)]);
     // The account that the audit finds has an unknown currency, which it names.
-    let unbalanced = database.ledger.unbalanced().await.unwrap();
-    assert!(unbalanced.contains(&(user(7), "DEF".to_owned())), "{unbalanced:?}");
+    let def = AccountKey { user: user(7), currency: "DEF".to_owned() };
+    let unbalanced = database.ledger.unbalanced(vec![user(7)]).await.unwrap();
+    assert!(unbalanced.contains(&def), "{unbalanced:?}");
+    let keys = database.ledger.account_page(None, 10).await.unwrap();
+    assert!(keys.iter().any(|account| account.key == def), "{keys:?}");
+    let abc =
+        page.iter().filter_map(|audited| audited.charged.as_ref()).find(|(key, _)| key.currency == "ABC");
+    assert_eq!(abc.map(|(_, minor)| *minor), Some(100));
 }

@@ -11,6 +11,7 @@ mod opening;
 mod outage;
 mod pooler;
 mod stale_statements;
+mod statement_limit;
 mod switchover;
 mod vanished_host;
 
@@ -39,6 +40,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             stale_statements::trials(kind),
             foreign::trials(kind),
             limits::trials(kind),
+            statement_limit::trials(kind),
         ]
     });
     trials.flatten().chain(pooler::trials()).chain(galera::trials())

@@ -175,7 +175,7 @@ async fn check_atomic(data: &Path, not_started: &[String]) -> Result<(), Failed>
     check(incomplete.is_empty(), || format!("{} orders are incomplete", incomplete.len()))?;
     let config = |service: &str| DatabaseUrl::parse("sqlite", &sqlite_url(data, service)).map(Config::new);
     let report =
-        all_in_one::audit::audit(&config("order")?, &config("payment")?).await.map_err(with_causes)?;
+        all_in_one::audit::audit(&config("order")?, &config("payment")?, None).await.map_err(with_causes)?;
     check(report.agrees(), || report.to_string())
 }
 

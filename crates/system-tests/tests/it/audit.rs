@@ -12,7 +12,15 @@ use crate::support::{Client, order_body, process::Process};
 
 /// Runs the audit; returns its output and its exit code.
 async fn audit(data: &Path) -> (String, Option<i32>) {
-    let exit = Process::start(&["audit", "--data", data.to_str().unwrap()], &[]).wait().await;
+    audit_with(data, &[]).await
+}
+
+/// As [`audit`], with more arguments.
+async fn audit_with(data: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let arguments = [&["audit", "--data", data.to_str().unwrap()], arguments].concat();
+    let mut exit = Process::start(&arguments, &[]).wait().await;
+    // A slow machine shows the progress.
+    exit.stderr.retain(|line| !line.starts_with("audit: read "));
     assert_eq!(exit.stderr, Vec::<String>::new());
     (exit.stdout.join("\n"), exit.code)
 }
@@ -73,6 +81,86 @@ async fn audit_reports_each_disagreement_once() {
     let (output, code) = audit(data.path()).await;
     assert_eq!((output, code), (expected.join("\n"), Some(1)));
     assert!(!expected.iter().any(|line| line.contains(&untouched.to_string())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_reads_several_pages_of_accounts() {
+    let data = tempfile::tempdir().unwrap();
+    let (system, _) = started(&data).await;
+    system.stop().await.unwrap();
+    // 2,501 accounts: two currencies of 1,250 users, so that a page ends between the two of one user.
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1250)";
+    for (base, currency) in [(0, "EUR"), (10_000, "USD")] {
+        let payments = format!(
+            "INSERT INTO payments (order_id, payment_id, status, bill_id, user_id, currency, amount_minor,
+                 created_at_ms)
+             {fill} SELECT {base} + i, {base} + i, 'CHARGED', {base} + i, i, '{currency}', 2, 1 FROM n"
+        );
+        let accounts = format!(
+            "INSERT INTO accounts (user_id, currency, credit_limit_minor, charged_minor, created_at_ms)
+             {fill} SELECT i, '{currency}', 100, 2, 1 FROM n"
+        );
+        let orders = format!(
+            "INSERT INTO orders (order_id, user_id, idempotency_key, fingerprint, status, currency, total_minor,
+                 item_count, fence, attempts, created_at_ms, pending_since_ms, next_check_at_ms)
+             {fill} SELECT {base} + i, i, 'key-' || ({base} + i), 'f', 'PAID', '{currency}', 2, 0, 0, 0, 1, 1, 1
+             FROM n"
+        );
+        corrupt(&data, "payment", payments).await;
+        corrupt(&data, "payment", accounts).await;
+        corrupt(&data, "order", orders).await;
+    }
+    let agree = "2500 orders and 2500 payments: 0 disagreements".to_owned();
+    assert_eq!(audit(data.path()).await, (agree, Some(0)));
+    let sql = "UPDATE accounts SET charged_minor = 3 WHERE user_id IN (500, 1250) AND currency = 'USD';
+               DELETE FROM accounts WHERE user_id = 501 AND currency = 'EUR';
+               INSERT INTO accounts (user_id, currency, credit_limit_minor, charged_minor, created_at_ms)
+               VALUES (9000, 'GBP', 1, 0, 1), (9001, 'GBP', 1, 1, 1)";
+    corrupt(&data, "payment", sql.to_owned()).await;
+    let line = |account| format!("user {account}: the amount charged is not the sum of the CHARGED payments");
+    let mut expected = ["500, USD", "501, EUR", "1250, USD", "9001, GBP"].map(line).to_vec();
+    expected.push("2500 orders and 2500 payments: 4 disagreements".to_owned());
+    assert_eq!(audit(data.path()).await, (expected.join("\n"), Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_since_a_time_compares_later_orders_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let (system, client) = started(&data).await;
+    let old = client.post(order_body(1, json!("0.12"))).await.order_id();
+    let new = client.post(order_body(2, json!("0.12"))).await.order_id();
+    system.stop().await.unwrap();
+    // The old order is of the year 2026's first second.
+    for service in ["order", "payment"] {
+        let tables = if service == "order" { &["order_items", "orders"][..] } else { &["payments"] };
+        for table in tables {
+            let sql =
+                format!("PRAGMA foreign_keys = OFF; UPDATE {table} SET order_id = 7 WHERE order_id = {old}");
+            corrupt(&data, service, sql).await;
+        }
+    }
+    corrupt(&data, "payment", "UPDATE payments SET amount_minor = 13 WHERE order_id = 7".to_owned()).await;
+    let (all, code) = audit(data.path()).await;
+    assert!(all.ends_with("2 orders and 2 payments: 2 disagreements"), "{all}");
+    assert_eq!(code, Some(1));
+    for since in ["1h", "2d"] {
+        let expected = format!("1 order and 1 payment since {since}: 0 disagreements; accounts not compared");
+        assert_eq!(audit_with(data.path(), &["--since", since]).await, (expected, Some(0)));
+    }
+    corrupt(&data, "payment", format!("DELETE FROM payments WHERE order_id = {new}")).await;
+    let (later, code) = audit_with(data.path(), &["--since", "1h"]).await;
+    let expected = format!("order {new}: PAID, 0.12 USD of user 2, but unknown to Payment");
+    let summary = "1 order and 0 payments since 1h: 1 disagreement; accounts not compared";
+    assert_eq!((later, code), (format!("{expected}\n{summary}"), Some(1)));
+}
+
+#[tokio::test]
+async fn an_invalid_time_is_a_usage_error() {
+    for since in ["yesterday", "0h", "2026-02-30", ""] {
+        let exit = Process::start(&["audit", "--since", since], &[]).wait().await;
+        assert_eq!((exit.code, exit.stdout.len()), (Some(64), 0), "{exit:?}");
+        assert!(exit.stderr.concat().contains("24h"), "{exit:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
