@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use database::{Connection, Summary, Transaction};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{DbLedger, read_error, rows};
 use crate::{
-    domain::{Payment, UserId},
+    domain::{Payment, Status, UserId},
     ports::LedgerError,
 };
 
@@ -97,7 +97,7 @@ impl Transaction for ReadPayments {
     async fn run(&self, connection: &mut Connection) -> Result<Vec<AuditedPayment>, sqlx::Error> {
         let query = connection.query(rows::SELECT_AFTER).bind(self.after).bind(i64::from(self.limit));
         let rows = query.fetch_all(connection.executor()).await?;
-        let payments: Vec<AuditedPayment> = rows.iter().map(rows::read_audited).collect::<Result<_, _>>()?;
+        let payments: Vec<AuditedPayment> = rows.iter().map(read_payment).collect::<Result<_, _>>()?;
         rows::log_unspecified(payments.iter().map(|audited| &audited.payment));
         Ok(payments)
     }
@@ -118,7 +118,7 @@ impl Transaction for ReadAccounts {
             self.after.as_ref().map_or((i64::MIN, ""), |key| (key.user.get(), &key.currency));
         let query = connection.query(SELECT_ACCOUNTS_AFTER).bind(user).bind(user).bind(currency.to_owned());
         let rows = query.bind(i64::from(self.limit)).fetch_all(connection.executor()).await?;
-        let read = |row| Ok(AuditedAccount { key: rows::read_account(row)?, charged_minor: row.try_get(2)? });
+        let read = |row| Ok(AuditedAccount { key: read_account(row)?, charged_minor: row.try_get(2)? });
         rows.iter().map(read).collect()
     }
 }
@@ -164,6 +164,26 @@ impl Transaction for ReadUnbalanced {
                 query = query.bind(user.get());
             }
         }
-        query.fetch_all(connection.executor()).await?.iter().map(rows::read_account).collect()
+        query.fetch_all(connection.executor()).await?.iter().map(read_account).collect()
     }
+}
+
+/// Reads a row of [`rows::SELECT_AFTER`].
+fn read_payment(row: &AnyRow) -> Result<AuditedPayment, sqlx::Error> {
+    let payment = rows::read(row)?;
+    let status: String = row.try_get(2)?;
+    let charged = match Status::from_name(&status) {
+        Some(Status::Charged) => {
+            let key = AccountKey { user: rows::read_user(row)?, currency: row.try_get(5)? };
+            Some((key, row.try_get(6)?))
+        }
+        _ => None,
+    };
+    Ok(AuditedPayment { payment, charged })
+}
+
+/// The key of an account, in the first two columns.
+fn read_account(row: &AnyRow) -> Result<AccountKey, sqlx::Error> {
+    let user = UserId::new(row.try_get(0)?).ok_or_else(|| rows::invalid("accounts.user_id"))?;
+    Ok(AccountKey { user, currency: row.try_get(1)? })
 }

@@ -5,7 +5,6 @@ use database::Connection;
 use money::{Currency, Money};
 use sqlx::{Row, any::AnyRow};
 
-use super::{AccountKey, AuditedPayment};
 use crate::domain::{BillId, DeclineReason, OrderId, Outcome, Payment, PaymentId, Status, UserId};
 
 /// Selects the columns that [`read`] expects; the parameter is the order id.
@@ -77,20 +76,6 @@ pub(super) fn read(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     })
 }
 
-/// Reads a row of [`SELECT_AFTER`].
-pub(super) fn read_audited(row: &AnyRow) -> Result<AuditedPayment, sqlx::Error> {
-    let payment = read(row)?;
-    let status: String = row.try_get(2)?;
-    let charged = match Status::from_name(&status) {
-        Some(Status::Charged) => {
-            let key = AccountKey { user: read_user(row)?, currency: row.try_get(5)? };
-            Some((key, row.try_get(6)?))
-        }
-        _ => None,
-    };
-    Ok(AuditedPayment { payment, charged })
-}
-
 /// Logs the payments of one read that have a value which this program does not know.
 pub(super) fn log_unspecified<'a>(payments: impl IntoIterator<Item = &'a Payment>) {
     let is_unspecified = |payment: &&Payment| match payment.outcome {
@@ -108,13 +93,8 @@ pub(super) fn log_unspecified<'a>(payments: impl IntoIterator<Item = &'a Payment
     }
 }
 
-/// The key of an account, in the first two columns.
-pub(super) fn read_account(row: &AnyRow) -> Result<AccountKey, sqlx::Error> {
-    let user = UserId::new(row.try_get(0)?).ok_or_else(|| invalid("accounts.user_id"))?;
-    Ok(AccountKey { user, currency: row.try_get(1)? })
-}
-
-fn read_user(row: &AnyRow) -> Result<UserId, sqlx::Error> {
+/// The customer of a payment that has one.
+pub(super) fn read_user(row: &AnyRow) -> Result<UserId, sqlx::Error> {
     UserId::new(row.try_get(4)?).ok_or_else(|| invalid("payments.user_id"))
 }
 
