@@ -14,7 +14,7 @@ pub(super) fn trials(kind: Kind) -> Vec<Trial> {
         on(kind, "a_table_that_disappears_makes_the_service_not_ready", disappears),
         on(kind, "a_missing_table_and_a_changed_one_are_named_at_start", changed),
         on(kind, "a_command_that_looks_migrates_nothing", looks),
-        on(kind, "a_user_without_ddl_rights_is_told_the_command", told),
+        on(kind, "a_user_without_ddl_rights_gets_the_command", command_of_migration),
         on(kind, "the_lease_of_a_process_that_vanished_expires", vanished),
         on(kind, "refused_data_are_no_temporary_failure", refused_data),
     ];
@@ -100,7 +100,7 @@ async fn looks(kind: Kind) -> Result<(), Failed> {
     check(versions.as_deref() == Some("1"), || format!("{versions:?}"))
 }
 
-async fn told(kind: Kind) -> Result<(), Failed> {
+async fn command_of_migration(kind: Kind) -> Result<(), Failed> {
     let (server, name, config) = fresh(kind).await?;
     Database::open(&config, migrations(&[FIRST])).await?.close().await;
     let user = format!("told_{}", driver(kind));

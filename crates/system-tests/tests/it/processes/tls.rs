@@ -79,13 +79,19 @@ async fn tls_and_auth_opt_outs_are_logged_and_shown() {
 
 /// Writes a CA certificate, and a certificate with its key for each service.
 fn issue(directory: &Path) {
+    issue_until(directory, 4096);
+}
+
+/// As [`issue`], with certificates of the services that end with the start of a year.
+fn issue_until(directory: &Path, year: i32) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
     for service in ["gateway", "order", "payment"] {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![service.to_owned(), "localhost".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![service.to_owned(), "localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let certificate = params.signed_by(&key, &authority).unwrap();
         std::fs::write(directory.join(format!("{service}.pem")), certificate.pem()).unwrap();
         std::fs::write(directory.join(format!("{service}.key")), key.serialize_pem()).unwrap();
@@ -101,6 +107,33 @@ fn mutual_tls(directory: &Path, service: &str, caller: &str) -> Environment {
         ("TLS_CA_FILE", file("ca.pem".to_owned())),
         ("TLS_CLIENTS", caller.to_owned()),
     ]
+}
+
+#[tokio::test]
+async fn expired_certificate_is_logged_once_and_measured() {
+    let data = tempfile::tempdir().unwrap();
+    issue_until(data.path(), 2000);
+    for service in ["order", "payment"] {
+        let admin = free_address();
+        let vars =
+            with_vars(off_loopback(service, data.path()), &mutual_tls(data.path(), service, "gateway"));
+        let mut process =
+            Process::start(&[service], &with_vars(vars, &[("ADMIN_ADDRESS", admin.to_string())]));
+        process.address().await;
+        let operator = Client::new(format!("http://{admin}"));
+        let page = operator.exchange(&Method::GET, "/metrics", &[], "").await.unwrap();
+        let file = format!("{service}.pem");
+        // 2000-01-01 in Unix time.
+        let is_measured = |line: &str| {
+            line.starts_with("tls_certificate_not_after_seconds{")
+                && line.contains(&file)
+                && line.ends_with(" 946684800")
+        };
+        assert!(page.text().lines().any(is_measured), "{}", page.text());
+        let exit = process.terminate(STOP_MAX).await;
+        let warned = exit.stderr.iter().filter(|line| line.contains("WARN") && line.contains(&file)).count();
+        assert_eq!((exit.code, warned), (Some(0), 1), "{service}: {:#?}", exit.stderr);
+    }
 }
 
 /// A channel to `service` at `address` with the client certificate of `caller`.

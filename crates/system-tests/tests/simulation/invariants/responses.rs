@@ -66,7 +66,7 @@ pub(super) fn named_orders(sim: &Simulation, orders: &Orders) -> Vec<String> {
         let placed = orders.values().find(|order| has_key_of(request, order));
         let is_other = |order: &&Order| order.id != named && !repeated_ids.contains(&named.get());
         if let Some(placed) = placed.filter(is_other).filter(|_| is_only) {
-            violations.push(format!("request {number} was told {named}, and placed {}", placed.id));
+            violations.push(format!("request {number} got {named}, and placed {}", placed.id));
         }
     }
     violations
