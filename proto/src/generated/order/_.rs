@@ -251,6 +251,7 @@ pub mod order_client {
         ///   FAILED_PRECONDITION IDEMPOTENCY_KEY_REUSED  the key belongs to another request
         ///   FAILED_PRECONDITION ORDER_VOIDED            voided; use a new key
         ///   UNAVAILABLE or RESOURCE_EXHAUSTED NOT_STARTED  this request did nothing
+        ///   INTERNAL            NOT_STORED              this request did nothing, nor will a repeated one
         ///
         /// INVALID_ARGUMENT without a reason means that the request is invalid. google.rpc.BadRequest lists
         /// every invalid field, or as many as fit into a response and the number of the others. A request
@@ -355,6 +356,7 @@ pub mod order_server {
         ///   FAILED_PRECONDITION IDEMPOTENCY_KEY_REUSED  the key belongs to another request
         ///   FAILED_PRECONDITION ORDER_VOIDED            voided; use a new key
         ///   UNAVAILABLE or RESOURCE_EXHAUSTED NOT_STARTED  this request did nothing
+        ///   INTERNAL            NOT_STORED              this request did nothing, nor will a repeated one
         ///
         /// INVALID_ARGUMENT without a reason means that the request is invalid. google.rpc.BadRequest lists
         /// every invalid field, or as many as fit into a response and the number of the others. A request

@@ -202,6 +202,7 @@ pub mod payment_client {
         ///   FAILED_PRECONDITION VOIDED       the order was voided before; not charged
         ///   FAILED_PRECONDITION MISMATCH     the order's payment has another amount, currency or user
         ///   UNAVAILABLE         NOT_STARTED  this call did nothing
+        ///   INTERNAL            NOT_STORED   this call did nothing, nor will a repeated one
         ///
         /// After any other failure the customer may or may not have been charged.
         pub async fn create(
@@ -294,6 +295,7 @@ pub mod payment_server {
         ///   FAILED_PRECONDITION VOIDED       the order was voided before; not charged
         ///   FAILED_PRECONDITION MISMATCH     the order's payment has another amount, currency or user
         ///   UNAVAILABLE         NOT_STARTED  this call did nothing
+        ///   INTERNAL            NOT_STORED   this call did nothing, nor will a repeated one
         ///
         /// After any other failure the customer may or may not have been charged.
         async fn create(
