@@ -72,7 +72,7 @@ impl Metrics {
         );
         registry.register(
             "order_pending_oldest_seconds",
-            "Age of the oldest PENDING order that is no mismatch, 0 if there is none",
+            "Age of the oldest PENDING order without a mismatch, 0 if there is none",
             metrics.oldest_seconds.clone(),
         );
         metrics

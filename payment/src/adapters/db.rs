@@ -197,7 +197,7 @@ impl Transaction for RecordCharge {
     }
 }
 
-/// Debits the account after a debit that found none, or no credit; opens the account if there is none.
+/// Debits the account again after a debit that changed no row. Opens the account if it does not exist.
 /// Returns why the charge is declined.
 async fn debit_or_open(
     connection: &mut Connection,

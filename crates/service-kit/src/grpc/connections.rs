@@ -42,7 +42,7 @@ impl Connections {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// Closes all of them, whatever their peers do: every further read and write fails.
+    /// Closes all of them without waiting for their peers: every further read and write fails.
     pub(super) fn close(&self) {
         self.shared.is_closing.store(true, Ordering::Release);
         self.closing.cancel();

@@ -1,4 +1,4 @@
-//! A server without work in flight stops in time, whatever the peers of its connections do.
+//! A server without work in flight stops in time, also if peers keep connections open or read nothing.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A shutdown without a request in flight ends in time, whatever clients do with their connections.
+//! A shutdown without a request in flight ends in time, also if clients keep their connections open.
 
 use super::*;
 

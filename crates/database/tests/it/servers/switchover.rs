@@ -72,7 +72,7 @@ async fn set_read_only(server: &Server, read_only: bool) -> Result<(), Failed> {
     server.execute("", &sql).await.map(drop)
 }
 
-/// A user whom MariaDB's `read_only` affects; the tests' administrator may write all the same.
+/// A user without MariaDB's right to write to a read-only server, which the tests' administrator has.
 async fn ordinary_user(server: &Server, rights: &str) -> Result<Config, Failed> {
     let sql = match server.kind() {
         Kind::MariaDb => format!(
