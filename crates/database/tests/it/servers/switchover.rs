@@ -90,6 +90,15 @@ async fn ordinary_user(server: &Server, rights: &str) -> Result<Config, Failed> 
     Ok(Config::new(DatabaseUrl::parse(scheme, &url)?))
 }
 
+/// A new server, and its database as opened by a user with `rights`.
+async fn as_ordinary_user(kind: Kind, rights: &str) -> Result<(Server, Database), Failed> {
+    let server = Server::start(kind).await?;
+    server.create_database("orders").await?;
+    open(&config(driver(kind), &server.url("orders"))).await.close().await;
+    let database = open(&ordinary_user(&server, rights).await?).await;
+    Ok((server, database))
+}
+
 async fn writes_follow(kind: Kind) -> Result<(), Failed> {
     let pair = Pair::start(kind).await?;
     let (server, database) = (&pair.old, &pair.database);
@@ -140,10 +149,7 @@ async fn becomes(conditions: &mut Receiver<BTreeMap<&'static str, bool>>, ready:
 }
 
 async fn not_ready(kind: Kind) -> Result<(), Failed> {
-    let server = Server::start(kind).await?;
-    server.create_database("orders").await?;
-    open(&config(driver(kind), &server.url("orders"))).await.close().await;
-    let database = open(&ordinary_user(&server, "SELECT, INSERT, UPDATE, DELETE").await?).await;
+    let (server, database) = as_ordinary_user(kind, "SELECT, INSERT, UPDATE, DELETE").await?;
     let readiness = Readiness::default();
     let mut conditions = readiness.subscribe();
     let health_check = database.spawn_health_check(readiness.clone());
@@ -167,10 +173,7 @@ async fn not_ready(kind: Kind) -> Result<(), Failed> {
 }
 
 async fn may_not_write(kind: Kind) -> Result<(), Failed> {
-    let server = Server::start(kind).await?;
-    server.create_database("orders").await?;
-    open(&config(driver(kind), &server.url("orders"))).await.close().await;
-    let database = open(&ordinary_user(&server, "SELECT").await?).await;
+    let (_server, database) = as_ordinary_user(kind, "SELECT").await?;
     let readiness = Readiness::default();
     let mut conditions = readiness.subscribe();
     let health_check = database.spawn_health_check(readiness.clone());
