@@ -1,12 +1,20 @@
-//! Conditional requests: `ETag` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13.1.2).
+//! Conditional requests: `ETag`, `If-Match` and `If-None-Match` (RFC 9110, sections 8.8.3, 13.1.1 and 13.1.2).
 //!
 //! Tags are weak: they are equal with and without compression, where strong tags would have to differ.
 //! `If-None-Match` compares weakly in any case, and range requests, which need strong tags, are not
 //! supported.
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
+
+use crate::{
+    header_names::{RATE_LIMIT, RATE_LIMIT_POLICY},
+    problem::Problem,
+};
 
 /// Bytes of the SHA-256 digest in a tag: 128 bits rule out collisions.
 const DIGEST_BYTES: usize = 16;
@@ -62,6 +70,43 @@ pub(crate) fn apply_if_none_match(
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// Whether the precondition `If-Match` of a request is false.
+///
+/// `If-Match` compares strongly, so that it never holds for the weak tags of this server, nor for a resource
+/// without a tag: only `*` holds.
+pub(crate) fn if_match_fails(request_headers: &HeaderMap) -> bool {
+    let mut values = request_headers.get_all(header::IF_MATCH).iter();
+    match (values.next(), values.next()) {
+        (None, _) => false,
+        (Some(value), None) => value.as_bytes().trim_ascii() != b"*",
+        (Some(_), Some(_)) => true,
+    }
+}
+
+/// Whether a precondition of a request that places an order is false: that of `If-Match`, or `If-None-Match:
+/// *`, since the list of orders is a representation of its target (section 13.1.2).
+pub(crate) fn placing_fails(request_headers: &HeaderMap) -> bool {
+    let none_match = request_headers.get(header::IF_NONE_MATCH);
+    if_match_fails(request_headers) || none_match.is_some_and(|value| value.as_bytes().trim_ascii() == b"*")
+}
+
+/// Turns a successful response to a safe request into 412 if [`if_match_fails`]. A failure stays as it is:
+/// without the precondition the response would be the same (RFC 9110, section 13.2.1).
+///
+/// The response keeps the headers of the rate limits.
+pub(crate) fn apply_if_match(response: Response) -> Response {
+    if !response.status().is_success() && response.status() != StatusCode::NOT_MODIFIED {
+        return response;
+    }
+    let mut failed = Problem::precondition_failed().into_response();
+    for name in [RATE_LIMIT, RATE_LIMIT_POLICY] {
+        if let Some(value) = response.headers().get(&name) {
+            failed.headers_mut().insert(name, value.clone());
+        }
+    }
+    failed
 }
 
 /// The opaque tags of a list, without quotes and `W/`, which the weak comparison ignores. `None` for a
@@ -149,6 +194,57 @@ mod tests {
             &["\"a,b\"", "x"],
         ] {
             assert!(!tag.matches(&request_headers(value)), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn if_match_holds_for_a_single_asterisk() {
+        let headers = |values: &[&'static str]| -> HeaderMap {
+            values.iter().map(|value| (header::IF_MATCH, HeaderValue::from_static(value))).collect()
+        };
+        for (values, fails) in [
+            (&[][..], false),
+            (&["*"], false),
+            (&[" *"], false),
+            (&["\"a\""], true),
+            (&["W/\"a\""], true),
+            (&["\"a\", *"], true),
+            (&["*", "*"], true),
+            (&[""], true),
+        ] {
+            assert_eq!(if_match_fails(&headers(values)), fails, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_not_placed_where_a_precondition_is_false() {
+        for (name, value, fails) in [
+            (header::IF_NONE_MATCH, "*", true),
+            (header::IF_NONE_MATCH, "\"a\"", false),
+            (header::IF_MATCH, "\"a\"", true),
+            (header::IF_MATCH, "*", false),
+        ] {
+            let headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(value))]);
+            assert_eq!(placing_fails(&headers), fails, "{name}: {value}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_success_becomes_412_and_keeps_its_rate_limits() {
+        let response = |status| {
+            let mut response = (status, [(RATE_LIMIT, "r"), (header::ETAG, "W/\"a\"")]).into_response();
+            response.headers_mut().insert(RATE_LIMIT_POLICY, HeaderValue::from_static("p"));
+            apply_if_match(response)
+        };
+        for status in [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+            let failed = response(status);
+            assert_eq!(failed.status(), StatusCode::PRECONDITION_FAILED);
+            let header = |name: &str| failed.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!((header("ratelimit"), header("ratelimit-policy")), (Some("r"), Some("p")));
+            assert_eq!((header("etag"), header("content-type")), (None, Some("application/problem+json")));
+        }
+        for status in [StatusCode::NOT_FOUND, StatusCode::TEMPORARY_REDIRECT] {
+            assert_eq!(response(status).status(), status);
         }
     }
 

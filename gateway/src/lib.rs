@@ -26,6 +26,7 @@ pub mod cli;
 mod conditional;
 pub mod config;
 mod docs;
+mod field_list;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod header_names;
@@ -45,6 +46,7 @@ mod pricing;
 pub mod problem;
 mod public_tls;
 mod request_context;
+mod request_head;
 pub mod response_layers;
 mod routes;
 mod server;
@@ -102,7 +104,15 @@ pub async fn serve(config: Config, sockets: Sockets, shutdown: CancellationToken
     tracing::info!(%address, order = %config.order.target, "serving {protocol}");
     let gateway = GatewayService::new(state);
     let connections = limiter.clone();
-    let served = server::serve(listener, gateway, config.public_tls, limiter, &readiness, &shutdown);
+    let served = server::serve(
+        listener,
+        gateway,
+        config.public_tls,
+        &config.load_limits,
+        limiter,
+        &readiness,
+        &shutdown,
+    );
     if within_drain(served, &shutdown).await.is_none() {
         let connections = connections.open();
         tracing::warn!(connections, "requests were still in flight after {DRAIN_MAX:?} of draining");

@@ -2,6 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+/// Bytes of a request target, that is of path and query; a longer one is rejected with 414. RFC 9110, section
+/// 4.1, recommends at least 8,000.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a request body; a longer one is rejected with 413.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of all request bodies in memory; a request beyond that is rejected with 503.
@@ -9,7 +12,7 @@ pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a request body may take to arrive; a slower one is rejected with 408. An earlier deadline of the
 /// request ends the wait as well.
 pub const BODY_READ_MAX: Duration = Duration::from_secs(5);
-/// Bytes of an unread body that are discarded before the response is sent, so that a client that is still
+/// Bytes of an unread HTTP/1 body that are discarded after the response, so that a client that is still
 /// sending receives the response.
 pub const DISCARD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long that may take.
@@ -53,8 +56,22 @@ pub const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 1_024;
 pub const CONNECTIONS_PER_ADDRESS_MAX: RangeInclusive<usize> = 1..=CONNECTIONS_MAX;
 /// Duration of a TLS handshake.
 pub const HANDSHAKE_MAX: Duration = service_kit::grpc::HANDSHAKE_MAX;
-/// Concurrent HTTP/2 streams of one connection.
-pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
+/// Concurrent HTTP/2 streams of one connection; default of `STREAMS_PER_CONNECTION_MAX`. A further stream is
+/// refused.
+pub const STREAMS_PER_CONNECTION_DEFAULT: u32 = 100;
+/// Accepted values of `STREAMS_PER_CONNECTION_MAX`.
+pub const STREAMS_PER_CONNECTION_MAX: RangeInclusive<u32> = 1..=1_000;
+/// Open requests, that is between their head and their response; default of `REQUESTS_MAX`. A further request
+/// is rejected with 503. An open request costs up to 20 KiB beside its head and its body.
+pub const REQUESTS_DEFAULT: usize = 4_096;
+/// Accepted values of `REQUESTS_MAX`.
+pub const REQUESTS_MAX: RangeInclusive<usize> = 1..=1_048_576;
+/// Open requests per client address (IPv6: per /64); default of `REQUESTS_PER_ADDRESS_MAX`.
+pub const REQUESTS_PER_ADDRESS_DEFAULT: usize = 1_024;
+/// Bytes of the heads of all open requests; a request beyond that is rejected with 503.
+pub const HEADS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of the heads of one client address's open requests.
+pub const HEADS_BYTES_PER_ADDRESS_MAX: usize = HEADS_BYTES_MAX / 4;
 /// Flow-control window of one HTTP/2 stream: the size of the largest body.
 pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Flow-control window of one HTTP/2 connection.
@@ -74,16 +91,25 @@ pub const RESPONSE_CHUNK_BYTES: usize = 16 * 1024;
 /// How long a client may take to read one response, from its head to its last byte; then the connection
 /// closes.
 pub const RESPONSE_READ_MAX: Duration = Duration::from_secs(60);
-/// How long an HTTP/2 connection may be without a request; then it closes. For HTTP/1.1 see
-/// [`HEAD_READ_MAX`].
-pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(120);
-/// How often each connection is checked for the two bounds above.
+/// How long a request continues after its HTTP/1 client has closed its half of the connection. Such a client
+/// may read the response, or may have disconnected.
+pub const HALF_CLOSED_MAX: Duration = Duration::from_secs(5);
+/// How long an HTTP/1.1 connection may be idle between two requests; default of `KEEP_ALIVE_SECONDS`. It must
+/// exceed the idle bound of a load balancer that pools connections: otherwise the balancer sends a request
+/// while the connection closes, and its client gets 502. Many balancers have 60 s.
+pub const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(75);
+/// Accepted values of `KEEP_ALIVE_SECONDS`. Google's balancers have a fixed bound of 600 s.
+pub const KEEP_ALIVE_SECONDS: RangeInclusive<u64> = 1..=620;
+/// How long an HTTP/2 connection may be without a request, unless `KEEP_ALIVE_SECONDS` is longer; then it
+/// closes.
+pub const HTTP_2_IDLE_MAX: Duration = Duration::from_secs(120);
+/// How often each connection is checked for these bounds.
 pub const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// Bytes of a request's head, that is of request line and header fields. hyper rejects a longer one, without
 /// a problem document.
 pub const HEAD_BYTES_MAX: u32 = 64 * 1024;
-/// How long a request's head may take to arrive, how long a new connection may be without a request, and how
-/// long an HTTP/1.1 connection may be idle.
+/// How long the head of an HTTP/1 request may take to arrive, and how long a new connection may be without a
+/// request.
 pub const HEAD_READ_MAX: Duration = Duration::from_secs(30);
 /// HTTP/2 keep-alive: time between two PING frames.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -128,8 +154,8 @@ pub const KEY_CHARS: RangeInclusive<usize> = 1..=255;
 pub const PAGE_SIZE_DEFAULT: i32 = 50;
 /// Maximum page size.
 pub const PAGE_SIZE_MAX: i32 = 1_000;
-/// Violations listed in one problem, so that 64 KiB of errors do not produce megabytes of response.
-pub const VIOLATIONS_MAX: usize = 1_000;
+/// Violations listed in one problem; `errors_truncated` shows that there are more.
+pub const VIOLATIONS_MAX: usize = 100;
 
 /// Bytes of an access token; a longer one is rejected unread.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;

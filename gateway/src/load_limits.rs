@@ -1,5 +1,7 @@
-//! Limits of load: rate limits by address and by user, a bound on requests in flight, and one on bytes of
-//! bodies.
+//! Limits of load: rate limits by address and by user, bounds on open requests and on requests in flight, and
+//! one on bytes of bodies.
+//!
+//! A request is open from its head to its response, and in flight while it waits for Order.
 //!
 //! `admission` and `service` check the rate limits. Handlers take an in-flight permit themselves, after the
 //! body has arrived and right before the call of Order, so that slow bodies take no permits.
@@ -25,11 +27,14 @@ pub(crate) mod client_address;
 pub mod config;
 mod forwarded;
 mod metrics;
+mod open_requests;
 mod rate_limit;
 
 use body_budget::{BodyBudget, BodyReservation};
 pub use config::Config;
 use metrics::Metrics;
+pub(crate) use open_requests::OpenRequest;
+use open_requests::OpenRequests;
 use rate_limit::{RateLimitDecision, RateLimiter};
 
 #[cfg(test)]
@@ -44,6 +49,7 @@ pub(crate) struct LoadLimits {
     by_address: Option<RateLimiter<IpAddr>>,
     by_subject: Option<RateLimiter<i64>>,
     proxies: client_address::TrustedProxies,
+    open: OpenRequests,
     in_flight: Semaphore,
     bodies: BodyBudget,
     metrics: Metrics,
@@ -56,28 +62,42 @@ impl LoadLimits {
             by_address: config.per_address.map(|rate| RateLimiter::new(metrics::BY_ADDRESS, rate)),
             by_subject: config.per_subject.map(|rate| RateLimiter::new(metrics::BY_SUBJECT, rate)),
             proxies: config.proxies.clone(),
+            open: OpenRequests::new(config.open_max, config.open_per_address_max),
             in_flight: Semaphore::new(config.in_flight_max),
             bodies: BodyBudget::default(),
             metrics: Metrics::register(registry),
         }
     }
 
+    /// Counts an open request; `None` if its address or all addresses together have reached their limit.
+    pub(crate) fn try_open<B>(&self, request: &Request<B>) -> Option<OpenRequest<'_>> {
+        self.open.try_open(self.client(request), request)
+    }
+
     /// Takes an in-flight permit.
     ///
     /// # Errors
     ///
-    /// 503 NOT_STARTED if none is left.
+    /// 503 NOT_STARTED if none is left; counts the rejection.
     pub(crate) fn try_acquire(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.in_flight.try_acquire().map_err(|_| self.shed())
+        self.permit().ok_or_else(|| self.shed())
+    }
+
+    /// An in-flight permit, if one is left.
+    pub(crate) fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.in_flight.try_acquire().ok()
+    }
+
+    /// The address that a request counts for. `None` only in tests, which have no connection.
+    fn client<B>(&self, request: &Request<B>) -> Option<IpAddr> {
+        let PeerAddress(peer) = request.extensions().get()?;
+        Some(client_address::client_key(self.proxies.client(*peer, request.headers())))
     }
 
     /// Counts a request against the rate limit of its client address.
     pub(crate) fn check_address<B>(&self, request: &Request<B>) -> RateLimitCheck {
-        let limited = self.by_address.as_ref().zip(request.extensions().get::<PeerAddress>());
-        self.check(limited.map(|(limiter, PeerAddress(peer))| {
-            let client = self.proxies.client(*peer, request.headers());
-            limiter.check(&client_address::client_key(client))
-        }))
+        let limited = self.by_address.as_ref().and_then(|limiter| Some((limiter, self.client(request)?)));
+        self.check(limited.map(|(limiter, client)| limiter.check(&client)))
     }
 
     /// Counts a request against the rate limit of its authenticated user.

@@ -2,79 +2,37 @@
 
 use http::{HeaderMap, header};
 
+use crate::field_list;
+
 /// Whether `Accept` admits JSON (RFC 9110, section 12.5.1).
 ///
 /// `application/problem+json` counts as JSON. Invalid media ranges are ignored; without a valid one,
 /// everything is accepted.
 pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
-    let ranges: Vec<Range> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(Range::parse)
-        .collect();
-    let wanted = |scope| ranges.iter().rfind(|range| range.scope == scope).map(|range| range.wanted);
-    let json = [Scope::Json, Scope::Application, Scope::Anything]
-        .into_iter()
-        .find_map(wanted)
-        .unwrap_or(ranges.is_empty());
-    json || wanted(Scope::Problem) == Some(true)
+    let is_range = |range: &str| range.contains('/') && (range == "*/*" || !range.starts_with('*'));
+    let ranges: Vec<(&str, u16)> =
+        field_list::weighted(headers, &header::ACCEPT).filter(|(range, _)| is_range(range)).collect();
+    let accepted = |name: &str| {
+        let named = ranges.iter().rfind(|(range, _)| range.eq_ignore_ascii_case(name));
+        named.map(|(_, weight)| *weight > 0)
+    };
+    let json = ["application/json", "application/*", "*/*"].into_iter().find_map(accepted);
+    json.unwrap_or(ranges.is_empty()) || accepted("application/problem+json") == Some(true)
 }
 
-/// Which of the two offered types a media range covers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    Json,
-    Problem,
-    Application,
-    Anything,
-    Neither,
-}
-
-struct Range {
-    scope: Scope,
-    wanted: bool,
-}
-
-impl Range {
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let (kind, subtype) = parts.next()?.split_once('/')?;
-        let scope = match (kind.to_ascii_lowercase().as_str(), subtype.to_ascii_lowercase().as_str()) {
-            ("application", "json") => Scope::Json,
-            ("application", "problem+json") => Scope::Problem,
-            ("application", "*") => Scope::Application,
-            ("*", "*") => Scope::Anything,
-            _ => Scope::Neither,
-        };
-        let quality = parts
-            .find_map(|parameter| parameter.split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case("q")));
-        let rejected = quality.is_some_and(|(_, value)| value.bytes().all(|b| matches!(b, b'0' | b'.')));
-        Some(Self { scope, wanted: !rejected })
-    }
-}
-
-/// Whether the body is uncompressed `application/json`, in UTF-8 if it names a charset.
+/// Whether the body is uncompressed `application/json`.
+///
+/// Parameters are ignored: the type defines none, and `charset` has no effect (RFC 8259, section 11; RFC
+/// 2045, section 5). A body in another encoding than UTF-8 is rejected when it is parsed.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(kind), None) = (kinds.next().and_then(|value| value.to_str().ok()), kinds.next()) else {
-        return false;
-    };
-    // Empty parameters are ignored (RFC 9110, section 5.6.6).
-    let mut parts = kind.split(';').map(str::trim).filter(|part| !part.is_empty());
-    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else { return false };
+    let essence = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
     let plain = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    json && plain && parts.all(is_utf8_charset)
-}
-
-fn is_utf8_charset(parameter: &str) -> bool {
-    parameter.split_once('=').is_some_and(|(name, value)| {
-        name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-    })
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/json") && plain
 }
 
 #[cfg(test)]
@@ -102,6 +60,10 @@ mod tests {
             &["text/html;q=0, application/json;charset=utf-8"],
             &["*/*;q=0, application/json"],
             &["nonsense"],
+            &["application/json;q="],
+            &["application/json;q=2"],
+            &["text/html;q=x"],
+            &["*/json"],
         ] {
             assert!(accepts_json(&headers(header::ACCEPT, accept)), "{accept:?}");
         }
@@ -118,19 +80,26 @@ mod tests {
             &["*/*;q=0"],
             &["application/problem+json;q=0"],
             &["application/xml"],
+            &["application/xml;x=\"a,application/json\""],
         ] {
             assert!(!accepts_json(&headers(header::ACCEPT, accept)), "{accept:?}");
         }
     }
 
     #[test]
-    fn a_json_body_may_name_its_charset() {
+    fn parameters_of_a_json_body_are_ignored() {
         for kind in [
             "application/json",
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
             "application/json;",
+            "application/json ; charset=utf8",
+            "application/json; charset=us-ascii",
+            "application/json; charset=latin1",
+            "application/json;odata.metadata=minimal",
+            "application/json; version=\"1;2\"",
+            "application/json; charset=\u{e9}",
         ] {
             assert!(is_json(&headers(header::CONTENT_TYPE, &[kind])), "{kind}");
         }
@@ -144,8 +113,8 @@ mod tests {
             &["text/plain"],
             &["application/jsonl"],
             &["application/problem+json"],
-            &["application/json; charset=latin1"],
-            &["application/json; version=1"],
+            &["application/json, application/json"],
+            &["application/x; application/json"],
             &["application/json", "application/json"],
         ] {
             assert!(!is_json(&headers(header::CONTENT_TYPE, kinds)), "{kinds:?}");

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::{
-    auth, body,
+    auth, body, conditional,
     header_names::IDEMPOTENT_REPLAYED,
     key, limits, negotiation,
     problem::{self, Problem, RequestFacts, Violation},
@@ -47,6 +47,10 @@ pub(crate) async fn create(
         return Err(unsupported_body(&parts.headers));
     }
     let deadline = deadline(&parts)?;
+    // Just before the content is processed (RFC 9110, section 13.2.2).
+    if conditional::placing_fails(&parts.headers) {
+        return Err(Problem::precondition_failed());
+    }
     let body = body::read(body, deadline.0, &state.load_limits).await?;
     let headers = key.violation.into_iter().chain(timeout::violation(&parts.headers));
     let mut violations: Vec<Violation> = headers.chain(query::none(&parts.uri)).collect();

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::field_list::split;
+
 /// The request header.
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The response header that names the honoured preference.
@@ -33,16 +35,6 @@ fn wait_value(preference: &str) -> Option<&str> {
     let value = value.trim();
     let value = if unquoted(value) { &value[1..value.len() - 1] } else { value };
     name.trim().eq_ignore_ascii_case("wait").then_some(value)
-}
-
-/// Splits `text` at each `separator` outside of quoted strings.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c| {
-        let (ends, escapes) = (c == '"' && !escaped, quoted && !escaped && c == '\\');
-        (quoted, escaped) = (quoted ^ ends, escapes);
-        c == separator && !quoted
-    })
 }
 
 #[cfg(test)]

@@ -81,6 +81,28 @@ impl Problem {
         Self::with_status(&registry::INVALID_ARGUMENT, StatusCode::NOT_ACCEPTABLE)
     }
 
+    /// 412: a precondition in the headers is false. The method was not performed.
+    pub fn precondition_failed() -> Self {
+        Self::with_status(&registry::FAILED_PRECONDITION, StatusCode::PRECONDITION_FAILED)
+    }
+
+    /// 414: the request target is too long.
+    pub fn uri_too_long() -> Self {
+        Self::with_status(&registry::INVALID_ARGUMENT, StatusCode::URI_TOO_LONG)
+    }
+
+    /// 501: no resource has this method.
+    pub fn method_not_implemented() -> Self {
+        Self::with_status(&registry::UNIMPLEMENTED, StatusCode::NOT_IMPLEMENTED)
+            .with_detail("The server does not know the method of the request.")
+    }
+
+    /// 501: the body has a transfer coding other than `chunked` (RFC 9112, section 6.1).
+    pub fn transfer_coding_not_implemented() -> Self {
+        Self::with_status(&registry::UNIMPLEMENTED, StatusCode::NOT_IMPLEMENTED)
+            .with_detail("The server knows no transfer coding but chunked.")
+    }
+
     /// 415: the body is not JSON.
     pub fn unsupported_media_type() -> Self {
         Self::with_status(&registry::INVALID_ARGUMENT, StatusCode::UNSUPPORTED_MEDIA_TYPE)
@@ -96,10 +118,10 @@ impl Problem {
         Self::with_status(&registry::DEADLINE_EXCEEDED, StatusCode::REQUEST_TIMEOUT)
     }
 
-    /// 400 with `violations`.
+    /// 400 with `violations`, the first [`VIOLATIONS_MAX`](limits::VIOLATIONS_MAX) of them.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let mut problem = Self::first_of(&registry::INVALID_ARGUMENT);
-        problem.body_mut().errors = violations;
+        problem.body_mut().set_errors(violations);
         problem
     }
 

@@ -15,7 +15,8 @@ use crate::{
     body::unread::UnreadBody,
     metrics::{RequestRecord, UNKNOWN_ROUTE},
     panics::catch_panic,
-    problem,
+    problem, request_head,
+    response_layers::security_headers,
     state::AppState,
     timeout,
 };
@@ -29,7 +30,8 @@ use crate::{
 ///    disconnects;
 /// 5. the [`UnreadBody`], outside of the panic handler: after a panic too, a client that is still sending
 ///    gets its response;
-/// 6. the panic handler, inside of everything that the response to a panic needs.
+/// 6. the panic handler, inside of everything that the response to a panic needs;
+/// 7. the rejection of requests whose recipient or length is in doubt ([`request_head`]).
 ///
 /// It also inserts the [`Deadline`](grpc_client::Deadline), counted from the request's arrival, as an
 /// extension.
@@ -51,9 +53,15 @@ pub(crate) async fn with_request_context(
     let handled = async move {
         let record = RequestRecord::begin(&state.metrics, span, &request, route, arrived);
         let unread = UnreadBody::track(&mut request);
-        let mut response = catch_panic(next.run(request)).await;
+        let mut response = match request_head::reject_ambiguous(&request) {
+            Some(mut response) => {
+                security_headers::insert(response.headers_mut(), state.is_https());
+                response
+            }
+            None => catch_panic(next.run(request)).await,
+        };
         if let Some(unread) = unread {
-            unread.finish(&mut response).await;
+            unread.finish(&mut response);
         }
         record.end(response.status());
         response

@@ -3,7 +3,7 @@
 use axum::{Router, extract::Request, middleware, response::Response};
 use tower::ServiceBuilder;
 
-use crate::panics::catch_panic;
+use crate::{conditional, panics::catch_panic, request_head};
 pub(crate) use compression::accepts_gzip;
 
 mod compression;
@@ -12,7 +12,8 @@ pub(crate) mod security_headers;
 
 /// Wraps `routes` in these layers, innermost first. `https` is whether clients reach the gateway by TLS.
 ///
-/// 1. the panic handler, so that the response to a panic passes the layers below;
+/// 1. the panic handler, so that the response to a panic passes the layers below, and the precondition
+///    `If-Match` of safe requests, and the responses that need no resource;
 /// 2. the security headers, and `Cache-Control: no-store` where the handler set none;
 /// 3. compression;
 /// 4. CORS, which answers preflight requests itself.
@@ -25,10 +26,18 @@ pub(crate) fn apply<S: Clone + Send + Sync + 'static>(
     cors: Option<&cors::Config>,
     https: bool,
 ) -> Router<S> {
-    let catch = async |request: Request, next: middleware::Next| catch_panic(next.run(request)).await;
+    let catch = async |request: Request, next: middleware::Next| {
+        if let Some(response) = request_head::respond_without_resource(&request) {
+            return response;
+        }
+        // POST checks the precondition before it places an order.
+        let fails = request.method().is_safe() && conditional::if_match_fails(request.headers());
+        let response = catch_panic(next.run(request)).await;
+        if fails { conditional::apply_if_match(response) } else { response }
+    };
     let routes = routes.layer(
         ServiceBuilder::new()
-            .map_request(compression::accept_identity)
+            .map_request(compression::select_coding)
             .layer(compression::layer())
             .map_response(move |mut response: Response| {
                 security_headers::insert(response.headers_mut(), https);

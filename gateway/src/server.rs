@@ -29,12 +29,13 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{limits, service::GatewayService};
+use crate::{limits, load_limits, service::GatewayService};
 
 mod activity;
 mod connection;
 mod connection_limiter;
 mod metrics;
+mod tracked_io;
 
 pub(crate) use connection_limiter::ConnectionLimiter;
 pub(crate) use metrics::ConnectionMetrics;
@@ -48,6 +49,8 @@ struct ServerContext {
     /// `None` for plain HTTP.
     tls: Option<ServerTls>,
     limiter: ConnectionLimiter,
+    /// How long an HTTP/1.1 connection may be idle.
+    keep_alive: Duration,
     gateway: GatewayService,
     /// Cancelled at shutdown: from then on HTTP/1.1 responses have `Connection: close`.
     draining: CancellationToken,
@@ -79,14 +82,16 @@ pub(crate) async fn serve(
     listener: TcpListener,
     gateway: GatewayService,
     tls: Option<ServerTls>,
+    config: &load_limits::Config,
     limiter: ConnectionLimiter,
     readiness: &Readiness,
     shutdown: &CancellationToken,
 ) {
     let server = Arc::new(ServerContext {
-        http: http(),
+        http: http(config),
         tls,
         limiter,
+        keep_alive: config.keep_alive,
         gateway,
         draining: shutdown.clone(),
         closing: CancellationToken::new(),
@@ -113,18 +118,18 @@ pub(crate) async fn serve(
     }
 }
 
-fn http() -> Builder<TokioExecutor> {
+fn http(config: &load_limits::Config) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     let head_bytes_max = usize::try_from(limits::HEAD_BYTES_MAX).unwrap_or(usize::MAX);
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD_READ_MAX)
+        // `Activity` limits the time of a head apart from that of an idle connection.
+        .header_read_timeout(None)
         .max_buf_size(head_bytes_max);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(limits::STREAMS_PER_CONNECTION_MAX)
+        .max_concurrent_streams(config.streams_per_connection_max)
         .max_pending_accept_reset_streams(limits::PENDING_RESETS_MAX)
         .max_local_error_reset_streams(limits::ERROR_RESETS_MAX)
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)

@@ -1,7 +1,8 @@
 //! The gateway as a service: the routes, and load shedding in front of them.
 //!
 //! Load is shed before routing, since the cost of a rejection decides how many orders an overloaded machine
-//! still places. `admission` checks again: the last permit may have been taken in the meantime.
+//! still places. `admission` checks again whether an in-flight permit is left: the last one may have been
+//! taken in the meantime.
 
 use std::{
     convert::Infallible,
@@ -14,7 +15,7 @@ use axum::{
     body::{Body, HttpBody},
     response::Response,
 };
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use service_kit::trace::{self, SpanKind};
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn, util::ServiceFn};
@@ -24,10 +25,11 @@ use tracing::{Instrument, Span, level_filters::LevelFilter};
 use crate::{
     body::unread::{self, DrainBody},
     key::{self, IDEMPOTENCY_KEY},
-    load_limits,
-    metrics::RequestRecord,
+    load_limits::{self, OpenRequest},
+    metrics::{RequestRecord, UNKNOWN_ROUTE},
     paths::{ORDER, ORDERS},
     problem::PrerenderedProblem,
+    request_head,
     response_layers::security_headers,
     routes,
     state::AppState,
@@ -50,18 +52,27 @@ impl GatewayService {
     }
 
     /// Returns the response to a request.
-    pub(crate) async fn call<B>(&self, request: Request<B>) -> Response
+    pub(crate) async fn call<B>(&self, mut request: Request<B>) -> Response
     where
-        B: DrainBody + HttpBody<Error: Into<BoxError>> + Send + 'static,
+        B: DrainBody + HttpBody<Error: Into<BoxError>>,
     {
         let Inner { routes, load_shed } = &*self.0;
-        if let Some(load_shed) = load_shed
-            && let Some(route) = load_shed.route_to_shed(&request)
-        {
-            // Boxed, so that this rare future does not enlarge the future of every request.
-            return Box::pin(load_shed.reject(request, route)).await;
+        request_head::normalize_path(&mut request);
+        // Held until the response is there.
+        let _open = match load_shed {
+            Some(load_shed) => match load_shed.admit(&request) {
+                Ok(open) => Some(open),
+                // Boxed, so that this rare future does not enlarge the future of every request.
+                Err(Overload { route }) => return Box::pin(load_shed.reject(request, route)).await,
+            },
+            None => None,
+        };
+        let Ok(mut response) = routes.clone().call(request.map(Body::new)).await;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // The router adds it to an empty response to HEAD, where it would be that of the 200 (RFC 9110,
+            // section 8.6).
+            response.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        let Ok(response) = routes.clone().call(request.map(Body::new)).await;
         response
     }
 }
@@ -74,13 +85,19 @@ impl From<Router> for GatewayService {
     }
 }
 
-/// Rejects requests to `/orders` while every in-flight permit is taken.
+/// Rejects requests while too many are open, and requests to `/orders` while every in-flight permit is taken.
 struct LoadShed {
     state: Arc<AppState>,
     overloaded: PrerenderedProblem,
     cors: Option<Cors<TakeResponse>>,
     orders_route: Arc<str>,
     order_route: Arc<str>,
+}
+
+/// A request is to be rejected.
+struct Overload {
+    /// `None` if the request has no route that needs a permit.
+    route: Option<Arc<str>>,
 }
 
 /// A request that carries its response as its body, so that the CORS layer can run over both.
@@ -92,9 +109,8 @@ impl LoadShed {
     fn new(state: Arc<AppState>) -> Self {
         let mut overloaded = PrerenderedProblem::new(load_limits::overloaded(), &state.problem_context);
         security_headers::insert(overloaded.headers_mut(), state.is_https());
-        // Placeholders, so that the header map has capacity for the values of each request.
+        // A placeholder, so that the header map has capacity for the value of each request.
         overloaded.headers_mut().insert(trace::REQUEST_ID, HeaderValue::from_static(""));
-        overloaded.headers_mut().insert(IDEMPOTENCY_KEY, HeaderValue::from_static(""));
         let cors = state.cors.as_ref().map(|cors| {
             let take = |rejected: Rejected| ready(Ok(rejected.into_body()));
             cors.layer().layer(service_fn(take as fn(_) -> _))
@@ -102,36 +118,47 @@ impl LoadShed {
         Self { state, overloaded, cors, orders_route: ORDERS.into(), order_route: ORDER.into() }
     }
 
-    /// The route of a request to reject: it needs a permit, and none is left. `None` for any other request.
-    fn route_to_shed<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
-        if !self.state.load_limits.is_full() {
-            return None;
+    /// Counts an open request.
+    fn admit<B>(&self, request: &Request<B>) -> Result<OpenRequest<'_>, Overload> {
+        let limits = &self.state.load_limits;
+        if let Some(route) = self.route_with_permit(request).filter(|_| limits.is_full()) {
+            return Err(Overload { route: Some(route.clone()) });
         }
+        let route = || self.route_with_permit(request).cloned();
+        limits.try_open(request).ok_or_else(|| Overload { route: route() })
+    }
+
+    /// The route of a request that needs an in-flight permit.
+    fn route_with_permit<B>(&self, request: &Request<B>) -> Option<&Arc<str>> {
         let (method, path) = (request.method(), request.uri().path());
         let rest = path.strip_prefix(ORDERS)?;
         if rest.is_empty() && (method == Method::POST || method == Method::GET) {
-            return Some(self.orders_route.clone());
+            return Some(&self.orders_route);
         }
         let id = rest.strip_prefix('/').filter(|id| !id.is_empty() && !id.contains('/'));
-        id.filter(|_| method == Method::GET).map(|_| self.order_route.clone())
+        id.filter(|_| method == Method::GET).map(|_| &self.order_route)
     }
 
     /// Returns the same response as `request_context` and `admission`, with the same metrics and log line.
-    async fn reject<B: DrainBody>(&self, request: Request<B>, route: Arc<str>) -> Response {
+    async fn reject<B: DrainBody>(&self, request: Request<B>, route: Option<Arc<str>>) -> Response {
         let arrived = Instant::now();
         let (head, body) = request.into_parts();
         let head = Request::from_parts(head, ());
         let context = trace::Context::entering(&self.state.tracer, head.headers());
         // The only log line within the span is that of the request record, at INFO.
         let log_span = match LevelFilter::current() >= LevelFilter::INFO {
-            true => context.span(&route),
+            true => context.span(route.as_deref().unwrap_or(UNKNOWN_ROUTE)),
             false => Span::none(),
         };
         let span = context.record(SpanKind::Server, "HTTP");
         let rejected = async {
-            let record = RequestRecord::begin(&self.state.metrics, span, &head, Some(route), arrived);
-            let mut response = self.response_to(&head, &context);
-            unread::finish(&head, body, &mut response).await;
+            let mut response = match route {
+                Some(_) => self.response_with_permit(&head, &context),
+                None => self.overloaded(&context),
+            };
+            let record = RequestRecord::begin(&self.state.metrics, span, &head, route, arrived);
+            response.headers_mut().insert(trace::REQUEST_ID, trace::request_id_value(context.request_id));
+            unread::finish(&head, body, &mut response);
             if let Some(cors) = &self.cors {
                 let Ok(with_cors) = cors.clone().oneshot(head.map(|()| response)).await;
                 response = with_cors;
@@ -142,7 +169,8 @@ impl LoadShed {
         rejected.instrument(log_span).await
     }
 
-    fn response_to(&self, head: &Request<()>, context: &trace::Context) -> Response {
+    /// The rejection by a route that needs an in-flight permit: by the rate limit, or because of the overload.
+    fn response_with_permit(&self, head: &Request<()>, context: &trace::Context) -> Response {
         let AppState { load_limits, problem_context, .. } = &*self.state;
         let mut check = load_limits.check_address(head);
         let mut response = match check.rejection() {
@@ -151,19 +179,20 @@ impl LoadShed {
                 security_headers::insert(response.headers_mut(), self.state.is_https());
                 response
             }
-            None => {
-                load_limits.count_shed();
-                self.overloaded.respond(problem_context, context)
-            }
+            None => self.overloaded(context),
         };
-        let headers = response.headers_mut();
-        headers.insert(trace::REQUEST_ID, trace::request_id_value(context.request_id));
-        match *head.method() {
-            Method::POST => headers.insert(IDEMPOTENCY_KEY, key::effective(head.headers()).key.to_header()),
-            _ => headers.remove(IDEMPOTENCY_KEY),
-        };
-        // No compression: the body is shorter than its threshold.
+        if *head.method() == Method::POST {
+            let key = key::effective(head.headers()).key.to_header();
+            response.headers_mut().insert(IDEMPOTENCY_KEY, key);
+        }
         check.apply_headers(response)
+    }
+
+    /// The rejection because of the overload; counts it. It is not compressed: its body is shorter than the
+    /// threshold.
+    fn overloaded(&self, context: &trace::Context) -> Response {
+        self.state.load_limits.count_shed();
+        self.overloaded.respond(&self.state.problem_context, context)
     }
 }
 
@@ -200,7 +229,8 @@ mod tests {
         let request =
             Request::builder().method(method).uri(path).extension(PeerAddress(IpAddr::from([192, 0, 2, 1])));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        request.header("x-request-id", ID).header("traceparent", PARENT).body(Body::from(ORDER)).unwrap()
+        let request = request.header("host", "shop.example").header("x-request-id", ID);
+        request.header("traceparent", PARENT).body(Body::from(ORDER)).unwrap()
     }
 
     #[tokio::test]
@@ -221,7 +251,7 @@ mod tests {
             let (gateway, router) = (GatewayService::new(one.clone()), routes::router(other.clone()));
             for status in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS] {
                 let request = || request(method.clone(), path, headers);
-                assert!(gateway.0.load_shed.as_ref().unwrap().route_to_shed(&request()).is_some(), "{path}");
+                assert!(gateway.0.load_shed.as_ref().unwrap().admit(&request()).is_err(), "{path}");
                 let early = collect(gateway.call(request()).await).await;
                 assert_eq!(early.0, status, "{path}");
                 let mut layered = collect(router.clone().oneshot(request()).await.unwrap()).await;
@@ -238,9 +268,9 @@ mod tests {
         let gateway = GatewayService::new(state.clone());
         let request = |method, path| request(method, path, &[]);
         let load_shed = gateway.0.load_shed.as_ref().unwrap();
-        assert!(load_shed.route_to_shed(&request(Method::POST, "/orders")).is_none());
+        assert!(load_shed.admit(&request(Method::POST, "/orders")).is_ok());
         let _permit = state.load_limits.try_acquire().unwrap();
-        assert!(load_shed.route_to_shed(&request(Method::POST, "/orders")).is_some());
+        assert!(load_shed.admit(&request(Method::POST, "/orders")).is_err());
         for (method, path, status) in [
             (Method::PUT, "/orders", StatusCode::METHOD_NOT_ALLOWED),
             (Method::POST, "/orders/7", StatusCode::METHOD_NOT_ALLOWED),

@@ -1,4 +1,4 @@
-//! Collects all errors of a request body.
+//! Collects the errors of a request body.
 
 use crate::{
     json::{Members, Value, pointer},
@@ -26,12 +26,10 @@ pub(super) struct Member {
     pub(super) accepted: fn() -> String,
 }
 
-/// The errors found so far.
+/// The errors found so far, at most one more than a problem lists: [`Problem::invalid`](crate::problem)
+/// shows that there are more. Further ones cost nothing.
 #[derive(Debug, Default)]
-pub(super) struct FieldErrors {
-    found: Vec<Violation>,
-    omitted: usize,
-}
+pub(super) struct FieldErrors(Vec<Violation>);
 
 impl JsonPath {
     fn pointer(self) -> String {
@@ -51,31 +49,32 @@ impl JsonPath {
 
 impl FieldErrors {
     pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.0.is_empty()
     }
 
-    /// The errors, and a last one that counts those beyond [`VIOLATIONS_MAX`].
-    pub(super) fn into_violations(mut self) -> Vec<Violation> {
-        if self.omitted > 0 {
-            let detail = format!("has {} more offending members than are named here", self.omitted);
-            self.found.push(Violation::new(BODY, Some(pointer::DOCUMENT.to_owned()), detail));
-        }
-        self.found
+    pub(super) fn into_violations(self) -> Vec<Violation> {
+        self.0
     }
 
     /// Adds an error of the body as a whole.
     pub(super) fn body(&mut self, detail: String) {
-        self.add(BODY.to_owned(), pointer::DOCUMENT.to_owned(), detail);
+        self.add(|| Violation::new(BODY, Some(pointer::DOCUMENT.to_owned()), detail));
     }
 
     /// Adds an error of a whole item.
     pub(super) fn item(&mut self, index: usize, detail: &str) {
-        self.add(format!("order_items[{index}]"), JsonPath::Item(index).pointer(), detail.to_owned());
+        self.add(|| {
+            let pointer = JsonPath::Item(index).pointer();
+            Violation::new(format!("order_items[{index}]"), Some(pointer), detail)
+        });
     }
 
     /// Adds an error of a member of the object at `path`.
-    pub(super) fn member(&mut self, path: JsonPath, member: &Member, detail: String) {
-        self.add(path.field(member.field), pointer::member(&path.pointer(), member.name), detail);
+    pub(super) fn member(&mut self, path: JsonPath, member: &Member, detail: impl Into<String>) {
+        self.add(|| {
+            let pointer = pointer::member(&path.pointer(), member.name);
+            Violation::new(path.field(member.field), Some(pointer), detail)
+        });
     }
 
     /// The values of the `known` members of the object at `path`, the first of a duplicate one. Adds an error
@@ -90,11 +89,12 @@ impl FieldErrors {
         for (name, value) in members {
             match known.iter().position(|member| member.name == name) {
                 Some(index) if values[index].is_none() => values[index] = Some(value),
-                Some(index) => self.member(path, known[index], "must be given once".to_owned()),
-                None => {
+                Some(index) => self.member(path, known[index], "must be given once"),
+                None => self.add(|| {
                     let detail = format!("is not known here; known are {}", known.map(|m| m.name).join(", "));
-                    self.add(path.field(&name), pointer::member(&path.pointer(), &name), detail);
-                }
+                    let pointer = pointer::member(&path.pointer(), &name);
+                    Violation::new(path.field(&name), Some(pointer), detail)
+                }),
             }
         }
         values
@@ -109,17 +109,18 @@ impl FieldErrors {
         parse: impl FnOnce(Value<'a>) -> Result<T, String>,
     ) -> Option<T> {
         let Some(value) = value else {
-            let detail = format!("is missing; it {}", (member.accepted)());
-            self.add(path.field(member.field), path.pointer(), detail);
+            self.add(|| {
+                let detail = format!("is missing; it {}", (member.accepted)());
+                Violation::new(path.field(member.field), Some(path.pointer()), detail)
+            });
             return None;
         };
         parse(value).map_err(|detail| self.member(path, member, detail)).ok()
     }
 
-    fn add(&mut self, field: String, pointer: String, detail: String) {
-        match self.found.len() < VIOLATIONS_MAX {
-            true => self.found.push(Violation::new(field, Some(pointer), detail)),
-            false => self.omitted += 1,
+    fn add(&mut self, violation: impl FnOnce() -> Violation) {
+        if self.0.len() <= VIOLATIONS_MAX {
+            self.0.push(violation());
         }
     }
 }

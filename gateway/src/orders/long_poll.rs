@@ -39,14 +39,15 @@ pub(super) async fn settled(
     deadline: Deadline,
     failed: impl Fn(Status) -> Problem,
 ) -> Result<(GetOrderResponse, Option<u32>), Problem> {
-    // The permit of a request in flight is held during the calls, not during the pauses.
     let read = async || {
-        let _permit = state.load_limits.try_acquire()?;
         let read = state.orders.clone().get(call(request, deadline)).await;
         read.map(tonic::Response::into_inner).map_err(&failed)
     };
     let started = Instant::now();
+    // The permit of a request in flight is held during the calls, not during the pauses.
+    let permit = state.load_limits.try_acquire()?;
     let mut order = read().await?;
+    drop(permit);
     let Some(seconds) = prefer::wait_seconds(headers) else { return Ok((order, None)) };
     if !is_pending(&order) {
         return Ok((order, Some(seconds)));
@@ -59,6 +60,8 @@ pub(super) async fn settled(
     while is_pending(&order) && Instant::now() < end && state.readiness.is_ready() {
         sleep_until(end.min(Instant::now() + pause)).await;
         pause = (pause * 2).min(limits::LONG_POLL_PAUSE_MAX);
+        // Without a permit the poll ends with the last known state; no request is rejected.
+        let Some(_permit) = state.load_limits.permit() else { break };
         match read().await {
             Ok(later) => order = later,
             Err(_) => break,

@@ -74,7 +74,8 @@ fn unknown(pairs: &[(String, String)], known: &[&str]) -> Vec<Violation> {
         _ => format!("is not known here; known are {}", known.join(", ")),
     };
     let unknown = pairs.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    unknown.take(limits::VIOLATIONS_MAX).map(|(name, _)| violation(name, detail())).collect()
+    // One more than a problem lists shows that there are more.
+    unknown.take(limits::VIOLATIONS_MAX + 1).map(|(name, _)| violation(name, detail())).collect()
 }
 
 fn violation(parameter: &str, detail: String) -> Violation {

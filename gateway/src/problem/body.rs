@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::registry::{ProblemStatus, ProblemType, code_name};
+use crate::limits::VIOLATIONS_MAX;
 
 /// A problem (RFC 9457, application/problem+json).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -44,6 +45,11 @@ pub struct Body {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<Violation>,
+    /// Whether the request has more invalid members than `errors` names, which are the first 100. Absent for
+    /// false.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub errors_truncated: bool,
     /// The cause as a constant, unique within `domain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -97,6 +103,7 @@ impl Body {
             retryable: kind.retryable,
             order_id: None,
             errors: Vec::new(),
+            errors_truncated: false,
             reason: None,
             domain: None,
             metadata: BTreeMap::new(),
@@ -108,6 +115,19 @@ impl Body {
             upstream_request_id: None,
         }
     }
+
+    /// Sets `errors` to the first [`VIOLATIONS_MAX`] violations.
+    pub(super) fn set_errors(&mut self, mut violations: Vec<Violation>) {
+        self.errors_truncated = violations.len() > VIOLATIONS_MAX;
+        violations.truncate(VIOLATIONS_MAX);
+        self.errors = violations;
+    }
+}
+
+/// The signature is that of `skip_serializing_if`.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// One invalid member of a request.

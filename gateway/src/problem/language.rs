@@ -3,6 +3,8 @@
 use http::HeaderValue;
 use tonic_types::pb::LocalizedMessage;
 
+use crate::field_list;
+
 /// Language ranges considered of one `Accept-Language`. Clients list their preferred ranges first.
 const RANGES_MAX: usize = 32;
 /// Characters of a language tag (RFC 5646, section 4.4.1, requires support for 35).
@@ -42,35 +44,10 @@ pub(super) fn is_tag(tag: &str) -> bool {
 /// Orders messages by quality, then by the position of their range.
 type Rank = (u16, std::cmp::Reverse<usize>);
 
+/// Without invalid ranges and without `*`, which prefers no language (RFC 4647, section 3.4).
 fn parse(header: &str) -> Vec<Range<'_>> {
-    header.split(',').take(RANGES_MAX).filter_map(parse_range).collect()
-}
-
-/// `None` for an invalid range, and for `*`, which prefers no language (RFC 4647, section 3.4).
-fn parse_range(element: &str) -> Option<Range<'_>> {
-    let (tag, parameter) = match element.split_once(';') {
-        Some((tag, parameter)) => (tag.trim(), Some(parameter.trim())),
-        None => (element.trim(), None),
-    };
-    let quality = match parameter {
-        None => 1000,
-        Some(text) => parse_quality(text.strip_prefix("q=").or_else(|| text.strip_prefix("Q="))?)?,
-    };
-    is_tag(tag).then_some(Range { tag, quality })
-}
-
-/// A qvalue (RFC 9110, section 12.4.2) in thousandths: 0 or 1 and at most three decimals.
-fn parse_quality(text: &str) -> Option<u16> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let thousandths: u16 = format!("{decimals:0<3}").parse().ok()?;
-    match whole {
-        "0" => Some(thousandths),
-        "1" if thousandths == 0 => Some(1000),
-        _ => None,
-    }
+    let ranges = field_list::weighted_line(header).map(|(tag, quality)| Range { tag, quality });
+    ranges.take(RANGES_MAX).filter(|range| is_tag(range.tag)).collect()
 }
 
 /// The rank of a message in the language `tag`; `None` if the ranges do not accept it.
@@ -121,9 +98,7 @@ mod tests {
 
     #[test]
     fn a_message_in_no_accepted_language_is_not_chosen() {
-        for accept in
-            ["", "en", "*", "de;q=0", "de-AT;q=0", "deu", "d", "de;q=2", "de;q=0.1234", "de;level=1", ";,;"]
-        {
+        for accept in ["", "en", "*", "de;q=0", "de-AT;q=0", "deu", "d", "de;q=2", "de;q=0.1234", ";,;"] {
             assert_eq!(chosen(accept, &["de"]), None, "{accept}");
         }
         assert_eq!(chosen("zh-TW", &["zh-CN"]), None);

@@ -153,7 +153,7 @@ fn apply_details(problem: &mut Problem, details: Details, request: &RequestFacts
     }
     apply_localized_message(problem, &details.localized, request);
     let body = problem.body_mut();
-    body.errors = details.violations;
+    body.set_errors(details.violations);
     if let Some(shape) = &request.shape {
         for violation in &mut body.errors {
             violation.pointer = pointer(&violation.field, shape);

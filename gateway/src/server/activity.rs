@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -12,7 +13,9 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use http::{Request, Version};
 use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval},
@@ -20,16 +23,17 @@ use tokio::{
 
 use super::metrics::CloseReason;
 use crate::limits::{
-    ABANDONED_MAX, CLOSE_CHECK_INTERVAL, CLOSE_LINGER, CONNECTION_CHECK_INTERVAL, CONNECTION_IDLE_MAX,
-    RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX,
+    ABANDONED_MAX, CLOSE_CHECK_INTERVAL, CLOSE_LINGER, CONNECTION_CHECK_INTERVAL, HEAD_READ_MAX,
+    HTTP_2_IDLE_MAX, RESPONSE_CHUNK_BYTES, RESPONSE_READ_MAX,
 };
 
 /// The activity of one connection. Cheap to clone: clones share the state.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Activity(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
+    /// How long an HTTP/1 connection may be idle.
+    keep_alive: Duration,
     state: Mutex<State>,
     abandoned_too_many: Notify,
 }
@@ -37,6 +41,12 @@ struct Inner {
 struct State {
     /// End of the last request, or start of the connection.
     last_used: Instant,
+    /// Whether the last request came by HTTP/2.
+    is_http_2: bool,
+    /// The time of the first byte after the last response: of a request's head, where the version is HTTP/1.
+    head_since: Option<Instant>,
+    /// Whether the body of the last request has not arrived to its end.
+    body_arrives: bool,
     /// Requests so far; the last one's id.
     requests: u64,
     /// Requests without a response.
@@ -59,17 +69,56 @@ struct Unread {
 impl Default for State {
     fn default() -> Self {
         let last_used = Instant::now();
-        Self { last_used, requests: 0, in_flight: 0, unread: Vec::new(), completed: 0, abandoned: 0 }
+        Self {
+            last_used,
+            is_http_2: false,
+            head_since: None,
+            body_arrives: false,
+            requests: 0,
+            in_flight: 0,
+            unread: Vec::new(),
+            completed: 0,
+            abandoned: 0,
+        }
     }
 }
 
 impl Activity {
+    /// The activity of a connection that may be idle for `keep_alive`.
+    pub(super) fn new(keep_alive: Duration) -> Self {
+        let (state, abandoned_too_many) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { keep_alive, state, abandoned_too_many }))
+    }
+
+    /// Records that bytes arrived.
+    pub(super) fn record_read(&self) {
+        let mut state = self.state();
+        if state.head_since.is_none() && state.in_flight == 0 && state.unread.is_empty() {
+            state.head_since = Some(Instant::now());
+        }
+    }
+
+    /// Whether a request has arrived as a whole, over HTTP/1, and its response has not been sent.
+    pub(super) fn owes_response(&self) -> bool {
+        let state = self.state();
+        !state.is_http_2 && !state.body_arrives && (state.in_flight > 0 || !state.unread.is_empty())
+    }
+
+    /// Observes the end of the request's body.
+    pub(super) fn observe(&self, request: Request<Incoming>) -> Request<RequestBody> {
+        request.map(|body| RequestBody { body, activity: self.clone() })
+    }
+
     pub(super) fn has_requests(&self) -> bool {
         self.state().requests > 0
     }
 
-    pub(super) fn begin_request(&self) -> RequestGuard {
+    /// `has_body` is whether the request's body is still to arrive.
+    pub(super) fn begin_request(&self, version: Version, has_body: bool) -> RequestGuard {
         let mut state = self.state();
+        state.is_http_2 = version == Version::HTTP_2;
+        state.head_since = None;
+        state.body_arrives = has_body;
         state.requests += 1;
         state.in_flight += 1;
         RequestGuard { id: state.requests, activity: Some(self.clone()) }
@@ -82,7 +131,10 @@ impl Activity {
         loop {
             tokio::select! {
                 () = self.0.abandoned_too_many.notified() => return CloseReason::Abandoning,
-                now = checks.tick() => if let Some(reason) = self.state().time_limit_exceeded(now) { return reason },
+                now = checks.tick() => {
+                    let exceeded = self.state().time_limit_exceeded(now, self.0.keep_alive);
+                    if let Some(reason) = exceeded { return reason }
+                }
             }
         }
     }
@@ -105,16 +157,56 @@ impl Activity {
 }
 
 impl State {
-    fn time_limit_exceeded(&self, now: Instant) -> Option<CloseReason> {
-        let unread = self.unread.first().is_some_and(|unread| now - unread.since > RESPONSE_READ_MAX);
-        let idle =
-            self.in_flight == 0 && self.unread.is_empty() && now - self.last_used > CONNECTION_IDLE_MAX;
-        unread.then_some(CloseReason::Unread).or(idle.then_some(CloseReason::Idle))
+    fn time_limit_exceeded(&self, now: Instant, keep_alive: Duration) -> Option<CloseReason> {
+        if self.unread.first().is_some_and(|unread| now - unread.since > RESPONSE_READ_MAX) {
+            return Some(CloseReason::Unread);
+        }
+        if self.in_flight > 0 || !self.unread.is_empty() {
+            return None;
+        }
+        // An idle HTTP/2 connection exchanges frames.
+        let head_since = self.head_since.filter(|_| !self.is_http_2);
+        if head_since.is_some_and(|since| now - since > HEAD_READ_MAX) {
+            return Some(CloseReason::SlowHead);
+        }
+        let idle_max = if self.is_http_2 { keep_alive.max(HTTP_2_IDLE_MAX) } else { keep_alive };
+        // The time of an HTTP/1 head that has begun is limited above.
+        (head_since.is_none() && now - self.last_used > idle_max).then_some(CloseReason::Idle)
     }
 
     fn is_settled(&self, now: Instant) -> bool {
         let reading = self.unread.iter().any(|unread| now - unread.progress < CLOSE_LINGER);
         self.in_flight == 0 && !reading && now - self.last_used >= CLOSE_LINGER
+    }
+}
+
+/// A request body whose end is recorded.
+pub(super) struct RequestBody {
+    body: Incoming,
+    activity: Activity,
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.activity.state().body_arrives = false;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -139,6 +231,7 @@ impl Drop for RequestGuard {
         let mut state = activity.state();
         state.in_flight -= 1;
         state.last_used = Instant::now();
+        state.head_since = None;
         state.abandoned += 1;
         if state.abandoned.saturating_sub(state.completed) > ABANDONED_MAX {
             activity.0.abandoned_too_many.notify_one();
@@ -177,6 +270,7 @@ impl Drop for ResponseGuard {
         state.unread.retain(|unread| unread.id != self.id);
         state.completed += 1;
         state.last_used = Instant::now();
+        state.head_since = None;
     }
 }
 
@@ -229,13 +323,12 @@ impl HttpBody for ResponseBody {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http_body_util::BodyExt;
     use tokio::time::timeout;
 
     use super::*;
 
+    const KEEP_ALIVE: Duration = Duration::from_secs(75);
     /// Longer than every limit.
     const LONG: Duration = Duration::from_secs(3600);
 
@@ -246,25 +339,71 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_connection_closes() {
-        let activity = Activity::default();
-        let request = activity.begin_request();
-        assert_eq!(closed(&activity).await, None);
-        drop(request.track(Response::new(Body::empty())));
+        for (version, keep_alive, idle_max) in [
+            (Version::HTTP_11, KEEP_ALIVE, KEEP_ALIVE),
+            (Version::HTTP_2, KEEP_ALIVE, HTTP_2_IDLE_MAX),
+            (Version::HTTP_11, 5 * HTTP_2_IDLE_MAX, 5 * HTTP_2_IDLE_MAX),
+            (Version::HTTP_2, 5 * HTTP_2_IDLE_MAX, 5 * HTTP_2_IDLE_MAX),
+        ] {
+            let activity = Activity::new(keep_alive);
+            let request = activity.begin_request(version, false);
+            assert_eq!(closed(&activity).await, None);
+            drop(request.track(Response::new(Body::empty())));
+            let (reason, after) = closed(&activity).await.unwrap();
+            assert_eq!(reason, CloseReason::Idle);
+            assert!((idle_max..=idle_max + CONNECTION_CHECK_INTERVAL).contains(&after), "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_is_owed_from_the_end_of_an_http_1_request_to_the_last_byte() {
+        let activity = Activity::new(KEEP_ALIVE);
+        assert!(!activity.owes_response());
+        let request = activity.begin_request(Version::HTTP_11, true);
+        assert!(!activity.owes_response(), "the body is incomplete");
+        activity.state().body_arrives = false;
+        assert!(activity.owes_response());
+        let response = request.track(Response::new(Body::from("x")));
+        assert!(activity.owes_response());
+        drop(response);
+        assert!(!activity.owes_response());
+        let _request = activity.begin_request(Version::HTTP_2, false);
+        assert!(!activity.owes_response(), "an HTTP/2 connection has no half");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http_1_head_must_arrive_in_time_on_an_idle_connection_too() {
+        let activity = Activity::new(KEEP_ALIVE);
+        for _ in 0..2 {
+            let request = activity.begin_request(Version::HTTP_11, false);
+            activity.record_read();
+            drop(request.track(Response::new(Body::empty())));
+            tokio::time::sleep(KEEP_ALIVE / 2).await;
+            activity.record_read();
+        }
+        tokio::time::sleep(HEAD_READ_MAX / 2).await;
+        activity.record_read();
         let (reason, after) = closed(&activity).await.unwrap();
-        assert_eq!(reason, CloseReason::Idle);
-        assert!(
-            (CONNECTION_IDLE_MAX..=CONNECTION_IDLE_MAX + CONNECTION_CHECK_INTERVAL).contains(&after),
-            "{after:?}"
-        );
+        assert_eq!(reason, CloseReason::SlowHead);
+        let left = HEAD_READ_MAX / 2;
+        assert!((left..=left + CONNECTION_CHECK_INTERVAL).contains(&after), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_an_idle_http_2_connection_are_no_head() {
+        let activity = Activity::new(KEEP_ALIVE);
+        drop(activity.begin_request(Version::HTTP_2, false).track(Response::new(Body::empty())));
+        activity.record_read();
+        assert_eq!(closed(&activity).await.unwrap().0, CloseReason::Idle);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_closes_when_one_response_stays_unread() {
-        let activity = Activity::default();
-        let _unread = activity.begin_request().track(Response::new(Body::from("x")));
+        let activity = Activity::new(KEEP_ALIVE);
+        let _unread = activity.begin_request(Version::HTTP_11, false).track(Response::new(Body::from("x")));
         let others = async {
             loop {
-                drop(activity.begin_request().track(Response::new(Body::from("y"))));
+                drop(activity.begin_request(Version::HTTP_11, false).track(Response::new(Body::from("y"))));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         };
@@ -279,9 +418,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_is_unread_until_its_last_chunk_is_taken() {
-        let activity = Activity::default();
+        let activity = Activity::new(KEEP_ALIVE);
         let bytes = Bytes::from(vec![7; 2 * RESPONSE_CHUNK_BYTES + 1]);
-        let mut body = activity.begin_request().track(Response::new(Body::from(bytes.clone()))).into_body();
+        let mut body = activity
+            .begin_request(Version::HTTP_11, false)
+            .track(Response::new(Body::from(bytes.clone())))
+            .into_body();
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
         let mut read = Vec::new();
         for expected in [RESPONSE_CHUNK_BYTES, RESPONSE_CHUNK_BYTES, 1] {
@@ -298,16 +440,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_may_abandon_as_many_requests_as_it_completes_plus_a_margin() {
-        let activity = Activity::default();
+        let activity = Activity::new(KEEP_ALIVE);
         for _ in 0..10 * ABANDONED_MAX {
-            drop(activity.begin_request());
-            drop(activity.begin_request().track(Response::new(Body::empty())));
+            drop(activity.begin_request(Version::HTTP_11, false));
+            drop(activity.begin_request(Version::HTTP_11, false).track(Response::new(Body::empty())));
         }
         for _ in 0..ABANDONED_MAX {
-            drop(activity.begin_request());
+            drop(activity.begin_request(Version::HTTP_11, false));
         }
         assert!(timeout(Duration::from_millis(1), activity.limit_reached()).await.is_err());
-        drop(activity.begin_request());
+        drop(activity.begin_request(Version::HTTP_11, false));
         assert_eq!(closed(&activity).await.unwrap().0, CloseReason::Abandoning);
     }
 }

@@ -5,7 +5,10 @@ use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Durat
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use grpc_client::tls::ServerTls;
 use http::{HeaderValue, Request, Response, Version, header};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -15,8 +18,9 @@ use tokio::{
 
 use super::{
     ServerContext,
-    activity::{Activity, RequestGuard, ResponseBody},
+    activity::{Activity, RequestBody, RequestGuard, ResponseBody},
     metrics::CloseReason,
+    tracked_io::TrackedIo,
 };
 use crate::{limits, load_limits::PeerAddress};
 
@@ -67,11 +71,12 @@ async fn serve_requests<IO>(io: IO, peer: IpAddr, opened: Instant, server: &Arc<
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Activity::default();
+    let activity = Activity::new(server.keep_alive);
+    let io = TrackedIo::new(io, activity.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
-        let guard = activity.begin_request();
+        let guard = activity.begin_request(request.version(), !request.body().is_end_stream());
         request.extensions_mut().insert(PeerAddress(peer));
-        respond(server.clone(), request, guard)
+        respond(server.clone(), activity.observe(request), guard)
     });
     // hyper has no timeout for the first bytes of a connection, by which it detects the protocol.
     let no_request_within = async |limit: Duration| {
@@ -122,7 +127,7 @@ fn log_outcome(outcome: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 
 async fn respond(
     server: Arc<ServerContext>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     guard: RequestGuard,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let version = request.version();

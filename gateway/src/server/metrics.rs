@@ -18,6 +18,8 @@ pub(super) enum CloseReason {
     Address,
     /// It was idle for too long.
     Idle,
+    /// The head of an HTTP/1 request took too long to arrive.
+    SlowHead,
     /// Its client does not read a response.
     Unread,
     /// Its client abandons too many requests.
@@ -47,6 +49,7 @@ impl ConnectionMetrics {
         let why = match reason {
             CloseReason::Address => "address",
             CloseReason::Idle => "idle",
+            CloseReason::SlowHead => "slow_head",
             CloseReason::Unread => "unread",
             CloseReason::Abandoning => "abandoning",
         };

@@ -35,7 +35,8 @@ impl Running {
         let shutdown = CancellationToken::new();
         let (gateway, stop) = (gateway.into(), shutdown.clone());
         let serving = tokio::spawn(async move {
-            serve(listener, gateway, None, limiter(), &Readiness::default(), &stop).await;
+            let config = load_limits::Config::default();
+            serve(listener, gateway, None, &config, limiter(), &Readiness::default(), &stop).await;
         });
         Self { address, shutdown, serving }
     }
@@ -204,9 +205,10 @@ async fn connections_in_the_backlog_are_accepted_when_the_listener_closes() {
     let router = Router::new().route("/", get(async || "here"));
     let closing = CancellationToken::new();
     let server = Arc::new(ServerContext {
-        http: http(),
+        http: http(&load_limits::Config::default()),
         tls: None,
         limiter: limiter(),
+        keep_alive: limits::KEEP_ALIVE_DEFAULT,
         gateway: router.into(),
         draining: closing.clone(),
         closing: closing.clone(),

@@ -10,6 +10,7 @@ use crate::support::{Client, Response, order_body, start_system};
 
 mod floods;
 mod load_shedding;
+mod open_requests;
 mod public_tls;
 mod rate_limits;
 mod slow_clients;

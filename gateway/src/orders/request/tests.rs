@@ -268,5 +268,4 @@ fn the_number_of_errors_is_bounded() {
     let members: Vec<String> = (0..8_000).map(|i| format!("\"{i}\":0")).collect();
     let found = parse(format!("{{{}}}", members.join(",")).as_bytes()).map(drop).unwrap_err();
     assert_eq!(found.len(), limits::VIOLATIONS_MAX + 1);
-    assert!(found.last().unwrap().detail.starts_with("has 7002 more"));
 }

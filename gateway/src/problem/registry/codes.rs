@@ -57,11 +57,16 @@ pub const INVALID_ARGUMENT: ProblemType = ProblemType {
             Code::InvalidArgument,
             "The header Accept must admit application/json.",
         ),
+        status(
+            StatusCode::URI_TOO_LONG,
+            Code::InvalidArgument,
+            "The path and the query of the request are too long.",
+        ),
         status(StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "The body of the request is too large."),
         status(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::InvalidArgument,
-            "The body of the request must be application/json in UTF-8.",
+            "The body of the request must be application/json without Content-Encoding.",
         ),
     ],
     what_happened: "The request is invalid. It was rejected before anything was saved. `errors` names every \
@@ -144,14 +149,24 @@ pub const RESOURCE_EXHAUSTED: ProblemType = ProblemType {
 
 /// The state of the system does not allow the request.
 pub const FAILED_PRECONDITION: ProblemType = ProblemType {
-    statuses: &[status(
-        StatusCode::BAD_REQUEST,
-        Code::FailedPrecondition,
-        "The state of the system does not allow this request.",
-    )],
-    what_happened: "The request is valid, but the state of its resource does not allow it. `preconditions` \
-        names the required state, if it is known.",
-    what_to_do: "Change that state first. Repeating the same request does not help.",
+    statuses: &[
+        status(
+            StatusCode::BAD_REQUEST,
+            Code::FailedPrecondition,
+            "The state of the system does not allow this request.",
+        ),
+        status(
+            StatusCode::PRECONDITION_FAILED,
+            Code::FailedPrecondition,
+            "A precondition in the headers of the request is false.",
+        ),
+    ],
+    what_happened: "400: the request is valid, but the state of its resource does not allow it. \
+        `preconditions` names the required state, if it is known. 412: a precondition in the headers is \
+        false, and the request had no effect. Entity tags of this API are weak, so that `If-Match` holds \
+        with `*` only. `If-None-Match: *` never holds for a request that places an order.",
+    what_to_do: "After a 400, change that state first. After a 412, remove `If-Match` or `If-None-Match`. \
+        Repeating the same request does not help.",
     ..of_code("failed-precondition", Code::FailedPrecondition, "A precondition does not hold")
 };
 
@@ -188,8 +203,9 @@ pub const UNIMPLEMENTED: ProblemType = ProblemType {
         ),
     ],
     what_happened: "405: the address does not support the method; the header `Allow` lists the methods that \
-        it supports. 501: the service behind the gateway does not support the operation.",
-    what_to_do: "After a 405, use a method that `Allow` lists. After a 501, use another operation.",
+        it supports. 501: the server knows neither the method nor the transfer coding of the request, or the \
+        service behind the gateway does not support the operation.",
+    what_to_do: "After a 405, use a method that `Allow` lists. After a 501, use another method or operation.",
     ..of_code("unimplemented", Code::Unimplemented, "Not offered")
 };
 

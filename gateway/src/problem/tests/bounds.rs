@@ -6,9 +6,12 @@ use super::{
     RequestFacts, bad_request, error_info, help, render_counted, render_details, render_status, retry_info,
     status,
 };
-use crate::problem::{
-    context::DropReason,
-    details::{ENTRIES_MAX, LINKS_MAX, TEXT_BYTES_MAX},
+use crate::{
+    limits::VIOLATIONS_MAX,
+    problem::{
+        context::DropReason,
+        details::{ENTRIES_MAX, LINKS_MAX, TEXT_BYTES_MAX},
+    },
 };
 
 /// No problem is longer, whatever a backend sends.
@@ -19,12 +22,14 @@ async fn no_more_violations_than_the_bound_are_shown() {
     let details =
         [bad_request(&[("user_id", "bad", ""); ENTRIES_MAX - 1]), bad_request(&[("payment", "no", ""); 9])];
     let (rendered, context) = render_counted(Code::InvalidArgument, &details).await;
-    assert_eq!(rendered.body["errors"].as_array().unwrap().len(), ENTRIES_MAX);
+    assert_eq!(rendered.body["errors"].as_array().unwrap().len(), VIOLATIONS_MAX);
+    assert_eq!(rendered.body["errors_truncated"], true);
     assert_eq!(context.dropped_count(DropReason::TooMuch), 1);
 
     let many = vec![("order_items[0].quantity", "is not a number that is sold here", ""); 10_000];
     let rendered = render_details(Code::InvalidArgument, &[bad_request(&many)]).await;
-    assert_eq!(rendered.body["errors"].as_array().unwrap().len(), ENTRIES_MAX);
+    assert_eq!(rendered.body["errors"].as_array().unwrap().len(), VIOLATIONS_MAX);
+    assert_eq!(rendered.body["errors_truncated"], true);
     assert!(rendered.text.len() < BODY_BYTES_MAX);
 }
 

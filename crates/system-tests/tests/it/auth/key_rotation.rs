@@ -52,6 +52,29 @@ async fn unknown_kid_refreshes_the_key_set_once() {
 }
 
 #[tokio::test]
+async fn tokens_that_wait_for_keys_count_as_open_requests() {
+    let issuer = Issuer::of(&[Signer::ec(Some("known"))]).await;
+    let fixture = AuthFixture::start(&[("AUTH_JWKS_URL", &issuer.url()), ("REQUESTS_MAX", "2")]).await;
+    fixture.until_ready().await;
+    issuer.respond_with(KeySetResponse::Hang);
+    let (fixture, token) = (Arc::new(fixture), Signer::ec(Some("unknown")).token(claims()));
+    let mut waiting = JoinSet::new();
+    for _ in 0..2 {
+        let (fixture, token) = (fixture.clone(), token.clone());
+        waiting.spawn(async move { fixture.list(&token).await });
+    }
+    eventually("further requests are rejected at once", async || {
+        let began = Instant::now();
+        let rejected = fixture.call(Operation::List, "invalid").await.status == 503;
+        assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
+        rejected.then_some(())
+    })
+    .await;
+    assert_eq!(waiting.join_all().await, [503; 2]);
+    assert!(fixture.is_ready().await);
+}
+
+#[tokio::test]
 async fn unknown_kids_refresh_at_most_once_per_interval() {
     let ours = [Signer::ec(Some("ours"))];
     let issuer = Issuer::of(&ours).await;

@@ -97,14 +97,16 @@ async fn client_disconnect_ends_the_long_poll() {
     client.send(request).await.unwrap();
     wait_for_gets(&backend, 2).await;
     drop(client);
-    // The poll interval is at most a second, so a running poll would show within three seconds.
+    // The request continues for five seconds, since the client may have closed its half only. The poll
+    // interval is at most a second, so a running poll would show within three seconds.
     eventually("no Get for three seconds", async || {
         let before = backend.get_count();
         tokio::time::sleep(Duration::from_secs(3)).await;
         (backend.get_count() == before).then_some(())
     })
     .await;
-    assert!(backend.get_count() < 6, "{} calls", backend.get_count());
+    // Twelve by the end of the preferred time.
+    assert!(backend.get_count() < 10, "{} calls", backend.get_count());
 }
 
 #[tokio::test]
