@@ -5,13 +5,11 @@
 //! other.
 
 use std::{
-    io,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use grpc_client::tls::ServerTls;
@@ -21,11 +19,11 @@ use hyper_util::{
 };
 use service_kit::{
     CancellationToken,
+    accept::{Acceptor, Opening},
     admin::{ACCEPTING, Readiness},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
     time::sleep,
 };
 
@@ -39,9 +37,6 @@ mod tracked_io;
 
 pub(crate) use connection_limiter::ConnectionLimiter;
 pub(crate) use metrics::ConnectionMetrics;
-
-/// Pause after a failed accept: without free file descriptors, the next one fails as well.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shared by the tasks of all connections.
 struct ServerContext {
@@ -97,20 +92,22 @@ pub(crate) async fn serve(
         closing: CancellationToken::new(),
         open_at_end: AtomicUsize::new(0),
     });
-    let mut connections = JoinSet::new();
+    // Each address has a limit of connections, whether or not they have sent a request.
+    let serve = |stream, peer, _: Opening| spawn(stream, peer, &server);
+    let mut acceptor = Acceptor::new(listener, limits::CONNECTIONS_MAX);
     readiness.set(ACCEPTING, true);
     tokio::select! {
-        () = accept(&listener, &server, &mut connections) => {}
+        () = acceptor.accept(serve) => {}
         () = shutdown.cancelled() => readiness.set(ACCEPTING, false),
     }
-    if !connections.is_empty() {
+    if !acceptor.is_empty() {
         tokio::select! {
-            () = accept(&listener, &server, &mut connections) => {}
+            () = acceptor.accept(serve) => {}
             () = sleep(limits::DRAIN_LINGER) => {}
         }
     }
     server.closing.cancel();
-    accept_rest(listener, &server, &mut connections);
+    let mut connections = acceptor.close(serve);
     while connections.join_next().await.is_some() {}
     let connections = server.open_at_end.load(Ordering::Relaxed);
     if connections > 0 {
@@ -140,55 +137,18 @@ fn http(config: &load_limits::Config) -> Builder<TokioExecutor> {
     builder
 }
 
-/// Accepts connections forever, while fewer than [`limits::CONNECTIONS_MAX`] are open.
-async fn accept(listener: &TcpListener, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
-    loop {
-        tokio::select! {
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < limits::CONNECTIONS_MAX => match accepted {
-                Ok((stream, peer)) => spawn(stream, peer, server, connections),
-                Err(error) => pause_after(&error).await,
-            }
-        }
-    }
-}
-
-/// Starts the task of a connection, unless its address has reached its limit.
-fn spawn(stream: TcpStream, peer: SocketAddr, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
-    if let Some(guard) = server.limiter.try_acquire(peer.ip()) {
-        let server = server.clone();
-        connections.spawn(async move {
-            connection::serve(stream, peer.ip(), server).await;
-            drop(guard);
-        });
-    }
-}
-
-/// Accepts the connections in the backlog, and closes the listener. Their clients are connected already, and
-/// may have sent a request.
-fn accept_rest(listener: TcpListener, server: &Arc<ServerContext>, connections: &mut JoinSet<()>) {
-    // tokio may not have been notified of all of them yet; a non-blocking accept of the socket itself finds
-    // them.
-    let Ok(listener) = listener.into_std() else { return };
-    while connections.len() < limits::CONNECTIONS_MAX
-        && let Ok((stream, peer)) = listener.accept()
-    {
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            spawn(stream, peer, server, connections);
-        }
-    }
-}
-
-/// Pauses, unless the client has aborted its connection: for any other error the next accept would fail at
-/// once.
-async fn pause_after(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "accept failed");
-        sleep(ACCEPT_PAUSE).await;
-    }
+/// The future that serves a connection, unless its address has reached its limit.
+fn spawn(
+    stream: TcpStream,
+    peer: SocketAddr,
+    server: &Arc<ServerContext>,
+) -> Option<impl Future<Output = ()> + Send + use<>> {
+    let guard = server.limiter.try_acquire(peer.ip())?;
+    let server = server.clone();
+    Some(async move {
+        connection::serve(stream, peer.ip(), server).await;
+        drop(guard);
+    })
 }
 
 #[cfg(test)]

@@ -1,33 +1,33 @@
 //! The gRPC server of every service: health, reflection in development, limits, trace context, panics,
 //! deadlines, load reports, and graceful shutdown.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use futures_util::{TryStreamExt as _, future::Either};
 use grpc_client::tls::ServerTls;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{service::Routes, transport::server::TcpIncoming};
+use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
+    accept::Acceptor,
     admin::{ACCEPTING, Readiness},
     env::Mode,
     metrics::ServerMetrics,
-    process::{BindError, BoundSocket, within_drain},
+    process::{BindError, BoundSocket, DRAIN_MAX},
     trace::Tracer,
 };
 
-mod connections;
+mod connection;
 mod load;
+mod preface;
 mod server_layer;
-mod tls_incoming;
 mod work;
 
-use connections::Connections;
+use connection::ConnectionContext;
+pub use connection::HANDSHAKE_MAX;
 use server_layer::ServerLayer;
 pub use server_layer::{Deadline, TIME_LEFT_MIN};
-pub use tls_incoming::{HANDSHAKE_MAX, HANDSHAKES_MAX};
 use work::Work;
 
 /// Limit of calls in flight of one server. A further call is rejected with NOT_STARTED.
@@ -35,14 +35,9 @@ pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
 /// Limit of a request message, in bytes; a longer one is OUT_OF_RANGE. Services set it on their generated
 /// servers.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-/// HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`. It exceeds [`CALLS_IN_FLIGHT_MAX`], so that the server also
-/// rejects calls of a client with one connection, which would otherwise queue them.
-const STREAMS_PER_CONNECTION_MAX: u32 = 2048;
-/// Limit of all headers of one call, in bytes.
-const HEADER_BYTES_MAX: u32 = 16 * 1024;
-/// The interval of keep-alive pings, and the longest time until their acknowledgement.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limit of open connections of one server; the next one waits in the listener's backlog. Its callers are
+/// other services, with a few connections each.
+pub const CONNECTIONS_MAX: usize = 4096;
 /// How long the server does no work after the stop signal before it closes the connections that their peers
 /// keep open. A healthy peer closes its own within a round trip of GOAWAY.
 pub const CLOSE_LINGER: Duration = Duration::from_millis(600);
@@ -70,7 +65,7 @@ pub struct Server {
     pub tls: Option<ServerTls>,
 }
 
-/// Why a server did not start, or stopped.
+/// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Another socket listens on the address.
@@ -79,9 +74,6 @@ pub enum ServeError {
     /// The descriptor set does not decode.
     #[error("reflection cannot be offered: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error("the gRPC server failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
 }
 
 impl Server {
@@ -92,7 +84,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServeError`] where it cannot start, or the transport fails.
+    /// [`ServeError`] where it cannot start.
     pub async fn serve(
         self,
         routes: Routes,
@@ -113,40 +105,19 @@ impl Server {
         let _stop_watching = AbortOnDrop(tokio::spawn(health.follow(changes)));
         tracing::info!(service = self.domain, %address, tls = self.tls.is_some(), "serving gRPC");
 
-        let drain = shutdown.clone();
-        let readiness = self.readiness.clone();
-        let stopped = async move {
-            shutdown.cancelled().await;
-            readiness.set(ACCEPTING, false);
-        };
-        let work = Work { layer: layer.clone(), tasks: self.tasks, connections: Connections::default() };
-        let server = tonic::transport::Server::builder()
-            .layer(layer)
-            .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-            .http2_max_header_list_size(HEADER_BYTES_MAX)
-            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_routes(routes);
-        // `tcp_nodelay` of the builder has no effect on an existing listener.
-        let connections = work.connections.clone();
-        let server = match self.tls {
-            None => {
-                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                let incoming = incoming.map_ok(move |io| connections.track(io));
-                Either::Left(server.serve_with_incoming_shutdown(incoming, stopped))
-            }
-            Some(tls) => {
-                let incoming = tls_incoming::incoming(listener, tls);
-                let incoming = incoming.map_ok(move |io| connections.track(io));
-                Either::Right(server.serve_with_incoming_shutdown(incoming, stopped))
-            }
-        };
-        let served = within_drain(work.finish(self.domain, server, &drain, last), &drain).await;
-        work.connections.close();
-        Ok(served.unwrap_or_else(|| {
+        let context = Arc::new(ConnectionContext::new(&layer, routes, self.tls, shutdown.clone()));
+        let serve = |stream, peer, opening| Some(context.clone().serve(stream, peer, opening));
+        let mut acceptor = Acceptor::new(listener, CONNECTIONS_MAX);
+        tokio::select! {
+            () = acceptor.accept(serve) => {}
+            () = shutdown.cancelled() => self.readiness.set(ACCEPTING, false),
+        }
+        let work = Work { layer, tasks: self.tasks };
+        let finished = work.finish(self.domain, acceptor.close(serve), last);
+        if timeout(DRAIN_MAX, finished).await.is_err() {
             work.log_cut(self.domain);
-            Ok(())
-        })?)
+        }
+        Ok(())
     }
 
     /// `routes`, with reflection in development.

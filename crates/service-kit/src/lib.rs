@@ -7,6 +7,7 @@
 //! - [`tls`]: TLS between services, and the conditions for plain text
 //! - [`trace`]: W3C trace context, request ids, and spans
 //! - [`ids`]: time-ordered ids below 2^53
+//! - [`accept`]: the accept loop of a listener
 //! - [`grpc`]: the gRPC server of every service
 //! - [`upstream`]: the configuration of a service that this process calls
 //! - [`not_started`]: the status of a call that did nothing
@@ -18,6 +19,7 @@
 //! With the feature `fault-injection`, only in builds for tests, `fault_injection` makes a process fail at
 //! named points.
 
+pub mod accept;
 pub mod admin;
 pub mod cli;
 pub mod env;

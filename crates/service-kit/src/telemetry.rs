@@ -21,9 +21,11 @@ use tracing_subscriber::{
 use crate::env::Mode;
 
 mod log_filter;
+mod log_limit;
 mod log_writer;
 
 pub use log_filter::{InvalidLogFilter, LogFilter};
+pub(crate) use log_limit::LogLimit;
 
 use log_writer::LogWriter;
 

@@ -1,6 +1,6 @@
 //! The server over real connections.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use http::{Request, StatusCode, Version};
@@ -196,36 +196,6 @@ async fn a_connection_opened_during_shutdown_can_send_a_request() {
     let response = read_to_end(&mut late).await;
     assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("connection: close"), "{response}");
     running.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_in_the_backlog_are_accepted_when_the_listener_closes() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/", get(async || "here"));
-    let closing = CancellationToken::new();
-    let server = Arc::new(ServerContext {
-        http: http(&load_limits::Config::default()),
-        tls: None,
-        limiter: limiter(),
-        keep_alive: limits::KEEP_ALIVE_DEFAULT,
-        gateway: router.into(),
-        draining: closing.clone(),
-        closing: closing.clone(),
-        open_at_end: AtomicUsize::new(0),
-    });
-    let mut clients = Vec::new();
-    for _ in 0..10 {
-        clients.push(TcpStream::connect(address).await.unwrap());
-    }
-    let mut connections = JoinSet::new();
-    closing.cancel();
-    accept_rest(listener, &server, &mut connections);
-    for mut client in clients {
-        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        assert!(read_to_end(&mut client).await.starts_with("HTTP/1.1 200 "));
-    }
-    while connections.join_next().await.is_some() {}
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,14 @@
-//! The work of a server, which a shutdown waits for, and the connections, which it does not wait for.
+//! The end of a server: its work, which a shutdown waits for, and the connections, which it does not wait for.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, interval, timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, timeout},
+};
+use tokio_util::task::TaskTracker;
 
-use super::{CLOSE_LINGER, connections::Connections, server_layer::ServerLayer};
+use super::{CLOSE_LINGER, server_layer::ServerLayer};
 use crate::process::DRAIN_MAX;
 
 /// How often the server compares its work with [`CLOSE_LINGER`].
@@ -18,40 +21,38 @@ const LAST_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Work {
     pub(super) layer: ServerLayer,
     pub(super) tasks: TaskTracker,
-    pub(super) connections: Connections,
 }
 
 impl Work {
-    /// Runs `server` to its end after `drain`, then waits for the tasks and for `last`.
-    pub(super) async fn finish<E>(
+    /// Waits for the calls on `connections`, which are closing, for the tasks, and for `last`.
+    pub(super) async fn finish(
         &self,
         service: &str,
-        server: impl Future<Output = Result<(), E>>,
-        drain: &CancellationToken,
+        mut connections: JoinSet<()>,
         last: impl Future<Output = ()>,
-    ) -> Result<(), E> {
-        let mut server = pin!(server);
-        let served = tokio::select! {
+    ) {
+        tokio::select! {
             biased;
-            served = server.as_mut() => served,
-            () = self.quiet_after(drain) => {
-                let connections = self.connections.open();
-                tracing::info!(service, connections, "closing the connections that clients keep open");
-                self.connections.close();
-                server.await
-            }
-        };
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = self.quiet() => {}
+        }
+        if !connections.is_empty() {
+            tracing::info!(
+                service,
+                connections = connections.len(),
+                "closing the connections that clients keep open"
+            );
+            connections.shutdown().await;
+        }
         self.tasks.close();
         self.tasks.wait().await;
         if timeout(LAST_MAX, last).await.is_err() {
             tracing::warn!(service, "the database did not close within {LAST_MAX:?}");
         }
-        served
     }
 
-    /// Completes where no handler and no task has run for [`CLOSE_LINGER`] since `drain`.
-    async fn quiet_after(&self, drain: &CancellationToken) {
-        drain.cancelled().await;
+    /// Completes where no handler and no task has run for [`CLOSE_LINGER`].
+    async fn quiet(&self) {
         let mut checks = interval(CLOSE_CHECK_INTERVAL);
         let mut quiet_since = Instant::now();
         while quiet_since.elapsed() < CLOSE_LINGER {

@@ -14,6 +14,7 @@ mod load;
 mod logs;
 mod metrics;
 mod panics;
+mod preface;
 mod raw_client;
 mod reflection;
 mod rotation;

@@ -9,10 +9,7 @@ use grpc_client::tls::{ClientAuth, ClientTls, Files, Identity, ServerTls};
 use hyper_util::rt::TokioIo;
 use proto::order::order_client::OrderClient;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use service_kit::{
-    env::Mode,
-    grpc::{HANDSHAKE_MAX, HANDSHAKES_MAX},
-};
+use service_kit::{accept::OPENING_MAX, env::Mode, grpc::HANDSHAKE_MAX};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream, sync::Notify};
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -154,7 +151,7 @@ async fn silent_clients_delay_no_other_and_the_oldest_are_dropped() {
     let serving = files.serve(Handler::echo()).await;
     let started = Instant::now();
     let mut silent = Vec::new();
-    for _ in 0..HANDSHAKES_MAX + 50 {
+    for _ in 0..OPENING_MAX + 50 {
         silent.push(TcpStream::connect(serving.address).await.unwrap());
     }
     let mut client = connect(&serving, files.client(Some(CLIENT))).await.unwrap();
