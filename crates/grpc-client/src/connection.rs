@@ -29,6 +29,10 @@ use crate::tls::ClientTls;
 
 /// How long connecting may take: name resolution, TCP, TLS, and the first bytes of the peer's HTTP/2.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The shortest time between the starts of two attempts to connect to one address, after the first one
+/// failed. Calls in between fail at once with its error, as calls that never ran (gRPC connection backoff).
+/// Much shorter than the 1 s of that document, so that a restarted server is found at once.
+pub const RECONNECT_INTERVAL: Duration = Duration::from_millis(50);
 /// Keep-alive (gRFC A8): how long a connection with open streams may receive nothing before a ping is sent.
 /// grpc-go servers close connections that send pings more often.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

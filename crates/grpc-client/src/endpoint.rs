@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    connection::{ConnectError, Connection, Dialer, StreamPermit},
+    connection::{ConnectError, Connection, Dialer, RECONNECT_INTERVAL, StreamPermit},
     failure::TransportError,
     metrics::EndpointMeters,
 };
@@ -48,6 +48,11 @@ enum Phase {
     /// All calls wait for the same attempt to connect.
     Connecting(watch::Receiver<DialResult>),
     Ready(Connection),
+    /// The last attempt to connect failed. Calls until `until` fail with its error.
+    Failed {
+        error: Arc<ConnectError>,
+        until: Instant,
+    },
 }
 
 impl Endpoint {
@@ -64,13 +69,16 @@ impl Endpoint {
         }
     }
 
-    /// The connection; connects if there is none. Connecting goes on when the call that started it is
-    /// dropped.
+    /// The connection; connects if there is none, and the last attempt to is [`RECONNECT_INTERVAL`] ago.
+    /// Connecting goes on when the call that started it is dropped.
     pub(crate) async fn connection(self: &Arc<Self>) -> Result<Connection, TransportError> {
         let mut result = match &mut *self.phase() {
             Phase::Ready(connection) if !connection.has_ended() => return Ok(connection.clone()),
             // An error means that the sender was dropped: the runtime of the dialling task has ended.
             Phase::Connecting(result) if result.has_changed().is_ok() => result.clone(),
+            Phase::Failed { error, until } if Instant::now() < *until => {
+                return Err(self.unreachable(error.clone()));
+            }
             phase => {
                 let (sender, result) = watch::channel(None);
                 *phase = Phase::Connecting(result.clone());
@@ -81,14 +89,19 @@ impl Endpoint {
         let result = result.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
         // The runtime of the dialling task ended during the wait.
         let result = result.unwrap_or_else(|| Err(Arc::new(ConnectError::Closed)));
-        result.map_err(|source| TransportError::Unreachable { endpoint: self.name.clone(), source })
+        result.map_err(|source| self.unreachable(source))
+    }
+
+    fn unreachable(&self, source: Arc<ConnectError>) -> TransportError {
+        TransportError::Unreachable { endpoint: self.name.clone(), source }
     }
 
     async fn connect(self: Arc<Self>, result: watch::Sender<DialResult>) {
+        let until = Instant::now() + RECONNECT_INTERVAL;
         let dialled = self.dialer.connect().await.map_err(Arc::new);
         *self.phase() = match &dialled {
             Ok(connection) => Phase::Ready(connection.clone()),
-            Err(_) => Phase::Idle,
+            Err(error) => Phase::Failed { error: error.clone(), until },
         };
         if let Err(error) = &dialled {
             tracing::debug!(endpoint = %self.name, %error, "connecting failed");

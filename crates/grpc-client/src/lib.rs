@@ -55,7 +55,7 @@ pub mod tls;
 
 pub use channel::{Builder, Channel, RESPONSE_BYTES_MAX};
 pub use code::code_name;
-pub use connection::CONNECT_TIMEOUT;
+pub use connection::{CONNECT_TIMEOUT, RECONNECT_INTERVAL};
 pub use deadline::{DEADLINE_DEFAULT, DEADLINE_MARGIN, Deadline};
 pub use endpoints::RESOLVE_INTERVAL;
 pub use failure::Failure;

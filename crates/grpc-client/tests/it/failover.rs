@@ -10,11 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use grpc_client::{Channel, Failure, Metrics};
+use grpc_client::{Channel, Failure, Metrics, RECONNECT_INTERVAL};
 use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
 
 use crate::{
-    backend::{Backend, Handler},
+    backend::{Backend, Handler, own_ip},
     client::{balanced, builder, call, channel_by, eventually, failure},
     load::Clients,
     metrics::{endpoint_label, sample},
@@ -28,8 +29,8 @@ const CLIENTS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long calls may fail after a server failed.
 const DETECTION_MAX: Duration = Duration::from_secs(2);
-/// How long no call may fail after that.
-const OBSERVED: Duration = Duration::from_millis(1500);
+/// Responses in a row, without a failed call, that end an observation.
+const OBSERVED_RESPONSES: usize = 300;
 /// Time until a restarted server gets calls: two ejection backoffs and a health check.
 const RETURN_MAX: Duration = Duration::from_secs(9);
 
@@ -52,10 +53,14 @@ impl Observed {
         assert!(failed.iter().all(|call| call.started < since), "{}: {failed:?}", self.scenario);
     }
 
-    /// Asserts that calls fail for at most [`DETECTION_MAX`] from now.
+    /// Asserts that calls fail for at most [`DETECTION_MAX`] from now, and then no more.
     async fn assert_errors_end(&self) {
         let failed_at = Instant::now();
-        tokio::time::sleep(DETECTION_MAX + OBSERVED).await;
+        let mut failed = usize::MAX;
+        while self.clients.failed().len() != failed {
+            failed = self.clients.failed().len();
+            self.clients.more_responses(OBSERVED_RESPONSES).await;
+        }
         self.assert_no_error_since(failed_at + DETECTION_MAX);
     }
 }
@@ -176,6 +181,7 @@ async fn calls_fail_at_once_without_servers_and_succeed_with_the_first_that_retu
         }
         assert!(started.elapsed() < Duration::from_secs(1), "{policy}: {:?}", started.elapsed());
         let _one = Backend::start_at(listed[1], Handler::echo_after(Duration::ZERO, &entered[1]));
+        call_until_reconnected(&channel).await;
         for _ in 0..20 {
             call(&channel, 1).await.unwrap();
         }
@@ -203,7 +209,55 @@ async fn only_endpoint_is_never_ejected() {
     assert_eq!(sample(&registry, "grpc_client_endpoint_ejections_total", &[]), Some(0.0));
     assert_eq!(sample(&registry, "grpc_client_endpoint_ejected", &[]), Some(0.0));
     let _backend = Backend::start_at(address, Handler::echo());
-    call(&channel, 1).await.unwrap();
+    call_until_reconnected(&channel).await;
+}
+
+/// Calls until a server that was started before is connected to: at most [`RECONNECT_INTERVAL`], plus
+/// reserve for a busy machine.
+async fn call_until_reconnected(channel: &Channel) {
+    let started = Instant::now();
+    while let Err(status) = call(channel, 1).await {
+        assert_eq!(Failure::of(&status), Failure::NeverRan);
+        assert!(started.elapsed() < RECONNECT_INTERVAL + Duration::from_secs(1), "{status:?}");
+    }
+}
+
+/// A peer that closes each connection before its first byte, as a proxy without a backend does.
+async fn closing_peer() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((own_ip(), 0)).await.unwrap();
+    let (address, dials) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+    let counter = dials.clone();
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (address, dials)
+}
+
+/// Also for an only endpoint, which is never ejected.
+#[tokio::test]
+async fn calls_between_two_attempts_to_connect_fail_at_once() {
+    for endpoints in [1, 3] {
+        let (mut listed, mut dials) = (Vec::new(), Vec::new());
+        for _ in 0..endpoints {
+            let (address, counter) = closing_peer().await;
+            listed.push(address);
+            dials.push(counter);
+        }
+        let channel = channel_by(&balanced("round_robin"), &listed);
+        let (started, mut calls) = (Instant::now(), 0);
+        while started.elapsed() < 5 * RECONNECT_INTERVAL {
+            assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
+            calls += 1;
+        }
+        let intervals = started.elapsed().as_millis() / RECONNECT_INTERVAL.as_millis();
+        let dials: Vec<_> = dials.iter().map(|dials| dials.load(Ordering::Relaxed)).collect();
+        let is_expected = |dials: &usize| (2..=intervals + 1).contains(&u128::try_from(*dials).unwrap());
+        assert!(dials.iter().all(is_expected), "{dials:?} in {intervals} intervals");
+        assert!(calls > 10 * dials.iter().sum::<usize>(), "{calls} calls, {dials:?} attempts to connect");
+    }
 }
 
 /// A server in graceful shutdown still responds to its calls, but accepts no new connections.
