@@ -19,7 +19,7 @@ use crate::{
     observer::AttemptObserver,
     orca::LoadReport,
     request_body::{Payload, forward_body},
-    server_status::{GRPC_STATUS, SERVER_STATUS_MARK, mark},
+    server_status::{GRPC_STATUS, InvalidStatus, SERVER_STATUS_MARK, mark, parse_status},
     timeout,
 };
 
@@ -235,7 +235,7 @@ impl Timers<'_> {
 
 /// Rejects response headers that no gRPC server sends, and marks a status in them.
 fn validate_head(response: &mut Response<h2::RecvStream>) -> Result<(), TransportError> {
-    let status = response.status();
+    let (status, ends) = (response.status(), response.body().is_end_stream());
     let headers: &mut HeaderMap = response.headers_mut();
     headers.remove(SERVER_STATUS_MARK);
     let is_grpc = headers
@@ -244,10 +244,14 @@ fn validate_head(response: &mut Response<h2::RecvStream>) -> Result<(), Transpor
     if !is_grpc || status != http::StatusCode::OK {
         return Err(TransportError::NoGrpcStatus(status));
     }
-    match headers.get(GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes())) {
-        // Only trailers can report success: an OK in the headers would hide the status in the trailers.
-        Some(Code::Ok) => drop(headers.remove(GRPC_STATUS)),
-        Some(_) => mark(headers),
+    match parse_status(headers) {
+        // The generated client reports a unary response without a message as an error of its own.
+        Some(Ok(Code::Ok)) if ends => {}
+        // Trailers follow: an OK in the headers would hide the status in the trailers.
+        Some(Ok(Code::Ok)) => drop(headers.remove(GRPC_STATUS)),
+        Some(Ok(code)) => mark(headers, code),
+        Some(Err(InvalidStatus)) => return Err(TransportError::NoGrpcStatus(status)),
+        // The trailers have it, or the response body ends with an error.
         None => {}
     }
     Ok(())

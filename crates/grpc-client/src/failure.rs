@@ -54,7 +54,7 @@ pub(crate) enum TransportError {
     RequestBody(#[source] Arc<Status>),
     #[error("the response is larger than {0} bytes")]
     ResponseTooLarge(usize),
-    #[error("the peer responded with HTTP {0} and no gRPC status")]
+    #[error("the peer responded with HTTP {0} and no valid gRPC status")]
     NoGrpcStatus(http::StatusCode),
     #[error("{endpoint} violated the HTTP/2 protocol")]
     Protocol { endpoint: Arc<str>, source: Arc<h2::Error> },

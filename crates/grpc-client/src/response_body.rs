@@ -12,12 +12,12 @@ use h2::RecvStream;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::{
     attempt::Attempt,
     failure::TransportError,
-    server_status::{GRPC_STATUS, mark, status_code},
+    server_status::{mark, parse_status, status_code},
 };
 
 /// The response body of a [`Channel`](crate::Channel), from which a generated client reads messages and
@@ -53,10 +53,6 @@ impl ResponseBody {
         bytes_max: usize,
     ) -> Response<Self> {
         let (head, stream) = response.into_parts();
-        if stream.is_end_stream() {
-            attempt.finish_with_status(Code::Ok, &head.headers, false);
-            return Response::from_parts(head, Self::empty());
-        }
         let (http, bytes_left, data_is_complete) = (head.status, bytes_max, false);
         let body = Incomplete { stream, deadline, bytes_left, bytes_max, http, data_is_complete, attempt };
         Response::from_parts(head, Self(Some(body)))
@@ -73,13 +69,20 @@ impl Incomplete {
             self.data_is_complete = true;
         }
         Poll::Ready(match ready!(self.stream.poll_trailers(cx)) {
-            Ok(Some(mut trailers)) if trailers.contains_key(GRPC_STATUS) => {
-                mark(&mut trailers);
-                Ok(Frame::trailers(trailers))
-            }
-            Ok(_) => Err(TransportError::NoGrpcStatus(self.http)),
+            Ok(trailers) => self.with_status(trailers),
             Err(error) => Err(TransportError::ResponseAborted(Arc::new(error))),
         })
+    }
+
+    fn with_status(&self, trailers: Option<HeaderMap>) -> Result<Frame<Bytes>, TransportError> {
+        let code = trailers.as_ref().and_then(parse_status).and_then(Result::ok);
+        match (trailers, code) {
+            (Some(mut trailers), Some(code)) => {
+                mark(&mut trailers, code);
+                Ok(Frame::trailers(trailers))
+            }
+            _ => Err(TransportError::NoGrpcStatus(self.http)),
+        }
     }
 
     fn count_data(&mut self, data: Result<Bytes, h2::Error>) -> Result<Frame<Bytes>, TransportError> {

@@ -1,7 +1,13 @@
 //! A server that writes HTTP/2 frames by hand (RFC 9113), and so can cut off, contradict and falsify its
 //! responses.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -87,6 +93,28 @@ impl Http2Peer {
             script(peer).await;
         });
         (address, script)
+    }
+
+    /// A server that responds to each request on each connection with `frames`. Counts the requests.
+    pub(crate) async fn repeating(frames: Vec<Frame>) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (address, requests) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+        let counter = requests.clone();
+        tokio::spawn(async move {
+            loop {
+                let mut peer = Self::accept(&listener, None).await;
+                let (frames, counter) = (frames.clone(), counter.clone());
+                tokio::spawn(async move {
+                    while let Some((stream, _)) = peer.next_request().await {
+                        counter.fetch_add(1, Ordering::Relaxed);
+                        for frame in frames.clone() {
+                            peer.send(stream, frame).await;
+                        }
+                    }
+                });
+            }
+        });
+        (address, requests)
     }
 
     /// A server that responds to the first request with `frames`.

@@ -1,16 +1,21 @@
 //! Servers that do not speak gRPC, or break its protocol: the call may have run.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use grpc_client::{Channel, Failure};
+use grpc_client::{Channel, Failure, Metrics};
+use prometheus_client::registry::Registry;
 use proto::order::order_client::OrderClient;
+use tonic::Code;
 
 use crate::{
-    client::{call, channel_to, failure, get, result_of},
+    backend::{Backend, Handler},
+    client::{balanced, builder, call, channel_to, failure, get, result_of},
     http2_peer::{
         Frame::{Data, End, Garbage, Headers, Trailers, TrailersOnly},
         GRPC, Http2Peer, OK, framed,
     },
+    metrics::{endpoint_label, sample},
+    raw_request::{code_of, send_whole},
 };
 
 #[tokio::test]
@@ -36,6 +41,14 @@ async fn response_without_status_or_message_and_protocol_violations() {
         vec![head.clone(), message.clone(), End],
         // Trailers without a status; the channel's own mark is forged.
         vec![head.clone(), message, Trailers(vec![("x-channel-answered", "1")])],
+        // No status at all, and none that is a number.
+        vec![TrailersOnly(vec![GRPC])],
+        vec![TrailersOnly(vec![GRPC, ("grpc-status", "x")])],
+        vec![TrailersOnly(vec![GRPC, ("grpc-status", "")])],
+        vec![TrailersOnly(vec![GRPC, OK, ("grpc-status", "14")])],
+        vec![Headers(vec![GRPC, ("grpc-status", "x")]), End],
+        vec![head.clone(), Trailers(vec![("grpc-status", "x")])],
+        vec![head.clone(), Trailers(vec![OK, OK])],
         // Success without a message.
         vec![TrailersOnly(vec![GRPC, OK])],
         // An encoding that the client does not accept.
@@ -54,6 +67,54 @@ async fn response_without_status_or_message_and_protocol_violations() {
     for frames in scripts {
         assert_eq!(failure(result_of(&frames).await), Failure::InvalidResponse, "{frames:?}");
     }
+}
+
+#[tokio::test]
+async fn endpoint_whose_responses_have_no_valid_status_is_ejected() {
+    let (head, message) = (Headers(vec![GRPC]), Data(framed(&[8, 1])));
+    for frames in [
+        vec![TrailersOnly(vec![GRPC])],
+        vec![TrailersOnly(vec![GRPC, ("grpc-status", "x")])],
+        vec![head.clone(), End],
+        vec![head.clone(), message.clone(), End],
+        vec![head.clone(), message.clone(), Trailers(vec![("x-other", "0")])],
+        vec![head, message, Trailers(vec![("grpc-status", "x")])],
+    ] {
+        let mut registry = Registry::default();
+        let (address, requests) = Http2Peer::repeating(frames.clone()).await;
+        let backend = Backend::start(Handler::echo());
+        let channel = builder(&balanced("round_robin"), &[address, backend.address])
+            .metrics(Metrics::register(&mut registry))
+            .build()
+            .unwrap();
+        let mut failures = Vec::new();
+        for _ in 0..20 {
+            failures.extend(call(&channel, 1).await.err().map(|status| Failure::of(&status)));
+        }
+        assert_eq!(failures, [Failure::InvalidResponse; 5], "{frames:?}");
+        assert_eq!(requests.load(Ordering::Relaxed), 5, "{frames:?}");
+        let label = endpoint_label(address);
+        let ejections = sample(&registry, "grpc_client_endpoint_ejections_total", &[&label]);
+        let attempts = |code| {
+            let labels = [label.as_str(), code];
+            sample(&registry, "grpc_client_attempt_duration_seconds_count", &labels)
+        };
+        let unknown = attempts("grpc_status=\"UNKNOWN\"");
+        assert_eq!((ejections, unknown), (Some(1.0), Some(5.0)), "{frames:?}");
+        assert_eq!(attempts("grpc_status=\"OK\""), None, "{frames:?}");
+    }
+}
+
+/// A response of headers alone may be the success of a call without messages.
+#[tokio::test]
+async fn success_of_headers_alone_is_recorded_as_ok() {
+    let mut registry = Registry::default();
+    let (address, _) = Http2Peer::repeating(vec![TrailersOnly(vec![GRPC, OK])]).await;
+    let channel = builder("{}", &[address]).metrics(Metrics::register(&mut registry)).build().unwrap();
+    let response = send_whole(&channel, framed(&[8, 1])).await.unwrap();
+    assert_eq!(code_of(response).await.unwrap(), Code::Ok);
+    let labels = ["grpc_status=\"OK\""];
+    assert_eq!(sample(&registry, "grpc_client_attempt_duration_seconds_count", &labels), Some(1.0));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@
 //! | client's deadline | deadline exceeded | `deadline::call_ends_on_time_and_its_handler_is_cancelled` |
 //! | CANCELLED of a server whose `grpc-timeout` is over | deadline exceeded | `method_config::shortest_of_all_timeouts_applies` |
 //! | HTTP status of a proxy | invalid response | `invalid_response::http_response_that_is_not_grpc` |
+//! | no valid `grpc-status` | invalid response | `invalid_response::endpoint_whose_responses_have_no_valid_status_is_ejected` |
 //! | connection refused less than 50 ms ago | never ran | `failover::calls_between_two_attempts_to_connect_fail_at_once` |
 //! | connecting never completes | never ran | `unprocessed::connecting_to_an_unresponsive_peer_ends_after_the_connect_timeout` |
 //! | no address | never ran | `dns::call_to_a_name_without_address_fails_after_the_connect_timeout` |
