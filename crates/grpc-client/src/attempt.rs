@@ -88,7 +88,7 @@ impl Attempt {
         let connection = timers.run(late.clone(), self.endpoint.connection()).await??;
         self.permit = timers.run(late.clone(), connection.acquire_stream()).await?;
         if self.permit.is_none() {
-            return Err(TransportError::ClosedBeforeSend(self.endpoint.name.clone()));
+            return Err(self.closed_before_send(None));
         }
         let server_timeout = timers.server_timeout().ok_or(late)?;
         self.server_deadline = Some(Instant::now() + server_timeout);
@@ -97,7 +97,7 @@ impl Attempt {
         let (response, mut stream) = sent.map_err(|source| {
             // A request that the HTTP/2 library did not accept was never sent; this holds for every error.
             self.endpoint.retire(&connection);
-            TransportError::StreamRefused { endpoint: self.endpoint.name.clone(), source: Arc::new(source) }
+            self.closed_before_send(Some(source))
         })?;
         match payload {
             // An error means that the stream has ended; the response shows why.
@@ -112,6 +112,13 @@ impl Attempt {
         };
         validate_head(&mut response)?;
         Ok(response)
+    }
+
+    fn closed_before_send(&self, source: Option<h2::Error>) -> TransportError {
+        TransportError::ClosedBeforeSend {
+            endpoint: self.endpoint.name.clone(),
+            source: source.map(Arc::new),
+        }
     }
 
     /// Classifies `error`, and retires a connection that failed as a whole.
@@ -164,18 +171,19 @@ impl Attempt {
 
     /// Records that the attempt ended without a status from the server.
     pub(crate) fn finish_with_error(mut self, error: &TransportError) {
-        match error.failure() {
-            Failure::ConnectionLost | Failure::InvalidResponse => self.endpoint.record_failure(),
-            // The task that dials has recorded a failure to connect, and a deadline may be too short for any
-            // endpoint.
-            _ => {}
+        // The task that dials has recorded a failure to connect, and a deadline may be too short for any
+        // endpoint.
+        if matches!(error, TransportError::StreamRefused { .. })
+            || matches!(error.failure(), Failure::ConnectionLost | Failure::InvalidResponse)
+        {
+            self.endpoint.record_failure();
         }
         if matches!(
             error,
             TransportError::Unreachable { .. }
                 | TransportError::ConnectionLost { .. }
                 | TransportError::StreamRefused { .. }
-                | TransportError::ClosedBeforeSend(_)
+                | TransportError::ClosedBeforeSend { .. }
         ) {
             self.channel.endpoints.resolve_soon();
         }

@@ -1,8 +1,12 @@
 //! One call: its attempts, and the conclusion from all of them.
 //!
-//! The rules are those of gRFC A6. An attempt that provably never ran is repeated at once on another endpoint
-//! (transparent retry). Any other attempt is repeated only by the service config's `retryPolicy`, after a
-//! backoff, and only before response headers have arrived.
+//! The rules are those of gRFC A6. An attempt that provably never ran is repeated at once (transparent
+//! retry): on every other endpoint if the request never left this process, but once per call if it reached a
+//! server. Any other attempt is repeated only by the service config's `retryPolicy`, after a backoff, and
+//! only before response headers have arrived.
+//!
+//! The transparent retry of a request that reached a server is throttled like the retries of a policy, and
+//! costs a token. A6 leaves it unthrottled; here, servers that refuse calls get hardly more of them.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -58,8 +62,10 @@ struct AttemptHistory {
     /// Backoffs since the server's latest pushback.
     backoffs: u32,
     waits_for_ready: u32,
-    /// Whether an endpoint that refused the stream was tried again because there is no other.
+    /// Whether the transparent retry of a request that reached a server was made.
     repeated_refused: bool,
+    /// Whether an endpoint whose connection was closing was tried again because there is no other.
+    repeated_closed: bool,
 }
 
 /// Why an attempt is made.
@@ -130,7 +136,7 @@ impl AttemptOutcome {
                 TransportError::Unreachable { .. }
                     | TransportError::NoAddress(_)
                     | TransportError::StreamRefused { .. }
-                    | TransportError::ClosedBeforeSend(_)
+                    | TransportError::ClosedBeforeSend { .. }
             )
         )
     }
@@ -254,10 +260,9 @@ impl Call {
         };
         // An endpoint that failed one attempt may serve the next; an ejected one is known not to.
         let may_repeat = matches!(kind, AttemptKind::Policy);
-        let picked = self.channel.balancer.pick(&list, &self.history.tried, may_repeat).or_else(|| {
-            self.history.tried.clear();
-            self.channel.balancer.pick(&list, &[], may_repeat)
-        });
+        let balancer = &self.channel.balancer;
+        let picked = balancer.pick(&list, &self.history.tried, may_repeat);
+        let picked = picked.or_else(|| balancer.pick(&list, &[], may_repeat));
         // The list is not empty, so that one was picked.
         picked.ok_or_else(|| TransportError::NoAddress(endpoints.target().clone()))
     }
@@ -312,27 +317,39 @@ impl Call {
         NextStep::Finish(outcome)
     }
 
-    /// Whether the attempt is repeated at once on another endpoint, because it provably never ran.
+    /// Whether the attempt is repeated at once, because it provably never ran.
     fn may_retry_transparently(&mut self, outcome: &AttemptOutcome) -> bool {
-        let list = self.channel.endpoints.list();
-        let is_tried =
-            |endpoint: &Arc<Endpoint>| self.history.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint));
-        let has_another = list.iter().any(|endpoint| !is_tried(endpoint));
         match outcome {
-            // All servers may be as full as this one: the retry throttle limits these retries, too.
+            // Another server may have room.
             AttemptOutcome::Status { is_not_started, .. } => {
-                let may = *is_not_started && has_another && outcome.pushback() != Some(Pushback::Never);
-                may && self.channel.throttle.try_spend()
+                *is_not_started
+                    && outcome.pushback() != Some(Pushback::Never)
+                    && self.has_untried_endpoint()
+                    && self.may_repeat_refused()
             }
-            // The connection was closing; the endpoint may take a new one.
-            AttemptOutcome::Error(
-                TransportError::StreamRefused { .. } | TransportError::ClosedBeforeSend(_),
-            ) => has_another || !std::mem::replace(&mut self.history.repeated_refused, true),
+            // Also on the same endpoint, which may take a new connection.
+            AttemptOutcome::Error(TransportError::StreamRefused { .. }) => self.may_repeat_refused(),
+            AttemptOutcome::Error(TransportError::ClosedBeforeSend { .. }) => {
+                self.has_untried_endpoint() || !std::mem::replace(&mut self.history.repeated_closed, true)
+            }
             AttemptOutcome::Error(
                 TransportError::Unreachable { .. } | TransportError::DeadlineBeforeSend,
-            ) => has_another,
+            ) => self.has_untried_endpoint(),
             AttemptOutcome::Error(_) => false,
         }
+    }
+
+    /// Whether a request that reached a server is sent once more: all servers may be as full as that one.
+    fn may_repeat_refused(&mut self) -> bool {
+        let may = !self.history.repeated_refused && self.channel.throttle.try_spend();
+        self.history.repeated_refused = true;
+        may
+    }
+
+    fn has_untried_endpoint(&self) -> bool {
+        let is_tried =
+            |endpoint: &Arc<Endpoint>| self.history.tried.iter().any(|tried| Arc::ptr_eq(tried, endpoint));
+        self.channel.endpoints.list().iter().any(|endpoint| !is_tried(endpoint))
     }
 
     /// The wait before the next attempt by the retry policy; `None` if the policy allows none.

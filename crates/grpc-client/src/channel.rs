@@ -88,8 +88,9 @@ impl Builder {
         self
     }
 
-    /// Sets which statuses of the server promise that the call did nothing. The channel retries such an
-    /// attempt transparently on another endpoint (gRFC A6), with or without a retry policy for the method.
+    /// Sets which statuses of the server promise that the call did nothing. The channel retries such a call
+    /// transparently on another endpoint (gRFC A6), with or without a retry policy for the method: once, and
+    /// within the retry throttling.
     pub fn not_started_when(mut self, predicate: impl Fn(&Status) -> bool + Send + Sync + 'static) -> Self {
         self.is_not_started = Some(Arc::new(predicate));
         self

@@ -38,12 +38,13 @@ pub(crate) enum TransportError {
     Unreachable { endpoint: Arc<str>, source: Arc<ConnectError> },
     #[error("{0} has no known address")]
     NoAddress(Arc<str>),
-    /// GOAWAY with a lower stream id, RST_STREAM with REFUSED_STREAM, or a request that the HTTP/2 library
-    /// did not accept.
+    /// GOAWAY with a lower stream id, or RST_STREAM with REFUSED_STREAM: the request reached the peer.
     #[error("{endpoint} refused the HTTP/2 stream")]
     StreamRefused { endpoint: Arc<str>, source: Arc<h2::Error> },
-    #[error("the connection to {0} closed before the request was sent")]
-    ClosedBeforeSend(Arc<str>),
+    /// The request never left this process. `source` is the error of an HTTP/2 library that did not accept
+    /// it.
+    #[error("the connection to {endpoint} closed before the request was sent")]
+    ClosedBeforeSend { endpoint: Arc<str>, source: Option<Arc<h2::Error>> },
     #[error("the deadline passed before the response arrived")]
     DeadlineExceeded,
     #[error("the deadline passed before the request was sent")]
@@ -84,7 +85,7 @@ impl TransportError {
             Self::Unreachable { .. }
             | Self::NoAddress(_)
             | Self::StreamRefused { .. }
-            | Self::ClosedBeforeSend(_)
+            | Self::ClosedBeforeSend { .. }
             | Self::DeadlineBeforeSend
             | Self::RequestTooLarge(_)
             | Self::RequestBody(_) => Failure::NeverRan,
@@ -101,7 +102,7 @@ impl TransportError {
             Self::Unreachable { .. }
             | Self::NoAddress(_)
             | Self::StreamRefused { .. }
-            | Self::ClosedBeforeSend(_)
+            | Self::ClosedBeforeSend { .. }
             | Self::ConnectionLost { .. }
             | Self::ResponseAborted(_) => Code::Unavailable,
             Self::DeadlineExceeded | Self::DeadlineBeforeSend => Code::DeadlineExceeded,

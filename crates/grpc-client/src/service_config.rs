@@ -20,6 +20,9 @@ pub const ATTEMPTS_MAX: u32 = 5;
 /// `waitForReady`, `maxRequestMessageBytes`, `maxResponseMessageBytes` and `retryPolicy` (with
 /// `perAttemptRecvTimeout`). Other fields are ignored (gRFC A21), for instance `hedgingPolicy`.
 ///
+/// `retryThrottling` limits the retries of a policy, and transparent retries of requests that reached a
+/// server. Without it the former are unlimited (gRFC A6), and the latter have 100 tokens and the ratio 0.1.
+///
 /// ```
 /// let config: grpc_client::ServiceConfig = r#"{
 ///     "loadBalancingConfig": [{"round_robin": {}}],

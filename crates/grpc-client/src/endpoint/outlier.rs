@@ -1,7 +1,7 @@
 //! Outlier detection: whether an endpoint is ejected, and when it is checked again.
 //!
 //! A simple form of gRFC A50: consecutive failures eject, and a health check or a response unejects. A
-//! failure is UNAVAILABLE, a lost connection, or a response without a valid status.
+//! failure is UNAVAILABLE, a lost connection, a refused stream, or a response without a valid status.
 
 use std::{
     sync::{

@@ -119,7 +119,7 @@ async fn attempt_that_may_have_run_outweighs_earlier_unprocessed_ones() {
     for unprocessed in [ConnectionRefused, GoAway, RefusedStream, NotStarted] {
         assert_outcomes(&[
             (&[unprocessed, ResponseCutOff], Failure::ConnectionLost, Code::Unavailable),
-            (&[unprocessed, unprocessed, ResponseCutOff], Failure::ConnectionLost, Code::Unavailable),
+            (&[ConnectionRefused, unprocessed, ResponseCutOff], Failure::ConnectionLost, Code::Unavailable),
             (&[unprocessed, NotFound], Failure::ServerStatus, Code::NotFound),
         ])
         .await;
@@ -132,7 +132,7 @@ async fn call_never_ran_if_every_attempt_was_unprocessed() {
         &[ConnectionRefused, ConnectionRefused][..],
         &[ConnectionRefused, GoAway],
         &[RefusedStream, ConnectionRefused],
-        &[NotStarted, ConnectionRefused, GoAway],
+        &[ConnectionRefused, RefusedStream, GoAway],
     ] {
         assert_eq!(outcome(endings).await, Err((Failure::NeverRan, Code::Unavailable)), "{endings:?}");
     }

@@ -17,8 +17,8 @@ use crate::{
     backend::{Backend, Handler},
     client::{balanced, builder, call, channel_by, failure, retrying},
     http2_peer::{
-        Frame::{Close, Data, Headers, Reset, Trailers, TrailersOnly},
-        GRPC, Http2Peer, OK, REFUSED_STREAM, framed,
+        Frame::{self, Close, Data, GoAway, Headers, Reset, Trailers, TrailersOnly},
+        GRPC, Http2Peer, LastStream, NO_ERROR, OK, REFUSED_STREAM, framed,
     },
     network::refused_address,
     raw_request::{code_of, frame, send_pieces, send_whole},
@@ -36,8 +36,9 @@ async fn only_calls_not_started_are_retried_without_a_policy() {
     pushback.metadata_mut().insert("grpc-retry-pushback-ms", "-1".parse().unwrap());
     let (down, unknown_full) = (Status::unavailable("down"), Status::unavailable("full"));
     for (statuses, has_predicate, calls) in [
-        ([Some(&full), Some(&full), None], true, [1, 1, 1]),
-        ([Some(&full); 3], true, [1, 1, 1]),
+        ([Some(&full), None, None], true, [1, 1, 0]),
+        ([Some(&full), Some(&full), None], true, [1, 1, 0]),
+        ([Some(&full), Some(&down), None], true, [1, 1, 0]),
         ([Some(&down); 3], true, [1, 0, 0]),
         ([Some(&unknown_full); 3], false, [1, 0, 0]),
         // Pushback of one server applies to all endpoints.
@@ -54,10 +55,78 @@ async fn only_calls_not_started_are_retried_without_a_policy() {
         }
         let error = call(&builder.build().unwrap(), 1).await.err();
         let found = error.as_ref().map(|status| (Failure::of(status), status.code(), status.message()));
-        let expected = statuses[2].map(|status| (Failure::ServerStatus, status.code(), status.message()));
+        let last = calls.iter().rposition(|calls| *calls > 0).unwrap();
+        let expected = statuses[last].map(|status| (Failure::ServerStatus, status.code(), status.message()));
         assert_eq!(found, expected, "{statuses:?}");
         assert_eq!(entered.each_ref().map(|count| count.load(Ordering::Relaxed)), calls, "{statuses:?}");
     }
+}
+
+/// The requests of one call to `endpoints` servers that each respond with `frame`.
+async fn requests_of_one_call(config: &str, endpoints: usize, frame: &Frame) -> usize {
+    let (mut addresses, mut counters) = (Vec::new(), Vec::new());
+    for _ in 0..endpoints {
+        let (address, requests) = Http2Peer::repeating(vec![frame.clone()]).await;
+        addresses.push(address);
+        counters.push(requests);
+    }
+    let channel = builder(config, &addresses).not_started_when(is_not_started).build().unwrap();
+    call(&channel, 1).await.unwrap_err();
+    counters.iter().map(|requests| requests.load(Ordering::Relaxed)).sum()
+}
+
+/// gRFC A6: a request that reached a server is repeated once, and then by the retry policy.
+#[tokio::test]
+async fn refused_call_is_sent_twice_whatever_the_number_of_endpoints() {
+    let full = TrailersOnly(vec![GRPC, ("grpc-status", "14"), ("grpc-message", "full")]);
+    let goaway = GoAway(LastStream::BeforeRequest, NO_ERROR);
+    for (frame, alone) in [(Reset(REFUSED_STREAM), 2), (goaway, 2), (full, 1)] {
+        for (endpoints, sent) in [(1, alone), (2, 2), (10, 2)] {
+            for policy in ["round_robin", "pick_first", "least_loaded"] {
+                let found = requests_of_one_call(&balanced(policy), endpoints, &frame).await;
+                assert_eq!(found, sent, "{endpoints} endpoints, {policy}, {frame:?}");
+            }
+            // The three attempts of the policy, and the transparent retry.
+            let found = requests_of_one_call(&retrying(""), endpoints, &frame).await;
+            assert_eq!(found, sent + 2, "{endpoints} endpoints, {frame:?}");
+        }
+    }
+}
+
+/// gRFC A6: a request that never left the client costs no server anything.
+#[tokio::test]
+async fn call_is_sent_to_the_only_one_of_ten_endpoints_that_accepts_connections() {
+    for policy in ["round_robin", "pick_first", "least_loaded"] {
+        let backend = Backend::start(Handler::echo());
+        let mut addresses: Vec<_> = (0..9).map(|_| refused_address()).collect();
+        addresses.push(backend.address);
+        call(&channel_by(&balanced(policy), &addresses), 1).await.unwrap();
+    }
+}
+
+/// Without `retryThrottling`, 49 of 100 tokens are spent before transparent retries stop.
+#[tokio::test]
+async fn transparent_retries_of_refused_calls_are_throttled_without_configuration() {
+    let (first, first_requests) = Http2Peer::repeating(vec![Reset(REFUSED_STREAM)]).await;
+    let (second, second_requests) = Http2Peer::repeating(vec![Reset(REFUSED_STREAM)]).await;
+    let channel = channel_by(&balanced("round_robin"), &[first, second]);
+    let requests = || first_requests.load(Ordering::Relaxed) + second_requests.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        assert_eq!(failure(call(&channel, 1).await), Failure::NeverRan);
+    }
+    assert_eq!(requests(), 100 + 49);
+}
+
+/// Its calls would cost tokens of the throttle for ever.
+#[tokio::test]
+async fn endpoint_that_refuses_five_streams_in_a_row_is_ejected() {
+    let (refusing, requests) = Http2Peer::repeating(vec![Reset(REFUSED_STREAM)]).await;
+    let backend = Backend::start(Handler::echo());
+    let channel = channel_by(&balanced("round_robin"), &[refusing, backend.address]);
+    for _ in 0..20 {
+        call(&channel, 1).await.unwrap();
+    }
+    assert_eq!(requests.load(Ordering::Relaxed), 5);
 }
 
 /// Retries of calls not started must not add load when all servers are full.
