@@ -52,7 +52,9 @@ impl AppState {
         registry: &mut Registry,
     ) -> Result<Arc<Self>, TlsError> {
         let scheme = if config.public_tls.is_some() { "https" } else { "http" };
-        let orders = config.order.channel(&config.tls, registry)?;
+        // One value for all upstreams: each registration exports every metric once more.
+        let call_metrics = grpc_client::Metrics::register(registry);
+        let orders = config.order.channel(&config.tls, &call_metrics)?;
         Ok(Arc::new(Self {
             // The channel bounds responses itself, and distinguishes one that is too large from other
             // failures.

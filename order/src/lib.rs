@@ -83,7 +83,8 @@ pub async fn serve(
     config.database.metrics = database::Metrics::register(&mut registry);
     let metrics = ServerMetrics::register(&mut registry);
     let monitor = Arc::new(Metrics::register(&mut registry));
-    let payments = PaymentOverGrpc::new(config.payment.channel(&config.tls, &mut registry)?);
+    let call_metrics = grpc_client::Metrics::register(&mut registry);
+    let payments = PaymentOverGrpc::new(config.payment.channel(&config.tls, &call_metrics)?);
     config.database.log_warnings(&readiness);
     config.tls.log_warnings(&readiness);
     tls::register_certificates(&mut registry, &config.tls, None);

@@ -22,7 +22,8 @@ pub fn status(domain: &str, message: &str) -> Status {
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
-/// Whether a status of a server means that the call did nothing, as [`status`] does.
+/// Whether a status of a server means that the call did nothing, as [`status`] does: by the reason alone,
+/// whatever the domain.
 pub fn is_not_started(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == NOT_STARTED)
 }

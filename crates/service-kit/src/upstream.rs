@@ -2,7 +2,6 @@
 //! retried.
 
 use grpc_client::{Channel, Metrics, ServiceConfig, Target, tls::TlsError};
-use prometheus_client::registry::Registry;
 
 use crate::{
     env::{Kind, Mode, Reader, Variable, WhenAbsent},
@@ -79,17 +78,18 @@ impl UpstreamConfig {
         allowed.then_some(Self { target, service_config })
     }
 
-    /// A channel to the service, with its metrics in `registry`. A call that the service refused with
+    /// A channel to the service, which records its calls in `metrics`: one value for all upstreams of a
+    /// process, since each registration exports every metric once more. A call that the service refused with
     /// NOT_STARTED ([`not_started`]) is sent to another of its instances. Must be called within a tokio
     /// runtime.
     ///
     /// # Errors
     ///
     /// The target requires TLS, no authority is configured, and the system trusts none.
-    pub fn channel(&self, tls: &tls::Config, registry: &mut Registry) -> Result<Channel, TlsError> {
+    pub fn channel(&self, tls: &tls::Config, metrics: &Metrics) -> Result<Channel, TlsError> {
         let builder = Channel::builder(self.target.clone())
             .service_config(self.service_config.clone())
-            .metrics(Metrics::register(registry))
+            .metrics(metrics.clone())
             .not_started_when(not_started::is_not_started)
             .observer(ClientSpans);
         match &tls.client {

@@ -2,11 +2,13 @@
 //! pages under `/problems/`.
 //!
 //! The type of a backend's failure is found by the domain and reason of its `google.rpc.ErrorInfo`
-//! ([`by_reason`]), else by its code ([`by_code`]). The gateway's own problems name their type directly.
+//! ([`by_reason`]), NOT_STARTED by the reason alone, else by its code ([`by_code`]). The gateway's own
+//! problems name their type directly.
 
 use std::time::Duration;
 
 use http::StatusCode;
+use service_kit::not_started;
 use tonic::Code;
 
 mod codes;
@@ -25,7 +27,7 @@ pub const ORDER_DOMAIN: &str = "order";
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
 /// `Retry-After` of the types that always have one, where the backend sent no delay.
-pub const RETRY_AFTER_DEFAULT: Duration = service_kit::not_started::RETRY_AFTER;
+pub const RETRY_AFTER_DEFAULT: Duration = not_started::RETRY_AFTER;
 
 /// What a type is looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +126,12 @@ pub const TYPES: &[ProblemType] = &[
     UNAUTHENTICATED,
 ];
 
-/// The type of a backend's reason.
+/// The type of a backend's reason. NOT_STARTED is that of every backend, as in
+/// [`is_not_started`](service_kit::not_started::is_not_started), by which calls are sent again.
 pub fn by_reason(domain: &str, reason: &str) -> Option<&'static ProblemType> {
+    if reason == not_started::NOT_STARTED {
+        return Some(&NOT_STARTED);
+    }
     TYPES.iter().find(|kind| match kind.key {
         TypeKey::Reason { domain: d, reason: r } => d == domain && r == reason && d != GATEWAY_DOMAIN,
         TypeKey::Code(_) => false,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use clap::{Args, ValueEnum};
 use database::Database;
 use prost_types::Timestamp;
-use service_kit::{env::Vars, metrics::Registry, process};
+use service_kit::{env::Vars, process};
 
 use crate::{
     adapters::{
@@ -62,7 +62,7 @@ pub(super) fn resolve(command: Resolve, vars: &Vars) -> ExitCode {
 }
 
 async fn execute(config: ResolveConfig, command: Resolve) -> Result<String, String> {
-    let channel = config.payment.channel(&config.tls, &mut Registry::default());
+    let channel = config.payment.channel(&config.tls, &grpc_client::Metrics::default());
     let payments = PaymentOverGrpc::new(channel.map_err(|error| error.to_string())?);
     let database = Database::open(&config.database, &MIGRATIONS).await.map_err(|error| error.to_string())?;
     let service = service(&database, Arc::new(payments));

@@ -23,3 +23,4 @@ mod start;
 mod tls;
 mod trace;
 mod unfinished_connections;
+mod upstream;

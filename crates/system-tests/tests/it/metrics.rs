@@ -39,6 +39,24 @@ async fn placements_are_counted_by_outcome_and_charges_by_currency() {
     system.stop().await.unwrap();
 }
 
+/// The library registers a name twice without an error, and the page is then no valid OpenMetrics.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_is_exported_once() {
+    let system = System::start().await.unwrap();
+    let client = Client::new(system.gateway_url());
+    assert_eq!(client.post(order_body(1, 1.into()).to_string()).await.status, 201);
+    for admin in [system.gateway_admin(), system.order_admin(), system.payment_admin()] {
+        let page = scrape::page(admin).await;
+        let mut names: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        let count = names.len();
+        assert!(count > 10, "{page}");
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{page}");
+    }
+    system.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn database_and_request_metrics_are_recorded() {
     let system = System::start().await.unwrap();

@@ -65,8 +65,8 @@ async fn an_unregistered_reason_is_shown_without_its_metadata() {
         reason("payment", "DECLINED"),
         reason("payment", "PAYMENT_DECLINED"),
         // No backend may use the gateway's domain.
-        reason("gateway", "NOT_STARTED"),
-        reason("elsewhere", "NOT_STARTED"),
+        reason("gateway", "INSUFFICIENT_SCOPE"),
+        reason("elsewhere", "NOT_CHARGED"),
         adds(error_info("", "PAYMENT_DECLINED", &metadata), json!({ "reason": "PAYMENT_DECLINED" })),
     ])
     .await;

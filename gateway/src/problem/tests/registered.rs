@@ -102,6 +102,27 @@ async fn the_reason_decides_the_status_and_the_code_whether_the_message_is_shown
     }
 }
 
+/// A call that is sent again for its reason must not be reported as one that may have run.
+#[tokio::test]
+async fn not_started_is_found_by_its_reason_whatever_the_domain() {
+    for domain in ["order", "payment", "elsewhere", "gateway", ""] {
+        let info = error_info(domain, "NOT_STARTED", &[("order_id", "8")]);
+        for code in CODES {
+            for request in requests() {
+                let failed = status(code, "the message", std::slice::from_ref(&info));
+                let rendered = render_status(&failed, &request).await;
+                let place = format!("{domain} with {code:?}");
+                let limited = code == Code::ResourceExhausted;
+                assert_eq!(rendered.status.as_u16(), if limited { 429 } else { 503 }, "{place}");
+                assert_eq!(rendered.body["type"], "/problems/not-started", "{place}");
+                assert_eq!(rendered.header("retry-after"), Some("1"), "{place}");
+                assert_eq!(rendered.body["metadata"], json!(null), "{place}");
+            }
+        }
+    }
+    assert_eq!(by_reason("elsewhere", "NOT_CHARGED").map(|found| found.slug), None);
+}
+
 #[tokio::test]
 async fn a_delay_of_order_replaces_the_default() {
     for row in OUTCOMES {
