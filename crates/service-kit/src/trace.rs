@@ -23,6 +23,7 @@ mod metrics;
 mod sampler;
 mod span;
 mod tracer;
+mod tracestate;
 
 pub use client_spans::ClientSpans;
 pub use config::{Config, OWN_VARIABLES, SHARED_VARIABLES};
@@ -32,16 +33,16 @@ pub use tracer::{FLUSH_MAX, Tracer};
 
 /// W3C Trace Context, section 3.2.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// W3C Trace Context, section 3.3: forwarded unchanged, several lines joined into one.
+/// W3C Trace Context, section 3.3. Forwarded unchanged with an unchanged `traceparent`, several lines joined
+/// into one; otherwise at most 512 bytes of it.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The id of a request, in HTTP and in gRPC; problems contain it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest `tracestate` that is forwarded, in bytes, all lines together; the standard requires no more.
-const TRACESTATE_BYTES_MAX: usize = 512;
-
-/// W3C Trace Context, section 3.2.2.5.1: the trace is recorded.
+/// Flag of W3C Trace Context, section 3.2.2.5.1: the trace is recorded.
 const SAMPLED: u8 = 1;
+/// Flag of W3C Trace Context Level 2, section 3.2.2.5.2: the last seven bytes of the trace id are random.
+const RANDOM: u8 = 2;
 
 /// The trace of a request, and the span of this process in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +55,23 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// A span of this process in the trace of `traceparent`, or the root of a new trace where that is absent
-    /// or malformed. `tracer` decides whether it is sampled; without one, the flag of the client does.
-    fn entering(tracer: &Tracer, traceparent: Option<&HeaderValue>) -> Self {
-        let caller = traceparent.and_then(|value| parse_traceparent(value.as_bytes()));
+    /// A span of this process in the trace of the header `traceparent`, or the root of a new trace where that
+    /// is absent, malformed or repeated. `tracer` decides whether it is sampled; without one, the flag of the
+    /// client does.
+    fn entering(tracer: &Tracer, headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(&TRACEPARENT).iter();
+        let only = values.next().filter(|_| values.next().is_none());
+        let caller = only.and_then(|value| parse_traceparent(value.as_bytes()));
         let flag = caller.map(|caller| caller.is_sampled());
         let sampled = match tracer.recorder() {
             Some(recorder) => recorder.sampler.decide(flag),
             None => flag.unwrap_or(false),
         };
         let trace_id = caller.map_or_else(new_trace_id, |caller| caller.trace_id);
+        let random = caller.map_or(RANDOM, |caller| caller.flags & RANDOM);
         let parent = caller.map(|caller| caller.span_id);
-        Self { trace_id, span_id: new_span_id(), parent, flags: if sampled { SAMPLED } else { 0 } }
+        let flags = random | if sampled { SAMPLED } else { 0 };
+        Self { trace_id, span_id: new_span_id(), parent, flags }
     }
 
     /// Whether the trace is recorded, here and by the services that are called.
@@ -125,18 +131,9 @@ fn parse_traceparent(value: &[u8]) -> Option<TraceContext> {
         trace_id,
         span_id,
         parent: None,
-        flags: u8::from_str_radix(flags, 16).ok()? & SAMPLED,
+        // The others are reserved, and sent as 0 (section 3.2.2.5.3).
+        flags: u8::from_str_radix(flags, 16).ok()? & (SAMPLED | RANDOM),
     })
-}
-
-/// The lines of `tracestate` as one, in their order (W3C Trace Context, section 3.3.1; RFC 9110, section
-/// 5.3).
-fn tracestate(headers: &HeaderMap) -> Option<HeaderValue> {
-    let lines = headers.get_all(&TRACESTATE).iter().map(HeaderValue::as_bytes);
-    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
-    let state = lines.join(&b","[..]);
-    let fits = (1..=TRACESTATE_BYTES_MAX).contains(&state.len());
-    fits.then(|| HeaderValue::from_bytes(&state).ok()).flatten()
 }
 
 /// The context of a request, which is forwarded from process to process.
@@ -168,12 +165,13 @@ impl Context {
     pub fn entering(tracer: &Tracer, headers: &HeaderMap) -> Self {
         let request_id =
             headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-        let trace = TraceContext::entering(tracer, headers.get(&TRACEPARENT));
+        let trace = TraceContext::entering(tracer, headers);
+        let unchanged_parent = tracer.recorder().is_none();
         Self {
             trace,
             request_id: request_id.unwrap_or_else(Uuid::new_v4),
             // It belongs to the trace of the client.
-            tracestate: trace.parent.and_then(|_| tracestate(headers)),
+            tracestate: trace.parent.and_then(|_| tracestate::forwarded(headers, unchanged_parent)),
             tracer: tracer.clone(),
             is_entry: true,
         }
@@ -252,12 +250,13 @@ pub fn with_current_context<F: Future>(future: F) -> impl Future<Output = F::Out
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{tracer::tests::MemoryExporter, *};
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn entered(traceparent: &'static str) -> TraceContext {
-        TraceContext::entering(&Tracer::default(), Some(&HeaderValue::from_static(traceparent)))
+        let headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(traceparent))]);
+        TraceContext::entering(&Tracer::default(), &headers)
     }
 
     #[test]
@@ -304,35 +303,71 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_tracestate_are_joined_in_order() {
-        for (sent, state) in [
-            (&["b=1"][..], "b=1"),
-            (&["b=1", "a=2, c=3", "", "d=4"], "b=1,a=2, c=3,d=4"),
-            (&[&"x".repeat(512)], &"x".repeat(512)),
-        ] {
-            let onward = forwarded(PARENT, sent);
+    fn without_a_tracer_the_parent_flags_and_tracestate_of_the_client_are_forwarded() {
+        let long = format!("a={}", "v".repeat(600));
+        for flags in ["00", "01", "02", "03"] {
+            let parent: &str = format!("{}{flags}", &PARENT[..53]).leak();
+            let onward = forwarded(parent, &["b=1", &long]);
+            assert_eq!(onward[TRACEPARENT], parent);
             let lines: Vec<_> = onward.get_all(TRACESTATE).iter().collect();
-            assert_eq!(lines, [state], "{sent:?}");
-        }
-    }
-
-    #[test]
-    fn a_tracestate_that_is_too_long_or_without_trace_is_dropped() {
-        let half = "x".repeat(256);
-        for sent in [&[][..], &[""], &[&"x".repeat(513)], &[&half, &half]] {
-            assert_eq!(forwarded(PARENT, sent).get(TRACESTATE), None, "{sent:?}");
+            assert_eq!(lines, [&format!("b=1,{long}")]);
         }
         assert_eq!(forwarded("garbage", &["a=1"]).get(TRACESTATE), None);
     }
 
     #[test]
-    fn without_a_tracer_the_parent_and_flag_of_the_client_are_forwarded() {
-        let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
-        for parent in [PARENT, unsampled] {
-            assert_eq!(forwarded(parent, &[])[TRACEPARENT], parent);
+    fn reserved_flags_are_not_forwarded() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff";
+        assert!(forwarded(parent, &[])[TRACEPARENT].to_str().unwrap().ends_with("-03"));
+    }
+
+    #[test]
+    fn two_parents_start_a_new_trace_without_tracestate() {
+        for second in [PARENT, "garbage", ""] {
+            let mut headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(PARENT))]);
+            headers.append(TRACEPARENT, HeaderValue::from_static(second));
+            headers.append(TRACESTATE, HeaderValue::from_static("a=1"));
+            let context = Context::from_headers(&headers);
+            assert_ne!(context.trace.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736", "{second}");
+            assert_eq!((context.trace.parent, context.tracestate), (None, None), "{second}");
         }
-        let of_its_own = forwarded("garbage", &[]);
-        assert!(of_its_own[TRACEPARENT].to_str().unwrap().ends_with("-00"), "{of_its_own:?}");
+    }
+
+    #[test]
+    fn ids_made_here_are_marked_as_random() {
+        let flags = |headers: &HeaderMap| headers[TRACEPARENT].to_str().unwrap()[53..].to_owned();
+        assert_eq!(flags(&forwarded("garbage", &[])), "02");
+        let tracer = MemoryExporter::default().tracer(&mut prometheus_client::registry::Registry::default());
+        let mut onward = HeaderMap::new();
+        Context::root(&tracer).write_to(&mut onward);
+        assert_eq!(flags(&onward), "03");
+    }
+
+    #[tokio::test]
+    async fn with_a_tracer_the_random_flag_is_kept_and_a_long_tracestate_is_shortened() {
+        let exporter = MemoryExporter::default();
+        let tracer = exporter.tracer(&mut prometheus_client::registry::Registry::default());
+        let members: Vec<_> = (0..6).map(|index| format!("m{index}={}", "v".repeat(100))).collect();
+        for (received, sent) in [("01", "01"), ("03", "03"), ("00", "00"), ("02", "02"), ("ff", "03")] {
+            let parent = format!("{}{received}", &PARENT[..53]);
+            let headers = HeaderMap::from_iter([
+                (TRACEPARENT, HeaderValue::try_from(parent).unwrap()),
+                (TRACESTATE, HeaderValue::from_static("c=1")),
+            ]);
+            let context = Context::entering(&tracer, &headers);
+            let mut onward = HeaderMap::new();
+            context.write_to(&mut onward);
+            let traceparent = onward[TRACEPARENT].to_str().unwrap();
+            assert_eq!((&traceparent[..36], &traceparent[53..]), (&PARENT[..36], sent), "{received}");
+            assert_eq!(onward[TRACESTATE], "c=1");
+            context.record(SpanKind::Server, "work").end();
+        }
+        let mut headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(PARENT))]);
+        headers.insert(TRACESTATE, HeaderValue::try_from(members.join(",")).unwrap());
+        assert_eq!(Context::entering(&tracer, &headers).tracestate.unwrap(), members[..4].join(","));
+        let spans = exporter.spans(tracer).await;
+        let flags: Vec<_> = spans.iter().map(|span| span.span_context.trace_flags().to_u8()).collect();
+        assert_eq!(flags, [1, 3, 3]);
     }
 
     #[tokio::test]

@@ -49,7 +49,7 @@ impl Span {
             span_context: SpanContext::new(
                 TraceId::from(trace.trace_id),
                 SpanId::from(trace.span_id),
-                TraceFlags::SAMPLED,
+                TraceFlags::new(trace.flags),
                 false,
                 TraceState::NONE,
             ),

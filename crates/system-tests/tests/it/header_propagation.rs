@@ -90,6 +90,13 @@ async fn trace_context_is_propagated() {
 
     gateway.call(Operation::Create, &[("traceparent", PARENT)]).await;
     assert!(metadata(&order, "traceparent").contains(TRACE_ID));
+
+    // The random flag, and a tracestate that is longer than a service has to forward.
+    let random = PARENT.replace("-01", "-03");
+    let long: Vec<_> = (0..9).map(|index| format!("m{index}={}", "v".repeat(100))).collect();
+    gateway.call(Operation::Get, &[("traceparent", &random), ("tracestate", &long.join(","))]).await;
+    assert_eq!(metadata(&order, "traceparent"), random);
+    assert_eq!(metadata(&order, "tracestate"), long.join(","));
 }
 
 #[tokio::test]
@@ -102,8 +109,22 @@ async fn invalid_trace_context_is_replaced() {
             gateway.call(Operation::Get, &[("traceparent", parent), ("tracestate", "shop=1")]).await;
         let trace_id = missing.problem()["trace_id"].as_str().expect("a text").to_owned();
         assert!(trace_id != TRACE_ID && trace_id.len() == 32, "{parent:?}: {trace_id}");
-        assert!(metadata(&order, "traceparent").contains(&trace_id), "{parent:?}");
+        let sent = metadata(&order, "traceparent");
+        assert!(sent.contains(&trace_id) && sent.ends_with("-02"), "{parent:?}: {sent}");
+        assert_eq!(metadata(&order, "tracestate"), "", "{parent:?}");
     }
+}
+
+#[tokio::test]
+async fn two_trace_parents_are_replaced() {
+    let (order, gateway) = fixture().await;
+    let other = PARENT.replace("4bf9", "4bf8");
+    let headers = [("traceparent", PARENT), ("traceparent", &other), ("tracestate", "shop=1")];
+    let missing = gateway.call(Operation::Get, &headers).await;
+    let trace_id = missing.problem()["trace_id"].as_str().expect("a text").to_owned();
+    assert!(!PARENT.contains(&trace_id) && !other.contains(&trace_id), "{trace_id}");
+    assert!(metadata(&order, "traceparent").contains(&trace_id));
+    assert_eq!(metadata(&order, "tracestate"), "");
 }
 
 #[tokio::test]
