@@ -16,7 +16,7 @@ use std::{
 
 use axum::extract::Request;
 use grpc_client::Deadline;
-use http::{Extensions, HeaderMap, HeaderValue, Method};
+use http::{Extensions, HeaderMap, Method};
 use service_kit::admin::Readiness;
 use tokio::{task::JoinSet, time::timeout_at};
 
@@ -41,9 +41,6 @@ pub use config::Config;
 pub(crate) const SCOPE_READ: &str = "orders:read";
 /// The scope for placing orders.
 pub(crate) const SCOPE_WRITE: &str = "orders:write";
-
-/// The challenge for an invalid token (RFC 6750, section 3.1).
-const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
 
 /// The authenticated user of a request, an extension of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +189,7 @@ impl From<AuthError> for Problem {
             AuthError::Missing => Problem::unauthenticated(),
             AuthError::Invalid(why) => {
                 tracing::info!(why, "access token rejected");
-                Problem::unauthenticated().with_header(http::header::WWW_AUTHENTICATE, INVALID_TOKEN)
+                Problem::invalid_token()
             }
             AuthError::InsufficientScope(scope) => Problem::insufficient_scope(scope),
             AuthError::Unavailable => {

@@ -43,8 +43,12 @@ pub use render::CONTENT_TYPE;
 use crate::limits;
 use registry::{GATEWAY_DOMAIN, ProblemStatus};
 
-/// The challenge of every 401. A backend's own challenge addresses the gateway, not the client.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
+/// The challenge of a request without a token, and of a backend's UNAUTHENTICATED, whose own challenge
+/// addresses the gateway. It has an auth-param and no error code (RFC 6750, sections 3 and 3.1).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"orders\"");
+/// The challenge of an invalid token (RFC 6750, section 3.1).
+const CHALLENGE_INVALID_TOKEN: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"orders\", error=\"invalid_token\"");
 
 /// One problem.
 #[derive(Debug, Clone)]
@@ -125,16 +129,20 @@ impl Problem {
         problem
     }
 
-    /// 401 with the challenge of a request without a token. For a rejected token the caller logs the reason
-    /// and replaces the challenge.
+    /// 401 with the challenge of a request without a token.
     pub fn unauthenticated() -> Self {
         Self::first_of(&registry::UNAUTHENTICATED)
+    }
+
+    /// 401 with the challenge of an invalid token. The caller logs the reason.
+    pub fn invalid_token() -> Self {
+        Self::unauthenticated().with_header(header::WWW_AUTHENTICATE, CHALLENGE_INVALID_TOKEN)
     }
 
     /// 403: the token is valid and lacks `scope` (RFC 6750, section 3.1).
     pub fn insufficient_scope(scope: &'static str) -> Self {
         let problem = Self::first_of(&registry::INSUFFICIENT_SCOPE);
-        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        let challenge = format!("Bearer realm=\"orders\", error=\"insufficient_scope\", scope=\"{scope}\"");
         // A scope is a word, so this cannot fail.
         let challenge = HeaderValue::try_from(challenge).unwrap_or(CHALLENGE);
         problem.with_header(header::WWW_AUTHENTICATE, challenge)

@@ -12,8 +12,9 @@ use crate::limits;
 
 /// Supported algorithms.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
-/// Accepted values of an optional `typ`: a token of any kind, or an access token (RFC 9068, section 4).
-const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
+/// Accepted values of an optional `typ`, after `application/`: a token of any kind (RFC 7519, section 5.1),
+/// or an access token (RFC 9068, section 4).
+const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
 /// The requirements on every token.
 #[derive(Debug, Clone)]
@@ -119,8 +120,7 @@ impl<'a> UnverifiedToken<'a> {
         if header.crit.is_some() {
             return Err(AuthError::Invalid("its header has crit"));
         }
-        let typ = header.typ.as_deref();
-        if typ.is_some_and(|typ| !TYPES.iter().any(|accepted| typ.eq_ignore_ascii_case(accepted))) {
+        if header.typ.as_deref().is_some_and(|typ| !is_token_type(typ)) {
             return Err(AuthError::Invalid("its typ is not that of an access token"));
         }
         Ok(Self { token, header })
@@ -147,6 +147,17 @@ impl VerifiedToken {
         };
         listed || self.scope.as_deref().is_some_and(among)
     }
+}
+
+/// Whether `typ` is one of [`TYPES`]: a media type in any case, whose `application/` is left out where no
+/// other slash follows (RFC 7515, section 4.1.9).
+fn is_token_type(typ: &str) -> bool {
+    let subtype = match typ.split_once('/') {
+        Some((kind, subtype)) if kind.eq_ignore_ascii_case("application") => subtype,
+        Some(_) => return false,
+        None => typ,
+    };
+    TYPES.iter().any(|accepted| subtype.eq_ignore_ascii_case(accepted))
 }
 
 /// The library's error in words that contain nothing of the token.

@@ -27,6 +27,8 @@ const AUDIENCE: &str = "orders";
 const JWT_VARS: [(&str, &str); 2] = [("AUTH_ISSUER", ISSUER), ("AUTH_AUDIENCE", AUDIENCE)];
 /// A secret for HS256.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// `WWW-Authenticate` of a request without a token.
+const CHALLENGE: &str = "Bearer realm=\"orders\"";
 /// The user of [`claims`] and of the requests of [`GatewayFixture::call`].
 const USER: i64 = 123;
 
@@ -121,7 +123,7 @@ async fn orders_need_a_token_and_other_routes_do_not() {
     for headers in [&[][..], &[("authorization", "Basic YTpi")], &[("authorization", "Bearer")]] {
         for operation in ALL_OPERATIONS {
             let response = fixture.gateway.call(operation, headers).await;
-            assert_eq!((response.status.as_u16(), response.header("www-authenticate")), (401, "Bearer"));
+            assert_eq!((response.status.as_u16(), response.header("www-authenticate")), (401, CHALLENGE));
             assert_eq!(response.problem()["type"], "/problems/unauthenticated");
         }
     }

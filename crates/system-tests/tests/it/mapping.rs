@@ -259,7 +259,10 @@ async fn unauthenticated_gets_a_constant_challenge() {
     let mut denied = status(Code::Unauthenticated, "no", &[]);
     denied.metadata_mut().insert("www-authenticate", "Basic realm=\"canary\"".parse().unwrap());
     let response = fixture.response(Operation::Get, &denied).await;
-    assert_eq!((response.status.as_u16(), response.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!(
+        (response.status.as_u16(), response.header("www-authenticate")),
+        (401, "Bearer realm=\"orders\"")
+    );
 }
 
 #[tokio::test]

@@ -144,11 +144,28 @@ fn typ_is_absent_or_that_of_a_token() {
         json!("at+jwt"),
         json!("AT+JWT"),
         json!("application/at+jwt"),
+        json!("application/jwt"),
+        json!("Application/JWT"),
+        json!("APPLICATION/AT+JWT"),
         Value::Null,
     ] {
         assert!(verify_header(json!({ "typ": typ })).is_ok(), "{typ}");
     }
-    for typ in ["", "JOSE", "dpop+jwt", "secevent+jwt", "logout+jwt", "id+jwt", "application/jwt+at"] {
+    for typ in [
+        "",
+        "JOSE",
+        "dpop+jwt",
+        "secevent+jwt",
+        "logout+jwt",
+        "id+jwt",
+        "application/jwt+at",
+        "application/",
+        "application/application/jwt",
+        "/jwt",
+        "text/jwt",
+        " jwt",
+        "jwt; charset=utf-8",
+    ] {
         assert!(verify_header(json!({ "typ": typ })).is_err(), "{typ}");
     }
 }

@@ -83,7 +83,7 @@ async fn only_a_401_has_a_challenge_and_it_is_constant() {
         let mut failed = status(code, "no", &[]);
         failed.metadata_mut().insert("www-authenticate", "Basic realm=\"canary\"".parse().unwrap());
         let rendered = render_status(&failed, &RequestFacts::default()).await;
-        let challenge = (code == Code::Unauthenticated).then_some("Bearer");
+        let challenge = (code == Code::Unauthenticated).then_some("Bearer realm=\"orders\"");
         assert_eq!(rendered.header("www-authenticate"), challenge, "{code:?}");
         assert!(!rendered.everything().contains("canary"));
     }

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde_json::{Value, json};
 
 use super::{
-    AuthFixture, Issuer, SECRET, Signer, changed, claims, comparable, now,
+    AuthFixture, CHALLENGE, Issuer, SECRET, Signer, changed, claims, comparable, now,
     signer::{rsa_public_key_as_secrets, signing_input},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     support::Response,
 };
 
-const INVALID: &str = "Bearer error=\"invalid_token\"";
+const INVALID: &str = "Bearer realm=\"orders\", error=\"invalid_token\"";
 
 /// Asserts that `response` is the 401 that every invalid token gets.
 fn assert_rejected(what: &str, response: &Response, known: &mut Option<Value>) {
@@ -211,7 +211,7 @@ async fn token_in_the_query_is_ignored() {
     let fixture = AuthFixture::start(&[("AUTH_HS256_SECRET", SECRET)]).await;
     let good = Signer::secret(SECRET).token(claims());
     let response = fixture.gateway.client.get(&format!("/orders?access_token={good}")).await;
-    assert_eq!((response.status.as_u16(), response.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!((response.status.as_u16(), response.header("www-authenticate")), (401, CHALLENGE));
 }
 
 #[tokio::test]

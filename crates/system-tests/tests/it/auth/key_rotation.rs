@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    AuthFixture, Issuer, Signer, claims,
+    AuthFixture, CHALLENGE, Issuer, Signer, claims,
     issuer::{KeySetResponse, key_set},
 };
 use crate::{
@@ -111,7 +111,7 @@ async fn gateway_is_unready_until_a_usable_key_set_is_loaded() {
         assert!(!fixture.is_ready().await);
         assert_unavailable(&fixture, &token).await;
         let unknown = fixture.gateway.call(Operation::Create, &[]).await;
-        assert_eq!((unknown.status.as_u16(), unknown.header("www-authenticate")), (401, "Bearer"));
+        assert_eq!((unknown.status.as_u16(), unknown.header("www-authenticate")), (401, CHALLENGE));
         assert!(fixture.order.last_metadata().is_empty(), "Order was called");
         issuer.publish(std::slice::from_ref(&ours));
         fixture.until_ready().await;

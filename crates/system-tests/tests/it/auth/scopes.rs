@@ -22,7 +22,8 @@ async fn read_and_write_scopes_are_separate() {
             json!({ "scp": [other, "orders"] }),
         ] {
             let response = fixture.call(operation, &token(lacking)).await;
-            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"");
+            let challenge =
+                format!("Bearer realm=\"orders\", error=\"insufficient_scope\", scope=\"{needed}\"");
             assert_eq!(
                 (response.status.as_u16(), response.header("www-authenticate")),
                 (403, challenge.as_str())
