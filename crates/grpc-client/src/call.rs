@@ -135,7 +135,6 @@ impl AttemptOutcome {
             Self::Error(
                 TransportError::Unreachable { .. }
                     | TransportError::NoAddress(_)
-                    | TransportError::StreamRefused { .. }
                     | TransportError::ClosedBeforeSend { .. }
             )
         )

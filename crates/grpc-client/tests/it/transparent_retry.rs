@@ -86,6 +86,9 @@ async fn refused_call_is_sent_twice_whatever_the_number_of_endpoints() {
                 let found = requests_of_one_call(&balanced(policy), endpoints, &frame).await;
                 assert_eq!(found, sent, "{endpoints} endpoints, {policy}, {frame:?}");
             }
+            let waiting = r#"{"methodConfig": [{"name": [{}], "waitForReady": true}]}"#;
+            let found = requests_of_one_call(waiting, endpoints, &frame).await;
+            assert_eq!(found, sent, "{endpoints} endpoints, waiting, {frame:?}");
             // The three attempts of the policy, and the transparent retry.
             let found = requests_of_one_call(&retrying(""), endpoints, &frame).await;
             assert_eq!(found, sent + 2, "{endpoints} endpoints, {frame:?}");
