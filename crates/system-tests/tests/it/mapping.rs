@@ -266,15 +266,19 @@ async fn unauthenticated_gets_a_constant_challenge() {
 }
 
 #[tokio::test]
-async fn invalid_grpc_status_is_unknown() {
-    for code in ["17", "-1", "x", ""] {
+async fn number_that_is_no_code_is_unknown_and_another_status_is_an_invalid_response() {
+    let unknown = [(500, "UNKNOWN"), (500, "UNKNOWN")];
+    // An order may have been placed.
+    let invalid = [(504, "DEADLINE_EXCEEDED"), (502, "INTERNAL")];
+    for (code, [write, read]) in [("17", unknown), ("-1", invalid), ("x", invalid), ("", invalid)] {
         let head = [("grpc-status", code), ("grpc-message", "canary")];
         let order = Http2Server::responding(move || http2::status(&head)).await;
         let gateway = GatewayFixture::start(order.address).await;
         for operation in ALL_OPERATIONS {
             let response = gateway.call(operation, &[]).await;
             let problem = response.problem();
-            assert_eq!((response.status.as_u16(), &problem["code"]), (500, &json!("UNKNOWN")), "{code:?}");
+            let (status, name) = if operation == Operation::Create { write } else { read };
+            assert_eq!((response.status.as_u16(), &problem["code"]), (status, &json!(name)), "{code:?}");
             assert!(!response.everything().contains("canary"));
         }
     }
