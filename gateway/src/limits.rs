@@ -144,9 +144,10 @@ pub const ITEMS: RangeInclusive<usize> = 1..=100;
 pub const PRODUCT_CODE_CHARS: RangeInclusive<usize> = 1..=100;
 /// Quantity of one item.
 pub const QUANTITY: RangeInclusive<i64> = 1..=1_000_000;
-/// User ids.
-pub const USER_ID: RangeInclusive<i64> = 1..=i64::MAX;
-/// Order ids: every language holds these exactly in a JSON number (RFC 8259, section 6).
+/// User ids of requests and tokens: every language holds these exactly in a JSON number (RFC 8259, section 6).
+/// Clients of gRPC have larger ones as well.
+pub const USER_ID: RangeInclusive<i64> = 1..=(1 << 53) - 1;
+/// Order ids, for the same reason.
 pub const ORDER_ID: RangeInclusive<i64> = 1..=(1 << 53) - 1;
 /// Characters of an idempotency key, without quotes and escapes.
 pub const KEY_CHARS: RangeInclusive<usize> = 1..=255;

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 use utoipa::openapi::{
-    ComponentsBuilder, ExternalDocs, InfoBuilder, License, OpenApi, OpenApiBuilder, Server,
+    ComponentsBuilder, ContactBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Server,
     path::PathsBuilder, tag::Tag,
 };
 
 use crate::{
-    paths,
+    limits, paths,
     problem::{CONTENT_TYPE, pages::API_NAME, registry},
 };
 
@@ -19,13 +19,6 @@ mod problems;
 mod samples;
 mod schemas;
 mod security;
-
-const DESCRIPTION: &str = "Places orders, charges customers and returns the state of orders.\n\n\
-    Input is strict: a request with an unknown or duplicate member, a wrong type or a value out of range is rejected \
-    before anything is saved. The response names every invalid member. Prices are exact decimals.\n\n\
-    Every response with a status of 400 or above is a problem (RFC 9457): see the [problem types](/problems/). After a \
-    503, a 504 or no response at all, repeat the request with the same `Idempotency-Key`: the order is charged at most \
-    once. Every response has the header `X-Request-Id`.";
 
 const ORDERS_TAG: &str = "Orders";
 const OPERATION_TAG: &str = "Operation";
@@ -41,13 +34,43 @@ pub fn document_json() -> String {
     text
 }
 
+/// The description of the whole API.
+fn description() -> String {
+    let (default, max) = (limits::REQUEST_TIMEOUT_DEFAULT.as_secs(), limits::REQUEST_TIMEOUT_MS.end() / 1000);
+    format!(
+        "Places orders, charges customers and returns the state of orders.\n\n\
+         **Requests** are strict: an unknown or duplicate member, a wrong type or a value out of range is \
+         rejected before anything is saved. The response names the invalid members.\n\n\
+         **Responses** may get further members in later versions; ignore those that you do not know. Every \
+         response has the header `X-Request-Id`.\n\n\
+         **Amounts** are exact decimals. A response has each amount twice: as a number (`total_price`, \
+         `unit_price`) and as a string with the same digits (`total_price_text`, `unit_price_text`). The \
+         strings are always there, not on request by a parameter of `Accept`, so that every generated \
+         client has them as members. A request has `unit_price` as a number or as a string; use the string \
+         if the client would round the number.\n\n\
+         **Time**: the gateway responds within {default} seconds, unless its operator configured another \
+         `REQUEST_TIMEOUT_MS` (at most {max} seconds) or the request has a shorter `Grpc-Timeout`. Use a \
+         timeout of more than {max} seconds in the client.\n\n\
+         **No response**: after a lost connection, a timeout of the client, a 503 or a 504, send the same \
+         request with the same `Idempotency-Key`. The order is charged at most once, and the response is \
+         that of the first request once it is known. `Retry-After` has the seconds to wait: a 504 always \
+         has it. Keys are kept for ever: one key stays one order.\n\n\
+         **Problems**: every response with a status of 400 or above is a problem (RFC 9457) of one of these \
+         [problem types](problems/). The member `type` is relative to the address of this API \
+         (`/problems/...`), unless the operator configured a `PUBLIC_URL`, which then precedes it. Compare \
+         its last segment, or `reason` and `code`."
+    )
+}
+
 fn document() -> OpenApi {
     let mut license = License::new("Apache-2.0");
     license.identifier = Some("Apache-2.0".to_owned());
+    let contact = ContactBuilder::new().name(Some("The operator of this gateway")).build();
     let info = InfoBuilder::new()
         .title(API_NAME)
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(DESCRIPTION))
+        .description(Some(description()))
+        .contact(Some(contact))
         .license(Some(license))
         .build();
     let paths =
@@ -59,13 +82,13 @@ fn document() -> OpenApi {
     let (name, scheme) = security::scheme();
     let components = components.security_scheme(name, scheme);
     let components = operations::parameters().into_iter().fold(components, |all, (n, p)| all.parameter(n, p));
-    let mut problem_types = ExternalDocs::new("/problems/");
-    problem_types.description = Some("All problem types: what happened, what to do, an example".to_owned());
-    let mut server = Server::new("/");
+    // The folder of the document, also below a path prefix (OpenAPI 3.1, section 4.8.5). Without a slash at
+    // its end, since tools append the paths.
+    let mut server = Server::new(".");
     server.description = Some("The gateway that serves this document".to_owned());
     OpenApiBuilder::new()
         .info(info)
-        .external_docs(Some(problem_types))
+        // No externalDocs: its URL would have to be absolute, and only the operator knows the address.
         .servers(Some([server]))
         .tags(Some(tags()))
         .paths(paths)

@@ -102,7 +102,8 @@ impl TokenRules {
         // Only the canonical decimal form, so that a user has one id.
         let user = claims.sub.parse().ok().filter(|id: &i64| id.to_string() == claims.sub);
         let user = user.filter(|id| limits::USER_ID.contains(id));
-        let subject = user.map(Subject).ok_or(AuthError::Invalid("its sub is not a user id"))?;
+        let subject =
+            user.map(Subject).ok_or(AuthError::Invalid("its sub is not a user id from 1 to 2^53 - 1"))?;
         let expires_at = claims.exp.as_u64().map_or(0, |exp| exp.saturating_add(self.leeway_seconds));
         Ok(VerifiedToken { subject, expires_at, scope: claims.scope, scp: claims.scp })
     }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-pub(super) fn new_order() -> Value {
+pub(super) fn order_draft() -> Value {
     json!({ "user_id": 123, "order_items": [{ "product_code": "sku1", "unit_price": 0.12, "quantity": 1 }] })
 }
 
-pub(super) fn new_order_in_yen() -> Value {
+pub(super) fn order_draft_in_yen() -> Value {
     json!({
         "user_id": 123,
         "currency": "JPY",
@@ -24,7 +24,10 @@ pub(super) fn paid_order() -> Value {
         "status": "PAID",
         "currency": "USD",
         "total_price": 0.12,
-        "order_items": [{ "product_code": "sku1", "unit_price": 0.12, "quantity": 1 }],
+        "total_price_text": "0.12",
+        "order_items": [
+            { "product_code": "sku1", "unit_price": 0.12, "unit_price_text": "0.12", "quantity": 1 },
+        ],
         "created_at": "2026-11-23T06:00:00.000Z",
     })
 }
@@ -36,7 +39,10 @@ pub(super) fn declined_order() -> Value {
         "status": "DECLINED",
         "currency": "USD",
         "total_price": 2000.5,
-        "order_items": [{ "product_code": "sku2", "unit_price": 2000.5, "quantity": 1 }],
+        "total_price_text": "2000.50",
+        "order_items": [
+            { "product_code": "sku2", "unit_price": 2000.5, "unit_price_text": "2000.50", "quantity": 1 },
+        ],
         "created_at": "2026-11-23T06:00:00.000Z",
         "decline_reason": "INSUFFICIENT_BALANCE",
     })

@@ -25,8 +25,9 @@ pub(super) fn reference(name: &str) -> Ref {
     Ref::new(format!("#/components/headers/{}", component_name(name)))
 }
 
+/// The suffix distinguishes it from the parameter of the same name.
 fn component_name(name: &str) -> String {
-    name.replace('-', "")
+    format!("{}Header", name.replace('-', ""))
 }
 
 /// The components of all headers.

@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 use utoipa::openapi::{
-    Content, ContentBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, Required, Response, ResponseBuilder,
-    Type,
+    Content, ContentBuilder, HttpMethod, KnownFormat, ObjectBuilder, PathItem, Ref, Required, Response,
+    ResponseBuilder, SchemaFormat, Type,
     example::ExampleBuilder,
     link::Link,
     path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
@@ -20,10 +20,11 @@ use crate::{
     timeout,
 };
 
-const REQUEST_ID_PARAMETER: &str = "XRequestId";
-const TIMEOUT_PARAMETER: &str = "GrpcTimeout";
-const IF_NONE_MATCH_PARAMETER: &str = "IfNoneMatch";
-const PREFER_PARAMETER: &str = "Prefer";
+const REQUEST_ID_PARAMETER: &str = "XRequestIdParameter";
+const TIMEOUT_PARAMETER: &str = "GrpcTimeoutParameter";
+const IF_MATCH_PARAMETER: &str = "IfMatchParameter";
+const IF_NONE_MATCH_PARAMETER: &str = "IfNoneMatchParameter";
+const PREFER_PARAMETER: &str = "PreferParameter";
 const JSON: &str = "application/json";
 
 /// Headers of every response about orders.
@@ -53,7 +54,12 @@ pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
         "How long the client waits for the response: 1 to 8 digits and a unit, H, M, S, m (milliseconds), u \
          or n. It can only shorten the gateway's deadline. An order with too short a time is not started.",
     ));
-    let if_none_match = parameter(ParameterIn::Header, "If-None-Match", Required::False, text()).description(Some(
+    let if_match = parameter(ParameterIn::Header, "If-Match", Required::False, text()).description(Some(
+        "Only * holds, since If-Match compares strongly (RFC 9110) and the entity tags of this API are weak. \
+         Any other value is a 412, and the request has no effect.",
+    ));
+    let if_none_match = parameter(ParameterIn::Header, "If-None-Match", Required::False, text());
+    let if_none_match = if_none_match.description(Some(
         "The ETag of an earlier response, or a comma-separated list: the response is 304 while one of them \
          is current.",
     ));
@@ -64,28 +70,31 @@ pub(super) fn parameters() -> Vec<(&'static str, Parameter)> {
     vec![
         (REQUEST_ID_PARAMETER, request_id.build()),
         (TIMEOUT_PARAMETER, timeout.build()),
+        (IF_MATCH_PARAMETER, if_match.build()),
         (IF_NONE_MATCH_PARAMETER, if_none_match.build()),
         (PREFER_PARAMETER, prefer.build()),
     ]
 }
 
 /// The description of `placeOrder`, with the outcomes in short.
-const PLACE_ORDER: &str = "Saves the order, charges the customer and responds when both are done. An invalid request \
-    is rejected before anything is saved.\n\n\
-    The gateway responds within 10 seconds, unless its operator configured another `REQUEST_TIMEOUT_MS` (at most 30 \
-    seconds) or the request has a shorter `Grpc-Timeout`. Use a longer timeout in the client. If no response arrives at \
-    all, send the same request with the same `Idempotency-Key`: the order is charged at most once. Generate the key \
-    before the first attempt. Keys do not expire.\n\n\
-    | status | charged | what to do |\n|---|---|---|\n\
+const PLACE_ORDER: &str = "Saves the order, charges the customer and responds when both are done. An \
+    invalid request is rejected before anything is saved.\n\n\
+    Generate the `Idempotency-Key` before the first attempt. If no response arrives at all, send the same \
+    request with the same key: the order is charged at most once.\n\n\
+    | status | charged | what to do |\n\
+    |---|---|---|\n\
     | 201 | yes | done |\n\
     | 402 | no | resolve the cause, then order with a new key |\n\
     | 409 | not known yet | wait for `Retry-After`, repeat with the same key |\n\
     | 410 | no | order with a new key |\n\
     | 422 | not by this request | use a new key for another order |\n\
-    | 503 `NOT_CHARGED` | no, unless repeated | wait for `Retry-After`, repeat with the same key, or abandon it |\n\
+    | 503 `NOT_CHARGED` | no, unless repeated | wait for `Retry-After`, repeat with the same key, or \
+    abandon it |\n\
     | 503, 429 `NOT_STARTED` | not by this request | wait for `Retry-After`, repeat with the same key |\n\
     | 500 `NOT_STORED` | no | report it; repeating does not help |\n\
-    | 504, any other 5xx | not known | repeat with the same key and growing pauses, or read the order by `order_id` |\n\
+    | 504 `OUTCOME_UNKNOWN` | not known yet | wait for `Retry-After`, repeat with the same key, or read the \
+    order by `order_id` |\n\
+    | any other 5xx | not known | repeat with the same key and growing pauses |\n\
     | 408 | not by this request | repeat with the same key |\n\
     | any other 4xx | not by this request | correct the request |";
 
@@ -103,9 +112,9 @@ fn place_order() -> OperationBuilder {
     ));
     let named = |summary: &str, value| ExampleBuilder::new().summary(summary).value(Some(value));
     let body =
-        ContentBuilder::new().schema(Some(schemas::reference(schemas::NEW_ORDER))).examples_from_iter([
-            ("dollars", named("One item, in US dollars", examples::new_order())),
-            ("yen", named("Two items, in yen, with prices as strings", examples::new_order_in_yen())),
+        ContentBuilder::new().schema(Some(schemas::reference(schemas::ORDER_DRAFT))).examples_from_iter([
+            ("dollars", named("One item, in US dollars", examples::order_draft())),
+            ("yen", named("Two items, in yen, with prices as strings", examples::order_draft_in_yen())),
         ]);
     let created = json("The order was placed and charged.", schemas::ORDER, examples::paid_order());
     let created_headers =
@@ -116,6 +125,7 @@ fn place_order() -> OperationBuilder {
         .description(Some(samples::description(PLACE_ORDER, samples::PLACE)))
         .extensions(Some(samples::extension(samples::PLACE)))
         .parameter(key)
+        .parameter_ref(shared(IF_MATCH_PARAMETER))
         .parameter_ref(shared(TIMEOUT_PARAMETER))
         .parameter_ref(shared(REQUEST_ID_PARAMETER))
         .request_body(Some(
@@ -132,6 +142,7 @@ fn place_order() -> OperationBuilder {
 fn list_orders() -> OperationBuilder {
     let size = ObjectBuilder::new()
         .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
         .minimum(Some(0))
         .default(Some(limits::PAGE_SIZE_DEFAULT.into()));
     let page = json("A page of orders, newest first.", schemas::ORDER_PAGE, examples::page());
@@ -164,6 +175,7 @@ fn list_orders() -> OperationBuilder {
         )))
         .parameter_ref(shared(TIMEOUT_PARAMETER))
         .parameter_ref(shared(REQUEST_ID_PARAMETER))
+        .parameter_ref(shared(IF_MATCH_PARAMETER))
         .response("200", with_headers(page, &ORDER_HEADERS).link("next", next_link()));
     with_problems(operation, &problems::of_reads())
 }
@@ -184,6 +196,7 @@ fn read_order() -> OperationBuilder {
         )
         .parameter_ref(shared(TIMEOUT_PARAMETER))
         .parameter_ref(shared(REQUEST_ID_PARAMETER))
+        .parameter_ref(shared(IF_MATCH_PARAMETER))
         .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
         .parameter_ref(shared(PREFER_PARAMETER))
         .response("200", with_headers(order, &READ_ORDER_HEADERS))
@@ -224,12 +237,16 @@ fn next_link() -> Link {
 
 fn livez() -> OperationBuilder {
     let operation = operation(OPERATION_TAG, "livez", "Liveness of the gateway")
+        .description(Some("200 as long as the process runs. A supervisor restarts the gateway without it."))
         .response("200", plain("The gateway runs.", "text/plain"));
     with_problems(operation, &PAGE_PROBLEMS)
 }
 
 fn readyz() -> OperationBuilder {
     let operation = operation(OPERATION_TAG, "readyz", "Readiness of the gateway")
+        .description(Some(
+            "503 while the gateway starts or shuts down. A load balancer then sends requests to another one.",
+        ))
         .response("200", plain("The gateway accepts requests.", "text/plain"));
     with_problems(operation, &[&PAGE_PROBLEMS[..], &[StatusCode::SERVICE_UNAVAILABLE]].concat())
 }
@@ -239,15 +256,20 @@ fn document() -> OperationBuilder {
     let document = ResponseBuilder::new().description("OpenAPI 3.1.").content(JSON, content).build();
     let tagged = [headers::REQUEST_ID, headers::ETAG];
     let operation = operation(DOCUMENTATION_TAG, "openapi", "This document")
+        .description(Some("The document changes with a release only; its ETag shows whether it has."))
+        .parameter_ref(shared(IF_MATCH_PARAMETER))
         .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
         .response("200", with_headers(document, &tagged))
         .response("304", with_headers(not_modified(), &tagged));
-    with_problems(operation, &PAGE_PROBLEMS)
+    with_problems(operation, &[&PAGE_PROBLEMS[..], &[StatusCode::PRECONDITION_FAILED]].concat())
 }
 
 fn problem_page() -> OperationBuilder {
     let slugs = registry::TYPES.iter().map(|kind| kind.slug);
     let operation = operation(DOCUMENTATION_TAG, "problemType", "The page of a problem type")
+        .description(Some(
+            "What the problem type means, what to do, and an example. `type` of a problem names it.",
+        ))
         .parameter(
             parameter(ParameterIn::Path, "slug", Required::True, text().enum_values(Some(slugs)))
                 .description(Some("The last segment of the problem's type.")),

@@ -53,8 +53,9 @@ fn by_status() -> BTreeMap<StatusCode, Vec<&'static ProblemType>> {
 }
 
 fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
+    // Relative to the document and to the page of Swagger UI, also below a path prefix.
     let titles: Vec<String> =
-        types.iter().map(|kind| format!("[{}](/problems/{})", kind.title, kind.slug)).collect();
+        types.iter().map(|kind| format!("[{}](problems/{})", kind.title, kind.slug)).collect();
     let examples = types.iter().map(|kind| {
         let example = ExampleBuilder::new()
             .summary(kind.title)
@@ -74,7 +75,7 @@ fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
 fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<&'static str> {
     let mut all =
         vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
-    if types.iter().any(|kind| kind.retry_after) {
+    if types.iter().any(|kind| kind.for_status(status).retry_after.is_some()) {
         all.push(headers::RETRY_AFTER);
     }
     if types.iter().any(|kind| kind.marks_replay) {

@@ -131,7 +131,8 @@ mod tests {
         let all = listed("page_size=-1&x=1&user_id=a&page_token=1&page_token=2").unwrap_err();
         assert_eq!(all, ["x", "page_token", "user_id", "page_size"]);
         assert_eq!(listed(""), Err(vec!["user_id".to_owned()]));
-        for bad in ["", "0", "-1", "1.5", "9223372036854775808", "1&user_id=1"] {
+        assert!(listed("user_id=9007199254740991").is_ok());
+        for bad in ["", "0", "-1", "1.5", "9007199254740992", "9223372036854775808", "1&user_id=1"] {
             assert!(listed(&format!("user_id={bad}")).is_err(), "{bad}");
         }
     }

@@ -3,8 +3,6 @@
 //! An invalid response of the backend is rejected, not passed on. A server of the old contract omits all
 //! fields from 16 on, which is valid.
 
-use std::borrow::Cow;
-
 use money::{Currency, Money, Rounding};
 use prost_types::Timestamp;
 use proto::{
@@ -18,7 +16,8 @@ use tonic::Status;
 use super::request::{NewItem, NewOrder, sum};
 use crate::limits;
 
-/// An order in JSON. Amounts are numbers with all decimals of the currency.
+/// An order in JSON. Amounts have all decimals of the currency, each as a number and as a text: a client that
+/// parses numbers as binary floats has the exact decimal in the text.
 #[derive(Debug, Serialize)]
 pub(super) struct Order<'a> {
     pub(super) order_id: i64,
@@ -32,6 +31,9 @@ pub(super) struct Order<'a> {
     /// Absent if the Order service or this program does not know the currency; then there are no items.
     #[serde(serialize_with = "as_optional_number", skip_serializing_if = "Option::is_none")]
     total_price: Option<Money>,
+    /// The amount of `total_price`.
+    #[serde(serialize_with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    total_price_text: Option<Money>,
     order_items: Vec<Item<'a>>,
     /// Absent from a server of the old contract.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,10 +51,19 @@ impl Order<'_> {
 
 #[derive(Debug, Serialize)]
 struct Item<'a> {
-    product_code: Cow<'a, str>,
+    product_code: &'a str,
     #[serde(serialize_with = "as_number")]
     unit_price: Money,
+    /// The amount of `unit_price`.
+    #[serde(serialize_with = "as_text")]
+    unit_price_text: Money,
     quantity: i32,
+}
+
+impl<'a> Item<'a> {
+    fn new(product_code: &'a str, unit_price: Money, quantity: i32) -> Self {
+        Self { product_code, unit_price, unit_price_text: unit_price, quantity }
+    }
 }
 
 /// A page of orders, newest first.
@@ -94,7 +105,7 @@ pub(super) fn created<'a>(
             Some(price) => price,
             None => listed_price(item, total.currency(), response.order_items.get(index))?,
         };
-        Ok(Item { product_code: Cow::Borrowed(&item.product_code), unit_price, quantity: item.quantity })
+        Ok(Item::new(&item.product_code, unit_price, item.quantity))
     });
     Ok(Order {
         order_id: parse_order_id(response.order_id)?,
@@ -102,6 +113,7 @@ pub(super) fn created<'a>(
         status: (!old).then(|| parse_paid(response.status)).transpose()?,
         currency: Some(request.currency.code()),
         total_price: Some(total),
+        total_price_text: Some(total),
         order_items: items.collect::<Result<_, _>>()?,
         created_at: (!old).then(|| parse_time(response.create_time.as_ref())).transpose()?,
         decline_reason: None,
@@ -153,11 +165,13 @@ fn parse_order(response: &GetOrderResponse) -> Result<Order<'_>, InvalidUpstream
     Ok(Order {
         order_id: response.order_id,
         user_id: Some(response.user_id)
-            .filter(|id| limits::USER_ID.contains(id))
+            // Not limits::USER_ID: a client of gRPC may have placed it for a user with a larger id.
+            .filter(|id| *id > 0)
             .ok_or(InvalidUpstreamResponse("user_id"))?,
         status: parse_status(response.status),
         currency,
         total_price,
+        total_price_text: total_price,
         order_items,
         created_at: (!old).then(|| parse_time(response.create_time.as_ref())).transpose()?,
         decline_reason: (!reason.is_empty()).then_some(reason),
@@ -218,11 +232,8 @@ fn parse_item(
     let quantity = Some(item.quantity)
         .filter(|quantity| *quantity > 0)
         .ok_or(InvalidUpstreamResponse("an item's quantity"))?;
-    Ok(Item {
-        product_code: Cow::Borrowed(&item.product_code),
-        unit_price: unit_price.map_err(|_| InvalidUpstreamResponse("an item's price"))?,
-        quantity,
-    })
+    let unit_price = unit_price.map_err(|_| InvalidUpstreamResponse("an item's price"))?;
+    Ok(Item::new(&item.product_code, unit_price, quantity))
 }
 
 /// The charged price of an item without a price in the request.
@@ -254,6 +265,18 @@ fn as_number<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::E
 fn as_optional_number<S: Serializer>(amount: &Option<Money>, serializer: S) -> Result<S::Ok, S::Error> {
     match amount {
         Some(amount) => as_number(amount, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Writes the digits of the amount as a JSON string.
+fn as_text<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
+
+fn as_optional_text<S: Serializer>(amount: &Option<Money>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => as_text(amount, serializer),
         None => serializer.serialize_none(),
     }
 }

@@ -124,8 +124,12 @@ fn facts(kind: &ProblemType) -> Vec<(&'static str, String)> {
         "no"
     };
     facts.push(("Retryable", retryable.to_owned()));
-    if kind.retry_after {
-        facts.push(("Retry-After", "always".to_owned()));
+    let (delayed, others): (Vec<ProblemStatus>, Vec<_>) =
+        kind.statuses.iter().copied().partition(|status| status.retry_after.is_some());
+    if !delayed.is_empty() {
+        let statuses = list(&delayed, |status| status.http.as_u16().to_string());
+        let text = if others.is_empty() { "always".to_owned() } else { format!("always with {statuses}") };
+        facts.push(("Retry-After", text));
     }
     if !kind.metadata.is_empty() {
         facts.push(("Metadata", kind.metadata.join(", ")));

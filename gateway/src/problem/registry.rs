@@ -26,7 +26,7 @@ pub const ORDER_DOMAIN: &str = "order";
 /// may use it.
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
-/// `Retry-After` of the types that always have one, where the backend sent no delay.
+/// `Retry-After` of the statuses that always have one, unless they have a reason for another.
 pub const RETRY_AFTER_DEFAULT: Duration = not_started::RETRY_AFTER;
 
 /// What a type is looked up by.
@@ -52,6 +52,15 @@ pub struct ProblemStatus {
     pub code: Code,
     /// `detail` of the gateway's own problems, and of a backend's problem whose message is masked or empty.
     pub detail: &'static str,
+    /// `Retry-After` where the backend sent no delay. `None`: the response has it only if the backend sent one.
+    pub retry_after: Option<Duration>,
+}
+
+impl ProblemStatus {
+    /// The status with a `Retry-After` in every response.
+    const fn with_retry_after(self, delay: Duration) -> Self {
+        Self { retry_after: Some(delay), ..self }
+    }
 }
 
 /// The members of an example that its type does not determine.
@@ -80,9 +89,6 @@ pub struct ProblemType {
     pub statuses: &'static [ProblemStatus],
     /// `retryable`: whether the same request with the same idempotency key may succeed later.
     pub retryable: bool,
-    /// Whether every response has `Retry-After`, by default [`RETRY_AFTER_DEFAULT`]. Responses of other types
-    /// have it only if the backend sent a delay.
-    pub retry_after: bool,
     /// The public keys of `google.rpc.ErrorInfo.metadata`.
     pub metadata: &'static [&'static str],
     /// Whether `replayed: true` in the metadata marks a repeated response. It becomes the header
@@ -203,7 +209,6 @@ const fn blank(slug: &'static str, key: TypeKey, title: &'static str) -> Problem
         title,
         statuses: &[],
         retryable: false,
-        retry_after: false,
         metadata: &[],
         marks_replay: false,
         what_happened: "",
@@ -213,5 +218,5 @@ const fn blank(slug: &'static str, key: TypeKey, title: &'static str) -> Problem
 }
 
 const fn status(http: StatusCode, code: Code, detail: &'static str) -> ProblemStatus {
-    ProblemStatus { http, code, detail }
+    ProblemStatus { http, code, detail, retry_after: None }
 }

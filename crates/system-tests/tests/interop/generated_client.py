@@ -10,19 +10,19 @@ from http import HTTPStatus
 
 from orders_client import Client
 from orders_client.api.orders import list_orders, place_order, read_order
-from orders_client.models import NewOrder, NewOrderCurrency, NewOrderItem, Order, OrderPage, OrderStatus, Problem
+from orders_client.models import Order, OrderDraft, OrderDraftCurrency, OrderDraftItem, OrderPage, OrderStatus, Problem
 from orders_client.types import Unset
 
 
-def new_order(price):
-    items = [NewOrderItem(product_code="sku1", unit_price=price, quantity=2)]
-    return NewOrder(user_id=123, order_items=items, currency=NewOrderCurrency.EUR)
+def draft(price):
+    items = [OrderDraftItem(product_code="sku1", unit_price=price, quantity=2)]
+    return OrderDraft(user_id=123, order_items=items, currency=OrderDraftCurrency.EUR)
 
 
 def place(client):
     """Places an order. The same key replays it."""
     key = str(uuid.uuid4())
-    placed = place_order.sync_detailed(client=client, body=new_order("0.12"), idempotency_key=key)
+    placed = place_order.sync_detailed(client=client, body=draft("0.12"), idempotency_key=key)
     assert placed.status_code is HTTPStatus.CREATED, placed
     order = placed.parsed
     assert isinstance(order, Order), order
@@ -31,7 +31,7 @@ def place(client):
     assert [item.quantity for item in order.order_items] == [2], order
     assert isinstance(order.created_at, datetime.datetime) and order.created_at.tzinfo is not None, order
     assert isinstance(order.decline_reason, Unset), order
-    again = place_order.sync_detailed(client=client, body=new_order("0.12"), idempotency_key=key)
+    again = place_order.sync_detailed(client=client, body=draft("0.12"), idempotency_key=key)
     assert (again.parsed, again.headers["Idempotent-Replayed"]) == (order, "true"), again
     return order
 
@@ -49,7 +49,7 @@ def read(client, order):
 
 def be_declined(client):
     """An error response is a problem, as the document says."""
-    rejected = place_order.sync_detailed(client=client, body=new_order(1_000_000))
+    rejected = place_order.sync_detailed(client=client, body=draft(1_000_000))
     problem = rejected.parsed
     assert rejected.status_code is HTTPStatus.PAYMENT_REQUIRED and isinstance(problem, Problem), rejected
     assert (problem.type_, problem.status) == ("/problems/payment-declined", 402), problem

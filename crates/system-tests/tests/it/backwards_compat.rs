@@ -18,8 +18,10 @@ async fn created_order_is_the_id_and_the_request() {
     assert_eq!(
         response.json(),
         json!({
-            "order_id": 12, "user_id": 123, "currency": "USD", "total_price": 0.12,
-            "order_items": [{ "product_code": "sku1", "unit_price": 0.12, "quantity": 1 }],
+            "order_id": 12, "user_id": 123, "currency": "USD", "total_price": 0.12, "total_price_text": "0.12",
+            "order_items": [
+                { "product_code": "sku1", "unit_price": 0.12, "unit_price_text": "0.12", "quantity": 1 },
+            ],
         })
     );
 }
@@ -68,10 +70,10 @@ async fn read_order_is_derived_from_its_items() {
     assert_eq!(
         response.json(),
         json!({
-            "order_id": 12, "user_id": 123, "currency": "USD", "total_price": 20.12,
+            "order_id": 12, "user_id": 123, "currency": "USD", "total_price": 20.12, "total_price_text": "20.12",
             "order_items": [
-                { "product_code": "sku1", "unit_price": 0.12, "quantity": 1 },
-                { "product_code": "sku2", "unit_price": 10.00, "quantity": 2 },
+                { "product_code": "sku1", "unit_price": 0.12, "unit_price_text": "0.12", "quantity": 1 },
+                { "product_code": "sku2", "unit_price": 10.00, "unit_price_text": "10.00", "quantity": 2 },
             ],
         })
     );

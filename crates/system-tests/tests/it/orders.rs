@@ -14,6 +14,9 @@ mod price_list;
 mod restart;
 mod unavailable;
 
+/// The largest user id over HTTP: 2^53 - 1.
+const USER_MAX: i64 = (1 << 53) - 1;
+
 async fn start() -> (System, Client) {
     start_system(Options::default()).await
 }
@@ -45,7 +48,7 @@ async fn example_order_is_created_charged_and_read_back() {
     let form: String = created_at.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(form, "0000-00-00T00:00:00.000Z");
     let expected = format!(
-        r#"{{"order_id":{id},"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"order_items":[{{"product_code":"sku1","unit_price":0.12,"quantity":1}}],"created_at":"{created_at}"}}"#
+        r#"{{"order_id":{id},"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"total_price_text":"0.12","order_items":[{{"product_code":"sku1","unit_price":0.12,"unit_price_text":"0.12","quantity":1}}],"created_at":"{created_at}"}}"#
     );
     assert_eq!(placed.text(), format!("{expected}\n"));
 
@@ -83,7 +86,7 @@ async fn amounts_have_the_decimals_of_their_currency() {
             .await;
         assert_eq!(placed.status, 201, "{currency} {price}");
         let amounts = format!(
-            r#""currency":"{currency}","total_price":{total},"order_items":[{{"product_code":"a","unit_price":{unit},"quantity":{quantity}}}]"#
+            r#""currency":"{currency}","total_price":{total},"total_price_text":"{total}","order_items":[{{"product_code":"a","unit_price":{unit},"unit_price_text":"{unit}","quantity":{quantity}}}]"#
         );
         assert!(placed.text().contains(&amounts), "{amounts}: {}", placed.text());
         assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
@@ -114,10 +117,10 @@ async fn hundred_items_in_any_script_keep_their_order() {
     let items: Vec<Value> = (0..100)
         .map(|i| json!({ "product_code": format!("{}{i}", codes[i % 10]), "unit_price": format!("0.{i:02}"), "quantity": 1 }))
         .collect();
-    let placed = client.post(json!({ "user_id": i64::MAX, "order_items": items })).await;
+    let placed = client.post(json!({ "user_id": USER_MAX, "order_items": items })).await;
     assert_eq!(placed.status, 201);
     let order = placed.json();
-    assert_eq!(order["user_id"], i64::MAX);
+    assert_eq!(order["user_id"], USER_MAX);
     assert!(placed.text().contains(r#""total_price":49.50,"#), "{}", placed.text());
     let codes_read: Vec<&Value> =
         order["order_items"].as_array().unwrap().iter().map(|i| &i["product_code"]).collect();
@@ -130,10 +133,10 @@ async fn largest_values_are_accepted() {
     let (_system, client) = start_with_limits("USD:1000000").await;
     let code = "🧦".repeat(100);
     let item = json!({ "product_code": code, "unit_price": 0.01, "quantity": 1_000_000 });
-    let placed = client.post(json!({ "user_id": i64::MAX, "order_items": vec![item; 100] })).await;
+    let placed = client.post(json!({ "user_id": USER_MAX, "order_items": vec![item; 100] })).await;
     assert_eq!(placed.status, 201, "{}", placed.text());
     assert!(placed.text().contains(r#""total_price":1000000.00,"#));
-    let listed = client.get(&format!("/orders?user_id={}", i64::MAX)).await;
+    let listed = client.get(&format!("/orders?user_id={USER_MAX}")).await;
     assert_eq!(listed.json()["orders"], json!([placed.json()]));
 }
 

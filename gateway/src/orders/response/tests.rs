@@ -48,8 +48,9 @@ fn json(order: Result<Order<'_>, InvalidUpstreamResponse>) -> String {
 fn a_placed_order_has_exact_amounts() {
     let request = parse(BODY, UnitPrice::Required).unwrap();
     let expected = concat!(
-        r#"{"order_id":115458048000000,"user_id":123,"status":"PAID","currency":"USD","total_price":0.12,"#,
-        r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}],"#,
+        r#"{"order_id":115458048000000,"user_id":123,"status":"PAID","currency":"USD","#,
+        r#""total_price":0.12,"total_price_text":"0.12","order_items":["#,
+        r#"{"product_code":"sku1","unit_price":0.12,"unit_price_text":"0.12","quantity":1}],"#,
         r#""created_at":"2026-11-23T06:00:00.000Z"}"#
     );
     assert_eq!(json(created(&request, &create_response())), expected);
@@ -60,8 +61,9 @@ fn the_request_completes_the_response_of_an_old_server() {
     let request = parse(BODY, UnitPrice::Required).unwrap();
     let old = CreateOrderResponse { order_id: 5, ..Default::default() };
     let expected = concat!(
-        r#"{"order_id":5,"user_id":123,"currency":"USD","total_price":0.12,"#,
-        r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":1}]}"#
+        r#"{"order_id":5,"user_id":123,"currency":"USD","#,
+        r#""total_price":0.12,"total_price_text":"0.12","order_items":["#,
+        r#"{"product_code":"sku1","unit_price":0.12,"unit_price_text":"0.12","quantity":1}]}"#
     );
     assert_eq!(json(created(&request, &old)), expected);
 }
@@ -101,8 +103,9 @@ fn an_invalid_create_response_is_rejected() {
 #[test]
 fn a_declined_order_has_its_decline_reason() {
     let expected = concat!(
-        r#"{"order_id":7,"user_id":123,"status":"DECLINED","currency":"USD","total_price":32.00,"#,
-        r#""order_items":[{"product_code":"sku1","unit_price":16.00,"quantity":2}],"#,
+        r#"{"order_id":7,"user_id":123,"status":"DECLINED","currency":"USD","#,
+        r#""total_price":32.00,"total_price_text":"32.00","order_items":["#,
+        r#"{"product_code":"sku1","unit_price":16.00,"unit_price_text":"16.00","quantity":2}],"#,
         r#""created_at":"2026-11-23T06:00:00.001Z","decline_reason":"INSUFFICIENT_BALANCE"}"#
     );
     assert_eq!(json(stored(7, &get_response())), expected);
@@ -118,8 +121,9 @@ fn an_order_of_an_old_server_has_its_floats_as_shortest_decimals() {
     };
     let old = |items| GetOrderResponse { user_id: 123, order_items: items, ..Default::default() };
     let expected = concat!(
-        r#"{"order_id":7,"user_id":123,"currency":"USD","total_price":0.36,"#,
-        r#""order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":3}]}"#
+        r#"{"order_id":7,"user_id":123,"currency":"USD","#,
+        r#""total_price":0.36,"total_price_text":"0.36","order_items":["#,
+        r#"{"product_code":"sku1","unit_price":0.12,"unit_price_text":"0.12","quantity":3}]}"#
     );
     assert_eq!(json(stored(7, &old(vec![item(0.12, 3)]))), expected);
     for bad in [item(0.125, 1), item(-1.0, 1), item(f32::NAN, 1), item(1.0, 0), item(1.0, -1)] {
@@ -134,9 +138,15 @@ fn an_order_keeps_a_currency_that_requests_no_longer_have() {
         let mut response = GetOrderResponse { total: money(32, nanos), ..get_response() };
         response.order_items[0].price = money(16, 0);
         let json = json(stored(7, &response));
-        let wanted = format!(r#""currency":"{code}","total_price":{total},"#);
+        let wanted = format!(r#""currency":"{code}","total_price":{total},"total_price_text":"{total}","#);
         assert!(json.contains(&wanted), "{json}");
     }
+}
+
+#[test]
+fn an_order_of_a_grpc_client_may_have_a_larger_user_id() {
+    let response = GetOrderResponse { user_id: i64::MAX, ..get_response() };
+    assert!(json(stored(7, &response)).contains(r#""user_id":9223372036854775807,"#));
 }
 
 #[test]
@@ -220,8 +230,9 @@ fn a_price_from_the_list_is_the_charged_price() {
     let b = item("b", 1, usd(1, 0));
     let placed = json(created(&request, &response(vec![item("a", 2, usd(3, 0)), b.clone()])));
     let items = concat!(
-        r#""total_price":7.00,"order_items":[{"product_code":"a","unit_price":3.00,"quantity":2},"#,
-        r#"{"product_code":"b","unit_price":1.00,"quantity":1}]"#
+        r#""total_price":7.00,"total_price_text":"7.00","order_items":["#,
+        r#"{"product_code":"a","unit_price":3.00,"unit_price_text":"3.00","quantity":2},"#,
+        r#"{"product_code":"b","unit_price":1.00,"unit_price_text":"1.00","quantity":1}]"#
     );
     assert!(placed.contains(items), "{placed}");
     let euros = Some(google_type::Money { currency_code: "EUR".to_owned(), units: 3, nanos: 0 });

@@ -6,7 +6,7 @@
 use http::StatusCode;
 use tonic::Code;
 
-use super::{Example, ProblemType, TypeKey, blank, status};
+use super::{Example, ProblemType, RETRY_AFTER_DEFAULT, TypeKey, blank, status};
 
 const fn of_code(slug: &'static str, code: Code, title: &'static str) -> ProblemType {
     blank(slug, TypeKey::Code(code), title)
@@ -88,7 +88,8 @@ pub const INVALID_ARGUMENT: ProblemType = ProblemType {
 /// The deadline passed.
 pub const DEADLINE_EXCEEDED: ProblemType = ProblemType {
     statuses: &[
-        status(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, "The services did not respond in time."),
+        status(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, "The services did not respond in time.")
+            .with_retry_after(RETRY_AFTER_DEFAULT),
         status(
             StatusCode::REQUEST_TIMEOUT,
             Code::DeadlineExceeded,

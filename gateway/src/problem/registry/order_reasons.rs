@@ -1,9 +1,15 @@
 //! Types of the Order service's reasons: the outcomes of placing an order other than success.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use tonic::Code;
 
-use super::{Example, ORDER_DOMAIN, ProblemType, TypeKey, blank, status};
+use super::{Example, ORDER_DOMAIN, ProblemType, RETRY_AFTER_DEFAULT, TypeKey, blank, status};
+
+/// The lease of an order lasts at most 2 s after the instance that placed it has stopped. Then another one
+/// settles it, and a request with the same key gets the outcome.
+const OUTCOME_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 const ORDER_ID: i64 = 115_458_048_000_000;
 const ORDER_ID_TEXT: &str = "115458048000000";
@@ -47,9 +53,9 @@ pub const NOT_CHARGED: ProblemType = ProblemType {
         Code::Unavailable,
         "The payment service did not accept the charge. Nothing was charged, and nothing will be unless the \
          request is sent again with the same key.",
-    )],
+    )
+    .with_retry_after(RETRY_AFTER_DEFAULT)],
     retryable: true,
-    retry_after: true,
     metadata: &["order_id"],
     what_happened: "The order was saved, and the payment service provably did not accept the charge. The \
         order is recorded as `NOT_CHARGED`: nothing was charged, and nothing will be without another \
@@ -88,15 +94,16 @@ pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
         Code::DeadlineExceeded,
         "The outcome of the order is not known yet; the customer may have been charged. The same request \
          with the same key returns the outcome.",
-    )],
+    )
+    .with_retry_after(OUTCOME_RETRY_AFTER)],
     retryable: true,
     metadata: &["order_id"],
     what_happened: "No response about the charge arrived in time. The order may have been placed and \
         charged, or not; the services settle it later without another request. If `order_id` is present, the \
         order may have been saved with this id. Until then, reading it returns 404, which proves nothing.",
-    what_to_do: "Do not order again with another key: that could charge twice. Wait a second, then send the \
-        same request with the idempotency key from the header of this response: it returns the outcome. \
-        Repeat this with growing pauses. If `order_id` is present, `GET` returns the state of the order as \
+    what_to_do: "Do not order again with another key: that could charge twice. Wait for the time in \
+        `Retry-After`, then send the same request with the idempotency key from the header of this response: \
+        it returns the outcome. Repeat this with growing pauses. If `order_id` is present, `GET` returns the state of the order as \
         well.",
     example: Example {
         errors: &[("payment", None, "the outcome of the charge is not known yet")],
@@ -111,9 +118,9 @@ pub const IDEMPOTENCY_IN_PROGRESS: ProblemType = ProblemType {
         StatusCode::CONFLICT,
         Code::Aborted,
         "The first request with this idempotency key is still in progress.",
-    )],
+    )
+    .with_retry_after(RETRY_AFTER_DEFAULT)],
     retryable: true,
-    retry_after: true,
     metadata: &["order_id"],
     what_happened: "An earlier request with the same idempotency key is still in progress. This request \
         waited for it and had no effect.",
@@ -166,11 +173,12 @@ const NOT_STARTED_DETAIL: &str = "The request was rejected before it had any eff
 /// This request had no effect.
 pub const NOT_STARTED: ProblemType = ProblemType {
     statuses: &[
-        status(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, NOT_STARTED_DETAIL),
-        status(StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, NOT_STARTED_DETAIL),
+        status(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, NOT_STARTED_DETAIL)
+            .with_retry_after(RETRY_AFTER_DEFAULT),
+        status(StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, NOT_STARTED_DETAIL)
+            .with_retry_after(RETRY_AFTER_DEFAULT),
     ],
     retryable: true,
-    retry_after: true,
     what_happened: "The request was rejected before it had any effect. 503: a service is overloaded, \
         shutting down or unreachable, or the deadline of the request (`Grpc-Timeout`) was too short to start \
         it. 429: the client exceeded a rate limit; `RateLimit` names the limit and the requests left. This \

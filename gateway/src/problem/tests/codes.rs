@@ -1,6 +1,6 @@
 //! Statuses without details: the HTTP status, type and text of each code.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 use super::{
@@ -31,6 +31,24 @@ pub(super) fn expected(code: Code) -> (&'static str, u16, &'static str, bool, bo
     }
 }
 
+/// `members` with the delay that every response to `code` has, unless they have one.
+pub(super) fn with_delay_ms(code: Code, mut members: Value) -> Value {
+    if code == Code::DeadlineExceeded && members.get("retry_after_ms").is_none() {
+        members["retry_after_ms"] = json!(1000);
+    }
+    members
+}
+
+/// The header of [`with_delay_ms`].
+pub(super) fn with_delay<'a>(code: Code, headers: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut all = headers.to_vec();
+    if code == Code::DeadlineExceeded && headers.iter().all(|(name, _)| *name != "retry-after") {
+        all.push(("retry-after", "1"));
+        all.sort_unstable();
+    }
+    all
+}
+
 #[tokio::test]
 async fn every_code_has_its_status_type_name_and_text_on_every_request() {
     for code in CODES {
@@ -46,8 +64,9 @@ async fn every_code_has_its_status_type_name_and_text_on_every_request() {
             assert_eq!(rendered.header("content-type"), Some("application/problem+json"));
             assert_eq!(rendered.body["detail"] == "canary of a message", shown, "{code:?}");
             assert_eq!(rendered.text.contains("canary"), shown, "{code:?}: {}", rendered.text);
-            assert_eq!(rendered.further_members(), with_order_id(&request, json!({})), "{code:?}");
-            assert_eq!(rendered.further_headers(), [], "{code:?}");
+            let members = with_order_id(&request, with_delay_ms(code, json!({})));
+            assert_eq!(rendered.further_members(), members, "{code:?}");
+            assert_eq!(rendered.further_headers(), with_delay(code, &[]), "{code:?}");
         }
     }
 }

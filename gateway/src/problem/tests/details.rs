@@ -6,8 +6,10 @@ use tonic::Code;
 use tonic_types::pb;
 
 use super::{
-    CODES, RequestFacts, any, bad_request, codes::expected, error_info, help, localized, render_counted,
-    render_details, render_status, requests, retry_info, status, with_order_id,
+    CODES, RequestFacts, any, bad_request,
+    codes::{expected, with_delay, with_delay_ms},
+    error_info, help, localized, render_counted, render_details, render_status, requests, retry_info, status,
+    with_order_id,
 };
 use crate::problem::{BodyShape, context::DropReason};
 
@@ -41,12 +43,9 @@ async fn check(cases: Vec<Case>) {
                 let place = format!("{code:?} with {:?}", case.detail);
                 assert_eq!(rendered.status.as_u16(), http, "{place}");
                 assert_eq!(rendered.body["type"], format!("/problems/{slug}"), "{place}");
-                assert_eq!(
-                    rendered.further_members(),
-                    with_order_id(&request, case.members.clone()),
-                    "{place}"
-                );
-                assert_eq!(rendered.further_headers(), case.headers, "{place}");
+                let members = with_order_id(&request, with_delay_ms(code, case.members.clone()));
+                assert_eq!(rendered.further_members(), members, "{place}");
+                assert_eq!(rendered.further_headers(), with_delay(code, &case.headers), "{place}");
                 assert!(!rendered.everything().contains("canary"), "{place}");
             }
         }
@@ -281,7 +280,9 @@ async fn a_violation_points_into_the_request_body_if_there_is_one() {
         let request = RequestFacts { write: true, shape: shape.clone(), ..RequestFacts::default() };
         assert_eq!(
             render_status(&failed, &request).await.further_members(),
-            json!({ "errors": [
+            with_delay_ms(
+                code,
+                json!({ "errors": [
                 {
                     "field": "order_items[0].unit_price", "pointer": "#/order_items/0/unit_price",
                     "detail": "too precise",
@@ -289,6 +290,7 @@ async fn a_violation_points_into_the_request_body_if_there_is_one() {
                 { "field": "currency_code", "pointer": "#", "detail": "unknown", "reason": "UNKNOWN_CURRENCY" },
                 { "field": "payment", "detail": "insufficient balance" },
             ] })
+            )
         );
         let without_body = render_status(&failed, &RequestFacts::default()).await;
         assert!(!without_body.text.contains("pointer"));

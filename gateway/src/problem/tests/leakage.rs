@@ -5,7 +5,10 @@ use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::pb;
 
 use super::{
-    CODES, RequestFacts, any, codes::expected, error_info, help, localized, malformed, registered::OUTCOMES,
+    CODES, RequestFacts, any,
+    codes::{expected, with_delay},
+    error_info, help, localized, malformed,
+    registered::OUTCOMES,
     render_counted, render_status, requests, status,
 };
 use crate::problem::context::DropReason;
@@ -98,7 +101,7 @@ async fn no_text_can_inject_a_header() {
     for code in CODES {
         let rendered = render_status(&status(code, injected, &details), &RequestFacts::default()).await;
         assert_eq!(rendered.status.as_u16(), expected(code).1);
-        assert_eq!(rendered.further_headers(), []);
+        assert_eq!(rendered.further_headers(), with_delay(code, &[]));
         // JSON escapes line breaks in texts.
         assert!(!rendered.text.trim_end().contains(['\r', '\n']));
     }

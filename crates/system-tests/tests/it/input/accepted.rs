@@ -24,10 +24,13 @@ async fn equivalent_json_creates_equal_orders() {
     ] {
         let placed = fixture.client.post(&body).await;
         assert_eq!(placed.status, 201, "{body}: {}", placed.text());
-        assert!(placed.text().contains(&EXAMPLE[1..EXAMPLE.len() - 1].replace(
-            r#""order_items""#,
-            r#""status":"PAID","currency":"USD","total_price":0.12,"order_items""#
-        )));
+        let response = EXAMPLE[1..EXAMPLE.len() - 1]
+            .replace(
+                r#""order_items""#,
+                r#""status":"PAID","currency":"USD","total_price":0.12,"total_price_text":"0.12","order_items""#,
+            )
+            .replace(r#""quantity""#, r#""unit_price_text":"0.12","quantity""#);
+        assert!(placed.text().contains(&response), "{}", placed.text());
     }
 }
 
@@ -37,9 +40,7 @@ async fn range_limits_are_accepted() {
     let free = r#"{"product_code":"a","unit_price":-0,"quantity":1000000}"#;
     for (body, member, expected) in [
         (with("user_id", "1"), "/user_id", json!(1)),
-        (with("user_id", "9223372036854775807"), "/user_id", json!(i64::MAX)),
-        // 2^53 + 1 has no exact float.
-        (with("user_id", "9007199254740993"), "/user_id", json!(9_007_199_254_740_993_i64)),
+        (with("user_id", "9007199254740991"), "/user_id", json!((1_i64 << 53) - 1)),
         (with("unit_price", "0.01"), "/total_price", json!(0.01)),
         (
             with("quantity", "1000000").replace("0.12", "0.001").replace("123,", "123,\"currency\":\"KWD\","),

@@ -22,9 +22,14 @@ async fn assert_each_rejected<'v>(
 }
 
 #[tokio::test]
-async fn user_id_is_an_integer_from_1_to_2_to_the_63_less_1() {
+async fn user_id_is_an_integer_from_1_to_2_to_the_53_less_1() {
     let fixture = InputFixture::start().await;
-    let values = [WRONG_TYPES, NOT_POSITIVE_INTEGERS, r#""123" "" 18446744073709551616"#].join(" ");
+    let values = [
+        WRONG_TYPES,
+        NOT_POSITIVE_INTEGERS,
+        r#""123" "" 9007199254740992 9007199254740993 18446744073709551616"#,
+    ]
+    .join(" ");
     assert_each_rejected(&fixture, "user_id", ("user_id", "#/user_id"), values.split_whitespace()).await;
     fixture.assert_no_order_created().await;
 }

@@ -61,8 +61,9 @@ async fn missing_price_is_filled_from_the_price_list() {
     let placed = client.post(order(items)).await;
     assert_eq!(placed.status, 201, "{}", placed.text());
     let expected = concat!(
-        r#""total_price":20.35,"order_items":[{"product_code":"sku1","unit_price":0.12,"quantity":3},"#,
-        r#"{"product_code":"sku2","unit_price":19.99,"quantity":1}]"#
+        r#""total_price":20.35,"total_price_text":"20.35","order_items":["#,
+        r#"{"product_code":"sku1","unit_price":0.12,"unit_price_text":"0.12","quantity":3},"#,
+        r#"{"product_code":"sku2","unit_price":19.99,"unit_price_text":"19.99","quantity":1}]"#
     );
     assert!(placed.text().contains(expected), "{}", placed.text());
     assert_eq!(client.get(placed.header("location")).await.text(), placed.text());
