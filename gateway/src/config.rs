@@ -44,7 +44,8 @@ pub const PUBLIC_URL: Variable = Variable {
     name: "PUBLIC_URL",
     kind: Kind::Text(PublicUrl::ACCEPTED),
     when_absent: WhenAbsent::Means("problem types and Location are relative"),
-    meaning: "Prefix of problem types and Location; with https, responses have Strict-Transport-Security.",
+    meaning: "Prefix of problem types, Location and the redirect of /; a path in it is one that a proxy strips; with \
+              https, responses have Strict-Transport-Security.",
 };
 
 /// The variables of the gateway.

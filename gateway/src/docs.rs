@@ -1,5 +1,7 @@
 //! `/docs` (Swagger UI) and `/openapi.json`.
 //!
+//! All links are relative: the public address may have a path prefix that a proxy strips.
+//!
 //! The crate `utoipa-swagger-ui` holds Swagger UI's files; `docs/` adds the page, its initializer and its
 //! style sheet. The content security policy of the page admits nothing from other hosts.
 
@@ -11,7 +13,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, rejection::PathRejection},
+    extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
@@ -24,6 +26,7 @@ use crate::{
     limits, openapi, paths,
     problem::Problem,
     response_layers,
+    state::AppState,
 };
 
 const PAGE: &str = include_str!("docs/index.html");
@@ -124,7 +127,7 @@ fn load(file: &str) -> Option<Asset> {
     Some(Asset::new(content_type, bytes))
 }
 
-/// `GET /docs`. The URLs in the page are absolute, so it also works with a trailing slash.
+/// `GET /docs`.
 pub(crate) async fn page(headers: HeaderMap) -> Response {
     let mut response = INDEX.respond(&headers);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
@@ -142,9 +145,18 @@ pub(crate) async fn asset(
     Ok(asset.respond(&headers))
 }
 
-/// Redirects to the page.
-pub(crate) async fn redirect_to_page() -> Redirect {
-    Redirect::temporary(paths::DOCS)
+/// `GET /` redirects to the page, by its absolute URL if that is known: where the prefix is `/api`, proxies
+/// forward `/api` as `/`, and a relative URL would lead to a page outside of the prefix.
+pub(crate) async fn home(State(state): State<Arc<AppState>>) -> Redirect {
+    match &state.public_url {
+        Some(url) => Redirect::temporary(&format!("{}{}", url.text(), paths::DOCS)),
+        None => Redirect::temporary("docs"),
+    }
+}
+
+/// Redirects to the page, whose URL relative to that of the request is `url`.
+pub(crate) async fn redirect(url: &'static str) -> Redirect {
+    Redirect::temporary(url)
 }
 
 /// `GET /openapi.json`: the document, byte for byte as committed.
@@ -159,7 +171,7 @@ mod tests {
     #[test]
     fn every_file_of_the_page_exists() {
         let mut sources: Vec<&str> =
-            PAGE.split(['"', '\'']).filter_map(|text| text.strip_prefix("/docs/")).collect();
+            PAGE.split(['"', '\'']).filter_map(|text| text.strip_prefix("docs/")).collect();
         sources.sort_unstable();
         let mut files: Vec<&str> = ASSETS.keys().copied().collect();
         files.sort_unstable();
@@ -169,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_page_loads_this_document_and_uses_no_validator() {
-        assert!(INITIALIZER.contains(&format!("url: \"{}\"", paths::OPENAPI_DOCUMENT)));
+        let relative = paths::OPENAPI_DOCUMENT.trim_start_matches('/');
+        assert!(INITIALIZER.contains(&format!("url: \"{relative}\"")));
         assert!(INITIALIZER.contains("validatorUrl: \"none\""));
         assert!(INITIALIZER.contains(&format!("const PATH = \"{}\"", paths::ORDERS)));
     }

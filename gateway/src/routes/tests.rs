@@ -259,15 +259,21 @@ async fn the_documentation_is_served() {
     assert_eq!(document.header("content-type"), "application/json");
     assert_eq!(document.body, crate::openapi::document_json().into_bytes());
     assert_eq!(document.header("x-content-type-options"), "nosniff");
-    for path in ["/docs", "/docs/"] {
-        let page = get(path).await;
-        assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
-    }
+    let page = get("/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
     assert_eq!(get("/docs/swagger-ui-bundle.js").await.status, StatusCode::OK);
-    for path in ["/", "/swagger-ui", "/swagger-ui/"] {
+    for (path, page) in
+        [("/", "docs"), ("/swagger-ui", "docs"), ("/swagger-ui/", "../docs"), ("/docs/", "../docs")]
+    {
         let redirect = get(path).await;
-        assert_eq!((redirect.status, redirect.header("location")), (StatusCode::TEMPORARY_REDIRECT, "/docs"));
+        assert_eq!((redirect.status, redirect.header("location")), (StatusCode::TEMPORARY_REDIRECT, page));
     }
+    // A proxy forwards `https://shop.example/api` as `/`, to which `docs` would not be relative.
+    let mut state = Arc::into_inner(state()).unwrap();
+    state.public_url = Some("https://shop.example/api".parse().unwrap());
+    let request = Request::get("/").body(Body::empty()).unwrap();
+    let redirect = call(router(Arc::new(state)), request).await;
+    assert_eq!(redirect.header("location"), "https://shop.example/api/docs");
 }
 
 #[tokio::test]

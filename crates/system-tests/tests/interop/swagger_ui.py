@@ -2,8 +2,8 @@
 
 usage: TOKEN=... swagger_ui.py GATEWAY_URL
 
-Fails where a page sends a request to another host, logs an error, or violates its content security policy. SCREENSHOT names the file
-of a screenshot of the documentation, PROBLEM_SCREENSHOT one of a problem's page.
+GATEWAY_URL may have a path. Fails where a page sends a request to an address outside of it, logs an error, or violates its content
+security policy. SCREENSHOT names the file of a screenshot of the documentation, PROBLEM_SCREENSHOT one of a problem's page.
 """
 
 import base64
@@ -42,14 +42,28 @@ class Visit:
         self.errors += [entry for entry in self.browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")]
         self.errors += self.browser.run("return window.violations")
 
-    def to_other_hosts(self):
-        return [url for url in self.requests if is_other_host(url, self.home)]
+    def to_elsewhere(self):
+        return [url for url in self.requests if is_elsewhere(url, self.home)]
 
 
-def is_other_host(url, home):
-    """Whether the URL is of another host. `data:` and `blob:` have none, and `chrome:` is the browser's first page."""
-    parsed = urllib.parse.urlsplit(url)
-    return parsed.scheme not in ("data", "blob", "chrome") and parsed.netloc != urllib.parse.urlsplit(home).netloc
+def is_elsewhere(url, home):
+    """Whether the URL is outside of the gateway's. `data:` and `blob:` have no host, and `chrome:` is the browser's first page."""
+    scheme = urllib.parse.urlsplit(url).scheme
+    return scheme not in ("data", "blob", "chrome") and url != home and not url.startswith(f"{home}/")
+
+
+def follow_redirects(visit):
+    """Opens the addresses that lead to the documentation, and that of the problems without its slash."""
+    browser = visit.browser
+    for path in ("", "/", "/swagger-ui", "/swagger-ui/", "/docs/"):
+        browser.open(f"{visit.home}{path}")
+        assert "Orders" in browser.text(".info .title"), path
+        address = browser.run("return location.href")
+        assert address == f"{visit.home}/docs", f"{path} leads to {address}"
+        visit.record_page()
+    browser.open(f"{visit.home}/problems")
+    assert browser.run("return location.href") == f"{visit.home}/problems/"
+    visit.record_page()
 
 
 def read_the_documentation(visit):
@@ -66,8 +80,9 @@ def read_the_documentation(visit):
     assert browser.run("return [...document.querySelectorAll('.opblock-tag')].map(tag => tag.dataset.tag)") == [
         "Orders", "Operation", "Documentation",
     ]
-    linked = browser.run("return [...document.querySelectorAll('.responses-table a')].map(a => a.getAttribute('href'))")
-    assert "/problems/payment-declined" in linked, linked
+    linked = browser.run("return [...document.querySelectorAll('.info a, .responses-table a')].map(a => a.href)")
+    for path in ("/problems/", "/problems/payment-declined"):
+        assert f"{visit.home}{path}" in linked, linked
 
 
 def authorize(visit):
@@ -126,11 +141,12 @@ def read_about_problems(visit):
 def main(gateway_url):
     with Browser(WINDOW) as browser:
         visit = Visit(browser, gateway_url)
+        follow_redirects(visit)
         read_the_documentation(visit)
         authorize(visit)
         place_an_order(visit)
         read_about_problems(visit)
-    assert not visit.to_other_hosts(), f"requests to other hosts: {visit.to_other_hosts()}"
+    assert not visit.to_elsewhere(), f"requests to other addresses: {visit.to_elsewhere()}"
     assert not visit.errors, f"errors of the pages: {visit.errors}"
 
 
