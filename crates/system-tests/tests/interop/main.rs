@@ -1,5 +1,5 @@
 //! The system tested by programs that share no code with it: gRPC clients in Python and Go, linters of the
-//! contracts, a generated client, a fuzzer, a browser, load balancers, and a shell that starts a service.
+//! contracts, generated clients, a fuzzer, a browser, load balancers, and a shell that starts a service.
 //!
 //! A trial whose program is not installed is skipped, with a message. `REQUIRE=grpcio,buf` fails where one of
 //! these is missing; `.ci/run` requires all of them.
@@ -11,7 +11,7 @@ mod buf;
 mod containers;
 mod environment;
 mod examples;
-mod generated_client;
+mod generated_clients;
 mod grpcio;
 mod load_balancers;
 mod load_reports;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         buf::trials(),
         openapi_linters::trials(),
         load_balancers::trials(),
-        generated_client::trials(),
+        generated_clients::trials(),
         examples::trials(),
         openapi_samples::trials(),
         schemathesis::trials(),

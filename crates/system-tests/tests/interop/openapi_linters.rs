@@ -11,6 +11,7 @@ use crate::paths::openapi_document;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("redocly_finds_neither_error_nor_warning", &[Need::Redocly], redocly),
+        trial("spectral_finds_neither_error_nor_warning", &[Need::Spectral], spectral),
         trial("openapi_spec_validator_accepts_the_document", &[Need::OpenapiSpecValidator], validator),
     ]
 }
@@ -36,6 +37,19 @@ async fn redocly() -> Result<(), Failed> {
         };
         problems.map(line).collect::<Vec<_>>().join("\n")
     })
+}
+
+/// The rule about scopes is one of OpenAPI 3.0: since 3.1 a requirement of any scheme may name them, not only of
+/// OAuth 2 (section 4.8.30).
+const SPECTRAL_RULES: &str = "extends: [\"spectral:oas\"]\nrules:\n  oas3-operation-security-defined: off\n";
+
+async fn spectral() -> Result<(), Failed> {
+    let directory = tempfile::tempdir()?;
+    let rules = directory.path().join("rules.yaml");
+    fs::write(&rules, SPECTRAL_RULES)?;
+    let mut command = Command::new("spectral");
+    command.current_dir(directory.path()).args(["lint", "--fail-severity", "hint", "--ruleset"]).arg(rules);
+    succeed(command.arg(openapi_document())).await.map(drop)
 }
 
 async fn validator() -> Result<(), Failed> {
