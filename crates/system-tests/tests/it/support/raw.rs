@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, net::SocketAddr};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -69,7 +70,30 @@ impl RawConnection {
     ///
     /// The connection breaks, or ends within a response.
     pub(crate) async fn read_unchecked(&mut self) -> io::Result<Option<Response>> {
-        within(self.parse_response()).await
+        within(async {
+            let Some(head) = self.parse_head().await? else { return Ok(None) };
+            let body = self.parse_body(&head).await?;
+            Ok(Some(Response { body, ..head }))
+        })
+        .await
+    }
+
+    /// As [`read_unchecked`](Self::read_unchecked), for the response to a HEAD, which has no body.
+    ///
+    /// # Errors
+    ///
+    /// The connection breaks, or ends within the head.
+    pub(crate) async fn read_head(&mut self) -> io::Result<Option<Response>> {
+        within(self.parse_head()).await
+    }
+
+    /// Shuts down the sending side; responses can still be read.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub(crate) async fn shut_down_sending(&mut self) -> io::Result<()> {
+        within(self.0.shutdown()).await
     }
 
     /// Whether the peer closes the connection without another byte.
@@ -77,21 +101,47 @@ impl RawConnection {
         !matches!(within(self.0.read(&mut [0])).await, Ok(1..))
     }
 
-    async fn parse_response(&mut self) -> io::Result<Option<Response>> {
+    /// A response without its body.
+    async fn parse_head(&mut self) -> io::Result<Option<Response>> {
         let Some(line) = self.line().await? else { return Ok(None) };
         let status = line.split(' ').nth(1).and_then(|code| code.parse::<StatusCode>().ok());
         let status = status.ok_or_else(|| broken(&line))?;
         let mut headers = HeaderMap::new();
         loop {
             let line = self.line().await?.ok_or_else(|| broken("the end"))?;
-            let Some((name, value)) = line.split_once(": ") else { break };
+            let Some((name, value)) = line.split_once(':') else { break };
             let name = HeaderName::try_from(name).map_err(|_| broken(&line))?;
-            headers.append(name, HeaderValue::try_from(value).map_err(|_| broken(&line))?);
+            headers.append(name, HeaderValue::try_from(value.trim()).map_err(|_| broken(&line))?);
         }
-        let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        self.0.read_exact(&mut body).await?;
-        Ok(Some(Response { status, headers, body: body.into() }))
+        Ok(Some(Response { status, headers, body: Bytes::new() }))
+    }
+
+    /// The body of the response with this head to a request other than HEAD (RFC 9112, section 6.3).
+    async fn parse_body(&mut self, head: &Response) -> io::Result<Bytes> {
+        if head.status.is_informational() || [204, 304].contains(&head.status.as_u16()) {
+            return Ok(Bytes::new());
+        }
+        if head.header("transfer-encoding") != "chunked" {
+            let length =
+                head.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+            return self.bytes(length.unwrap_or(0)).await.map(Bytes::from);
+        }
+        let mut whole = Vec::new();
+        loop {
+            let line = self.line().await?.ok_or_else(|| broken("a chunk"))?;
+            let size = usize::from_str_radix(&line, 16).map_err(|_| broken(&line))?;
+            whole.extend(self.bytes(size).await?);
+            self.line().await?;
+            if size == 0 {
+                return Ok(whole.into());
+            }
+        }
+    }
+
+    async fn bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).await?;
+        Ok(bytes)
     }
 
     /// A line without its end, or `None` at the end of the connection.
