@@ -29,3 +29,4 @@ mod support;
 mod timeouts;
 mod traces;
 mod transport_failures;
+mod wire;
