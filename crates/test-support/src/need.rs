@@ -11,6 +11,8 @@ pub enum Need {
     Grpcio,
     /// The Python packages grpcio-tools and grpcio-status.
     GrpcioTools,
+    /// The Python packages hyperframe and hpack.
+    Hyperframe,
     /// The program `python3`.
     Python,
     /// The programs `node` and `tsc`, of the npm package typescript.
@@ -81,9 +83,10 @@ for name; do command -v "$name" && exit; done
 exit 1"#;
 
 impl Need {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 30] = [
         Self::Grpcio,
         Self::GrpcioTools,
+        Self::Hyperframe,
         Self::Python,
         Self::Typescript,
         Self::Buf,
@@ -118,6 +121,7 @@ impl Need {
         match self {
             Self::Grpcio => "grpcio",
             Self::GrpcioTools => "grpcio-tools",
+            Self::Hyperframe => "hyperframe",
             Self::Python => "python",
             Self::Typescript => "typescript",
             Self::Buf => "buf",
@@ -157,6 +161,7 @@ impl Need {
                 "import grpc, grpc_health.v1, grpc_reflection.v1alpha, grpc_status, google.rpc",
             ]],
             Self::GrpcioTools => &[&["python3", "-c", "import grpc_tools, grpc_status, google.rpc"]],
+            Self::Hyperframe => &[&["python3", "-c", "import hpack, hyperframe"]],
             Self::Python => &[&["python3", "--version"]],
             Self::Typescript => &[&["node", "--version"], &["tsc", "--version"]],
             Self::Buf => &[&["buf", "--version"]],

@@ -1,5 +1,6 @@
-//! The system tested by programs that share no code with it: gRPC clients in Python and Go, linters of the
-//! contracts, generated clients, a fuzzer, a browser, load balancers, and a shell that starts a service.
+//! The system tested by programs that share no code with it: gRPC clients in Python and Go, HTTP/2 frame by
+//! frame, linters of the contracts, generated clients, a fuzzer, a browser, load balancers, and a shell that
+//! starts a service.
 //!
 //! A trial whose program is not installed is skipped, with a message. `REQUIRE=grpcio,buf` fails where one of
 //! these is missing; `.ci/run` requires all of them.
@@ -13,6 +14,7 @@ mod environment;
 mod examples;
 mod generated_clients;
 mod grpcio;
+mod http2;
 mod load_balancers;
 mod load_reports;
 mod openapi_linters;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let trials = [
         environment::trials(),
         grpcio::trials(),
+        http2::trials(),
         load_reports::trials(),
         promtool::trials(),
         buf::trials(),
