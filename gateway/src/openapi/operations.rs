@@ -248,7 +248,7 @@ fn readyz() -> OperationBuilder {
             "503 while the gateway starts or shuts down. A load balancer then sends requests to another one.",
         ))
         .response("200", plain("The gateway accepts requests.", "text/plain"));
-    with_problems(operation, &[&PAGE_PROBLEMS[..], &[StatusCode::SERVICE_UNAVAILABLE]].concat())
+    with_problems(operation, &PAGE_PROBLEMS)
 }
 
 fn document() -> OperationBuilder {
@@ -261,7 +261,7 @@ fn document() -> OperationBuilder {
         .parameter_ref(shared(IF_NONE_MATCH_PARAMETER))
         .response("200", with_headers(document, &tagged))
         .response("304", with_headers(not_modified(), &tagged));
-    with_problems(operation, &[&PAGE_PROBLEMS[..], &[StatusCode::PRECONDITION_FAILED]].concat())
+    with_problems(operation, &PAGE_PROBLEMS)
 }
 
 fn problem_page() -> OperationBuilder {
@@ -278,8 +278,16 @@ fn problem_page() -> OperationBuilder {
     with_problems(operation, &[&[StatusCode::NOT_FOUND], &PAGE_PROBLEMS[..]].concat())
 }
 
-/// The problem statuses of an operation without input.
-const PAGE_PROBLEMS: [StatusCode; 2] = [StatusCode::METHOD_NOT_ALLOWED, StatusCode::INTERNAL_SERVER_ERROR];
+/// The problem statuses of every operation: of the request's head, of an overload and of a failure.
+const PAGE_PROBLEMS: [StatusCode; 7] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::PRECONDITION_FAILED,
+    StatusCode::URI_TOO_LONG,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::NOT_IMPLEMENTED,
+    StatusCode::SERVICE_UNAVAILABLE,
+];
 
 fn operation(tag: &str, id: &str, summary: &str) -> OperationBuilder {
     OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary))

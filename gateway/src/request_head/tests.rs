@@ -1,3 +1,5 @@
+//! Heads that are rejected, answered without a resource, or normalized.
+
 use http::HeaderName;
 
 use super::*;

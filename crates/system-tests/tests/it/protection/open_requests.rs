@@ -8,7 +8,7 @@ use std::{
 use all_in_one::Options;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
-use http::{Request, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use tokio::{net::TcpSocket, task::JoinSet, time::timeout};
 
 use super::{order, start};
@@ -62,9 +62,7 @@ async fn requests_beyond_the_limit_are_rejected_at_once_on_every_route() {
         (&"NOT_STARTED".into(), "k")
     );
     for path in ["/orders/1", "/orders?user_id=1", "/nothing", "/openapi.json", "/livez"] {
-        let mut connection = RawConnection::open(gateway).await;
-        connection.send(format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n")).await.unwrap();
-        let response = connection.read_unchecked().await.unwrap().unwrap();
+        let response = client.send(Method::GET, path, &[], "").await;
         assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
     }
