@@ -17,7 +17,7 @@ use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
-use tonic_types::StatusExt;
+use tonic_types::{ErrorDetail, StatusExt};
 
 use crate::{
     fixtures::execute,
@@ -103,6 +103,8 @@ async fn a_decline_has_the_status_of_the_old_contract_and_is_final() {
         let status = client.create(old(123, 2, 2.0)).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "failed to charge user: 123"));
         assert_eq!(reason(&status), ("payment".to_owned(), "DECLINED".to_owned()));
+        let order = status.get_error_details_vec();
+        assert!(matches!(&order[..], [ErrorDetail::BadRequest(_), ErrorDetail::ErrorInfo(_)]), "{order:?}");
         let details = status.check_error_details().unwrap();
         let metadata = &details.error_info().unwrap().metadata;
         assert_eq!((metadata.len(), metadata["decline_reason"].as_str()), (1, "INSUFFICIENT_BALANCE"));

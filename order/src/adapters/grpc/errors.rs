@@ -6,7 +6,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{BadRequest, ErrorDetail, ErrorDetails, ErrorInfo, RetryInfo, StatusExt};
 
 use super::{
     DOMAIN,
@@ -112,14 +112,13 @@ impl<'a> Outcome<'a> {
         Self { code, message, reason: "", charge: None, retry: false, metadata }
     }
 
+    /// `BadRequest` comes first: clients of the old contract read the first detail alone.
     fn status(self) -> Status {
-        let mut details = ErrorDetails::with_error_info(self.reason, DOMAIN, self.metadata);
-        if let Some(description) = self.charge {
-            details.set_bad_request(vec![FieldViolation::new(PAYMENT, description)]);
-        }
-        if self.retry {
-            details.set_retry_info(Some(RETRY_AFTER));
-        }
-        Status::with_error_details(self.code, self.message, details)
+        let violation =
+            |description| ErrorDetail::BadRequest(BadRequest::with_violation(PAYMENT, description));
+        let info = ErrorDetail::ErrorInfo(ErrorInfo::new(self.reason, DOMAIN, self.metadata));
+        let retry = self.retry.then(|| ErrorDetail::RetryInfo(RetryInfo::new(Some(RETRY_AFTER))));
+        let details = self.charge.map(violation).into_iter().chain([info]).chain(retry);
+        Status::with_error_details_vec(self.code, self.message, details)
     }
 }

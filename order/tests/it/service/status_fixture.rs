@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{ErrorDetail, StatusExt};
 
 use super::metadata;
 
@@ -23,6 +23,11 @@ impl StatusFixture {
     pub(crate) fn from_status(status: &Status) -> Self {
         let details = status.check_error_details().expect("every detail decodes");
         let info = details.error_info();
+        if details.bad_request().is_some() {
+            let first = status.get_error_details_vec().into_iter().next();
+            // Clients of the old contract read the first detail alone.
+            assert!(matches!(first, Some(ErrorDetail::BadRequest(_))), "{first:?}");
+        }
         let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
         assert!(violations.iter().all(|violation| violation.field == "payment"), "{violations:?}");
         Self {

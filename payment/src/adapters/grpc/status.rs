@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{BadRequest, ErrorDetail, ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
 use super::DOMAIN;
 use crate::application::{ChargeError, ReadError, VoidError};
@@ -22,11 +22,14 @@ impl From<ChargeError> for Status {
         match error {
             ChargeError::Declined { user, reason } => {
                 let metadata = HashMap::from([("decline_reason".to_owned(), reason.name().to_owned())]);
-                let mut details = ErrorDetails::with_error_info("DECLINED", DOMAIN, metadata);
-                details.add_bad_request_violation("total_price", reason.description());
+                // Clients of the old contract read the first detail alone.
+                let details: [ErrorDetail; 2] = [
+                    BadRequest::with_violation("total_price", reason.description()).into(),
+                    ErrorInfo::new("DECLINED", DOMAIN, metadata).into(),
+                ];
                 // The exact message of the old contract.
                 let message = format!("failed to charge user: {user}");
-                Self::with_error_details(Code::InvalidArgument, message, details)
+                Self::with_error_details_vec(Code::InvalidArgument, message, details)
             }
             ChargeError::Voided { order } => {
                 refused("VOIDED", format!("order {order} was given up; nothing is charged"))
