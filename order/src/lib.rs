@@ -20,7 +20,7 @@ use proto::order::order_server::OrderServer;
 use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
-    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
+    grpc::{ServeError as GrpcError, Server},
     metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
     tls,
@@ -126,8 +126,7 @@ pub async fn serve(
         tasks: tasks.tracker,
         tls: config.tls.server,
     };
-    let orders =
-        OrderServer::new(OrderService::new(application)).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let orders = OrderServer::new(OrderService::new(application));
     let served = server.serve(Routes::new(orders), sockets.service, shutdown, database.close()).await;
     health_check.abort();
     tracer.stop().await;

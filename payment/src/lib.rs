@@ -18,7 +18,7 @@ use proto::payment::payment_server::PaymentServer;
 use service_kit::{
     CancellationToken,
     admin::{Admin, Readiness},
-    grpc::{REQUEST_BYTES_MAX, ServeError as GrpcError, Server},
+    grpc::{ServeError as GrpcError, Server},
     metrics::{ServerMetrics, registry},
     process::{BindError, Sockets},
     tls,
@@ -108,8 +108,7 @@ pub async fn serve(
         tasks: tasks.clone(),
         tls: config.tls.server,
     };
-    let payments = PaymentServer::new(PaymentService::new(application, tasks))
-        .max_decoding_message_size(REQUEST_BYTES_MAX);
+    let payments = PaymentServer::new(PaymentService::new(application, tasks));
     let served = server.serve(Routes::new(payments), sockets.service, shutdown, database.close()).await;
     health_check.abort();
     tracer.stop().await;

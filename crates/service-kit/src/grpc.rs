@@ -1,13 +1,12 @@
 //! The gRPC server of every service: health, reflection in development, limits, trace context, panics,
 //! deadlines, load reports, and graceful shutdown.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use grpc_client::tls::ServerTls;
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service::Routes;
-use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
     accept::Acceptor,
@@ -19,21 +18,22 @@ use crate::{
 };
 
 mod connection;
+mod health;
 mod load;
 mod preface;
+mod reflection;
 mod server_layer;
 mod work;
 
 use connection::ConnectionContext;
 pub use connection::HANDSHAKE_MAX;
 use server_layer::ServerLayer;
-pub use server_layer::{Deadline, TIME_LEFT_MIN};
+pub use server_layer::{Deadline, TIME_LEFT_MIN, WATCHES_MAX};
 use work::Work;
 
 /// Limit of calls in flight of one server. A further call is rejected with NOT_STARTED.
 pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
-/// Limit of a request message, in bytes; a longer one is OUT_OF_RANGE. Services set it on their generated
-/// servers.
+/// Limit of a request message, in bytes; a longer one is RESOURCE_EXHAUSTED.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// Limit of open connections of one server; the next one waits in the listener's backlog. Its callers are
 /// other services, with a few connections each.
@@ -73,7 +73,7 @@ pub enum ServeError {
     Bind(#[from] BindError),
     /// The descriptor set does not decode.
     #[error("reflection cannot be offered: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] prost::DecodeError),
 }
 
 impl Server {
@@ -92,20 +92,18 @@ impl Server {
         shutdown: CancellationToken,
         last: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
-        let (reporter, health) = tonic_health::server::health_reporter();
-        let routes = self.reflected(routes.add_service(health))?;
+        let mut routes = routes.add_service(health::server(self.services, self.readiness.clone()));
+        if self.mode == Mode::Development {
+            routes = reflection::add(routes, self.descriptor_set)?;
+        }
         let layer = ServerLayer::new(self.domain, self.metrics, self.tracer, self.tasks.clone());
         let address = socket.local_addr();
         let listener = socket.listen()?;
         self.readiness.set(ACCEPTING, true);
-        // The library's initial status is SERVING. The first call must find the status of `readiness`.
-        let mut health = Health { reporter, services: self.services, readiness: self.readiness.clone() };
-        let changes = self.readiness.subscribe();
-        health.report().await;
-        let _stop_watching = AbortOnDrop(tokio::spawn(health.follow(changes)));
         tracing::info!(service = self.domain, %address, tls = self.tls.is_some(), "serving gRPC");
 
-        let context = Arc::new(ConnectionContext::new(&layer, routes, self.tls, shutdown.clone()));
+        let context =
+            Arc::new(ConnectionContext::new(&layer, routes, self.tls, shutdown.clone()));
         let serve = |stream, peer, opening| Some(context.clone().serve(stream, peer, opening));
         let mut acceptor = Acceptor::new(listener, CONNECTIONS_MAX);
         tokio::select! {
@@ -118,55 +116,5 @@ impl Server {
             work.log_cut(self.domain);
         }
         Ok(())
-    }
-
-    /// `routes`, with reflection in development.
-    fn reflected(&self, routes: Routes) -> Result<Routes, ServeError> {
-        if self.mode != Mode::Development {
-            return Ok(routes);
-        }
-        let builder = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(self.descriptor_set)
-        };
-        Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
-    }
-}
-
-/// The status of `grpc.health.v1.Health`.
-struct Health {
-    reporter: HealthReporter,
-    services: &'static [&'static str],
-    readiness: Readiness,
-}
-
-impl Health {
-    /// Keeps every status equal to readiness.
-    async fn follow(mut self, mut changes: watch::Receiver<BTreeMap<&'static str, bool>>) {
-        while changes.changed().await.is_ok() {
-            self.report().await;
-        }
-    }
-
-    async fn report(&mut self) {
-        let status =
-            if self.readiness.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        let draining = self.readiness.unmet().contains(&ACCEPTING);
-        for name in self.services.iter().chain(&[""]) {
-            self.reporter.set_service_status(*name, status).await;
-            // A watch never ends by itself. It gets the status of the drain, and then ends.
-            if draining {
-                self.reporter.clear_service_status(name).await;
-                self.reporter.set_service_status(*name, status).await;
-            }
-        }
-    }
-}
-
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -97,10 +97,16 @@ async fn a_client_that_disconnects_releases_its_permit() {
 async fn a_request_above_the_size_limit_is_rejected() {
     let serving = Serving::start(Handler::echo()).await;
     let mut client = serving.client().await;
-    // The field's tag and length take four bytes.
-    for (bytes, expected) in [(REQUEST_BYTES_MAX - 5, None), (REQUEST_BYTES_MAX, Some(Code::OutOfRange))] {
+    // The field's tag and length take five bytes.
+    for (bytes, expected) in
+        [(REQUEST_BYTES_MAX - 5, None), (REQUEST_BYTES_MAX - 4, Some(Code::ResourceExhausted))]
+    {
         let request =
             CreateOrderRequest { idempotency_key: "k".repeat(bytes), ..CreateOrderRequest::default() };
-        assert_eq!(client.create(request).await.err().map(|status| status.code()), expected, "{bytes}");
+        let rejection = client.create(request).await.err();
+        assert_eq!(rejection.as_ref().map(Status::code), expected, "{bytes}");
+        if let Some(rejection) = rejection {
+            assert_eq!(rejection.message(), "the message has 1048577 bytes; the limit is 1048576");
+        }
     }
 }

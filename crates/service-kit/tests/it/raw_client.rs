@@ -2,8 +2,8 @@
 //! the client has no timer for the deadline.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, Request, request::Builder, response::Parts};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -45,21 +45,37 @@ impl RawClient {
     }
 
     pub(crate) async fn call(&self, path: &str, message: &impl Message, headers: &Headers<'_>) -> Response {
-        let mut request = Request::post(format!("{}{path}", self.base))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers");
+        let mut request = self.post(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut frame = vec![0];
-        frame.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
-        message.encode(&mut frame).unwrap();
-        let response = self.http.request(request.body(Full::new(frame.into())).unwrap());
-        let (head, body) = soon(response).await.unwrap().into_parts();
-        let body = soon(body.collect()).await.unwrap();
+        let (head, body) = self.send(request, &framed(message)).await;
         let trailers = body.trailers().cloned().unwrap_or(head.headers);
         Response { status: Status::from_header_map(&trailers).unwrap(), trailers }
     }
+
+    /// Sends `body` as it is, and returns the whole response.
+    pub(crate) async fn send(&self, request: Builder, body: &[u8]) -> (Parts, Collected<Bytes>) {
+        let body = Full::new(Bytes::copy_from_slice(body));
+        let response = self.http.request(request.body(body).unwrap());
+        let (head, body) = soon(response).await.unwrap().into_parts();
+        (head, soon(body.collect()).await.unwrap())
+    }
+
+    /// A call of `path` without a body.
+    pub(crate) fn post(&self, path: &str) -> Builder {
+        Request::post(format!("{}{path}", self.base))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+    }
+}
+
+/// The bytes of `message` in a request.
+pub(crate) fn framed(message: &impl Message) -> Vec<u8> {
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
+    message.encode(&mut frame).unwrap();
+    frame
 }
 
 impl Response {

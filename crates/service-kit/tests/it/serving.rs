@@ -18,7 +18,7 @@ use service_kit::{
     CancellationToken,
     admin::{ACCEPTING, Admin, Readiness},
     env::Mode,
-    grpc::{REQUEST_BYTES_MAX, ServeError, Server},
+    grpc::{ServeError, Server},
     metrics::{Registry, ServerMetrics},
     process::{BoundSocket, Process, Sockets},
     trace::Tracer,
@@ -121,7 +121,7 @@ impl Starting {
             tls: None,
         };
         let admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
-        let routes = Routes::new(OrderServer::new(handler).max_decoding_message_size(REQUEST_BYTES_MAX));
+        let routes = Routes::new(OrderServer::new(handler));
         Self { address, readiness, server, routes, socket, admin_address, admin }
     }
 

@@ -121,10 +121,10 @@ async fn invalid_get_and_list_report_their_fields() {
 }
 
 #[tokio::test]
-async fn message_over_the_size_limit_is_out_of_range() {
+async fn message_over_the_size_limit_is_resource_exhausted() {
     let (client, payment, _order) = start().await;
     let long = CreateOrderRequest { order_items: vec![item(&"x".repeat(2 << 20), 1.0, 1)], ..request() };
     let status = create(&client, long).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     assert_eq!((count_of(&client, 123).await, payment.calls().len()), (0, 0));
 }

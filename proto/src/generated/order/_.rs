@@ -255,7 +255,7 @@ pub mod order_client {
         ///
         /// INVALID_ARGUMENT without a reason means that the request is invalid. google.rpc.BadRequest lists
         /// every invalid field, or as many as fit into a response and the number of the others. A request
-        /// of more than 1 MiB is OUT_OF_RANGE.
+        /// of more than 1 MiB is RESOURCE_EXHAUSTED.
         ///
         /// If Order has a price list, prices must equal the list's. Otherwise the violation has a reason:
         ///
@@ -360,7 +360,7 @@ pub mod order_server {
         ///
         /// INVALID_ARGUMENT without a reason means that the request is invalid. google.rpc.BadRequest lists
         /// every invalid field, or as many as fit into a response and the number of the others. A request
-        /// of more than 1 MiB is OUT_OF_RANGE.
+        /// of more than 1 MiB is RESOURCE_EXHAUSTED.
         ///
         /// If Order has a price list, prices must equal the list's. Otherwise the violation has a reason:
         ///

@@ -1,7 +1,4 @@
 //! The deadline of a call, from the header `grpc-timeout`.
-//!
-//! tonic has a timer of its own, which responds CANCELLED without metrics. It wraps this one, starts later
-//! and is polled later: this one always fires first.
 
 use std::time::Duration;
 

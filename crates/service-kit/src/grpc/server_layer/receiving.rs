@@ -10,19 +10,19 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tonic::{Status, body::Body};
 
-use super::Shared;
+use super::{Shared, messages::Messages};
 
 /// The body of a request in arrival. The generated code drops it before it runs the handler.
 pub(super) struct Receiving {
-    body: Body,
+    messages: Messages,
     shared: Arc<Shared>,
 }
 
 impl Receiving {
-    /// `body`, counted until it is dropped.
-    pub(super) fn track(shared: &Arc<Shared>, body: Body) -> Body {
+    /// `messages`, counted until they are dropped.
+    pub(super) fn track(shared: &Arc<Shared>, messages: Messages) -> Body {
         shared.receiving.fetch_add(1, Ordering::Relaxed);
-        Body::new(Self { body, shared: shared.clone() })
+        Body::new(Self { messages, shared: shared.clone() })
     }
 }
 
@@ -40,14 +40,14 @@ impl http_body::Body for Receiving {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        Pin::new(&mut self.messages).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.messages.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.messages.size_hint()
     }
 }
