@@ -2,6 +2,7 @@
 
 use service_kit::{
     env::{Declared, EnvErrors, Mode, Reader, Variable, Vars},
+    grpc::{self, ConnectionAge},
     process::{self, Process},
     tls::{self, TlsRole},
     trace::{self, Sampler},
@@ -24,6 +25,7 @@ const PAYMENT_SERVICE_CONFIG: Variable = upstream::service_config(
 pub const VARIABLES: &Declared<'static> = &[
     process::VARIABLES,
     &[&ADMIN_ADDRESS],
+    grpc::VARIABLES,
     database::VARIABLES,
     &[&PAYMENT_SERVICE_URL, &PAYMENT_SERVICE_CONFIG, &PRICE_LIST],
     tls::VARIABLES,
@@ -103,6 +105,8 @@ pub struct Config {
     pub tls: tls::Config,
     /// `PRICE_LIST`
     pub prices: PriceSource,
+    /// The age of the server's connections.
+    pub connection_age: ConnectionAge,
     /// The sampling and export of traces.
     pub traces: trace::Config,
 }
@@ -123,10 +127,11 @@ impl Config {
         let mode = process.as_ref().map(|process| process.mode);
         let payment = UpstreamConfig::read(&mut reader, PAYMENT, mode, tls.as_ref());
         let prices = PriceSource::read(&mut reader, mode);
+        let connection_age = ConnectionAge::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "order", Sampler::default());
-        let built = match (process, database, payment, tls) {
-            (Some(process), Some(database), Some(payment), Some(tls)) => {
-                Some(Self { process, database, payment, tls, prices, traces })
+        let built = match (process, database, payment, tls, connection_age) {
+            (Some(process), Some(database), Some(payment), Some(tls), Some(connection_age)) => {
+                Some(Self { process, database, payment, tls, prices, connection_age, traces })
             }
             _ => None,
         };

@@ -125,6 +125,7 @@ pub async fn serve(
         tracer: tracer.clone(),
         tasks: tasks.tracker,
         tls: config.tls.server,
+        connection_age: config.connection_age,
     };
     let orders = OrderServer::new(OrderService::new(application));
     let served = server.serve(Routes::new(orders), sockets.service, shutdown, database.close()).await;

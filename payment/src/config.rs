@@ -2,6 +2,7 @@
 
 use service_kit::{
     env::{Declared, EnvErrors, Kind, Reader, Variable, Vars, WhenAbsent},
+    grpc::{self, ConnectionAge},
     process::{self, Process},
     tls::{self, TlsRole},
     trace::{self, Sampler},
@@ -31,6 +32,7 @@ pub const PAYMENT_CREDIT_LIMIT: Variable = Variable {
 pub const VARIABLES: &Declared<'static> = &[
     process::VARIABLES,
     &[&ADMIN_ADDRESS],
+    grpc::VARIABLES,
     database::VARIABLES,
     &[&PAYMENT_CREDIT_LIMITS, &PAYMENT_CREDIT_LIMIT],
     tls::VARIABLES,
@@ -51,6 +53,8 @@ pub struct Config {
     pub credit_limits: CreditLimits,
     /// TLS, as server.
     pub tls: tls::Config,
+    /// The age of the server's connections.
+    pub connection_age: ConnectionAge,
     /// The sampling and export of traces.
     pub traces: trace::Config,
 }
@@ -69,10 +73,11 @@ impl Config {
         let database = crate::adapters::fault_injection::read(&mut reader, database);
         let credit_limits = read_credit_limits(&mut reader);
         let tls = tls::Config::read(&mut reader, process.as_ref(), TlsRole::Server);
+        let connection_age = ConnectionAge::read(&mut reader);
         let traces = trace::Config::read(&mut reader, "payment", Sampler::default());
-        let built = match (process, database, credit_limits, tls) {
-            (Some(process), Some(database), Some(credit_limits), Some(tls)) => {
-                Some(Self { process, database, credit_limits, tls, traces })
+        let built = match (process, database, credit_limits, tls, connection_age) {
+            (Some(process), Some(database), Some(credit_limits), Some(tls), Some(connection_age)) => {
+                Some(Self { process, database, credit_limits, tls, connection_age, traces })
             }
             _ => None,
         };

@@ -107,6 +107,7 @@ pub async fn serve(
         tracer: tracer.clone(),
         tasks: tasks.clone(),
         tls: config.tls.server,
+        connection_age: config.connection_age,
     };
     let payments = PaymentServer::new(PaymentService::new(application, tasks));
     let served = server.serve(Routes::new(payments), sockets.service, shutdown, database.close()).await;

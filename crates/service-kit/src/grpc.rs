@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod connection;
+mod connection_age;
 mod health;
 mod load;
 mod preface;
@@ -26,7 +27,8 @@ mod server_layer;
 mod work;
 
 use connection::ConnectionContext;
-pub use connection::HANDSHAKE_MAX;
+pub use connection::{AGE_GRACE, HANDSHAKE_MAX};
+pub use connection_age::{ConnectionAge, VARIABLES};
 use server_layer::ServerLayer;
 pub use server_layer::{Deadline, TIME_LEFT_MIN, WATCHES_MAX};
 use work::Work;
@@ -63,6 +65,8 @@ pub struct Server {
     pub tasks: TaskTracker,
     /// TLS of connections; `None` for plain text.
     pub tls: Option<ServerTls>,
+    /// The age at which connections end.
+    pub connection_age: ConnectionAge,
 }
 
 /// Why a server did not start.
@@ -103,7 +107,7 @@ impl Server {
         tracing::info!(service = self.domain, %address, tls = self.tls.is_some(), "serving gRPC");
 
         let context =
-            Arc::new(ConnectionContext::new(&layer, routes, self.tls, shutdown.clone()));
+            Arc::new(ConnectionContext::new(&layer, routes, self.tls, self.connection_age, shutdown.clone()));
         let serve = |stream, peer, opening| Some(context.clone().serve(stream, peer, opening));
         let mut acceptor = Acceptor::new(listener, CONNECTIONS_MAX);
         tokio::select! {

@@ -1,6 +1,7 @@
 //! One connection of a gRPC server, from its TLS handshake to its end.
 
 use std::{
+    future::pending,
     io,
     net::SocketAddr,
     pin::pin,
@@ -15,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -26,6 +27,7 @@ use tonic::{
 use tower::{Layer, Service};
 
 use super::{
+    ConnectionAge,
     preface::AwaitingPreface,
     server_layer::{ServerLayer, ServerService},
 };
@@ -34,6 +36,8 @@ use crate::{accept::Opening, telemetry::LogLimit};
 /// Limit of the time from the accept of a connection to the end of its TLS handshake and of the client's
 /// HTTP/2 preface.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+/// How long the calls of a connection may go on after its [`ConnectionAge`]. It exceeds the longest request.
+pub const AGE_GRACE: Duration = Duration::from_secs(60);
 /// How long a shutdown waits for a preface, which may be on its way.
 const CLOSING_PREFACE_MAX: Duration = Duration::from_millis(250);
 /// HTTP/2 `SETTINGS_MAX_CONCURRENT_STREAMS`. It exceeds [`CALLS_IN_FLIGHT_MAX`](super::CALLS_IN_FLIGHT_MAX),
@@ -54,6 +58,7 @@ pub(super) struct ConnectionContext {
     /// `None` for plain text.
     tls: Option<ServerTls>,
     service: ServerService<Routes>,
+    age: ConnectionAge,
     /// Cancelled at shutdown: from then on connections end after their calls in flight.
     closing: CancellationToken,
     failed_handshakes: Mutex<LogLimit>,
@@ -64,6 +69,7 @@ impl ConnectionContext {
         layer: &ServerLayer,
         routes: Routes,
         tls: Option<ServerTls>,
+        age: ConnectionAge,
         closing: CancellationToken,
     ) -> Self {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
@@ -75,7 +81,7 @@ impl ConnectionContext {
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
         let service = layer.layer(routes.prepare());
         let failed_handshakes = Mutex::new(LogLimit::every(LOG_INTERVAL));
-        Self { http2, tls, service, closing, failed_handshakes }
+        Self { http2, tls, service, age, closing, failed_handshakes }
     }
 
     /// Serves the connection from `peer` until it ends.
@@ -125,9 +131,24 @@ impl ConnectionContext {
             biased;
             outcome = connection.as_mut() => return log_outcome(outcome),
             () = self.closing.cancelled() => {}
+            () = self.aged() => {}
         }
+        // GOAWAY: the client opens another connection, and the calls in flight finish.
         connection.as_mut().graceful_shutdown();
-        log_outcome(connection.await);
+        match timeout(AGE_GRACE, connection).await {
+            Ok(outcome) => log_outcome(outcome),
+            Err(_) => {
+                tracing::debug!(?peer, "connection closed: calls still ran {AGE_GRACE:?} after its age");
+            }
+        }
+    }
+
+    /// Completes at the age of a connection, which is counted from now.
+    async fn aged(&self) {
+        match self.age.of_connection() {
+            Some(age) => sleep(age).await,
+            None => pending().await,
+        }
     }
 
     fn log_failed_handshake(&self, peer: SocketAddr, error: &io::Error) {

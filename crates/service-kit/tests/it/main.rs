@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy's own exception covers test functions, not what they call")]
 
+mod connection_age;
 mod deadlines;
 mod drain;
 mod health;

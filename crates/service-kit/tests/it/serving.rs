@@ -18,7 +18,7 @@ use service_kit::{
     CancellationToken,
     admin::{ACCEPTING, Admin, Readiness},
     env::Mode,
-    grpc::{ServeError, Server},
+    grpc::{ConnectionAge, ServeError, Server},
     metrics::{Registry, ServerMetrics},
     process::{BoundSocket, Process, Sockets},
     trace::Tracer,
@@ -119,6 +119,7 @@ impl Starting {
             tracer: Tracer::default(),
             tasks: TaskTracker::new(),
             tls: None,
+            connection_age: ConnectionAge::default(),
         };
         let admin = Admin::start(admin, readiness.clone(), Arc::new(registry));
         let routes = Routes::new(OrderServer::new(handler));
@@ -128,6 +129,12 @@ impl Starting {
     /// The same server with TLS.
     pub(crate) fn with_tls(mut self, tls: ServerTls) -> Self {
         self.server.tls = Some(tls);
+        self
+    }
+
+    /// The same server with connections of this age.
+    pub(crate) fn with_connection_age(mut self, age: Duration) -> Self {
+        self.server.connection_age = ConnectionAge::of(age);
         self
     }
 
