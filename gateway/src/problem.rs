@@ -236,8 +236,8 @@ impl Problem {
         let body = Body::new(kind, status);
         let mut problem =
             Self(Box::new(Parts { kind, status: status.http, body, headers: HeaderMap::new() }));
-        if let Some(delay) = status.retry_after {
-            problem.set_retry_after(delay);
+        if status.retry_after {
+            problem.set_retry_after(registry::RETRY_AFTER_DEFAULT);
         }
         if status.http == StatusCode::UNAUTHORIZED {
             problem.insert_header(header::WWW_AUTHENTICATE, CHALLENGE);

@@ -75,7 +75,7 @@ fn response(status: StatusCode, types: &[&'static ProblemType]) -> Response {
 fn headers_of(status: StatusCode, types: &[&'static ProblemType]) -> Vec<&'static str> {
     let mut all =
         vec![headers::REQUEST_ID, headers::IDEMPOTENCY_KEY, headers::RATE_LIMIT_POLICY, headers::RATE_LIMIT];
-    if types.iter().any(|kind| kind.for_status(status).retry_after.is_some()) {
+    if types.iter().any(|kind| kind.for_status(status).retry_after) {
         all.push(headers::RETRY_AFTER);
     }
     if types.iter().any(|kind| kind.marks_replay) {

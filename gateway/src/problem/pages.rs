@@ -125,7 +125,7 @@ fn facts(kind: &ProblemType) -> Vec<(&'static str, String)> {
     };
     facts.push(("Retryable", retryable.to_owned()));
     let (delayed, others): (Vec<ProblemStatus>, Vec<_>) =
-        kind.statuses.iter().copied().partition(|status| status.retry_after.is_some());
+        kind.statuses.iter().copied().partition(|status| status.retry_after);
     if !delayed.is_empty() {
         let statuses = list(&delayed, |status| status.http.as_u16().to_string());
         let text = if others.is_empty() { "always".to_owned() } else { format!("always with {statuses}") };

@@ -26,7 +26,7 @@ pub const ORDER_DOMAIN: &str = "order";
 /// may use it.
 pub const GATEWAY_DOMAIN: &str = "gateway";
 
-/// `Retry-After` of the statuses that always have one, unless they have a reason for another.
+/// `Retry-After` of the statuses that always have one, where the backend sent no delay.
 pub const RETRY_AFTER_DEFAULT: Duration = not_started::RETRY_AFTER;
 
 /// What a type is looked up by.
@@ -52,14 +52,15 @@ pub struct ProblemStatus {
     pub code: Code,
     /// `detail` of the gateway's own problems, and of a backend's problem whose message is masked or empty.
     pub detail: &'static str,
-    /// `Retry-After` where the backend sent no delay. `None`: the response has it only if the backend sent one.
-    pub retry_after: Option<Duration>,
+    /// Whether every response has `Retry-After`, by default [`RETRY_AFTER_DEFAULT`]. Responses with other
+    /// statuses have it only if the backend sent a delay.
+    pub retry_after: bool,
 }
 
 impl ProblemStatus {
     /// The status with a `Retry-After` in every response.
-    const fn with_retry_after(self, delay: Duration) -> Self {
-        Self { retry_after: Some(delay), ..self }
+    const fn with_retry_after(self) -> Self {
+        Self { retry_after: true, ..self }
     }
 }
 
@@ -218,5 +219,5 @@ const fn blank(slug: &'static str, key: TypeKey, title: &'static str) -> Problem
 }
 
 const fn status(http: StatusCode, code: Code, detail: &'static str) -> ProblemStatus {
-    ProblemStatus { http, code, detail, retry_after: None }
+    ProblemStatus { http, code, detail, retry_after: false }
 }

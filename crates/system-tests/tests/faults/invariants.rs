@@ -135,7 +135,7 @@ fn is_true(response: &Response, row: Option<&OrderRow>, was_last: bool) -> bool 
         (503, "NOT_CHARGED") => response.retry_after.is_some() && (!was_last || is("NOT_CHARGED")),
         (503 | 429, "NOT_STARTED") => response.retry_after.is_some(),
         (409, "IDEMPOTENCY_IN_PROGRESS") => response.retry_after.is_some() && row.is_some(),
-        (504, "OUTCOME_UNKNOWN") => true,
+        (504, "OUTCOME_UNKNOWN") => response.retry_after.is_some(),
         // A valid order gets no other response.
         _ => false,
     }

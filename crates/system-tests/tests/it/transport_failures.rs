@@ -59,11 +59,11 @@ const OUTCOME_UNKNOWN: ExpectedProblem = ExpectedProblem {
     slug: "outcome-unknown",
     code: "DEADLINE_EXCEEDED",
     reason: Some("OUTCOME_UNKNOWN"),
-    retry_after: "2",
+    retry_after: "1",
     retryable: true,
 };
 const TIMED_OUT: ExpectedProblem =
-    ExpectedProblem { slug: "deadline-exceeded", reason: None, retry_after: "1", ..OUTCOME_UNKNOWN };
+    ExpectedProblem { slug: "deadline-exceeded", reason: None, ..OUTCOME_UNKNOWN };
 const UNAVAILABLE: ExpectedProblem =
     ExpectedProblem { slug: "unavailable", reason: None, retry_after: "", ..NOT_STARTED };
 const BAD_GATEWAY: ExpectedProblem = ExpectedProblem {

@@ -6,7 +6,7 @@
 use http::StatusCode;
 use tonic::Code;
 
-use super::{Example, ProblemType, RETRY_AFTER_DEFAULT, TypeKey, blank, status};
+use super::{Example, ProblemType, TypeKey, blank, status};
 
 const fn of_code(slug: &'static str, code: Code, title: &'static str) -> ProblemType {
     blank(slug, TypeKey::Code(code), title)
@@ -89,7 +89,7 @@ pub const INVALID_ARGUMENT: ProblemType = ProblemType {
 pub const DEADLINE_EXCEEDED: ProblemType = ProblemType {
     statuses: &[
         status(StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded, "The services did not respond in time.")
-            .with_retry_after(RETRY_AFTER_DEFAULT),
+            .with_retry_after(),
         status(
             StatusCode::REQUEST_TIMEOUT,
             Code::DeadlineExceeded,

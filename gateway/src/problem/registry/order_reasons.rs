@@ -1,15 +1,9 @@
 //! Types of the Order service's reasons: the outcomes of placing an order other than success.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use tonic::Code;
 
-use super::{Example, ORDER_DOMAIN, ProblemType, RETRY_AFTER_DEFAULT, TypeKey, blank, status};
-
-/// The lease of an order lasts at most 2 s after the instance that placed it has stopped. Then another one
-/// settles it, and a request with the same key gets the outcome.
-const OUTCOME_RETRY_AFTER: Duration = Duration::from_secs(2);
+use super::{Example, ORDER_DOMAIN, ProblemType, TypeKey, blank, status};
 
 const ORDER_ID: i64 = 115_458_048_000_000;
 const ORDER_ID_TEXT: &str = "115458048000000";
@@ -54,7 +48,7 @@ pub const NOT_CHARGED: ProblemType = ProblemType {
         "The payment service did not accept the charge. Nothing was charged, and nothing will be unless the \
          request is sent again with the same key.",
     )
-    .with_retry_after(RETRY_AFTER_DEFAULT)],
+    .with_retry_after()],
     retryable: true,
     metadata: &["order_id"],
     what_happened: "The order was saved, and the payment service provably did not accept the charge. The \
@@ -95,7 +89,8 @@ pub const OUTCOME_UNKNOWN: ProblemType = ProblemType {
         "The outcome of the order is not known yet; the customer may have been charged. The same request \
          with the same key returns the outcome.",
     )
-    .with_retry_after(OUTCOME_RETRY_AFTER)],
+    // Short, since the repeated request itself waits for the outcome within its deadline.
+    .with_retry_after()],
     retryable: true,
     metadata: &["order_id"],
     what_happened: "No response about the charge arrived in time. The order may have been placed and \
@@ -119,7 +114,7 @@ pub const IDEMPOTENCY_IN_PROGRESS: ProblemType = ProblemType {
         Code::Aborted,
         "The first request with this idempotency key is still in progress.",
     )
-    .with_retry_after(RETRY_AFTER_DEFAULT)],
+    .with_retry_after()],
     retryable: true,
     metadata: &["order_id"],
     what_happened: "An earlier request with the same idempotency key is still in progress. This request \
@@ -173,10 +168,8 @@ const NOT_STARTED_DETAIL: &str = "The request was rejected before it had any eff
 /// This request had no effect.
 pub const NOT_STARTED: ProblemType = ProblemType {
     statuses: &[
-        status(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, NOT_STARTED_DETAIL)
-            .with_retry_after(RETRY_AFTER_DEFAULT),
-        status(StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, NOT_STARTED_DETAIL)
-            .with_retry_after(RETRY_AFTER_DEFAULT),
+        status(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, NOT_STARTED_DETAIL).with_retry_after(),
+        status(StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, NOT_STARTED_DETAIL).with_retry_after(),
     ],
     retryable: true,
     what_happened: "The request was rejected before it had any effect. 503: a service is overloaded, \

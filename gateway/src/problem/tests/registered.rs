@@ -19,30 +19,29 @@ pub(super) struct Outcome {
     http: u16,
     shows_message: bool,
     retryable: bool,
-    /// The seconds of Retry-After where Order sent no delay.
-    retry_after: Option<u64>,
+    /// Whether the response has Retry-After although Order sent no delay.
+    retry_after: bool,
 }
 
 const fn outcome(
     reason: &'static str,
     code: Code,
     http: u16,
-    [shows_message, retryable]: [bool; 2],
-    retry_after: Option<u64>,
+    [shows_message, retryable, retry_after]: [bool; 3],
 ) -> Outcome {
     Outcome { reason, code, http, shows_message, retryable, retry_after }
 }
 
 pub(super) const OUTCOMES: [Outcome; 9] = [
-    outcome("PAYMENT_DECLINED", Code::InvalidArgument, 402, [true, false], None),
-    outcome("NOT_CHARGED", Code::Unavailable, 503, [false, true], Some(1)),
-    outcome("OUTCOME_UNKNOWN", Code::DeadlineExceeded, 504, [false, true], Some(2)),
-    outcome("IDEMPOTENCY_IN_PROGRESS", Code::Aborted, 409, [true, true], Some(1)),
-    outcome("IDEMPOTENCY_KEY_REUSED", Code::FailedPrecondition, 422, [true, false], None),
-    outcome("ORDER_VOIDED", Code::FailedPrecondition, 410, [true, false], None),
-    outcome("NOT_STARTED", Code::Unavailable, 503, [false, true], Some(1)),
-    outcome("NOT_STARTED", Code::ResourceExhausted, 429, [true, true], Some(1)),
-    outcome("NOT_STORED", Code::Internal, 500, [false, false], None),
+    outcome("PAYMENT_DECLINED", Code::InvalidArgument, 402, [true, false, false]),
+    outcome("NOT_CHARGED", Code::Unavailable, 503, [false, true, true]),
+    outcome("OUTCOME_UNKNOWN", Code::DeadlineExceeded, 504, [false, true, true]),
+    outcome("IDEMPOTENCY_IN_PROGRESS", Code::Aborted, 409, [true, true, true]),
+    outcome("IDEMPOTENCY_KEY_REUSED", Code::FailedPrecondition, 422, [true, false, false]),
+    outcome("ORDER_VOIDED", Code::FailedPrecondition, 410, [true, false, false]),
+    outcome("NOT_STARTED", Code::Unavailable, 503, [false, true, true]),
+    outcome("NOT_STARTED", Code::ResourceExhausted, 429, [true, true, true]),
+    outcome("NOT_STORED", Code::Internal, 500, [false, false, false]),
 ];
 
 impl Outcome {
@@ -77,12 +76,11 @@ async fn every_outcome_is_rendered_as_the_table_has_it() {
             if !metadata.is_empty() {
                 members["metadata"] = json!({ "order_id": "8" });
             }
-            if let Some(seconds) = row.retry_after {
-                members["retry_after_ms"] = json!(seconds * 1000);
+            if row.retry_after {
+                members["retry_after_ms"] = json!(1000);
             }
             assert_eq!(rendered.further_members(), members, "{place}");
-            let seconds = row.retry_after.map(|seconds| seconds.to_string());
-            let headers: Vec<_> = seconds.iter().map(|seconds| ("retry-after", seconds.as_str())).collect();
+            let headers: &[_] = if row.retry_after { &[("retry-after", "1")] } else { &[] };
             assert_eq!(rendered.further_headers(), headers, "{place}");
         }
     }
@@ -247,8 +245,7 @@ fn every_type_explains_itself_and_has_examples() {
             assert_eq!(example_body["status"], json!(status.http.as_u16()));
             assert_eq!(example_body["type"], json!(format!("/problems/{}", kind.slug)));
             assert_eq!(example_body.get("reason").and_then(Value::as_str), kind.reason());
-            let delay_ms = status.retry_after.map(|delay| json!(delay.as_millis()));
-            assert_eq!(example_body.get("retry_after_ms"), delay_ms.as_ref());
+            assert_eq!(example_body.get("retry_after_ms").is_some(), status.retry_after);
             assert_eq!(
                 example_body["instance"],
                 json!(format!("urn:uuid:{}", example_body["request_id"].as_str().unwrap()))
