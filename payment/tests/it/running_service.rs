@@ -43,6 +43,7 @@ impl Service {
             process,
             database: database::Config::new(url(directory)),
             credit_limits: CREDIT_LIMITS.parse().unwrap(),
+            connection_age: service_kit::grpc::ConnectionAge::default(),
             tls: service_kit::tls::Config::default(),
             traces: service_kit::trace::Config::default(),
         };
