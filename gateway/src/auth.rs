@@ -127,7 +127,8 @@ impl Authenticator {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
         let verified = match self.cache.get(token, keys.as_ref(), now) {
             Some(verified) => verified,
-            None => self.verify(&UnverifiedToken::parse(token)?, keys, deadline).await?,
+            // Boxed, so that the requests with cached tokens hold no memory for it.
+            None => Box::pin(self.verify(&UnverifiedToken::parse(token)?, keys, deadline)).await?,
         };
         if verified.has_scope(scope) {
             Ok(verified.subject)

@@ -52,9 +52,21 @@ pub(crate) async fn create(
         return Err(Problem::precondition_failed());
     }
     let body = body::read(body, deadline.0, &state.load_limits).await?;
+    // Boxed, so that a request whose body is on its way holds no memory for the call.
+    Box::pin(place(&state, key, &parts, &body, deadline)).await
+}
+
+/// Places the order in `body`.
+async fn place(
+    state: &AppState,
+    key: key::EffectiveKey,
+    parts: &Parts,
+    body: &[u8],
+    deadline: Deadline,
+) -> Result<Response, Problem> {
     let headers = key.violation.into_iter().chain(timeout::violation(&parts.headers));
     let mut violations: Vec<Violation> = headers.chain(query::none(&parts.uri)).collect();
-    let order = match request::parse(&body, state.unit_price) {
+    let order = match request::parse(body, state.unit_price) {
         Ok(order) if violations.is_empty() => order,
         parsed => {
             violations.extend(parsed.err().unwrap_or_default());
