@@ -92,7 +92,10 @@ def pseudo_field_cases(target):
         sent("8.3.1", "a :path of an asterisk and POST", target.fields("POST", "*"), malformed()),
         sent("8.3.1", "a :path of an asterisk and OPTIONS", target.fields("OPTIONS", "*"), served(200, 204)),
         sent("8.3.1", "a :path with a space", target.fields(path="/li vez"), malformed()),
-        sent("8.3.1", "a :path with a fragment", target.fields(path="/livez#x"), malformed()),
+        sent(
+            "8.3.1", "a :path with a fragment: http::Uri drops it", target.fields(path="/livez#x"), served()
+        ),
+        sent("9110 15.5.15", "a :path of 9,000 bytes", target.fields(path="/" + "x" * 9_000), served(414)),
         sent("8.3.1", "a :path with CR and LF", target.fields(path="/livez\r\nx: y"), malformed()),
         sent("8.3.1", "a :path in absolute form", target.fields(path="http://gateway/livez"), malformed()),
         sent("9.1", "an unknown :method", target.fields("BREW"), served(501)),
