@@ -130,7 +130,7 @@ impl Acceptor {
         }
         if let Some(others) = self.failures.next_line() {
             let open = self.connections.tasks.len();
-            tracing::error!(%error, open, others, "cannot accept connections; retrying every {ACCEPT_PAUSE:?}");
+            tracing::error!(%error, open, others, "cannot accept connections");
         }
         sleep(ACCEPT_PAUSE).await;
     }

@@ -123,7 +123,7 @@ impl ConnectionContext {
             outcome = connection.as_mut() => return log_outcome(outcome),
             _ = preface => {}
             () = sleep_until(deadline) => {
-                return tracing::debug!(?peer, "connection closed: no HTTP/2 preface within {HANDSHAKE_MAX:?}");
+                return tracing::debug!(?peer, "connection closed: no HTTP/2 preface in time");
             }
             () = async { self.closing.cancelled().await; sleep(CLOSING_PREFACE_MAX).await; } => return,
         }

@@ -1,4 +1,5 @@
-//! The end of a server: its work, which a shutdown waits for, and the connections, which it does not wait for.
+//! The end of a server: its work, which a shutdown waits for, and the connections, which it does not wait
+//! for.
 
 use std::{future::Future, time::Duration};
 
