@@ -9,7 +9,7 @@ use all_in_one::Options;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use http::{Method, Request, StatusCode, Version};
-use tokio::{net::TcpSocket, task::JoinSet, time::timeout};
+use tokio::{net::TcpSocket, task::JoinSet};
 
 use super::{order, start};
 use crate::support::{
