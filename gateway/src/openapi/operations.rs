@@ -245,7 +245,8 @@ fn livez() -> OperationBuilder {
 fn readyz() -> OperationBuilder {
     let operation = operation(OPERATION_TAG, "readyz", "Readiness of the gateway")
         .description(Some(
-            "503 while the gateway starts or shuts down. A load balancer then sends requests to another one.",
+            "503 while the gateway starts, has not read the issuer's keys yet, or shuts down. A load balancer \
+             then sends requests to another one.",
         ))
         .response("200", plain("The gateway accepts requests.", "text/plain"));
     with_problems(operation, &PAGE_PROBLEMS)
