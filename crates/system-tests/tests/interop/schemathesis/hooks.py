@@ -7,8 +7,8 @@ import uuid
 
 import schemathesis
 from schemathesis import HookContext
-from schemathesis.core.failures import AcceptedNegativeData
-from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.core.failures import AcceptedNegativeData, ServerError
+from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse
 
 # With a Grpc-Timeout below 0.6 s, an order is not started (503); with little more, its outcome may be unknown on a busy machine
 # (504). Both are correct responses to such a request.
@@ -24,6 +24,8 @@ COST_MAX = 100_000
 TOKEN, TOKEN_USER = os.environ.get("TOKEN"), os.environ.get("TOKEN_USER")
 # The idempotency keys that were used.
 KEYS = set()
+# The methods of RFC 9110 and PATCH.
+KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 # The detail of an invalid page_token.
 INVALID_PAGE_TOKEN = "must be the next_page_token of an earlier page of this user"
 
@@ -129,6 +131,8 @@ def price(requested, quantity, step):
 def filter_failure(context: HookContext, failure, case, response) -> bool:
     if isinstance(failure, AcceptedNegativeData):
         return not has_large_page_size(case)
+    if isinstance(failure, ServerError | UnsupportedMethodResponse):
+        return not is_unknown_method(case, response)
     return not (isinstance(failure, RejectedPositiveData) and is_beyond_the_schema(case, response))
 
 
@@ -136,6 +140,11 @@ def has_large_page_size(case):
     """The format int32 of page_size is for generated code. The gateway accepts every larger size, as the maximum."""
     size = str((case.query or {}).get("page_size", ""))
     return re.fullmatch("[0-9]{10,}", size) is not None and int(size) > 2**31 - 1
+
+
+def is_unknown_method(case, response):
+    """501 is the status of a method that the gateway does not know at all (RFC 9110, section 15.6.2)."""
+    return response.status_code == 501 and case.method.upper() not in KNOWN_METHODS
 
 
 def is_beyond_the_schema(case, response):
