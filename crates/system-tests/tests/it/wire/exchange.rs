@@ -141,7 +141,7 @@ impl Case {
             match part {
                 Part::Send(bytes) => {
                     let piece_bytes = match (sending, bytes.len()) {
-                        (Sending::Whole, _) => bytes.len(),
+                        (Sending::Whole, _) => usize::MAX,
                         (Sending::InPieces, ..LONG_BYTES) => PIECE_BYTES,
                         (Sending::InPieces, _) => LONG_PIECE_BYTES,
                     };

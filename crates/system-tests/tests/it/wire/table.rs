@@ -14,7 +14,7 @@
 //!    - `{continue}`: waits for `100 Continue`;
 //!    - `{5 of x}`: `x` five times;
 //! 3. the status of each response, or several separated by commas where the rule leaves the choice; `h`
-//!    follows it in the response to a HEAD;
+//!    follows it in the response to a HEAD; `-` for none;
 //! 4. what follows the last response: `open` (the connection serves another request), `closed` (by the
 //!    gateway), `any` of the two; `half`: closed, the client having shut down its side after its last byte;
 //!    `silent`: the response comes at once, although the client sends nothing more;
@@ -71,7 +71,7 @@ fn case(line: &str, rule: &str, tag: &str, user: u32) -> Case {
         rule: rule.to_owned(),
         user,
         parts,
-        expected: responses.split(' ').map(expected).collect(),
+        expected: responses.split(' ').filter(|response| *response != "-").map(expected).collect(),
         end: end_of(end),
         fields: columns.get(4).map_or(Vec::new(), |fields| {
             fields.split("; ").map(|field| field.replace("{tag}", tag)).collect()
@@ -137,8 +137,11 @@ impl Request<'_> {
             "continue" => return self.parts.push(Vec::new()),
             _ => {
                 let (times, repeated) = name.split_once(" of ").expect("a number of times");
-                (0..times.parse().expect("a number")).for_each(|_: u32| self.push(repeated));
-                return;
+                let times: usize = times.parse().expect("a number");
+                let start = self.last().len();
+                self.push(repeated);
+                let once = self.last().split_off(start);
+                return self.last().extend(once.repeat(times));
             }
         };
         self.last().extend_from_slice(text.as_bytes());
