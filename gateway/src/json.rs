@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{error::Category, value::RawValue};
 
@@ -93,9 +93,16 @@ impl<'a> Value<'a> {
             .map(|text| text.0)
     }
 
-    /// The elements of an array.
-    pub(crate) fn elements(self) -> Option<Vec<Value<'a>>> {
-        (self.kind() == Kind::Array).then(|| serde_json::from_str(self.0.get()).ok())?
+    /// The first `max` elements of an array. The others are not read, so that they cost nothing.
+    pub(crate) fn elements(self, max: usize) -> Option<Vec<Value<'a>>> {
+        if self.kind() != Kind::Array {
+            return None;
+        }
+        let mut elements = Vec::new();
+        let mut array = serde_json::Deserializer::from_str(self.0.get());
+        // The array is valid JSON: the only error is that it has further elements.
+        let _ = array.deserialize_seq(FirstElements { max, elements: &mut elements });
+        Some(elements)
     }
 
     /// The members of an object. `None` if a name is not Unicode.
@@ -110,6 +117,29 @@ impl<'a> IntoIterator for Members<'a> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+/// Reads `max` elements of an array.
+struct FirstElements<'v, 'a> {
+    max: usize,
+    elements: &'v mut Vec<Value<'a>>,
+}
+
+impl<'de> Visitor<'de> for FirstElements<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        while self.elements.len() < self.max
+            && let Some(element) = array.next_element()?
+        {
+            self.elements.push(element);
+        }
+        Ok(())
     }
 }
 
@@ -191,10 +221,15 @@ mod tests {
 
     #[test]
     fn nested_values_are_parsed_on_demand() {
-        let elements = only(r#"{"a":[1, {"b":2} ]}"#).elements().unwrap();
+        let array = only(r#"{"a":[1, {"b":2} ]}"#);
+        for (max, read) in [(0, 0), (1, 1), (2, 2), (9, 2)] {
+            assert_eq!(array.elements(max).unwrap().len(), read);
+        }
+        assert_eq!(only(r#"{"a":[ ]}"#).elements(9).unwrap().len(), 0);
+        let elements = array.elements(9).unwrap();
         assert_eq!(elements[0].number(), Some("1"));
         assert_eq!(elements[1].members().unwrap().into_iter().count(), 1);
-        assert!(elements[0].members().is_none() && elements[1].elements().is_none());
+        assert!(elements[0].members().is_none() && elements[1].elements(9).is_none());
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub enum ServeError {
 impl Server {
     /// Listens on `socket` and serves `routes` until `shutdown` is cancelled. Then it finishes the calls in
     /// flight, all tasks, and `last` (closing the database), for at most
-    /// [`DRAIN_MAX`](crate::process::DRAIN_MAX). Without a handler or a task that runs it closes all
+    /// [`DRAIN_MAX`]. Without a handler or a task that runs it closes all
     /// connections after [`CLOSE_LINGER`].
     ///
     /// # Errors

@@ -116,7 +116,8 @@ fn parse_order<'a>(
         None => Some(Currency::USD),
     };
     let elements = errors.required(JsonPath::Order, &ORDER_ITEMS, items, |value| {
-        value.elements().ok_or_else(accepted_items)
+        // One more than the limit shows that there are too many.
+        value.elements(limits::ITEMS.end() + 1).ok_or_else(accepted_items)
     })?;
     let count_fits = limits::ITEMS.contains(&elements.len());
     if !count_fits {
