@@ -13,6 +13,7 @@ use grpc_client::{Channel, Metrics};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 use tonic::Response;
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt};
 
 use crate::{
     backend::{Backend, Handler, order},
@@ -200,13 +201,13 @@ impl std::io::Write for LogBuffer {
 async fn every_attempt_has_a_span_with_endpoint_and_number() {
     let log = LogBuffer::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
+    let lines = fmt::layer()
         .with_ansi(false)
-        .with_max_level(tracing::Level::DEBUG)
-        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::NEW)
+        .with_span_events(fmt::format::FmtSpan::NEW)
         .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+        .with_filter(Targets::new().with_target("grpc_client", tracing::Level::DEBUG));
+    // Of the whole process: tracing caches call sites that a thread-local subscriber would miss.
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)).unwrap();
     let backend = Backend::start(Handler::failing_first(2));
     call(&channel_by(&retrying(""), &[backend.address]), 1).await.unwrap();
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -96,8 +96,10 @@ async fn large_status_gets_a_truncated_problem() {
 #[tokio::test]
 async fn status_over_the_metadata_limit_fails_one_call_only() {
     let order = ScriptedOrder::start().await;
-    // Reading 4 MiB of headers takes seconds on a loaded machine.
-    let gateway = GatewayFixture::start_with(order.address, &[("REQUEST_TIMEOUT_MS", "30000")]).await;
+    // Reading 4 MiB of headers takes seconds on a loaded machine. The default configuration of calls limits an
+    // attempt to 2 s.
+    let vars = [("REQUEST_TIMEOUT_MS", "30000"), ("ORDER_SERVICE_CONFIG", "{}")];
+    let gateway = GatewayFixture::start_with(order.address, &vars).await;
     let fixture = MappingFixture { order, gateway };
     let oversized = status(Code::NotFound, &"x".repeat(4 * 1024 * 1024), &[]);
     let created = fixture.response(Operation::Create, &oversized).await;
