@@ -128,7 +128,7 @@ impl Authenticator {
         let verified = match self.cache.get(token, keys.as_ref(), now) {
             Some(verified) => verified,
             // Boxed, so that the requests with cached tokens hold no memory for it.
-            None => Box::pin(self.verify(&UnverifiedToken::parse(token)?, keys, deadline)).await?,
+            None => Box::pin(self.verify(token, keys, deadline)).await?,
         };
         if verified.has_scope(scope) {
             Ok(verified.subject)
@@ -140,10 +140,11 @@ impl Authenticator {
     /// Verifies a token that is not in the cache, and inserts it; `known` are the issuer's current keys.
     async fn verify(
         &self,
-        token: &UnverifiedToken<'_>,
+        token: &str,
         known: Option<Arc<KeySet>>,
         deadline: Option<Deadline>,
     ) -> Result<Arc<VerifiedToken>, AuthError> {
+        let token = &UnverifiedToken::parse(token)?;
         let (verified, keys) = match &self.keys {
             _ if token.is_symmetric() => (self.rules.verify(token, self.secret.iter())?, known),
             Some(keys) => {
