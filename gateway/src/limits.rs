@@ -62,7 +62,7 @@ pub const STREAMS_PER_CONNECTION_DEFAULT: u32 = 100;
 /// Accepted values of `STREAMS_PER_CONNECTION_MAX`.
 pub const STREAMS_PER_CONNECTION_MAX: RangeInclusive<u32> = 1..=1_000;
 /// Open requests, that is between their head and their response; default of `REQUESTS_MAX`. A further request
-/// is rejected with 503. An open request costs up to 20 KiB beside its head and its body.
+/// is rejected with 503. An open request takes about 20 KiB, without its head and its body.
 pub const REQUESTS_DEFAULT: usize = 4_096;
 /// Accepted values of `REQUESTS_MAX`.
 pub const REQUESTS_MAX: RangeInclusive<usize> = 1..=1_048_576;
