@@ -1,11 +1,12 @@
 //! The gateway translates between HTTP with JSON and the gRPC contract of Order. It makes no decisions about
 //! orders.
 //!
-//! A request passes `server` (connections), `service` (load shedding), `routes`, `request_context` (trace
-//! ids, deadline, log line), `response_layers` (CORS, compression, security headers), `admission`
-//! (`load_limits` and `auth`, for `/orders` only) and `orders` (with `negotiation`, `body`, `json`, `key` and
-//! `timeout`), which calls Order. Failures become responses in [`problem`]. [`openapi`] describes the API,
-//! `docs` serves it, and [`limits`] lists every bound.
+//! A request passes `server` (connections), `service` (open requests, load shedding), `routes`,
+//! `request_context` (trace ids, deadline, log line), `request_head` (host, target, transfer coding, method),
+//! `response_layers` (CORS, compression, security headers), `admission` (`load_limits` and `auth`, for
+//! `/orders` only) and `orders` (with `negotiation`, `body`, `json`, `key` and `timeout`), which calls Order.
+//! Failures become responses in [`problem`]. [`openapi`] describes the API, `docs` serves it, and [`limits`]
+//! lists every bound.
 
 use std::sync::Arc;
 
