@@ -161,6 +161,8 @@ async fn every_rejection_is_counted() {
     let load_limits = LoadLimits::new(&config, &mut registry);
     let permit = load_limits.try_acquire().unwrap();
     assert!(load_limits.try_acquire().is_err() && load_limits.try_acquire().is_err());
+    // Without a permit a long poll ends with the last known state: no request is rejected.
+    assert!(load_limits.permit().is_none());
     drop(permit);
     let mut request = Request::get("/").body(Body::empty()).unwrap();
     *request.extensions_mut() = from("192.0.2.1", Some(123));
