@@ -51,19 +51,27 @@ class Gateway(Target):
         """The head of a request whose body is still to come."""
         return headers(stream, self.order(), end=False)
 
+    def held(self, stream):
+        """The same, of a request that the server permits on every stream of a connection at a time."""
+        return self.begun(stream)
+
 
 class Grpc(Target):
     """Checks the health of the whole server."""
 
     message = b"\0\0\0\0\0"
 
-    def fields(self):
+    def fields(self, method="Check"):
         fields = [(":method", "POST"), (":scheme", "http"), (":authority", "order")]
-        path = (":path", "/grpc.health.v1.Health/Check")
+        path = (":path", f"/grpc.health.v1.Health/{method}")
         return [*fields, path, ("content-type", "application/grpc"), ("te", "trailers")]
 
     def begun(self, stream):
         return headers(stream, self.fields(), end=False)
+
+    def held(self, stream):
+        """Fewer checks than streams may be open, but more watches."""
+        return headers(stream, self.fields("Watch"), end=False)
 
 
 class Case:

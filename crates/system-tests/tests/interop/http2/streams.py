@@ -47,7 +47,7 @@ def stream_state_cases(target):
         connection.wait(lambda: connection.settings is not None, "the settings")
         allowed = connection.settings[MAX_CONCURRENT_STREAMS]
         numbers = range(1, 2 * allowed + 2, 2)
-        connection.send(*[target.begun(number) for number in numbers])
+        connection.send(*[target.held(number) for number in numbers])
         last = connection.wait_for(numbers[-1])
         assert last.reset in (REFUSED_STREAM, PROTOCOL_ERROR), connection
         open_streams = [number for number in numbers[:-1] if connection.stream(number).done()]
