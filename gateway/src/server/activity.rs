@@ -83,6 +83,15 @@ impl Default for State {
     }
 }
 
+/// A response that is due on an HTTP/1 connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The body of its request has not been read to its end.
+    BodyArrives,
+    /// Its request was read as a whole.
+    BodyArrived,
+}
+
 impl Activity {
     /// The activity of a connection that may be idle for `keep_alive`.
     pub(super) fn new(keep_alive: Duration) -> Self {
@@ -98,10 +107,17 @@ impl Activity {
         }
     }
 
-    /// Whether a request has arrived as a whole, over HTTP/1, and its response has not been sent.
-    pub(super) fn owes_response(&self) -> bool {
+    /// What the client of an HTTP/1 connection is owed: `None` without a request in flight, and over HTTP/2,
+    /// whose connections have no half.
+    pub(super) fn response_due(&self) -> Option<Due> {
         let state = self.state();
-        !state.is_http_2 && !state.body_arrives && (state.in_flight > 0 || !state.unread.is_empty())
+        let is_due = !state.is_http_2 && (state.in_flight > 0 || !state.unread.is_empty());
+        is_due.then_some(if state.body_arrives { Due::BodyArrives } else { Due::BodyArrived })
+    }
+
+    /// Records that the body of the last request was read to its end.
+    pub(super) fn end_body(&self) {
+        self.state().body_arrives = false;
     }
 
     /// Observes the end of the request's body.
@@ -196,7 +212,7 @@ impl HttpBody for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if frame.is_none() || self.body.is_end_stream() {
-            self.activity.state().body_arrives = false;
+            self.activity.end_body();
         }
         Poll::Ready(frame)
     }

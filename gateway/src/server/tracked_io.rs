@@ -9,27 +9,54 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 
-use super::activity::Activity;
+use super::activity::{Activity, Due};
 use crate::limits::HALF_CLOSED_MAX;
+
+/// How long the end of the stream is held back while the body seems incomplete: the handler may not have read
+/// the end of it yet.
+const BODY_END_MAX: Duration = Duration::from_millis(100);
 
 /// A byte stream whose reads are recorded in an [`Activity`], which thus knows when a request's head begins.
 pub(super) struct TrackedIo<IO> {
     io: IO,
     activity: Activity,
-    /// Runs once the stream has ended while a response was due.
-    half_closed: Option<Pin<Box<Sleep>>>,
+    /// Set once the stream has ended while a response was due.
+    half_closed: Option<HalfClosed>,
+}
+
+struct HalfClosed {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl<IO> TrackedIo<IO> {
     pub(super) fn new(io: IO, activity: Activity) -> Self {
         Self { io, activity, half_closed: None }
+    }
+
+    /// Completes when the end of the stream is to be reported.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let max = match self.activity.response_due() {
+            None => return Poll::Ready(()),
+            Some(Due::BodyArrives) => BODY_END_MAX,
+            Some(Due::BodyArrived) => HALF_CLOSED_MAX,
+        };
+        let HalfClosed { since, timer } = self.half_closed.get_or_insert_with(|| {
+            let since = Instant::now();
+            HalfClosed { since, timer: Box::pin(sleep_until(since + max)) }
+        });
+        if timer.deadline() != *since + max {
+            timer.as_mut().reset(*since + max);
+        }
+        timer.as_mut().poll(cx)
     }
 }
 
@@ -39,19 +66,15 @@ impl<IO: AsyncRead + Unpin> AsyncRead for TrackedIo<IO> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { io, activity, half_closed } = &mut *self;
-        if half_closed.is_none() {
+        if self.half_closed.is_none() {
             let filled = buffer.filled().len();
-            ready!(Pin::new(io).poll_read(cx, buffer))?;
+            ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
             if buffer.filled().len() > filled {
-                activity.record_read();
+                self.activity.record_read();
                 return Poll::Ready(Ok(()));
             }
         }
-        if !activity.owes_response() {
-            return Poll::Ready(Ok(()));
-        }
-        half_closed.get_or_insert_with(|| Box::pin(sleep(HALF_CLOSED_MAX))).as_mut().poll(cx).map(Ok)
+        self.poll_end(cx).map(Ok)
     }
 }
 
@@ -78,5 +101,52 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TrackedIo<IO> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Version;
+    use tokio::{
+        io::{AsyncReadExt, DuplexStream, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// A connection whose client has closed its half, with a request in flight.
+    fn half_closed() -> (TrackedIo<DuplexStream>, Activity) {
+        let activity = Activity::new(Duration::from_secs(75));
+        let (client, server) = duplex(64);
+        drop(client);
+        (TrackedIo::new(server, activity.clone()), activity)
+    }
+
+    /// How long the end of the stream is held back.
+    async fn held_back(io: &mut TrackedIo<DuplexStream>) -> Duration {
+        let began = Instant::now();
+        assert_eq!(io.read(&mut [0; 8]).await.unwrap(), 0);
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_held_back_while_a_response_is_due() {
+        let (mut io, activity) = half_closed();
+        let _request = activity.begin_request(Version::HTTP_11, false);
+        assert!((HALF_CLOSED_MAX..2 * HALF_CLOSED_MAX).contains(&held_back(&mut io).await));
+        let (mut io, _activity) = half_closed();
+        assert!(held_back(&mut io).await.is_zero(), "no response is due");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_incomplete_body_ends_at_once_unless_its_end_is_read_late() {
+        let (mut io, activity) = half_closed();
+        let _request = activity.begin_request(Version::HTTP_11, true);
+        assert!((BODY_END_MAX..2 * BODY_END_MAX).contains(&held_back(&mut io).await));
+        let (mut io, activity) = half_closed();
+        let _request = activity.begin_request(Version::HTTP_11, true);
+        assert!(timeout(BODY_END_MAX / 2, io.read(&mut [0; 8])).await.is_err());
+        activity.end_body();
+        assert!(held_back(&mut io).await > HALF_CLOSED_MAX / 2);
     }
 }

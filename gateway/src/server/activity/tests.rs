@@ -33,19 +33,19 @@ async fn an_idle_connection_closes() {
 }
 
 #[test]
-fn a_response_is_owed_from_the_end_of_an_http_1_request_to_the_last_byte() {
+fn a_response_is_due_from_an_http_1_request_to_the_last_byte() {
     let activity = Activity::new(KEEP_ALIVE);
-    assert!(!activity.owes_response());
+    assert_eq!(activity.response_due(), None);
     let request = activity.begin_request(Version::HTTP_11, true);
-    assert!(!activity.owes_response(), "the body is incomplete");
-    activity.state().body_arrives = false;
-    assert!(activity.owes_response());
+    assert_eq!(activity.response_due(), Some(Due::BodyArrives));
+    activity.end_body();
+    assert_eq!(activity.response_due(), Some(Due::BodyArrived));
     let response = request.track(Response::new(Body::from("x")));
-    assert!(activity.owes_response());
+    assert_eq!(activity.response_due(), Some(Due::BodyArrived));
     drop(response);
-    assert!(!activity.owes_response());
+    assert_eq!(activity.response_due(), None);
     let _request = activity.begin_request(Version::HTTP_2, false);
-    assert!(!activity.owes_response(), "an HTTP/2 connection has no half");
+    assert_eq!(activity.response_due(), None);
 }
 
 #[tokio::test(start_paused = true)]
