@@ -4,7 +4,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -47,6 +47,8 @@ struct State {
     head_since: Option<Instant>,
     /// Whether the body of the last request has not arrived to its end.
     body_arrives: bool,
+    /// Woken after a response.
+    reader: Option<Waker>,
     /// Requests so far; the last one's id.
     requests: u64,
     /// Requests without a response.
@@ -74,6 +76,7 @@ impl Default for State {
             is_http_2: false,
             head_since: None,
             body_arrives: false,
+            reader: None,
             requests: 0,
             in_flight: 0,
             unread: Vec::new(),
@@ -113,6 +116,11 @@ impl Activity {
         let state = self.state();
         let is_due = !state.is_http_2 && (state.in_flight > 0 || !state.unread.is_empty());
         is_due.then_some(if state.body_arrives { Due::BodyArrives } else { Due::BodyArrived })
+    }
+
+    /// Wakes `reader` once the client has read a response.
+    pub(super) fn wake_after_response(&self, reader: &Waker) {
+        self.state().reader = Some(reader.clone());
     }
 
     /// Records that the body of the last request was read to its end.
@@ -287,6 +295,11 @@ impl Drop for ResponseGuard {
         state.completed += 1;
         state.last_used = Instant::now();
         state.head_since = None;
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 }
 

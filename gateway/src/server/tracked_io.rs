@@ -56,6 +56,7 @@ impl<IO> TrackedIo<IO> {
         if timer.deadline() != *since + max {
             timer.as_mut().reset(*since + max);
         }
+        self.activity.wake_after_response(cx.waker());
         timer.as_mut().poll(cx)
     }
 }
@@ -136,6 +137,16 @@ mod tests {
         assert!((HALF_CLOSED_MAX..2 * HALF_CLOSED_MAX).contains(&held_back(&mut io).await));
         let (mut io, _activity) = half_closed();
         assert!(held_back(&mut io).await.is_zero(), "no response is due");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_reported_right_after_the_response() {
+        let (mut io, activity) = half_closed();
+        let request = activity.begin_request(Version::HTTP_11, false);
+        let reading = tokio::spawn(async move { held_back(&mut io).await });
+        tokio::task::yield_now().await;
+        drop(request.track(axum::response::Response::default()));
+        assert!(reading.await.unwrap().is_zero());
     }
 
     #[tokio::test(start_paused = true)]
