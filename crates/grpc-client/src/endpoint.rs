@@ -69,7 +69,7 @@ impl Endpoint {
         }
     }
 
-    /// The connection; connects if there is none, and the last attempt to is [`RECONNECT_INTERVAL`] ago.
+    /// The connection. Without one it connects, if the last attempt was [`RECONNECT_INTERVAL`] ago.
     /// Connecting goes on when the call that started it is dropped.
     pub(crate) async fn connection(self: &Arc<Self>) -> Result<Connection, TransportError> {
         let mut result = match &mut *self.phase() {

@@ -17,7 +17,7 @@ pub(crate) const SERVER_STATUS_MARK: HeaderName = HeaderName::from_static("x-cha
 pub(crate) struct InvalidStatus;
 
 /// The code in `headers` (gRPC over HTTP/2: `Status → "grpc-status" 1*DIGIT`); UNKNOWN for a number that is
-/// no code. `None` if there is none.
+/// no code. `None` without a `grpc-status`.
 pub(crate) fn parse_status(headers: &HeaderMap) -> Option<Result<Code, InvalidStatus>> {
     let mut values = headers.get_all(GRPC_STATUS).iter();
     let text = values.next()?.as_bytes();

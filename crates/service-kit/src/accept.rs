@@ -112,7 +112,7 @@ impl Acceptor {
     }
 
     /// Pauses where the next accept would fail at once, and logs the failure. Errors of the accepted
-    /// connection itself are none of the listener (accept(2), "Error handling").
+    /// connection itself do not concern the listener (accept(2), "Error handling").
     async fn pause_after(&mut self, error: &io::Error) {
         use io::ErrorKind as Kind;
         if matches!(

@@ -23,7 +23,7 @@ pub fn status(domain: &str, message: &str) -> Status {
 }
 
 /// Whether a status of a server means that the call did nothing, as [`status`] does: by the reason alone,
-/// whatever the domain.
+/// of any domain.
 pub fn is_not_started(status: &Status) -> bool {
     status.get_details_error_info().is_some_and(|info| info.reason == NOT_STARTED)
 }

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::oneshot,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -27,8 +28,7 @@ use tonic::{
 use tower::{Layer, Service};
 
 use super::{
-    ConnectionAge,
-    preface::AwaitingPreface,
+    ConnectionAge, preface,
     server_layer::{ServerLayer, ServerService},
 };
 use crate::{accept::Opening, telemetry::LogLimit};
@@ -111,7 +111,8 @@ impl ConnectionContext {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (io, preface) = AwaitingPreface::new(io, opening);
+        let (complete, preface) = oneshot::channel();
+        let io = preface::inspect(io, opening, complete);
         let peer = info.remote_addr;
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(info.clone());

@@ -26,7 +26,7 @@ const CONNECTIONS: usize = 20;
 /// The defaults of `REQUESTS_PER_ADDRESS_MAX` and `REQUESTS_MAX`.
 const REQUESTS_PER_ADDRESS: usize = 1_024;
 const REQUESTS: usize = 4_096;
-/// The growth of the process's memory by one client address, whatever it does.
+/// The growth of the process's memory by one client address.
 const GROWTH_KIB_MAX: u64 = 64 * 1024;
 /// The growth by all addresses. In this unoptimized build a request takes more memory than in a release.
 const GROWTH_BY_ALL_KIB_MAX: u64 = 96 * 1024;

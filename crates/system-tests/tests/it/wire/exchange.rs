@@ -26,7 +26,7 @@ pub(super) struct Case {
     pub(super) name: String,
     /// The rule that the case checks.
     pub(super) rule: String,
-    /// The user of the orders in `parts`, whom no other case has.
+    /// The user of the orders in `parts`, which no other case uses.
     pub(super) user: u32,
     pub(super) parts: Vec<Part>,
     pub(super) expected: Vec<Expected>,

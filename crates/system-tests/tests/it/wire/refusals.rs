@@ -1,4 +1,4 @@
-//! Refusals by the gateway's limits come at once, while the body is silent, over HTTP/1.1 and HTTP/2.
+//! Rejections by the gateway's limits come at once, while the body is silent, over HTTP/1.1 and HTTP/2.
 
 use std::{
     net::SocketAddr,
